@@ -1,0 +1,1 @@
+"""gossipbook: a peer-to-peer order matching network."""

@@ -1,0 +1,98 @@
+"""The one encoding: CBOR arrays of integers, byte strings, text, null and booleans.
+
+No maps, tags, floats, indefinite lengths or depth above 16, and exactly one encoding for each value:
+what does not re-encode to the very same bytes is refused, so nothing can travel under two digests.
+"""
+
+from typing import Any, NoReturn
+
+import cbor2
+
+from gossipbook.errors import DecodeError
+
+MAX_DEPTH = 16
+MAX_INT = 2**63 - 1
+
+# Every tag for which cbor2 has a decoder of its own. Each is overridden, since building a set or a
+# map of integers chosen to collide can be made to take seconds. Tags unknown to cbor2 reach tag_hook.
+KNOWN_TAGS = (0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799)
+
+
+def _refuse(*_: object) -> NoReturn:
+    raise cbor2.CBORDecodeError("tags and maps are not part of the format")
+
+
+_SEMANTIC_DECODERS = dict.fromkeys(KNOWN_TAGS, _refuse)
+
+
+def encode(value: object) -> bytes:
+    """Encode nested lists or tuples of int, bytes, str, bool and None."""
+    return cbor2.dumps(value)
+
+
+def decode(raw: bytes) -> Any:
+    """Decode one value; lists come back as lists.
+
+    Raises:
+        DecodeError: for anything outside the format, trailing bytes and non-minimal encodings included.
+    """
+    try:
+        value = cbor2.loads(
+            raw,
+            tag_hook=_refuse,
+            object_hook=_refuse,
+            semantic_decoders=_SEMANTIC_DECODERS,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        )
+        canonical = cbor2.dumps(value) == raw
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise DecodeError(f"not CBOR of this format: {error}") from None
+    if not canonical:
+        raise DecodeError("not the shortest encoding of its value")
+    return value
+
+
+def decode_array(raw: bytes, length: int) -> list[Any]:
+    """Decode an array of exactly ``length`` elements."""
+    value = decode(raw)
+    if type(value) is not list or len(value) != length:
+        raise DecodeError(f"expected an array of {length} elements")
+    return value
+
+
+def check_uint(value: object, name: str, limit: int = MAX_INT) -> int:
+    """``value`` if it is an integer in 0..limit (booleans are not integers here)."""
+    if type(value) is not int or not 0 <= value <= limit:
+        raise DecodeError(f"{name}: expected an integer in 0..{limit}")
+    return value
+
+
+def check_bytes(value: object, name: str, length: int) -> bytes:
+    """``value`` if it is a byte string of exactly ``length`` bytes."""
+    if type(value) is not bytes or len(value) != length:
+        raise DecodeError(f"{name}: expected {length} bytes")
+    return value
+
+
+def check_blob(value: object, name: str, limit: int) -> bytes:
+    """``value`` if it is a byte string of at most ``limit`` bytes."""
+    if type(value) is not bytes or len(value) > limit:
+        raise DecodeError(f"{name}: expected at most {limit} bytes")
+    return value
+
+
+def check_text(value: object, name: str, limit: int) -> str:
+    """``value`` if it is text of at most ``limit`` characters."""
+    if type(value) is not str or len(value) > limit:
+        raise DecodeError(f"{name}: expected text of at most {limit} characters")
+    return value
+
+
+def check_list(value: object, name: str, limit: int) -> list[Any]:
+    """``value`` if it is an array of at most ``limit`` elements."""
+    if type(value) is not list or len(value) > limit:
+        raise DecodeError(f"{name}: expected an array of at most {limit} elements")
+    return value

@@ -1,0 +1,25 @@
+"""Timing of the replica core, all in milliseconds of the timer clock."""
+
+from dataclasses import dataclass
+
+from gossipbook.manifest import Timing
+
+
+@dataclass(frozen=True, slots=True)
+class ConsensusConfig:
+    """What a replica may decide for itself; the rest is the manifest's."""
+
+    fetch_retry_ms: int = 300  # a guess: several round trips, well under a term
+    sync_retry_ms: int = 1_000  # a guess: one batch of blocks over a slow link
+    sync_batch_blocks: int = 64  # with bodies at most 64 x 64 KiB, what one sync may cost its server
+    settle_ms: int = 1_000  # how long to wait for the others' record of my own votes after a start
+    help_pause_ms: int = 200  # the least time between two helpings of one laggard
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            assert getattr(self, name) > 0, name
+
+
+def round_ms(timing: Timing, failed_terms: int) -> int:
+    """How long a term may go without a finalized block: base x 2^failed terms, capped."""
+    return min(timing.timeout_base_ms << min(failed_terms, 20), timing.timeout_cap_ms)

@@ -1,0 +1,143 @@
+"""What the consensus core makes durable, and what it tells this peer's subscribers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gossipbook import cbor
+from gossipbook.consensus.block import Block
+from gossipbook.consensus.certificate import (
+    Certificate,
+    TermChange,
+    Timeout,
+    Vote,
+    decode_optional_certificate,
+    decode_term_change,
+    decode_timeout,
+    decode_vote,
+)
+from gossipbook.crdt.interpretation import Item
+from gossipbook.ids import SIGNATURE_BYTES, BlockId
+from gossipbook.matching.events import RawEvent
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRecord:
+    """An op or evidence that this peer answers for: it is held, with all its ancestors, or a block names it."""
+
+    pair: str
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRecord:
+    """A block that was proposed, prepared or locked here, not final yet."""
+
+    pair: str
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class FinalRecord:
+    """A finalized block and its FC; its op bodies were recorded before."""
+
+    pair: str
+    block: Block
+    fc: Certificate
+
+
+@dataclass(frozen=True, slots=True)
+class VoteRecord:
+    """The whole vote state of one seat, as one value: replaced, never merged."""
+
+    pair: str
+    epoch: int
+    state: bytes
+
+
+@dataclass(slots=True)
+class VoteState:
+    """What a member must never forget (I6). ``halted`` is empty, ``frozen`` or ``faulty``."""
+
+    term: int = 0
+    timed_out: bool = False
+    timeout: Timeout | None = None
+    timeout_fc: Certificate | None = None
+    timeout_nc: Certificate | None = None
+    high_tc: TermChange | None = None
+    lock: Certificate | None = None
+    prepared: Vote | None = None
+    committed: Vote | None = None
+    proposed: tuple[int, int, BlockId, bytes] | None = None  # term, height, block id, signature
+    halted: str = ""
+
+    def encode(self) -> bytes:
+        def opt(part: Any) -> Any:
+            return None if part is None else part.encode()
+
+        return cbor.encode(
+            [
+                self.term,
+                self.timed_out,
+                opt(self.timeout),
+                opt(self.timeout_fc),
+                opt(self.timeout_nc),
+                opt(self.high_tc),
+                opt(self.lock),
+                opt(self.prepared),
+                opt(self.committed),
+                None if self.proposed is None else list(self.proposed),
+                self.halted,
+            ]
+        )
+
+    @classmethod
+    def decode(cls, raw: bytes) -> "VoteState":
+        term, timed_out, timeout, fc, nc, tc, lock, prepared, committed, proposed, halted = cbor.decode_array(raw, 11)
+        if proposed is not None:
+            at_term, height, block_id, signature = cbor.check_list(proposed, "proposed", 4)
+            cbor.check_bytes(signature, "signature", SIGNATURE_BYTES)
+            proposed = (at_term, height, block_id, signature)
+        return cls(
+            term=cbor.check_uint(term, "term"),
+            timed_out=bool(timed_out),
+            timeout=None if timeout is None else decode_timeout(timeout),
+            timeout_fc=decode_optional_certificate(fc),
+            timeout_nc=decode_optional_certificate(nc),
+            high_tc=None if tc is None else decode_term_change(tc),
+            lock=decode_optional_certificate(lock),
+            prepared=None if prepared is None else decode_vote(prepared),
+            committed=None if committed is None else decode_vote(committed),
+            proposed=proposed,
+            halted=cbor.check_text(halted, "halted", 16),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Finalized:
+    """A block became final here: its ops in order and the numbered events of their execution."""
+
+    pair: str
+    block: Block
+    fc: Certificate
+    items: tuple[Item, ...]
+    events: tuple[RawEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TermChanged:
+    """This replica entered a term."""
+
+    pair: str
+    term: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairHalted:
+    """This replica stopped for good: ``frozen`` (two final certificates at one height) or ``faulty``.
+
+    Faulty: a final certificate contradicts this peer's own execution.
+    """
+
+    pair: str
+    reason: str
+    certificates: tuple[Certificate, ...]

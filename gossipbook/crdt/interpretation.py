@@ -1,0 +1,126 @@
+"""The deterministic interpretation of a pair's certified ops: its book, its authors, its events.
+
+Everything that depends on the book or on earlier blocks is decided here, and equally on every peer. A
+block is first executed speculatively; the certified author table moves only on :meth:`commit`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+from gossipbook import cbor
+from gossipbook.crdt.merkle import chain_events_digest
+from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op
+from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
+from gossipbook.manifest import Manifest
+from gossipbook.matching.engine import Engine
+from gossipbook.matching.events import RawEvent
+
+Item: TypeAlias = Op | Evidence
+
+
+class AuthorState(NamedTuple):
+    """What the chain says of an author: its next sequence number, its last op, whether it is frozen."""
+
+    next_seq: int = 0
+    head: OpId = GENESIS_PREV
+    frozen: bool = False
+
+
+NEW_AUTHOR = AuthorState()
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """The outcome of one speculative block."""
+
+    time_ms: int
+    events: tuple[RawEvent, ...]
+    events_digest: Digest
+    authors: dict[PublicKey, AuthorState]  # those that the block changed, as it leaves them
+
+
+class Interpretation:
+    """One pair's certified state."""
+
+    def __init__(self, manifest: Manifest, symbol: str) -> None:
+        self.engine = Engine(manifest.pair(symbol), manifest.limits)
+        self.authors: dict[PublicKey, AuthorState] = {}
+        self.time_ms = 0  # the last block's time
+        self.events_digest: Digest = ZERO_DIGEST
+        self._admission = manifest.admission
+        self._max_authors = manifest.limits.max_authors_per_pair
+        self._speculative: Execution | None = None
+
+    def author(self, public_key: PublicKey) -> AuthorState:
+        return self.authors.get(public_key, NEW_AUTHOR)
+
+    def admitted(self, public_key: PublicKey) -> bool:
+        return self._admission is None or public_key in self._admission
+
+    def refusal(self, items: Sequence[Item]) -> str | None:
+        """Why these ops, in this order, may not follow the certified ones; None if they may."""
+        overlay: dict[PublicKey, AuthorState] = {}
+        newcomers = 0
+        for item in items:
+            author = item.author
+            state = overlay.get(author) or self.author(author)
+            if state.frozen:
+                return "an op of a frozen author"
+            if author not in self.authors and author not in overlay:
+                newcomers += 1
+            if isinstance(item, Evidence):
+                overlay[author] = state._replace(frozen=True)
+                continue
+            if not self.admitted(author):
+                return "an author who is not admitted"
+            if item.seq != state.next_seq or item.prev != state.head:
+                return "an op that does not follow its author's last"
+            overlay[author] = AuthorState(item.seq + 1, item.id)
+        if newcomers and len(self.authors) + newcomers > self._max_authors:
+            return "author-table-full"
+        return None
+
+    def has_room_for(self, author: PublicKey, newcomers: int = 0) -> bool:
+        """Whether an author is known, or ``newcomers`` and then it still fit the author table."""
+        return author in self.authors or len(self.authors) + newcomers < self._max_authors
+
+    def execute(self, time_ms: int, items: Iterable[Item]) -> Execution:
+        """Run a block's ops, in the order given, on top of the certified state. ``refusal`` must be None."""
+        assert self._speculative is None
+        engine = self.engine
+        authors: dict[PublicKey, AuthorState] = {}
+        engine.begin_block(time_ms)
+        for item in items:
+            if isinstance(item, Evidence):
+                engine.freeze(item.author)
+                authors[item.author] = self.author(item.author)._replace(frozen=True)
+            else:
+                engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms)
+                authors[item.author] = AuthorState(item.seq + 1, item.id)
+        events = tuple(engine.end_block())
+        digest_after = chain_events_digest(self.events_digest, events)
+        self._speculative = Execution(time_ms, events, digest_after, authors)
+        return self._speculative
+
+    def commit(self) -> Execution:
+        """Make the speculative block part of the certified state."""
+        execution = self._speculative
+        assert execution is not None
+        self.engine.commit()
+        self.authors.update(execution.authors)
+        self.time_ms = execution.time_ms
+        self.events_digest = execution.events_digest
+        self._speculative = None
+        return execution
+
+    def rollback(self) -> None:
+        """Forget the speculative block, if there is one."""
+        if self._speculative is not None:
+            self.engine.rollback()
+            self._speculative = None
+
+    def root(self) -> Digest:
+        """Digest of the whole state: book with queue order, author table, band reference, counters, time."""
+        authors = [[key, *self.authors[key]] for key in sorted(self.authors)]
+        return digest(b"state", cbor.encode([self.engine.state(), authors, self.time_ms, self.events_digest]))

@@ -1,0 +1,271 @@
+"""The grow-only set of a pair's ops that are not in the certified chain yet.
+
+What the set *means* is a function of which ops it holds, whatever the order they came in: each author's main
+chain (contiguous from the certified head, linked by ``prev``) is what blocks are made of; ops beyond a
+gap are parked; two different ops with one sequence number are a fork, which ends the main chain there and is
+evidence against the author. Of a fork the two smallest ids are kept, plus any that a block named.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gossipbook import cbor
+from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
+from gossipbook.crdt.op import Evidence, Op, evidence_id
+from gossipbook.ids import Digest, OpId, PublicKey, digest
+from gossipbook.manifest import Limits
+
+POOL_OPS_CAP = 65_536
+POOL_BYTES_CAP = 64 * 2**20
+POOL_AUTHORS_CAP = 20_000
+PARKED_PER_AUTHOR_CAP = 256
+
+
+class Inserted(Enum):
+    """What became of an op that was offered to the set."""
+
+    ACCEPTED = "accepted"
+    PARKED = "parked"
+    FORKED = "equivocation"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    FROZEN = "author-frozen"
+    NOT_ADMITTED = "author-not-admitted"
+    WINDOW = "author-window-full"
+    POOL_FULL = "pool-full"
+    TABLE_FULL = "author-table-full"
+    WRONG_PREV = "wrong-prev"
+    TOO_LARGE = "op-too-large"
+
+
+@dataclass(slots=True)
+class AuthorLog:
+    """One author's pending ops. ``by_seq`` holds them all; ``main`` and ``fork_seq`` follow from it."""
+
+    by_seq: dict[int, dict[OpId, Op]] = field(default_factory=dict)
+    main: list[Op] = field(default_factory=list)
+    fork_seq: int | None = None
+    evidence: Evidence | None = None
+    held: int = 0
+    eligible_since_ms: int = 0  # timer clock; when main[0] became the author's next
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierEntry:
+    """How far one author's pending chain reaches here: its last main op, and whether it forks after that."""
+
+    author: PublicKey
+    seq: int
+    head: OpId
+    forked: bool
+
+
+class OpSet:
+    """The pending ops of one pair, on top of its certified state."""
+
+    def __init__(self, certified: Interpretation, limits: Limits) -> None:
+        self._certified = certified
+        self._limits = limits
+        self.logs: dict[PublicKey, AuthorLog] = {}
+        self.bodies: dict[OpId, Op] = {}
+        self.evidence: dict[OpId, Evidence] = {}
+        self.bytes = 0
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+    # -- changing the set ---------------------------------------------------------------------------
+
+    def insert(self, op: Op, timer_ms: int, *, solicited: bool = False) -> tuple[Inserted, list[Op]]:
+        """Offer an op whose signature is good.
+
+        ``solicited``: a block or a TIMEOUT names it, so local caps do not apply. Returns what became of it, and
+        the ops that joined the main chain because of it, in order.
+        """
+        if op.id in self.bodies:
+            return Inserted.DUPLICATE, []
+        state = self._certified.author(op.author)
+        refused = self._refuse(op, state, solicited)
+        if refused is not None:
+            return refused, []
+        log = self.logs.get(op.author)
+        if log is None:
+            log = self.logs[op.author] = AuthorLog()
+        others = log.by_seq.setdefault(op.seq, {})
+        if len(others) >= 2 and not solicited:
+            if op.id > max(others):
+                return Inserted.FORKED, []
+            self._forget(log, others[max(others)])
+        others[op.id] = op
+        self.bodies[op.id] = op
+        self.bytes += op.size
+        log.held += 1
+        if len(others) > 1:
+            self._note_fork(log, op.seq)
+            return Inserted.FORKED, []
+        grown = self._grow(log, state, timer_ms)
+        return (Inserted.ACCEPTED, grown) if op in grown else (Inserted.PARKED, grown)
+
+    def add_evidence(self, evidence: Evidence, timer_ms: int) -> bool:
+        """Take evidence whose signatures are good; True if the author was not known to equivocate."""
+        if self._certified.author(evidence.author).frozen:
+            return False
+        log = self.logs.get(evidence.author)
+        fresh = log is None or log.evidence is None
+        if log is None:
+            if len(self.logs) >= POOL_AUTHORS_CAP:
+                return False
+            log = self.logs[evidence.author] = AuthorLog()
+        if log.evidence is None:
+            log.evidence = self.evidence[evidence.id] = evidence
+        for op in (evidence.first, evidence.second):
+            self.insert(op, timer_ms, solicited=True)
+        return fresh
+
+    def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
+        """Follow the certified state of an author after a block changed it.
+
+        Returns the ops that joined the main chain because the block filled a gap in it.
+        """
+        log = self.logs.get(author)
+        if log is None:
+            return []
+        state = self._certified.author(author)
+        if state.frozen:
+            for op in [op for ops in log.by_seq.values() for op in ops.values()]:
+                self._forget(log, op)
+            del self.logs[author]
+            self.evidence.pop(evidence_id(author), None)
+            return []
+        for seq in [seq for seq in log.by_seq if seq < state.next_seq]:
+            for op in list(log.by_seq[seq].values()):
+                self._forget(log, op)
+        log.fork_seq = min((seq for seq, ops in log.by_seq.items() if len(ops) > 1), default=None)
+        before = log.main
+        covered = sum(1 for op in before if op.seq < state.next_seq)
+        follows = not covered or before[covered - 1].id == state.head
+        log.main = before[covered:] if follows else []
+        log.eligible_since_ms = timer_ms
+        grown = self._grow(log, state, timer_ms)
+        if not log.held and log.evidence is None:
+            del self.logs[author]
+        return grown
+
+    # -- questions ----------------------------------------------------------------------------------
+
+    def eligible(self) -> Iterator[tuple[PublicKey, AuthorLog]]:
+        """Authors with something that a block may take now: a main chain, or evidence against them."""
+        for author, log in self.logs.items():
+            if (log.main or log.evidence is not None) and self._certified.has_room_for(author):
+                yield author, log
+
+    def has_eligible(self) -> bool:
+        return next(self.eligible(), None) is not None
+
+    def resolve(self, ids: Iterable[OpId]) -> tuple[list[Item], list[OpId]]:
+        """The items that a block names, and the ids of those that are not held."""
+        items: list[Item] = []
+        missing: list[OpId] = []
+        for op_id in ids:
+            item = self.bodies.get(op_id) or self.evidence.get(op_id)
+            if item is None:
+                missing.append(op_id)
+            else:
+                items.append(item)
+        return items, missing
+
+    def pending(self, author: PublicKey) -> list[Op]:
+        """The author's main chain, in order of seq."""
+        log = self.logs.get(author)
+        return [] if log is None else log.main
+
+    def in_main(self, op: Op) -> bool:
+        """Whether an op and all its ancestors are held, unforked."""
+        log = self.logs.get(op.author)
+        if log is None or not log.main:
+            return False
+        place = op.seq - log.main[0].seq
+        return 0 <= place < len(log.main) and log.main[place].id == op.id
+
+    def frontier(self) -> list[FrontierEntry]:
+        """One entry an author with anything pending, ordered by author."""
+        entries = []
+        for author in sorted(self.logs):
+            log = self.logs[author]
+            if not log.main and log.evidence is None:
+                continue
+            state = self._certified.author(author)
+            seq, head = (log.main[-1].seq, log.main[-1].id) if log.main else (state.next_seq - 1, state.head)
+            entries.append(FrontierEntry(author, seq + 1, head, log.evidence is not None))
+        return entries
+
+    def digest(self) -> Digest:
+        """Equal on two replicas with equal certified state exactly when their frontiers are."""
+        return digest(b"pending", cbor.encode([[e.author, e.seq, e.head, e.forked] for e in self.frontier()]))
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    def _refuse(self, op: Op, state: AuthorState, solicited: bool) -> Inserted | None:
+        if len(op.signed) > self._limits.max_op_bytes or len(op.commands) > self._limits.max_commands_per_op:
+            return Inserted.TOO_LARGE
+        if state.frozen:
+            return Inserted.FROZEN
+        if op.seq < state.next_seq:
+            return Inserted.STALE
+        if op.seq == state.next_seq and op.prev != state.head:
+            return Inserted.WRONG_PREV
+        if not self._certified.admitted(op.author):
+            return Inserted.NOT_ADMITTED
+        if solicited:
+            return None
+        if op.seq >= state.next_seq + self._limits.author_window:
+            return Inserted.WINDOW
+        if not self._certified.has_room_for(op.author):
+            return Inserted.TABLE_FULL
+        log = self.logs.get(op.author)
+        if log is None:
+            full = len(self.logs) >= POOL_AUTHORS_CAP
+        else:
+            gap = op.seq != state.next_seq + len(log.main)
+            full = gap and log.held - len(log.main) >= PARKED_PER_AUTHOR_CAP
+        if full or len(self.bodies) >= POOL_OPS_CAP or self.bytes + op.size > POOL_BYTES_CAP:
+            return Inserted.POOL_FULL
+        return None
+
+    def _grow(self, log: AuthorLog, state: AuthorState, timer_ms: int) -> list[Op]:
+        """Extend the main chain by what follows it; returns the extension."""
+        main = log.main
+        grown: list[Op] = []
+        head = main[-1].id if main else state.head
+        seq = state.next_seq + len(main)
+        while seq != log.fork_seq and (there := log.by_seq.get(seq)):
+            (op,) = there.values()
+            if op.prev != head:
+                break
+            if not main:
+                log.eligible_since_ms = timer_ms
+            main.append(op)
+            grown.append(op)
+            head = op.id
+            seq += 1
+        return grown
+
+    def _note_fork(self, log: AuthorLog, seq: int) -> None:
+        """End the main chain at the lowest fork and keep evidence of it."""
+        if log.fork_seq is None or seq < log.fork_seq:
+            log.fork_seq = seq
+            log.main = [op for op in log.main if op.seq < seq]
+        if log.evidence is None:
+            first, second = sorted(log.by_seq[seq].values(), key=lambda op: op.id)[:2]
+            log.evidence = Evidence(first, second)
+            self.evidence[log.evidence.id] = log.evidence
+
+    def _forget(self, log: AuthorLog, op: Op) -> None:
+        there = log.by_seq[op.seq]
+        del there[op.id]
+        if not there:
+            del log.by_seq[op.seq]
+        del self.bodies[op.id]
+        self.bytes -= op.size
+        log.held -= 1

@@ -1,0 +1,196 @@
+"""Provider records: what a peer says about itself under a key of the DHT, signed and short-lived.
+
+A record is good for one network (the signature covers the chain id), one key (the key is inside), one
+signer and a short time. Whoever holds the bytes can check all of that without trusting who sent them.
+
+Form: CBOR ``[body, signature]`` with ``body`` a byte string holding CBOR ``[version, key, public key,
+addresses, roles, sequence, expires_ms, heads, load, withdrawn]``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from gossipbook import cbor
+from gossipbook.errors import ConfigError, DecodeError
+from gossipbook.identity import DOMAIN_RECORD, Identity, SignatureCheck, Verifier, signed_message, verify_signature
+from gossipbook.ids import PEER_ID_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, ChainId, PeerId, PublicKey
+
+RECORD_VERSION = 1
+RECORD_FIELDS = 10
+MAX_RECORD_BYTES = 768  # One record and eight nodes fit a datagram of 1,232 bytes (IPv6's least MTU).
+MAX_ADDRESSES = 4
+MAX_ADDRESS_CHARS = 128
+MAX_ROLES = 4
+MAX_ROLE_CHARS = 16
+MAX_HEADS = 16
+MAX_SYMBOL_CHARS = 32
+
+EXPIRY_MS = 30_000  # DESIGN: announce every 10 s with a 30 s expiry, so two announcements may be lost.
+MAX_EXPIRY_MS = 2 * EXPIRY_MS
+MAX_CLOCK_SKEW_MS = 10_000  # A guess: generous for NTP, and well below the expiry.
+
+_ADDRESS = re.compile(r"wss?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):([1-9][0-9]{0,4})")
+_ROLE = re.compile(r"[a-z][a-z0-9-]*")
+
+
+class RecordError(DecodeError):
+    """A record that is refused; ``reason`` is one fixed word, fit for a counter's name."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderRecord:
+    """One peer under one key.
+
+    ``addresses`` are ``ws://host:port`` or ``wss://host:port``; ``sequence`` is the signer's wall clock in
+    milliseconds at signing, and the newest wins; ``heads`` are (pair symbol, finalized height); ``load`` is
+    the signer's own measure, larger is busier. A withdrawn record says that the peer has gone.
+    """
+
+    key: PeerId
+    public_key: PublicKey
+    addresses: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    sequence: int = 0
+    expires_ms: int = 0
+    heads: tuple[tuple[str, int], ...] = ()
+    load: int = 0
+    withdrawn: bool = False
+
+
+def sign_record(identity: Identity, chain_id: ChainId, record: ProviderRecord) -> bytes:
+    """The record's signed form.
+
+    Raises:
+        ConfigError: a field is out of its range, the record is too large, or it names another signer.
+    """
+    if record.public_key != identity.public_key:
+        raise ConfigError("provider record: its public key is not the signer's")
+    body = cbor.encode(
+        [
+            RECORD_VERSION,
+            record.key,
+            record.public_key,
+            record.addresses,
+            record.roles,
+            record.sequence,
+            record.expires_ms,
+            record.heads,
+            record.load,
+            record.withdrawn,
+        ]
+    )
+    raw = cbor.encode([body, identity.sign(DOMAIN_RECORD, chain_id, body)])
+    if len(raw) > MAX_RECORD_BYTES:
+        raise ConfigError(
+            f"provider record: {len(raw)} bytes, at most {MAX_RECORD_BYTES}; give fewer or shorter addresses or heads"
+        )
+    try:
+        _parse_body(body)
+    except DecodeError as error:
+        raise ConfigError(f"provider record: {error}") from None
+    return raw
+
+
+def parse_record(raw: bytes, key: PeerId, now_ms: int) -> ProviderRecord:
+    """Everything that can be checked of a record without its signature, which costs a hundred times more.
+
+    Raises:
+        RecordError: wrong size, format or key, expired, expiring too late, or from the future.
+    """
+    if len(raw) > MAX_RECORD_BYTES:
+        raise RecordError("size", f"{len(raw)} bytes, at most {MAX_RECORD_BYTES}")
+    record = _parse_body(_open(raw)[0])
+    if record.key != key:
+        raise RecordError("key", "signed for another key")
+    if record.expires_ms <= now_ms:
+        raise RecordError("expired")
+    if record.expires_ms > now_ms + MAX_EXPIRY_MS:
+        raise RecordError("expiry", f"more than {MAX_EXPIRY_MS} ms ahead")
+    if record.sequence > now_ms + MAX_CLOCK_SKEW_MS:
+        raise RecordError("future", f"signed more than {MAX_CLOCK_SKEW_MS} ms ahead of this clock")
+    return record
+
+
+def record_check(raw: bytes, chain_id: ChainId) -> SignatureCheck:
+    """The signature to verify of a record that :func:`parse_record` took."""
+    body, signature = _open(raw)
+    return SignatureCheck(_parse_body(body).public_key, signed_message(DOMAIN_RECORD, chain_id, body), signature)
+
+
+def open_record(
+    raw: bytes, chain_id: ChainId, key: PeerId, now_ms: int, verifier: Verifier | None = None
+) -> ProviderRecord:
+    """The record, fully checked; ``verifier`` caches verdicts, for a reader who meets a record many times.
+
+    Raises:
+        RecordError: as :func:`parse_record`, or the signature is not the named signer's over this network.
+    """
+    record = parse_record(raw, key, now_ms)
+    check = record_check(raw, chain_id)
+    if not (verifier.good(check) if verifier else verify_signature(check)):
+        raise RecordError("signature")
+    return record
+
+
+def _open(raw: bytes) -> tuple[bytes, bytes]:
+    try:
+        body, signature = cbor.decode_array(raw, 2)
+        cbor.check_blob(body, "body", MAX_RECORD_BYTES)
+        return body, cbor.check_bytes(signature, "signature", SIGNATURE_BYTES)
+    except DecodeError as error:
+        raise RecordError("format", str(error)) from None
+
+
+def _parse_body(body: bytes) -> ProviderRecord:
+    try:
+        fields = cbor.decode_array(body, RECORD_FIELDS)
+        version, key, public_key, addresses, roles, sequence, expires_ms, heads, load, withdrawn = fields
+        if version != RECORD_VERSION or type(version) is not int:
+            raise DecodeError("unknown version")
+        if type(withdrawn) is not bool:
+            raise DecodeError("withdrawn: expected a boolean")
+        return ProviderRecord(
+            key=cbor.check_bytes(key, "key", PEER_ID_BYTES),
+            public_key=cbor.check_bytes(public_key, "public key", PUBLIC_KEY_BYTES),
+            addresses=tuple(_address(item) for item in cbor.check_list(addresses, "addresses", MAX_ADDRESSES)),
+            roles=tuple(_role(item) for item in cbor.check_list(roles, "roles", MAX_ROLES)),
+            sequence=cbor.check_uint(sequence, "sequence"),
+            expires_ms=cbor.check_uint(expires_ms, "expires_ms"),
+            heads=_heads(cbor.check_list(heads, "heads", MAX_HEADS)),
+            load=cbor.check_uint(load, "load"),
+            withdrawn=withdrawn,
+        )
+    except DecodeError as error:
+        raise RecordError("format", str(error)) from None
+
+
+def _address(item: object) -> str:
+    text = cbor.check_text(item, "address", MAX_ADDRESS_CHARS)
+    match = _ADDRESS.fullmatch(text)
+    if match is None or int(match[1]) > 65_535:
+        raise DecodeError("address: expected ws://host:port or wss://host:port")
+    return text
+
+
+def _role(item: object) -> str:
+    text = cbor.check_text(item, "role", MAX_ROLE_CHARS)
+    if _ROLE.fullmatch(text) is None:
+        raise DecodeError("role: expected a lower-case word")
+    return text
+
+
+def _heads(items: list[Any]) -> tuple[tuple[str, int], ...]:
+    heads: dict[str, int] = {}
+    for item in items:
+        if type(item) is not list or len(item) != 2:
+            raise DecodeError("head: expected a symbol and a height")
+        symbol = cbor.check_text(item[0], "symbol", MAX_SYMBOL_CHARS)
+        if not symbol or not symbol.isascii() or not symbol.isprintable() or symbol in heads:
+            raise DecodeError("symbol: expected printable ASCII, each symbol once")
+        heads[symbol] = cbor.check_uint(item[1], "height")
+    return tuple(heads.items())

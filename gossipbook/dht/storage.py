@@ -1,0 +1,72 @@
+"""kademlia's storage interface over a :class:`ProviderTable`, with the stock way of writing refused.
+
+Stock kademlia lets anybody set any key and hands every stored pair to each new node. Here records come in
+through :meth:`RecordStorage.put` only, checked, and are refreshed by their signers' heartbeats alone.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import NoReturn
+
+from kademlia.storage import IStorage
+
+from gossipbook.dht.liveness import Budget
+from gossipbook.dht.records import RecordError, parse_record, record_check
+from gossipbook.dht.table import ProviderTable, Stored, TableLimits
+from gossipbook.identity import Verifier
+from gossipbook.ids import ChainId, PeerId, PublicKey
+
+VERDICT_CAP = 4_096
+
+
+class RecordStorage(IStorage):  # type: ignore[misc]  # kademlia is untyped
+    """Verifies what it is given and keeps it in a table."""
+
+    def __init__(
+        self, chain_id: ChainId, limits: TableLimits, matchers: Collection[PublicKey], signatures_per_s: int
+    ) -> None:
+        self.table = ProviderTable(limits, matchers=matchers)
+        self.verifier = Verifier(VERDICT_CAP)
+        self._chain_id = chain_id
+        self._budget = Budget(signatures_per_s)
+
+    def put(self, key: PeerId, raw: bytes, wall_ms: int, now: float) -> Stored:
+        """Store a record from a remote.
+
+        Raises:
+            RecordError: the record is no good, or (``busy``) too many signatures were asked for lately.
+        """
+        return self._take(self.table, key, raw, wall_ms, now)
+
+    def collect(self, found: ProviderTable, key: PeerId, raw: bytes, wall_ms: int) -> Stored:
+        """Add a record that a look-up of ours brought to what it found; raises as :meth:`put`, never ``busy``."""
+        return self._take(found, key, raw, wall_ms, None)
+
+    def _take(self, table: ProviderTable, key: PeerId, raw: bytes, wall_ms: int, now: float | None) -> Stored:
+        # The cheap refusals first, the signature last.
+        record = parse_record(raw, key, wall_ms)
+        outcome = table.judge(record, raw, wall_ms)
+        if outcome is not Stored.NEW:
+            return outcome
+        if now is not None and not self._budget.spend(now):
+            raise RecordError("busy")
+        if not self.verifier.good(record_check(raw, self._chain_id)):
+            raise RecordError("signature")
+        return table.put(record, raw, wall_ms)
+
+    def __setitem__(self, key: object, value: object) -> NoReturn:
+        raise RecordError("unsigned", "use put")
+
+    def __getitem__(self, key: object) -> NoReturn:
+        raise KeyError(key)
+
+    def get(self, key: object, default: object = None) -> object:
+        """Nothing: a key has many records, and those are read in pages."""
+        return default
+
+    def iter_older_than(self, seconds_old: float) -> list[tuple[bytes, bytes]]:
+        """Nothing: signers announce again, nobody republishes for them."""
+        return []
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        """Nothing: a new node gets its records from their signers."""
+        return iter(())

@@ -1,0 +1,62 @@
+"""The exceptions of gossipbook.
+
+Each says whose fault it is. A remote's misbehaviour is a :class:`DecodeError` or a value inside a core,
+never any other exception. A refused order is a ``RejectReason`` in an event, not an exception. What is
+left is the environment (files, disks, ports) and local misuse, raised by shells only, naming the mend.
+"""
+
+
+class GossipbookError(Exception):
+    """Base of every exception that gossipbook raises on purpose."""
+
+
+class DecodeError(GossipbookError):
+    """Bytes from a remote or a file that do not follow the format. No state was changed."""
+
+
+class ManifestError(GossipbookError):
+    """A network manifest that is malformed or contradicts itself. Names the key and the mend."""
+
+
+class ConfigError(GossipbookError):
+    """A local setting that is unknown, out of range or contradicts another one."""
+
+
+class KeyFileError(GossipbookError):
+    """A key file that is missing, malformed, or readable by others than its owner."""
+
+
+class FolderLocked(GossipbookError):
+    """Another process already runs on this data folder."""
+
+
+class JournalError(GossipbookError):
+    """The journal cannot be used: corrupt, truncated, of another network, or of a newer schema."""
+
+
+class JournalFull(JournalError):
+    """The disk refused a write. Nothing that depended on it has left this peer."""
+
+
+class HandshakeError(GossipbookError):
+    """A link was refused during the handshake; ``reason`` is one of the wire's fixed words."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+
+
+class LinkClosed(GossipbookError):
+    """The link to a peer ended while it was in use."""
+
+
+class SubmitRefused(GossipbookError):
+    """A peer refused an op that was submitted to it; ``reason`` says why. The op changed nothing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class VerifyError(GossipbookError):
+    """An export or a receipt that does not prove what it claims."""

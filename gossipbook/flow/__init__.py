@@ -1,0 +1,58 @@
+"""Order flow for demonstrations, tests and benchmarks: recorded, or generated with a recording's statistics.
+
+A *flow* is a prelude, which builds the book as it is at the start, and a stream of :class:`FlowStep`: at this
+time, this author sends this command. A flow knows nothing of keys, ops, engines or peers; whoever drives it maps
+authors to keys, packs commands into ops and keeps (or ignores) the pace.
+
+Where flows come from
+---------------------
+:func:`lobster_flow` reads a LOBSTER message file. The file tells what happened to orders in the book, not what was
+sent, so:
+
+- upon a submission: a GTC limit order of the maker who gets the order for life;
+- upon a reduction: a reduce-only amend to the new total; upon a deletion: a cancel;
+- upon consecutive executions of one time and one side: one IOC limit order of a taker on the other side, at the worst
+  of their prices, for their sum;
+- hidden executions, crosses and halts: nothing, they were not in the visible book;
+- an order that is executed, reduced or deleted but was never submitted was in the book before the file begins if its id
+  is below that of the first submission (ids grow with time), and belongs to the prelude; else it entered
+  out of the recorder's view, and enters here before the first submission with a higher id.
+
+:func:`generated_flow` draws an endless flow from one seed. Upon an arrival (Poisson in regimes of half a second, with
+microbursts): a take, or a submission whose distance, life and size are drawn from the recorded distributions. Upon
+the end of a life: a cancel, at once or as a reaction to the next arrival. It keeps a picture of the book, so every
+step names an order that is open, submissions never cross, and takes meet what they mean to meet.
+
+:func:`measure` computes the figures by which the two are compared.
+
+Promises
+--------
+- The same file or the same seed gives the same steps, in any process.
+- Times never fall. Client ids rise strictly for each author. An order stays with its author. Takers rest nothing.
+- Commands hold integers only: prices in ticks, quantities in lots. (The generator draws times with floats and rounds.)
+
+Bounds: a replay remembers the open orders and the ids of the file; a generator the open orders and their plans,
+some hundreds, for ever.
+"""
+
+from gossipbook.flow.generator import generated_flow
+from gossipbook.flow.lobster import Message, Take, group_takes, read_messages
+from gossipbook.flow.replay import UnseenOrder, lobster_flow, merge_unseen, unseen_orders
+from gossipbook.flow.statistics import FlowStatistics, measure
+from gossipbook.flow.step import Flow, FlowStep
+
+__all__ = [
+    "Flow",
+    "FlowStatistics",
+    "FlowStep",
+    "Message",
+    "Take",
+    "UnseenOrder",
+    "generated_flow",
+    "group_takes",
+    "lobster_flow",
+    "measure",
+    "merge_unseen",
+    "read_messages",
+    "unseen_orders",
+]

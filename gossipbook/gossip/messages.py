@@ -1,0 +1,58 @@
+"""What gossip routers say to one another. ``payload`` is opaque here; its id is worked out by who validates it."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+Topic: TypeAlias = str
+MessageId: TypeAlias = bytes
+
+IHAVE_IDS_CAP = 5_000  # GossipSub v1.1: MaxIHaveLength
+TOPICS_CAP = 1_024
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribe:
+    """All topics that the sender follows; replaces what it said before."""
+
+    topics: tuple[Topic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graft:
+    """Take me into your mesh."""
+
+    topic: Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """You are not in my mesh; do not graft me again for a while."""
+
+    topic: Topic
+    backoff_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class IHave:
+    """Ids of messages that the sender could send."""
+
+    topic: Topic
+    ids: tuple[MessageId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IWant:
+    """Ids of messages that the sender asks for."""
+
+    ids: tuple[MessageId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One message in full."""
+
+    topic: Topic
+    payload: bytes
+
+
+GossipMessage: TypeAlias = Subscribe | Graft | Prune | IHave | IWant | Push

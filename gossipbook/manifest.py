@@ -1,0 +1,398 @@
+"""The network manifest: what all peers of a network agree on before they start.
+
+It is shared like a genesis file. Its digest, taken over a canonical form and for epoch 0, is the
+**chain id**, which is part of every handshake, message, file and signature. Addresses are hints for
+finding matchers and are left out of the canonical form: moving a peer does not make another network.
+"""
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any
+
+from gossipbook import cbor
+from gossipbook.errors import ManifestError
+from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
+
+RULES_VERSION = 1
+MAX_PAIRS = 1024
+MAX_MATCHERS = 1024
+MAX_COMMITTEE = 7
+MAX_COMMANDS_PER_OP = 256
+FAULT_MODELS = ("byzantine", "crash")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One trading pair: what a price tick and a lot are worth, and what an order may ask for.
+
+    ``price_band_bps`` bounds how far beyond the last certified trade a bid may rise or an offer fall,
+    in hundredths of a percent; 0 switches it off.
+    """
+
+    symbol: str
+    tick_size: str = "0.01"
+    lot_size: str = "1"
+    min_qty_lots: int = 1
+    max_qty_lots: int = 1_000_000_000
+    max_price_ticks: int = 1_000_000_000
+    price_band_bps: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Matcher:
+    """A peer that may be seated in committees. One operator holds at most max(1, f) seats of a committee."""
+
+    name: str
+    public_key: PublicKey
+    operator: str
+    addresses: tuple[str, ...] = ()
+
+    @property
+    def peer_id(self) -> PeerId:
+        return peer_id(self.public_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Caps that every peer must apply alike, because they decide what a committee may certify."""
+
+    max_authors_per_pair: int = 10_000
+    max_open_orders_per_author: int = 20_000
+    max_open_orders_per_pair: int = 1_000_000
+    max_commands_per_op: int = MAX_COMMANDS_PER_OP
+    max_op_bytes: int = 16_384
+    max_block_ops: int = 512
+    max_block_bytes: int = 65_536
+    max_block_commands: int = 4_096
+    author_window: int = 1_024  # ops above an author's next_seq that a pool takes
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Durations in milliseconds.
+
+    ``timeout_base_ms`` must cover six network delays and twice the work of a full block
+    (DESIGN: base >= 6 delays + 2 x (verify + execute + sync)).
+    """
+
+    network_delay_ms: int = 100
+    full_block_ms: int = 200
+    timeout_base_ms: int = 1_000
+    inclusion_age_ms: int = 5_000
+    clock_tolerance_ms: int = 2_000
+
+    @property
+    def timeout_cap_ms(self) -> int:
+        """The longest a term may wait: max(16 x base, 60 s)."""
+        return max(16 * self.timeout_base_ms, 60_000)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A whole manifest, checked. ``admission`` is None for everybody, or the list of admitted authors."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+    matchers: tuple[Matcher, ...]
+    committee_size: int
+    fault_model: str = "byzantine"
+    epoch: int = 0
+    rules_version: int = RULES_VERSION
+    wardens: tuple[PublicKey, ...] = ()
+    admission: tuple[PublicKey, ...] | None = None
+    limits: Limits = field(default_factory=Limits)
+    timing: Timing = field(default_factory=Timing)
+
+    def __post_init__(self) -> None:
+        _check_names(self)
+        _check_committee(self)
+        _check_numbers(self)
+
+    @cached_property
+    def digest(self) -> Digest:
+        """SHA-256 over the canonical form."""
+        return digest(b"manifest", self.canonical())
+
+    @property
+    def chain_id(self) -> ChainId:
+        """The network's identity: the digest of epoch 0's manifest."""
+        if self.epoch != 0:
+            raise ManifestError("epoch: only an epoch 0 manifest names a chain; later ones are reached by handover")
+        return self.digest
+
+    @cached_property
+    def quorum(self) -> "Quorum":
+        return Quorum.of(self.committee_size, self.fault_model)
+
+    def pair(self, symbol: str) -> Pair:
+        for pair in self.pairs:
+            if pair.symbol == symbol:
+                return pair
+        raise ManifestError(f"no pair {symbol!r} in network {self.name!r}; it has {self.symbols()}")
+
+    def symbols(self) -> list[str]:
+        return [pair.symbol for pair in self.pairs]
+
+    def canonical(self) -> bytes:
+        """The bytes that the digest covers: every field but the matchers' addresses, in a fixed order."""
+        return cbor.encode(
+            [
+                self.name,
+                self.epoch,
+                self.rules_version,
+                [[getattr(pair, f.name) for f in fields(Pair)] for pair in self.pairs],
+                [[m.name, m.public_key, m.operator] for m in self.matchers],
+                list(self.wardens),
+                None if self.admission is None else list(self.admission),
+                self.committee_size,
+                self.fault_model,
+                [getattr(self.limits, f.name) for f in fields(Limits)],
+                [getattr(self.timing, f.name) for f in fields(Timing)],
+            ]
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The TOML document's content; ``from_dict`` reads it back."""
+        return {
+            "name": self.name,
+            "epoch": self.epoch,
+            "rules_version": self.rules_version,
+            "committee_size": self.committee_size,
+            "fault_model": self.fault_model,
+            "admission": "open" if self.admission is None else [key.hex() for key in self.admission],
+            "wardens": [key.hex() for key in self.wardens],
+            "limits": {f.name: getattr(self.limits, f.name) for f in fields(Limits)},
+            "timing": {f.name: getattr(self.timing, f.name) for f in fields(Timing)},
+            "pair": [{f.name: getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs],
+            "matcher": [
+                {
+                    "name": m.name,
+                    "public_key": m.public_key.hex(),
+                    "operator": m.operator,
+                    "addresses": list(m.addresses),
+                }
+                for m in self.matchers
+            ],
+        }
+
+    @classmethod
+    def from_toml(cls, text: str) -> "Manifest":
+        """Parse ``network.toml``.
+
+        Raises:
+            ManifestError: naming the key that is wrong, and the nearest right one where it is unknown.
+        """
+        try:
+            document = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ManifestError(f"not TOML: {error}") from None
+        return cls.from_dict(document)
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> "Manifest":
+        top = _Table(document, "")
+        admission = top.take("admission", (str, list), "open")
+        if isinstance(admission, str) and admission != "open":
+            raise ManifestError('admission: expected "open" or a list of public keys')
+        manifest = cls(
+            name=top.take("name", str),
+            epoch=top.take("epoch", int, 0),
+            rules_version=top.take("rules_version", int, RULES_VERSION),
+            committee_size=top.take("committee_size", int),
+            fault_model=top.take("fault_model", str, "byzantine"),
+            admission=None if admission == "open" else tuple(_key(key, "admission") for key in admission),
+            wardens=tuple(_key(key, "wardens") for key in top.take("wardens", list, [])),
+            limits=_flat(Limits, top.take("limits", dict, {}), "limits"),
+            timing=_flat(Timing, top.take("timing", dict, {}), "timing"),
+            pairs=tuple(_flat(Pair, item, "pair") for item in top.take("pair", list)),
+            matchers=tuple(_matcher(item) for item in top.take("matcher", list)),
+        )
+        top.finish()
+        return manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """How many votes decide. ``n`` seats, at most ``f`` faulty, ``q`` votes make a certificate."""
+
+    n: int
+    f: int
+    q: int
+
+    @classmethod
+    def of(cls, n: int, fault_model: str) -> "Quorum":
+        """byzantine: f = (n-1)//3, q = ceil((n+f+1)/2); crash: q = n//2 + 1, f = n - q."""
+        if fault_model == "byzantine":
+            f = (n - 1) // 3
+            return cls(n, f, -(-(n + f + 1) // 2))
+        q = n // 2 + 1
+        return cls(n, n - q, q)
+
+    @property
+    def blocking(self) -> int:
+        """n - q + 1: so many members can keep every quorum from forming, so one of them is in each."""
+        return self.n - self.q + 1
+
+    @property
+    def seats_per_operator(self) -> int:
+        return max(1, self.f)
+
+
+def unknown_key(key: str, known: list[str], where: str) -> str:
+    """The message for a key that nobody reads, with the nearest one that somebody does."""
+    near = difflib.get_close_matches(key, known, 1)
+    return f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {known}")
+
+
+class _Table:
+    """Takes typed values out of a TOML table and complains about those that nobody took."""
+
+    def __init__(self, table: Mapping[str, Any], where: str) -> None:
+        self._table, self._where = table, where
+        self._known: list[str] = []
+
+    def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
+        self._known.append(key)
+        where = f"{self._where}.{key}" if self._where else key
+        value = self._table.get(key, default)
+        if value is None:
+            raise ManifestError(f"{where}: missing")
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+            raise ManifestError(f"{where}: expected {getattr(kind, '__name__', 'text or a list')}, not {value!r}")
+        return value
+
+    def finish(self) -> None:
+        for key in self._table:
+            if key not in self._known:
+                raise ManifestError(unknown_key(key, self._known, self._where or "manifest"))
+
+
+def _flat(cls: type[Any], raw: object, where: str) -> Any:
+    """A dataclass of integers and strings from a table of the same keys."""
+    if not isinstance(raw, dict):
+        raise ManifestError(f"{where}: expected a table")
+    table = _Table(raw, where)
+    values = {}
+    for f in fields(cls):
+        assert isinstance(f.type, type)
+        values[f.name] = table.take(f.name, f.type, f.default if isinstance(f.default, int | str) else None)
+    table.finish()
+    return cls(**values)
+
+
+def _matcher(raw: object) -> Matcher:
+    if not isinstance(raw, dict):
+        raise ManifestError("matcher: expected a table")
+    table = _Table(raw, "matcher")
+    name = table.take("name", str)
+    matcher = Matcher(
+        name=name,
+        public_key=_key(table.take("public_key", str), f"matcher {name}"),
+        operator=table.take("operator", str, name),
+        addresses=tuple(table.take("addresses", list, [])),
+    )
+    table.finish()
+    if not all(isinstance(address, str) for address in matcher.addresses):
+        raise ManifestError(f"matcher {name}: addresses are text, host:port")
+    return matcher
+
+
+def _key(raw: object, where: str) -> PublicKey:
+    try:
+        key = bytes.fromhex(str(raw))
+    except ValueError:
+        key = b""
+    if len(key) != PUBLIC_KEY_BYTES:
+        raise ManifestError(f"{where}: a public key is {2 * PUBLIC_KEY_BYTES} hex digits, not {raw!r}")
+    return key
+
+
+def _unique(values: list[Any], what: str) -> None:
+    seen = []
+    for value in values:
+        if value in seen:
+            shown = value.hex() if isinstance(value, bytes) else value
+            raise ManifestError(f"{what} {shown!r} appears twice")
+        seen.append(value)
+
+
+def _check_names(m: Manifest) -> None:
+    if not 1 <= len(m.name) <= 64:
+        raise ManifestError("name: expected 1 to 64 characters")
+    if m.rules_version != RULES_VERSION:
+        raise ManifestError(f"rules_version: this build knows only version {RULES_VERSION}, not {m.rules_version}")
+    if not 1 <= len(m.pairs) <= MAX_PAIRS:
+        raise ManifestError(f"pair: expected 1 to {MAX_PAIRS} of them")
+    if not 1 <= len(m.matchers) <= MAX_MATCHERS:
+        raise ManifestError(f"matcher: expected 1 to {MAX_MATCHERS} of them")
+    _unique([pair.symbol for pair in m.pairs], "pair")
+    _unique([matcher.name for matcher in m.matchers], "matcher")
+    _unique([matcher.public_key for matcher in m.matchers], "matcher key")
+    _unique(list(m.admission or ()), "admitted author")
+    for pair in m.pairs:
+        if not (
+            1 <= len(pair.symbol) <= 32
+            and pair.symbol.isascii()
+            and pair.symbol.isprintable()
+            and " " not in pair.symbol
+        ):
+            raise ManifestError(f"pair {pair.symbol!r}: a symbol has 1 to 32 printable ASCII characters, no spaces")
+        _check_pair(pair)
+
+
+def _check_pair(pair: Pair) -> None:
+    for name in ("tick_size", "lot_size"):
+        try:
+            good = Decimal(getattr(pair, name)).is_finite() and Decimal(getattr(pair, name)) > 0
+        except InvalidOperation:
+            good = False
+        if not good:
+            raise ManifestError(f'pair {pair.symbol}: {name} is a positive decimal in quotes, such as "0.01"')
+    if not 1 <= pair.min_qty_lots <= pair.max_qty_lots <= 10**15:
+        raise ManifestError(f"pair {pair.symbol}: needs 1 <= min_qty_lots <= max_qty_lots <= 10**15")
+    if not 1 <= pair.max_price_ticks <= 10**15:
+        raise ManifestError(f"pair {pair.symbol}: max_price_ticks is in 1..10**15")
+    if not 0 <= pair.price_band_bps <= 10**6:
+        raise ManifestError(f"pair {pair.symbol}: price_band_bps is in 0..1000000")
+
+
+def _check_committee(m: Manifest) -> None:
+    if m.fault_model not in FAULT_MODELS:
+        raise ManifestError(f"fault_model: expected one of {FAULT_MODELS}, not {m.fault_model!r}")
+    least = 4 if m.fault_model == "byzantine" else 1
+    if not least <= m.committee_size <= MAX_COMMITTEE:
+        raise ManifestError(
+            f"committee_size: {m.fault_model} needs {least} to {MAX_COMMITTEE} seats, not {m.committee_size}"
+        )
+    per_operator = Quorum.of(m.committee_size, m.fault_model).seats_per_operator
+    operators: dict[str, int] = {}
+    for matcher in m.matchers:
+        operators[matcher.operator] = min(per_operator, operators.get(matcher.operator, 0) + 1)
+    if (seats := sum(operators.values())) < m.committee_size:
+        raise ManifestError(
+            f"committee_size: {m.committee_size} seats, but the matchers can fill only {seats} "
+            f"with at most {per_operator} for each operator; add matchers of other operators"
+        )
+
+
+def _check_numbers(m: Manifest) -> None:
+    for part in (m.limits, m.timing):
+        for f in fields(part):
+            if not 1 <= getattr(part, f.name) <= 10**9:
+                raise ManifestError(f"{f.name}: expected 1 to 10**9, not {getattr(part, f.name)}")
+    limits, timing = m.limits, m.timing
+    if limits.max_commands_per_op > MAX_COMMANDS_PER_OP:
+        raise ManifestError(f"max_commands_per_op: at most {MAX_COMMANDS_PER_OP}")
+    if limits.max_block_commands < limits.max_commands_per_op:
+        raise ManifestError("max_block_commands: a block must have room for one op of max_commands_per_op")
+    if limits.max_block_bytes < limits.max_op_bytes + 256:
+        raise ManifestError("max_block_bytes: a block must have room for one op of max_op_bytes")
+    if limits.max_block_bytes > 65_536 or limits.max_block_ops > 1_024:
+        raise ManifestError("max_block_bytes / max_block_ops: at most 65536 and 1024, so that a block fits one frame")
+    floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms
+    if timing.timeout_base_ms < floor:
+        raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + 2 full_block_ms = {floor}")

@@ -1,0 +1,64 @@
+"""What happens to a peer core."""
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gossipbook.crdt.op import Op
+from gossipbook.effects import LinkId
+from gossipbook.ids import PEER_ID_BYTES, PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """An authenticated link is there. ``role`` is ``peer`` or ``client``; ``outbound``: we opened it."""
+
+    link: LinkId
+    public_key: PublicKey
+    role: str
+    outbound: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    link: LinkId
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A decoded message from a link."""
+
+    link: LinkId
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """An op from this program itself; its acks are emitted."""
+
+    op: Op
+
+
+@dataclass(frozen=True, slots=True)
+class TimerFired:
+    timer: object
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """The peer core's own timer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The driver runs; the first event after restoring."""
+
+
+PeerEvent: TypeAlias = Begun | LinkUp | LinkDown | Received | Submitted | TimerFired
+
+LOCAL: LinkId = b""
+"""Stands for this program itself where a link is named."""
+
+
+def is_peer_link(link: LinkId) -> bool:
+    """Peer links are named by the 20-byte peer id; client links carry a serial number after it."""
+    return len(link) == PEER_ID_BYTES

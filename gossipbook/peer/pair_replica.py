@@ -1,0 +1,443 @@
+"""One pair at one peer: op set, engine and consensus tied together, and the pair's gossip validated."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from gossipbook.consensus.block import Block
+from gossipbook.consensus.certificate import Certificate
+from gossipbook.consensus.committee import Committee
+from gossipbook.consensus.config import ConsensusConfig
+from gossipbook.consensus.events import Event, MemberUp, Message, PoolGrew, Started
+from gossipbook.consensus.messages import (
+    FETCH_IDS_CAP,
+    Bodies,
+    CastVote,
+    Fetch,
+    FinalizedBlock,
+    GiveUp,
+    Propose,
+    Status,
+)
+from gossipbook.consensus.records import Finalized, ItemRecord, VoteState
+from gossipbook.consensus.replica import Replica, final_id
+from gossipbook.crdt.anti_entropy import frontier_page, repair
+from gossipbook.crdt.interpretation import Interpretation, Item
+from gossipbook.crdt.messages import AskHeld, Frontier, Held
+from gossipbook.crdt.op import Evidence, Op
+from gossipbook.crdt.op_set import Inserted, OpSet
+from gossipbook.crdt.view import BookView, view_book
+from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Now, Persist, Publish, Send
+from gossipbook.identity import Identity, Verifier
+from gossipbook.ids import OpId, PeerId
+from gossipbook.manifest import Manifest
+from gossipbook.matching.events import FILL
+from gossipbook.ordered import BoundedDict
+from gossipbook.peer.acks import Acks
+from gossipbook.peer.events import LOCAL
+from gossipbook.requests import Ack, AckLevel
+from gossipbook.wire.codec import encode_message
+
+RECENT_ITEMS_CAP = 4_096
+BODIES_CHUNK_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPair:
+    """What a journal holds of one pair, in order; empty for a new one."""
+
+    chain: list[tuple[Block, Certificate, list[Item]]]
+    blocks: list[Block]
+    votes: VoteState | None
+    pending: list[Item]
+
+
+class PairReplica:
+    """The composition for one pair. ``faults`` are what a remote got wrong, for the peer core to hold against it."""
+
+    def __init__(
+        self, manifest: Manifest, symbol: str, identity: Identity, verifier: Verifier, config: ConsensusConfig
+    ) -> None:
+        committee = Committee.of(manifest, manifest.chain_id, symbol)
+        seat = committee.seat_of(identity.public_key)
+        self.symbol = symbol
+        self.committee = committee
+        self.verifier = verifier
+        self.certified = Interpretation(manifest, symbol)
+        self.ops = OpSet(self.certified, manifest.limits)
+        self._identity, self._config, self._manifest = identity, config, manifest
+        self.replica = self._make_replica(seat, None)
+        self.acks = Acks(committee, seat)
+        self.counts: Counter[str] = Counter()
+        self.commands_certified = 0
+        self.fills_certified = 0
+        self.live: dict[PeerId, None] = {}
+        self._recent: BoundedDict[OpId, Item] = BoundedDict(RECENT_ITEMS_CAP)
+        self._ask: list[OpId] = []
+        self._held: dict[LinkId, list[OpId]] = {}
+        self._grew = False
+        self._exchanged = False
+        self._cursor = b""
+
+    def _make_replica(self, seat: int | None, votes: VoteState | None) -> Replica:
+        return Replica(
+            manifest=self._manifest,
+            committee=self.committee,
+            seat=seat,
+            identity=self._identity,
+            verifier=self.verifier,
+            certified=self.certified,
+            ops=self.ops,
+            votes=votes,
+            config=self._config,
+        )
+
+    # -- starting -----------------------------------------------------------------------------------
+
+    def restore(self, stored: StoredPair, now: Now, observer_reason: str) -> str | None:
+        """Rebuild from the journal; what is wrong with it, or None."""
+        self.replica = self._make_replica(self.replica.ballot.seat, stored.votes)
+        for block, fc, items in stored.chain:
+            if not self.replica.replay(block, fc, items):
+                return f"block {block.height} of {self.symbol} does not execute to what was certified"
+            for item in items:
+                self.acks.certified(item.id, block.height)
+                self.replica.stored(item)
+                self._recent[item.id] = item
+        for item in stored.pending:
+            self.replica.stored(item)
+            if isinstance(item, Evidence):
+                self.ops.add_evidence(item, now.timer_ms)
+            else:
+                self.ops.insert(item, now.timer_ms, solicited=True)
+        self.replica.restore(stored.blocks, now)
+        if observer_reason and self.replica.ballot.seat is not None:
+            self.replica.demote(observer_reason)
+        return None
+
+    def begin(self, now: Now) -> list[CoreEffect]:
+        return self._step(Started(), now)
+
+    # -- links --------------------------------------------------------------------------------------
+
+    def link_up(self, peer: PeerId, now: Now) -> list[CoreEffect]:
+        self.live[peer] = None
+        effects = self._step(MemberUp(peer), now) if self.committee.seat_of_peer(peer) is not None else []
+        effects.append(Send((peer,), self.replica.status(self.ops.digest()), Lane.SYNC))
+        return effects
+
+    def link_down(self, peer: PeerId) -> None:
+        self.live.pop(peer, None)
+
+    # -- ops ----------------------------------------------------------------------------------------
+
+    def submit(self, op: Op, link: LinkId, now: Now) -> list[CoreEffect]:
+        """Take an op from a client or from this program."""
+        if op.chain_id != self.committee.chain_id:
+            return self._refuse(op, link, "wrong-network")
+        if not self.verifier.good(op.check()):
+            return self._refuse(op, link, "bad-signature")
+        height = self.acks.height_of(op.id)
+        if height is not None:
+            return self._tell([(link, Ack(self.symbol, op.id, AckLevel.CERTIFIED, height, ""))])
+        outcome, effects = self._insert(op, now, solicited=False, follower=link)
+        if outcome is Inserted.DUPLICATE:
+            self.acks.track(op, link)
+            repeated = self.acks.repeat(op.id, link)
+            return self._tell(repeated) if repeated else self._note_held([op])
+        if outcome not in (Inserted.ACCEPTED, Inserted.PARKED):
+            return [*effects, *self._refuse(op, link, outcome.value)]
+        return effects
+
+    def judge(self, sender: LinkId, message: Any, now: Now) -> tuple[bool, list[CoreEffect]]:
+        """Validate a gossiped message: whether to relay it, and what it led to."""
+        match message:
+            case Bodies(_, items) if len(items) == 1:
+                return self._judge_item(items[0], now)
+            case FinalizedBlock() | CastVote() | GiveUp() | Propose():
+                news = not isinstance(message, FinalizedBlock) or message.fc.height > self.replica.fin
+                before = sum(self.replica.faults.values())
+                effects = self._step(Message(sender, message), now)
+                return news and sum(self.replica.faults.values()) == before, effects
+            case _:
+                self.counts["a message that does not belong on a topic"] += 1
+                return False, []
+
+    def _judge_item(self, item: Item, now: Now) -> tuple[bool, list[CoreEffect]]:
+        fault = self._fault(item)
+        if fault is not None:
+            self.counts[fault] += 1
+            return False, []
+        if isinstance(item, Evidence):
+            fresh = self.ops.add_evidence(item, now.timer_ms)
+            if fresh:
+                self._grew = True
+                return True, [Persist(ItemRecord(self.symbol, item))]
+            return False, []
+        outcome, effects = self._insert(item, now, solicited=False, follower=None)
+        if outcome not in (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED):
+            self.counts[f"op {outcome.value}"] += 1
+        return outcome in (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED), effects
+
+    def take_bodies(self, message: Bodies, now: Now) -> list[CoreEffect]:
+        """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
+        effects: list[CoreEffect] = []
+        for item in message.items:
+            fault = self._fault(item)
+            if fault is not None:
+                self.counts[fault] += 1
+                continue
+            solicited = self.replica.catch_up.wants(item.id)
+            self.replica.catch_up.got(item.id)
+            if isinstance(item, Evidence):
+                if self.ops.add_evidence(item, now.timer_ms):
+                    self._grew = True
+                    effects += [Persist(ItemRecord(self.symbol, item)), self._publication(item)]
+                continue
+            outcome, more = self._insert(item, now, solicited=solicited, follower=None)
+            effects += more
+            if outcome in (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED):
+                self._grew = True
+                if not solicited:
+                    effects.append(self._publication(item))
+        return effects
+
+    def _fault(self, item: Item) -> str | None:
+        ops = (item.first, item.second) if isinstance(item, Evidence) else (item,)
+        for op in ops:
+            if op.chain_id != self.committee.chain_id or op.pair != self.symbol:
+                return "an op of another network or pair"
+            if not self.verifier.good(op.check()):
+                return "a forged op"
+        return None
+
+    def _insert(
+        self, op: Op, now: Now, *, solicited: bool, follower: LinkId | None
+    ) -> tuple[Inserted, list[CoreEffect]]:
+        outcome, grown = self.ops.insert(op, now.timer_ms, solicited=solicited)
+        effects: list[CoreEffect] = []
+        if outcome in (Inserted.ACCEPTED, Inserted.PARKED) and follower is not None:
+            self.acks.track(op, follower)
+            effects.append(self._publication(op))
+        if outcome is Inserted.FORKED:
+            log = self.ops.logs[op.author]
+            assert log.evidence is not None
+            effects += [Persist(ItemRecord(self.symbol, log.evidence)), self._publication(log.evidence)]
+            self._grew = True
+        if grown:
+            self._grew = True
+            for accepted in grown:
+                self.replica.stored(accepted)
+                effects.append(Persist(ItemRecord(self.symbol, accepted)))
+            effects += self._note_held(grown)
+        return outcome, effects
+
+    def _note_held(self, ops: list[Op]) -> list[CoreEffect]:
+        """Ops that are stored with all their ancestors: acks, and HELD to those who asked."""
+        told: list[tuple[LinkId, Ack]] = []
+        for op in ops:
+            if not self.ops.in_main(op):
+                continue
+            acks, askers, ask = self.acks.held_here(op.id)
+            told += acks
+            for asker in askers:
+                self._held.setdefault(asker, []).append(op.id)
+            if ask:
+                self._ask.append(op.id)
+        return self._tell(told)
+
+    def _refuse(self, op: Op, link: LinkId, reason: str) -> list[CoreEffect]:
+        self.counts[f"submit refused: {reason}"] += 1
+        return self._tell([(link, Ack(self.symbol, op.id, AckLevel.REFUSED, 0, reason))])
+
+    def _tell(self, acks: list[tuple[LinkId, Ack]]) -> list[CoreEffect]:
+        return [Emit(ack) if link == LOCAL else Send((link,), ack, Lane.CONSENSUS) for link, ack in acks]
+
+    def _publication(self, item: Item) -> CoreEffect:
+        return Publish(self.symbol, item.id, Bodies(self.symbol, (item,)))
+
+    # -- other messages -----------------------------------------------------------------------------
+
+    def receive(self, sender: LinkId, message: Any, now: Now) -> list[CoreEffect]:
+        """A message of this pair from a peer link."""
+        match message:
+            case Fetch():
+                return self._serve(sender, message.ids)
+            case Bodies():
+                return self.take_bodies(message, now)
+            case AskHeld():
+                return self._on_ask_held(sender, message)
+            case Held():
+                return self._on_held(sender, message)
+            case Frontier():
+                return self._on_frontier(sender, message)
+            case FinalizedBlock(_, _, _, _, items):
+                effects = self._take_chain_bodies(items, now) if items else []
+                return effects + self._step(Message(sender, message), now)
+            case Status():
+                effects = self._step(Message(sender, message), now)
+                return effects + self._compare(sender, message)
+            case _:
+                return self._step(Message(sender, message), now)
+
+    def _take_chain_bodies(self, items: tuple[Item, ...], now: Now) -> list[CoreEffect]:
+        """Bodies that came along with a finalized block: needed, not gossip."""
+        effects: list[CoreEffect] = []
+        for item in items:
+            if self._fault(item) is not None:
+                continue
+            if isinstance(item, Evidence):
+                self.ops.add_evidence(item, now.timer_ms)
+            else:
+                effects += self._insert(item, now, solicited=True, follower=None)[1]
+        return effects
+
+    def _serve(self, sender: LinkId, ids: tuple[OpId, ...]) -> list[CoreEffect]:
+        found, missing = self.ops.resolve(ids[:FETCH_IDS_CAP])
+        found += [item for op_id in missing if (item := self._recent.get(op_id)) is not None]
+        return self._bodies(sender, found)
+
+    def _bodies(self, to: LinkId, items: list[Item]) -> list[CoreEffect]:
+        effects: list[CoreEffect] = []
+        chunk: list[Item] = []
+        size = 0
+        for item in items:
+            if chunk and size + item.size > BODIES_CHUNK_BYTES:
+                effects.append(Send((to,), Bodies(self.symbol, tuple(chunk)), Lane.SYNC))
+                chunk, size = [], 0
+            chunk.append(item)
+            size += item.size
+        if chunk:
+            effects.append(Send((to,), Bodies(self.symbol, tuple(chunk)), Lane.SYNC))
+        return effects
+
+    def _on_ask_held(self, sender: LinkId, message: AskHeld) -> list[CoreEffect]:
+        for op_id in message.ids:
+            op = self.ops.bodies.get(op_id)
+            if self.acks.height_of(op_id) is not None or (op is not None and self.ops.in_main(op)):
+                self._held.setdefault(sender, []).append(op_id)
+            else:
+                self.acks.asked(op_id, sender)
+        return []
+
+    def _on_held(self, sender: LinkId, message: Held) -> list[CoreEffect]:
+        seat = self.committee.seat_of_peer(sender)
+        if seat is None:
+            return []
+        return self._tell([told for op_id in message.ids for told in self.acks.held_there(op_id, seat)])
+
+    def _on_frontier(self, sender: LinkId, message: Frontier) -> list[CoreEffect]:
+        found = repair(self.ops, list(message.entries), message.after, message.until)
+        effects = self._bodies(sender, [*found.evidence, *found.ops])
+        if found.behind and not message.reply:
+            effects.append(self._frontier_to(sender, message.after, reply=True))
+        return effects
+
+    def _compare(self, sender: LinkId, status: Status) -> list[CoreEffect]:
+        """Equal heights, different pending digest: at most once a heartbeat, with one peer."""
+        same_chain = (status.height, status.tip) == (self.replica.fin, self.replica.tip)
+        if self._exchanged or not same_chain or status.pending_digest in (self.ops.digest(), bytes(32)):
+            return []
+        self._exchanged = True
+        effect = self._frontier_to(sender, self._cursor, reply=False)
+        return [effect]
+
+    def _frontier_to(self, peer: LinkId, after: bytes, *, reply: bool) -> CoreEffect:
+        entries, until = frontier_page(self.ops, after)
+        if not reply:
+            self._cursor = until
+        return Send((peer,), Frontier(self.symbol, after, until, tuple(entries), reply), Lane.SYNC)
+
+    # -- turns --------------------------------------------------------------------------------------
+
+    def timer(self, timer: Event, now: Now) -> list[CoreEffect]:
+        return self._step(timer, now)
+
+    def flush(self, now: Now) -> list[CoreEffect]:
+        """End of a turn: what was gathered in it goes out in one piece."""
+        effects: list[CoreEffect] = []
+        if self._grew:
+            self._grew = False
+            effects += self._step(PoolGrew(), now)
+        for link, ids in self._held.items():
+            for start in range(0, len(ids), FETCH_IDS_CAP):
+                effects.append(Send((link,), Held(self.symbol, tuple(ids[start : start + FETCH_IDS_CAP])), Lane.OPS))
+        self._held = {}
+        members = tuple(peer for peer in self.replica.peers if peer in self.live)
+        for start in range(0, len(self._ask) if members else 0, FETCH_IDS_CAP):
+            effects.append(
+                Send(members, AskHeld(self.symbol, tuple(self._ask[start : start + FETCH_IDS_CAP])), Lane.OPS)
+            )
+        self._ask = []
+        return effects
+
+    def heartbeat(self, peers: tuple[PeerId, ...]) -> list[CoreEffect]:
+        """Say where this replica is to its neighbours on the topic."""
+        self._exchanged = False
+        return [Send(peers, self.replica.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
+
+    def _step(self, event: Event, now: Now) -> list[CoreEffect]:
+        """Run the consensus core and see to what its effects mean to this pair."""
+        effects = self.replica.handle(event, now)
+        more: list[CoreEffect] = []
+        for effect in effects:
+            if isinstance(effect, Emit) and isinstance(effect.event, Finalized):
+                more += self._on_finalized(effect.event)
+            elif isinstance(effect, Send) and isinstance(effect.message, CastVote | GiveUp | Propose):
+                if any(peer not in self.live for peer in effect.to):
+                    more.append(self._relay_on_topic(effect))
+            elif isinstance(effect, Persist) and isinstance(effect.record, ItemRecord):
+                item = effect.record.item
+                if isinstance(item, Op):
+                    more += self._note_held([item])
+        return effects + more
+
+    def _relay_on_topic(self, effect: Send) -> CoreEffect:
+        """A vote for a member to whom there is no live link goes by the topic."""
+        message_id = hashlib.sha256(encode_message(effect.message)).digest()
+        return Publish(self.symbol, message_id, effect.message, tuple(p for p in effect.to if p in self.live))
+
+    def _on_finalized(self, final: Finalized) -> list[CoreEffect]:
+        told: list[tuple[LinkId, Ack]] = []
+        for item in final.items:
+            self._recent[item.id] = item
+            if isinstance(item, Op):
+                self.commands_certified += len(item.commands)
+                acks, askers = self.acks.certified(item.id, final.block.height)
+                told += acks
+                for asker in askers:
+                    self._held.setdefault(asker, []).append(item.id)
+        self.fills_certified += sum(1 for event in final.events if event[0] == FILL)
+        return self._tell(told)
+
+    # -- questions ----------------------------------------------------------------------------------
+
+    def message_id(self, message: Any) -> bytes | None:
+        """The gossip id of a message on this pair's topic; None for what does not belong there."""
+        match message:
+            case Bodies(_, items) if len(items) == 1:
+                return items[0].id
+            case FinalizedBlock():
+                return final_id(self.symbol, message.fc.height, message.fc.block_id)
+            case _:
+                return None
+
+    def view(self, levels: int) -> BookView:
+        """The book as a client sees it."""
+        return view_book(self.symbol, self.replica.fin, self.certified, self.ops, levels)
+
+    def state(self) -> tuple[str, list[str]]:
+        """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``, and the names of the absent seats."""
+        absent = [
+            seat.name
+            for number, seat in enumerate(self.committee.seats)
+            if number != self.acks.seat and seat.peer_id not in self.live
+        ]
+        if self.replica.halted:
+            return self.replica.halted, absent
+        if self.committee.quorum.n - len(absent) < self.committee.quorum.q:
+            return "no-quorum", absent
+        if self.replica.catch_up.target() > self.replica.fin + 1:
+            return "syncing", absent
+        return "certifying", absent

@@ -1,0 +1,259 @@
+"""The peer core: routes events to gossip and to the pairs, and their effects back out.
+
+Still pure: a driver hands it events with the time, performs its effects in order, and calls :meth:`Peer.flush`
+after each batch of events. The very same class runs under the simulator.
+"""
+
+import hashlib
+import random
+from collections import Counter
+from typing import Any
+
+from gossipbook.consensus.events import RetryTimer, RoundTimer, SettleTimer, WakeTimer
+from gossipbook.consensus.messages import Bodies
+from gossipbook.effects import CoreEffect, Disconnect, Effect, Lane, LinkId, Now, Publish, Send, SetTimer
+from gossipbook.errors import DecodeError
+from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
+from gossipbook.gossip.router import Router
+from gossipbook.identity import Identity, SignatureCheck, Verifier
+from gossipbook.ids import PeerId, peer_id
+from gossipbook.manifest import Manifest
+from gossipbook.ordered import BoundedDict
+from gossipbook.peer.checks import signature_checks
+from gossipbook.peer.config import PeerConfig
+from gossipbook.peer.events import (
+    LOCAL,
+    Begun,
+    Heartbeat,
+    LinkDown,
+    LinkUp,
+    PeerEvent,
+    Received,
+    Submitted,
+    TimerFired,
+    is_peer_link,
+)
+from gossipbook.peer.pair_replica import PairReplica, StoredPair
+from gossipbook.requests import Ack, AckLevel, Submit
+from gossipbook.wire.codec import decode_message, encode_message
+
+PAYLOADS_CAP = 65_536
+
+
+class Peer:
+    """One participant: all the pairs it follows, over all its links."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        identity: Identity,
+        *,
+        rng: random.Random,
+        config: PeerConfig | None = None,
+        verifier: Verifier | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.identity = identity
+        self.config = config or PeerConfig()
+        self.verifier = verifier or Verifier()
+        followed = manifest.symbols() if self.config.pairs is None else list(self.config.pairs)
+        self.pairs = {
+            symbol: PairReplica(manifest, symbol, identity, self.verifier, self.config.consensus) for symbol in followed
+        }
+        self.router = Router(followed, self.config.gossip, rng)
+        self.links: dict[LinkId, str] = {}
+        self.faults: Counter[LinkId] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self._payloads: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
+        self._decoded: BoundedDict[bytes, Any] = BoundedDict(1_024)
+
+    def restore(self, stored: dict[str, StoredPair], now: Now, observer_reason: str = "") -> list[str]:
+        """Rebuild all pairs from a journal; a line for each that does not check out.
+
+        ``observer_reason``: this journal cannot account for all votes of its key, so no seat may be used.
+        """
+        problems = []
+        for symbol, replica in self.pairs.items():
+            empty = StoredPair([], [], None, [])
+            problem = replica.restore(stored.get(symbol, empty), now, observer_reason)
+            if problem is not None:
+                problems.append(problem)
+        return problems
+
+    def wanted_peers(self) -> list[PeerId]:
+        """Members of my pairs' committees to whom there should be a direct link and is none."""
+        wanted: dict[PeerId, None] = {}
+        for pair in self.pairs.values():
+            for member in pair.replica.peers:
+                if member not in self.links and member != self.identity.peer_id:
+                    wanted[member] = None
+        return list(wanted)
+
+    # -- driving ------------------------------------------------------------------------------------
+
+    def prepare(self, message: Any) -> list[SignatureCheck]:
+        """The signatures that this message will be judged by, for a driver to verify beforehand on a thread."""
+        if isinstance(message, Push):
+            key = hashlib.sha256(message.payload).digest()
+            if key in self._payloads:
+                return []
+            try:
+                message = self._decoded[key] = decode_message(message.payload)
+            except DecodeError:
+                return []
+        symbol = message.op.pair if isinstance(message, Submit) else getattr(message, "pair", None)
+        pair = self.pairs.get(symbol) if symbol is not None else None
+        return [] if pair is None else self.verifier.unknown(signature_checks(message, pair))
+
+    def handle(self, event: PeerEvent, now: Now) -> list[Effect]:
+        """Take one event; effects in the order in which they are to be performed."""
+        match event:
+            case Received(link, message):
+                return self._through(self._on_message(link, message, now))
+            case TimerFired(timer):
+                return self._through(self._on_timer(timer, now))
+            case LinkUp():
+                return self._through(self._on_link_up(event, now))
+            case LinkDown(link):
+                self._on_link_down(link)
+                return []
+            case Submitted(op):
+                return self._through(self._submit(Submit(op), LOCAL, now))
+            case Begun():
+                effects: list[CoreEffect] = [SetTimer(self.router.next_heartbeat_ms(), Heartbeat())]
+                for pair in self.pairs.values():
+                    effects += pair.begin(now)
+                return self._through(effects)
+
+    def flush(self, now: Now) -> list[Effect]:
+        """End a turn: what the events of this turn gathered."""
+        effects: list[CoreEffect] = []
+        for pair in self.pairs.values():
+            effects += pair.flush(now)
+        return self._through(effects)
+
+    # -- links --------------------------------------------------------------------------------------
+
+    def _on_link_up(self, event: LinkUp, now: Now) -> list[CoreEffect]:
+        self.links[event.link] = event.role
+        if event.role != "peer":
+            return []
+        peer = peer_id(event.public_key)
+        effects: list[CoreEffect] = [*self.router.link_up(peer, event.outbound)]
+        for pair in self.pairs.values():
+            effects += pair.link_up(peer, now)
+        return effects
+
+    def _on_link_down(self, link: LinkId) -> None:
+        self.links.pop(link, None)
+        self.faults.pop(link, None)
+        if is_peer_link(link):
+            self.router.link_down(link)
+            for pair in self.pairs.values():
+                pair.link_down(link)
+
+    # -- messages -----------------------------------------------------------------------------------
+
+    def _on_message(self, link: LinkId, message: Any, now: Now) -> list[CoreEffect]:
+        if link not in self.links:
+            return []  # It was closed while this was on its way.
+        if isinstance(message, Submit):
+            return self._submit(message, link, now)
+        if self.links[link] != "peer":
+            return self._fault(link, "a client sent what only peers send")
+        if isinstance(message, Push):
+            return self._on_push(link, message, now)
+        if isinstance(message, Subscribe | Graft | Prune | IHave | IWant):
+            return [*self.router.receive(link, message, now)]
+        pair = self.pairs.get(getattr(message, "pair", ""))
+        if pair is None:
+            self.rejected["a message of a pair that is not followed"] += 1
+            return []
+        before = self._pair_faults(pair)
+        effects = pair.receive(link, message, now)
+        if self._pair_faults(pair) > before:
+            effects += self._fault(link, "")
+        return effects
+
+    def _on_push(self, link: LinkId, push: Push, now: Now) -> list[CoreEffect]:
+        """Judge a gossiped message once, relay it if it is good."""
+        key = hashlib.sha256(push.payload).digest()
+        if key in self._payloads:
+            self.router.counts["duplicates"] += 1
+            return []
+        pair = self.pairs.get(push.topic)
+        try:
+            message = self._decoded.pop(key) or decode_message(push.payload)
+        except DecodeError as error:
+            return self._fault(link, f"malformed gossip: {error}")
+        if pair is None or getattr(message, "pair", None) != push.topic:
+            return self._fault(link, "gossip on a topic that is not its own")
+        message_id = pair.message_id(message) or key
+        if self.router.seen(message_id):
+            return []
+        before = self._pair_faults(pair)
+        relay, effects = pair.judge(link, message, now)
+        if self._pair_faults(pair) > before:
+            effects += self._fault(link, "")
+        if relay:
+            self._payloads[key] = None
+            effects += self.router.accepted(link, message_id, push)
+        return effects
+
+    def _submit(self, message: Submit, link: LinkId, now: Now) -> list[CoreEffect]:
+        op = message.op
+        pair = self.pairs.get(op.pair)
+        if pair is not None:
+            return pair.submit(op, link, now)
+        refusal = Ack(op.pair, op.id, AckLevel.REFUSED, 0, "unknown-pair")
+        return [Send((link,), refusal, Lane.CONSENSUS)] if link != LOCAL else []
+
+    def _on_timer(self, timer: object, now: Now) -> list[CoreEffect]:
+        if isinstance(timer, Heartbeat):
+            return self._heartbeat(now)
+        assert isinstance(timer, RoundTimer | RetryTimer | SettleTimer | WakeTimer)
+        return self.pairs[timer.pair].timer(timer, now)
+
+    def _heartbeat(self, now: Now) -> list[CoreEffect]:
+        effects: list[CoreEffect] = [*self.router.heartbeat(now)]
+        effects.append(SetTimer(self.router.next_heartbeat_ms(), Heartbeat()))
+        for symbol, pair in self.pairs.items():
+            neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.peers])
+            effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links))
+        return effects
+
+    def _fault(self, link: LinkId, reason: str) -> list[CoreEffect]:
+        """A remote broke the rules: count it, and close the link of one that does so again and again."""
+        if reason:
+            self.rejected[reason.split(":")[0]] += 1
+        self.faults[link] += 1
+        if self.faults[link] == self.config.faults_per_link_cap:
+            return [Disconnect(link, "too many forged or malformed messages")]
+        return []
+
+    def _pair_faults(self, pair: PairReplica) -> int:
+        return sum(pair.replica.faults.values()) + pair.counts["a forged op"]
+
+    # -- effects ------------------------------------------------------------------------------------
+
+    def _through(self, effects: list[CoreEffect]) -> list[Effect]:
+        """Turn publications into gossip, and drop what is addressed to links that are not there."""
+        performed: list[Effect] = []
+        for effect in effects:
+            if isinstance(effect, Publish):
+                performed += self._publish(effect)
+            elif isinstance(effect, Send):
+                to = tuple(link for link in effect.to if link in self.links)
+                if to:
+                    performed.append(effect if len(to) == len(effect.to) else Send(to, effect.message, effect.lane))
+            else:
+                performed.append(effect)
+        return performed
+
+    def _publish(self, effect: Publish) -> list[Effect]:
+        if self.router.seen(effect.message_id):
+            return []
+        payload = encode_message(effect.message)
+        self._payloads[hashlib.sha256(payload).digest()] = None
+        besides = effect.besides if not isinstance(effect.message, Bodies) else ()
+        return self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)
