@@ -122,17 +122,17 @@ class Replica:
 
     # -- restoring ----------------------------------------------------------------------------------
 
-    def replay(self, block: Block, fc: Certificate, items: list[Item]) -> bool:
-        """Follow a finalized block out of the journal; False if it does not execute to what was certified."""
+    def replay(self, block: Block, fc: Certificate, items: list[Item]) -> Execution | None:
+        """Follow a finalized block out of the journal; None if it does not execute to what was certified."""
         if misfit(block, self.committee, self.fin, self.tip) or self.certified.refusal(items):
-            return False
+            return None
         execution = self.certified.execute(block.time_ms, items)
         if execution.events_digest != block.events_digest:
             self.certified.rollback()
-            return False
+            return None
         self.certified.commit()
         self._append(block, fc)
-        return True
+        return execution
 
     def restore(self, blocks: list[Block], now: Now) -> None:
         """The rest of what the journal held, after the chain: blocks that votes refer to, and own votes."""

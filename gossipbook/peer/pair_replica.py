@@ -36,6 +36,7 @@ from gossipbook.matching.events import FILL
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.events import LOCAL
+from gossipbook.peer.orders import OrderLog
 from gossipbook.requests import Ack, AckLevel
 from gossipbook.wire.codec import encode_message
 
@@ -70,6 +71,8 @@ class PairReplica:
         self.replica = self._make_replica(seat, None)
         self.acks = Acks(committee, seat)
         self.counts: Counter[str] = Counter()
+        self.orders = OrderLog()
+        self.ops_certified = 0
         self.commands_certified = 0
         self.fills_certified = 0
         self.live: dict[PeerId, None] = {}
@@ -99,12 +102,12 @@ class PairReplica:
         """Rebuild from the journal; what is wrong with it, or None."""
         self.replica = self._make_replica(self.replica.ballot.seat, stored.votes)
         for block, fc, items in stored.chain:
-            if not self.replica.replay(block, fc, items):
+            execution = self.replica.replay(block, fc, items)
+            if execution is None:
                 return f"block {block.height} of {self.symbol} does not execute to what was certified"
             for item in items:
-                self.acks.certified(item.id, block.height)
                 self.replica.stored(item)
-                self._recent[item.id] = item
+            self._on_finalized(Finalized(self.symbol, block, fc, tuple(items), execution.events))
         for item in stored.pending:
             self.replica.stored(item)
             if isinstance(item, Evidence):
@@ -403,11 +406,13 @@ class PairReplica:
         for item in final.items:
             self._recent[item.id] = item
             if isinstance(item, Op):
+                self.ops_certified += 1
                 self.commands_certified += len(item.commands)
                 acks, askers = self.acks.certified(item.id, final.block.height)
                 told += acks
                 for asker in askers:
                     self._held.setdefault(asker, []).append(item.id)
+        self.orders.follow(final.events)
         self.fills_certified += sum(1 for event in final.events if event[0] == FILL)
         return self._tell(told)
 

@@ -75,9 +75,7 @@ class World:
         host = self.hosts[peer_id]
         assert host.peer is None
         seed = self.rng.getrandbits(64)
-        peer = Peer(
-            self.manifest, host.identity, rng=random.Random(seed), config=self.config, verifier=self.verifier
-        )
+        peer = Peer(self.manifest, host.identity, rng=random.Random(seed), config=self.config, verifier=self.verifier)
         problems = peer.restore(host.journal.load(), self.now())
         assert not problems, problems
         host.peer = peer

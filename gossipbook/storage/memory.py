@@ -6,7 +6,17 @@ difference between written and synced: :meth:`crash` drops what was not synced.
 
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.peer.pair_replica import StoredPair
-from gossipbook.storage.rows import BlockRow, FinalRow, ItemRow, Row, VoteRow, assemble, final_message, read_block, to_row
+from gossipbook.storage.rows import (
+    BlockRow,
+    FinalRow,
+    ItemRow,
+    Row,
+    VoteRow,
+    assemble,
+    final_message,
+    read_block,
+    to_row,
+)
 
 
 class MemoryJournal:

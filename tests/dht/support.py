@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import trio
 
-from gossipbook.dht import DhtConfig, ProviderRecord, datagram, sign_record
+from gossipbook.dht import ProviderRecord, datagram, sign_record
 from gossipbook.dht.datagram import Address, Reply, Request
 from gossipbook.dht.node import DhtNode, open_dht
 from gossipbook.dht.protocol import DOMAIN_PONG
 from gossipbook.identity import Identity
-from gossipbook.ids import digest, peer_id, xor_distance
+from gossipbook.ids import digest, xor_distance
 
 CHAIN = digest(b"test", b"a network")
 NETWORK = datagram.network_of(CHAIN)
@@ -46,7 +46,7 @@ def signed(who: Identity, wall: Wall, key: bytes = KEY, chain: bytes = CHAIN, **
 async def until(condition: Callable[[], bool], within_s: float = 5.0) -> None:
     """Poll on the test's virtual clock, which moves on only when nothing else is left to do."""
     with trio.fail_after(within_s):
-        while not condition():
+        while not condition():  # noqa: ASYNC110  # What is waited for is the node's own state.
             await trio.sleep(within_s / 200)
 
 
@@ -96,6 +96,8 @@ class Swarm:
 class Rogue:
     """A socket that speaks the protocol and does what it is told to, right or wrong."""
 
+    opened: ClassVar[list[trio.socket.SocketType]] = []  # Closed by the swarm's fixture.
+
     def __init__(self, who: Identity, sock: trio.socket.SocketType, *, claim: bytes | None = None) -> None:
         self.identity = who
         self.public_key = claim or who.public_key  # What it says it is. It signs with its own key all the same.
@@ -107,6 +109,7 @@ class Rogue:
     async def open(cls, number: int, *, claim: bytes | None = None, port: int = 0) -> "Rogue":
         sock = trio.socket.socket(trio.socket.AF_INET, trio.socket.SOCK_DGRAM)
         await sock.bind(("127.0.0.1", port))
+        cls.opened.append(sock)
         return cls(identity(number), sock, claim=claim)
 
     def request(self, method: str, arguments: list[Any]) -> bytes:
@@ -157,24 +160,3 @@ def known_ids(node: DhtNode, swarm: Swarm) -> set[int]:
     """The numbers of the swarm's nodes that ``node`` would save as good."""
     good = set(node.good_nodes())
     return {number for number, other in swarm.nodes.items() if other.address in good}
-
-
-SMALL = DhtConfig(k=2, alpha=2, matcher_contacts=1)
-
-__all__ = [
-    "CHAIN",
-    "KEY",
-    "LOOPBACK",
-    "NETWORK",
-    "SMALL",
-    "Rogue",
-    "Swarm",
-    "Wall",
-    "identity",
-    "known_ids",
-    "peer_id",
-    "record",
-    "signed",
-    "signers",
-    "until",
-]

@@ -24,7 +24,7 @@ def everybody():
     return {identity(number).public_key for number in PROVIDERS}
 
 
-async def test_every_node_finds_all_providers(swarm):
+async def test_every_node_finds_all_providers(autojump_clock, swarm):
     nodes = await swarm.grow(24)
     await announce_all(swarm)
     for node in nodes:
@@ -35,11 +35,10 @@ async def test_every_node_finds_all_providers(swarm):
 
 
 @pytest.mark.parametrize("which", ["nearest to the key", "every fourth"])
-async def test_look_ups_stay_complete_and_quick_with_a_quarter_of_the_nodes_dead(swarm, which):
+async def test_look_ups_stay_complete_and_quick_with_a_quarter_of_the_nodes_dead(autojump_clock, swarm, which):
     await swarm.grow(24)
     await announce_all(swarm)
     dead = swarm.by_distance()[:6] if which == "nearest to the key" else list(swarm.nodes)[::4]
-    addresses = {swarm.nodes[number].address for number in dead}
     for number in dead:
         await swarm.kill(number)
     for node in swarm.nodes.values():
@@ -49,7 +48,7 @@ async def test_look_ups_stay_complete_and_quick_with_a_quarter_of_the_nodes_dead
         assert node.stats["crawl_timeouts_in_a_row_max"] <= 1
 
 
-async def test_the_dead_are_forgotten_not_named_to_others_and_welcome_back(swarm):
+async def test_the_dead_are_forgotten_not_named_to_others_and_welcome_back(autojump_clock, swarm):
     nodes = await swarm.grow(12)
     port = nodes[5].address[1]
     await swarm.kill(5)
@@ -69,7 +68,7 @@ async def test_the_dead_are_forgotten_not_named_to_others_and_welcome_back(swarm
     assert port in [entry[2] for entry in named]
 
 
-async def test_what_is_withdrawn_is_gone_and_cannot_be_played_back(swarm):
+async def test_what_is_withdrawn_is_gone_and_cannot_be_played_back(autojump_clock, swarm):
     nodes = await swarm.grow(6)
     assert await nodes[2].announce(KEY, record(identity(2))) == 6
     assert signers(await nodes[4].lookup(KEY)) == {identity(2).public_key}
@@ -85,7 +84,7 @@ async def test_what_is_withdrawn_is_gone_and_cannot_be_played_back(swarm):
     assert len(await nodes[4].lookup(KEY)) == 1
 
 
-async def test_who_stops_announcing_is_gone_after_the_expiry(swarm, wall):
+async def test_who_stops_announcing_is_gone_after_the_expiry(autojump_clock, swarm, wall):
     nodes = await swarm.grow(4)
     await nodes[1].announce(KEY, record(identity(1)))
     await nodes[2].announce(KEY, record(identity(2)))
@@ -97,7 +96,7 @@ async def test_who_stops_announcing_is_gone_after_the_expiry(swarm, wall):
     assert [(item.public_key, item.load) for item in found] == [(identity(2).public_key, 9)]
 
 
-async def test_heartbeats_keep_a_record_alive_and_take_the_keys_as_they_are(swarm, wall):
+async def test_heartbeats_keep_a_record_alive_and_take_the_keys_as_they_are(autojump_clock, swarm, wall):
     nodes = await swarm.grow(3)
     keys, other, rounds = [KEY], bytes(20), []
 
@@ -117,7 +116,7 @@ async def test_heartbeats_keep_a_record_alive_and_take_the_keys_as_they_are(swar
     assert rounds[:4] == [KEY] * 4
 
 
-async def test_pages_are_read_to_the_end(swarm, wall):
+async def test_pages_are_read_to_the_end(autojump_clock, swarm, wall):
     authors = [identity(1000 + n) for n in range(60)]
     matchers = [author.public_key for author in authors]
     holder, reader = await swarm.grow(2, matchers=matchers)
@@ -130,7 +129,7 @@ async def test_pages_are_read_to_the_end(swarm, wall):
     assert holder.stats["requests_served:find_providers"] >= 30
 
 
-async def test_a_restart_needs_only_the_nodes_saved_before(swarm):
+async def test_a_restart_needs_only_the_nodes_saved_before(autojump_clock, swarm):
     nodes = await swarm.grow(8)
     await nodes[3].announce(KEY, record(identity(3)))
     saved = nodes[7].good_nodes()
@@ -141,7 +140,7 @@ async def test_a_restart_needs_only_the_nodes_saved_before(swarm):
     assert signers(await again.lookup(KEY)) == {identity(3).public_key}
 
 
-async def test_a_node_that_lost_everybody_joins_again_by_itself(swarm):
+async def test_a_node_that_lost_everybody_joins_again_by_itself(autojump_clock, swarm):
     first, second = await swarm.grow(2)
     port = first.address[1]
     await swarm.kill(0)
@@ -150,7 +149,7 @@ async def test_a_node_that_lost_everybody_joins_again_by_itself(swarm):
     await until(lambda: known_ids(second, swarm) == {0}, 60)
 
 
-async def test_a_node_alone_answers_itself(swarm):
+async def test_a_node_alone_answers_itself(autojump_clock, swarm):
     node = await swarm.start(0)
     assert await node.bootstrap([("127.0.0.1", 9), node.address]) == 0
     assert await node.announce(KEY, record(identity(0))) == 1
@@ -158,7 +157,7 @@ async def test_a_node_alone_answers_itself(swarm):
     assert node.good_nodes() == []
 
 
-async def test_matchers_nodes_hold_a_key_that_strangers_surround(swarm):
+async def test_matchers_nodes_hold_a_key_that_strangers_surround(autojump_clock, swarm):
     far = max(range(40), key=lambda n: int.from_bytes(identity(n).peer_id, "big") ^ int.from_bytes(KEY, "big"))
     numbers = [number for number in range(14) if number != far]
     matchers = [identity(far).public_key]
@@ -178,7 +177,7 @@ async def test_matchers_nodes_hold_a_key_that_strangers_surround(swarm):
 # Starting and ending
 
 
-async def test_a_port_in_use_is_named(swarm):
+async def test_a_port_in_use_is_named(autojump_clock, swarm):
     node = await swarm.start(0)
     with pytest.raises(ConfigError, match=str(node.address[1])):
         await swarm.start(1, listen=node.address)
@@ -187,21 +186,23 @@ async def test_a_port_in_use_is_named(swarm):
             pass
 
 
-async def test_an_unknown_bootstrap_name_is_counted_and_survived(swarm):
+async def test_an_unknown_bootstrap_name_is_counted_and_survived(autojump_clock, swarm):
     first = await swarm.start(0)
     second = await swarm.start(1)
     assert await second.bootstrap([("no-such-host.invalid", 1), first.address]) == 1
     assert second.stats["bootstrap_unresolved"] == 1
 
 
-async def test_what_the_body_raises_arrives_as_it_is(clock, wall):
+async def test_what_the_body_raises_arrives_as_it_is(autojump_clock, wall):
     with pytest.raises(ZeroDivisionError):
         async with open_dht(identity=identity(0), chain_id=CHAIN, listen=LOOPBACK, wall_ms=wall):
             raise ZeroDivisionError
 
 
 def open_files():
-    return sorted(os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd.isdigit() and is_socket(fd))
+    return sorted(
+        os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if fd.isdigit() and is_socket(fd)
+    )
 
 
 def is_socket(fd):
@@ -212,7 +213,7 @@ def is_socket(fd):
 
 
 @pytest.mark.parametrize("how", ["end", "cancel"])
-async def test_closing_during_look_ups_ends_them_and_leaves_nothing_behind(clock, wall, how):
+async def test_closing_during_look_ups_ends_them_and_leaves_nothing_behind(autojump_clock, wall, how):
     sockets, threads, tasks = open_files(), threading.active_count(), trio.lowlevel.current_statistics().tasks_living
     silent = await Rogue.open(50)
     ended = []
@@ -251,7 +252,7 @@ async def test_closing_during_look_ups_ends_them_and_leaves_nothing_behind(clock
     assert trio.lowlevel.current_statistics().tasks_living == tasks
 
 
-async def test_a_caller_may_cancel_its_own_look_up(swarm):
+async def test_a_caller_may_cancel_its_own_look_up(autojump_clock, swarm):
     node = await swarm.start(0)
     silent = await Rogue.open(50)
     async with trio.open_nursery() as nursery:
@@ -282,7 +283,7 @@ def test_settings_that_contradict_each_other_are_refused():
             DhtConfig(**wrong)
 
 
-async def test_announce_fills_in_what_it_must_and_counts_up(swarm, wall):
+async def test_announce_fills_in_what_it_must_and_counts_up(autojump_clock, swarm, wall):
     node = await swarm.start(0)
     spy = await Rogue.open(99)
     raws = []

@@ -1,0 +1,171 @@
+"""One pair's chain as the verifier follows it, block by block."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gossipbook import cbor
+from gossipbook.audit.export import Event
+from gossipbook.audit.ledger import Ledger
+from gossipbook.audit.opening import Opened
+from gossipbook.audit.order import canonical_order
+from gossipbook.audit.records import BLOCK_OPS_CAP, Evidence, Item, Op
+from gossipbook.audit.seats import Seats
+from gossipbook.ids import ZERO_DIGEST, digest
+from gossipbook.manifest import Manifest
+from gossipbook.testing.oracle import OracleBook
+
+LEDGER_REASONS_PER_BLOCK = 3
+
+
+@dataclass(slots=True)
+class Author:
+    """What the chain says of an author."""
+
+    next_seq: int = 0
+    head: bytes = ZERO_DIGEST
+    frozen: bool = False
+
+
+class Chain:
+    """The certified state of one pair: what the next block is judged by."""
+
+    def __init__(self, manifest: Manifest, seats: Seats) -> None:
+        pair, limits = manifest.pair(seats.symbol), manifest.limits
+        self.ids: list[bytes] = [seats.genesis]
+        self.op_heights: dict[bytes, int] = {}
+        self.voided: dict[bytes, None] = {}  # ops that certified evidence names: their author's word is worth nothing
+        self.ledger = Ledger()
+        self.ops = self.commands = 0
+        self._limits = limits
+        self._admission = None if manifest.admission is None else dict.fromkeys(manifest.admission)
+        self._authors: dict[bytes, Author] = {}
+        self._time_ms = 0
+        self._events_digest = ZERO_DIGEST
+        self._oracle = OracleBook(
+            pair.min_qty_lots,
+            pair.max_qty_lots,
+            pair.max_price_ticks,
+            pair.price_band_bps,
+            limits.max_open_orders_per_author,
+            limits.max_open_orders_per_pair,
+        )
+
+    @property
+    def height(self) -> int:
+        return len(self.ids) - 1
+
+    @property
+    def tip(self) -> bytes:
+        return self.ids[-1]
+
+    def take(self, opened: Opened) -> list[str]:
+        """Follow the block at the next height; all that is wrong with it. After that the chain goes no further."""
+        block, items = opened.block, opened.items
+        assert block.height == self.height + 1
+        wrong: list[str] = []
+        if block.parent != self.tip:
+            wrong.append("its parent is not the block before it")
+        if block.time_ms <= self._time_ms:
+            wrong.append(f"its time {block.time_ms} is not above its parent's {self._time_ms}")
+        wrong += self._above_limits(items)
+        wrong += self._ineligible(items, block.height)
+        if canonical_order(block.parent, items) != list(items):
+            wrong.append("its ops are out of canonical order")
+        wrong += self._misexecuted(opened)
+        wrong += self.ledger.take(opened.events)[:LEDGER_REASONS_PER_BLOCK]
+        self.ids.append(block.id)
+        self._time_ms = block.time_ms
+        self.ops += len(items)
+        self.commands += sum(len(item.commands) for item in items if isinstance(item, Op))
+        return wrong
+
+    def imbalance(self) -> list[str]:
+        """At the end: the ledger's open orders are the book's."""
+        book = {
+            (author, client_id): (side, price, lots)
+            for side in (1, 2)
+            for author, client_id, price, lots in self._oracle.resting(side)
+        }
+        return [] if book == self.ledger.resting() else ["the open orders by the ledger are not those in the book"]
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    def _above_limits(self, items: Sequence[Item]) -> list[str]:
+        limits = self._limits
+        ops = [item for item in items if isinstance(item, Op)]
+        wrong = [] if items else ["it is empty"]
+        if len(items) > min(limits.max_block_ops, BLOCK_OPS_CAP):
+            wrong.append(f"above the block limits: {len(items)} ops")
+        if (size := sum(item.size for item in items)) > limits.max_block_bytes:
+            wrong.append(f"above the block limits: {size} bytes of ops")
+        if (commands := sum(len(op.commands) for op in ops)) > limits.max_block_commands:
+            wrong.append(f"above the block limits: {commands} commands")
+        for op in ops:
+            if len(op.signed) > limits.max_op_bytes or len(op.commands) > limits.max_commands_per_op:
+                wrong.append(f"op {_short(op)} is above the op limits")
+        return wrong
+
+    def _ineligible(self, items: Sequence[Item], height: int) -> list[str]:
+        """Follow the author table; the first item that may not come where it comes."""
+        wrong: list[str] = []
+        for item in items:
+            fault = self._seat_item(item, height)
+            if fault:
+                wrong.append(f"op {_short(item)} {fault}")
+        if len(self._authors) > self._limits.max_authors_per_pair:
+            wrong.append("more authors than the author table holds")
+        return wrong[:1]
+
+    def _seat_item(self, item: Item, height: int) -> str:
+        seen = self.op_heights.get(item.id)
+        if seen is not None:
+            return f"is in the chain already, at height {seen}"
+        self.op_heights[item.id] = height
+        author = self._authors.setdefault(item.author, Author())
+        if author.frozen:
+            return "is of a frozen author"
+        if isinstance(item, Evidence):
+            author.frozen = True
+            self.voided[item.first.id] = self.voided[item.second.id] = None
+            return ""
+        if self._admission is not None and item.author not in self._admission:
+            return "is of an author who is not admitted"
+        if (item.seq, item.prev) != (author.next_seq, author.head):
+            return f"has seq {item.seq} and does not follow its author's last, seq {author.next_seq - 1}"
+        author.next_seq, author.head = item.seq + 1, item.id
+        return ""
+
+    def _misexecuted(self, opened: Opened) -> list[str]:
+        """Run the block through the oracle; how what it lists and what it signs for differ from that."""
+        oracle, block = self._oracle, opened.block
+        oracle.begin_block(block.time_ms)
+        for item in opened.items:
+            if isinstance(item, Evidence):
+                oracle.freeze(item.author)
+            else:
+                oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
+        events = tuple(oracle.end_block())
+        self._events_digest = digest(b"events", self._events_digest, merkle_root(events))
+        wrong = []
+        if opened.events != events:
+            pairs = zip(opened.events, events, strict=False)
+            same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(opened.events), len(events)))
+            wrong.append(f"its events differ from what the rules give, from its event {same + 1} on")
+        if block.events_digest != self._events_digest:
+            wrong.append("its events digest is not that of the events that the rules give")
+        return wrong
+
+
+def merkle_root(events: Sequence[Event]) -> bytes:
+    """Leaves SHA-256(0 ‖ CBOR), nodes SHA-256(1 ‖ left ‖ right), an odd last node moves up; zeros for none."""
+    level = [hashlib.sha256(b"\0" + cbor.encode(event)).digest() for event in events]
+    while len(level) > 1:
+        pairs = zip(level[::2], level[1::2], strict=False)
+        above = [hashlib.sha256(b"\1" + left + right).digest() for left, right in pairs]
+        level = above + level[len(above) * 2 :]
+    return level[0] if level else ZERO_DIGEST
+
+
+def _short(item: Item) -> str:
+    return item.id.hex()[:10]

@@ -1,0 +1,172 @@
+"""Blocks and ops from their bytes, by the format's rules.
+
+A block is ``[1, chain id, epoch, pair, height, parent, proposer, created term, time_ms, [op id, …], events digest, ""]``. An op's signed bytes are
+``[1, chain id, pair, author, seq, prev, expiry_ms, [[command kind, field, …], …]]``.
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from gossipbook import cbor
+from gossipbook.audit.fields import Defect
+from gossipbook.errors import DecodeError
+from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, digest
+
+BLOCK_BYTES_CAP = 49_152
+BLOCK_OPS_CAP = 1_024
+OP_BYTES_CAP = 65_536
+COMMANDS_CAP = 256
+SYMBOL_CAP = 32
+EPOCH_MAX = 2**32 - 1
+
+PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
+FIELD_COUNTS = {PLACE: 9, CANCEL: 1, AMEND: 4, CANCEL_ALL: 1}
+
+# The least and the most of a place's side, type, time in force, flags and self-trade mode, by position in the command.
+PLACE_RANGES = {2: (1, 2), 3: (1, 2), 6: (1, 4), 7: (0, 1), 8: (1, 4)}
+
+CANCELS, POST_ONLY, REST = 0, 1, 2  # priority classes
+
+Command = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    id: bytes
+    chain_id: bytes
+    epoch: int
+    pair: str
+    height: int
+    parent: bytes
+    proposer: bytes
+    created_term: int
+    time_ms: int
+    op_ids: tuple[bytes, ...]
+    events_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """``priority`` is the op's own class: the highest of its commands'."""
+
+    id: bytes
+    chain_id: bytes
+    pair: str
+    author: bytes
+    seq: int
+    prev: bytes
+    expiry_ms: int
+    commands: tuple[Command, ...]
+    priority: int
+    signed: bytes
+    signature: bytes
+
+    @property
+    def size(self) -> int:
+        """Bytes of a block's budget."""
+        return len(self.signed) + SIGNATURE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Two ops that prove their author an equivocator."""
+
+    id: bytes
+    author: bytes
+    first: Op
+    second: Op
+
+    @property
+    def size(self) -> int:
+        return self.first.size + self.second.size
+
+
+Item = Op | Evidence
+
+
+def decode_block(raw: bytes) -> Block:
+    try:
+        cbor.check_blob(raw, "block", BLOCK_BYTES_CAP)
+        version, chain_id, epoch, pair, height, parent, proposer, term, time_ms, ids, events_digest, root = (
+            cbor.decode_array(raw, 12)
+        )
+        if type(version) is not int or version != 1 or root != b"":
+            raise DecodeError("unknown version or a state root")
+        return Block(
+            id=digest(b"block", raw),
+            chain_id=cbor.check_bytes(chain_id, "chain id", DIGEST_BYTES),
+            epoch=cbor.check_uint(epoch, "epoch", EPOCH_MAX),
+            pair=cbor.check_text(pair, "pair", SYMBOL_CAP),
+            height=cbor.check_uint(height, "height"),
+            parent=cbor.check_bytes(parent, "parent", DIGEST_BYTES),
+            proposer=cbor.check_bytes(proposer, "proposer", PUBLIC_KEY_BYTES),
+            created_term=cbor.check_uint(term, "created term"),
+            time_ms=cbor.check_uint(time_ms, "time_ms"),
+            op_ids=tuple(
+                cbor.check_bytes(op_id, "op id", DIGEST_BYTES) for op_id in cbor.check_list(ids, "ops", BLOCK_OPS_CAP)
+            ),
+            events_digest=cbor.check_bytes(events_digest, "events digest", DIGEST_BYTES),
+        )
+    except DecodeError as error:
+        raise Defect(f"the block's bytes do not decode: {error}") from None
+
+
+def decode_op(signed: bytes, signature: bytes) -> Op:
+    op_id = hashlib.sha256(signed).digest()
+    try:
+        cbor.check_blob(signed, "op", OP_BYTES_CAP)
+        version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
+        if type(version) is not int or version != 1:
+            raise DecodeError("unknown version")
+        decoded = tuple(_command(item) for item in cbor.check_list(commands, "commands", COMMANDS_CAP))
+        if not decoded:
+            raise DecodeError("no commands")
+        return Op(
+            id=op_id,
+            chain_id=cbor.check_bytes(chain_id, "chain id", DIGEST_BYTES),
+            pair=cbor.check_text(pair, "pair", SYMBOL_CAP),
+            author=cbor.check_bytes(author, "author", PUBLIC_KEY_BYTES),
+            seq=cbor.check_uint(seq, "seq"),
+            prev=cbor.check_bytes(prev, "prev", DIGEST_BYTES),
+            expiry_ms=cbor.check_uint(expiry_ms, "expiry_ms"),
+            commands=decoded,
+            priority=max(map(_priority, decoded)),
+            signed=signed,
+            signature=signature,
+        )
+    except DecodeError as error:
+        raise Defect(f"op {op_id.hex()[:10]} does not decode: {error}") from None
+
+
+def make_evidence(first: Op, second: Op) -> Evidence:
+    same = (first.author, first.seq) == (second.author, second.seq)
+    if not same or first.id >= second.id:
+        raise Defect("evidence is not of two different ops of one author and sequence number, smaller id first")
+    return Evidence(digest(b"evidence", first.author), first.author, first, second)
+
+
+def _command(item: object) -> Command:
+    if type(item) is not list or not item:
+        raise DecodeError("a command is an array")
+    for value in item:
+        cbor.check_uint(value, "command")
+    kind = item[0]
+    if len(item) - 1 != FIELD_COUNTS.get(kind):
+        raise DecodeError(f"command kind {kind} with {len(item) - 1} fields")
+    if kind == CANCEL_ALL:
+        good = item[1] <= 2
+    else:
+        good = item[1] >= 1  # client order ids start at 1
+        if kind == PLACE:
+            good = good and all(least <= item[i] <= most for i, (least, most) in PLACE_RANGES.items())
+        elif kind == AMEND:
+            good = good and item[4] <= 1
+    if not good:
+        raise DecodeError(f"a value out of range in a command of kind {kind}")
+    return tuple(item)
+
+
+def _priority(command: Command) -> int:
+    if command[0] == PLACE:
+        return POST_ONLY if command[7] else REST
+    return REST if command[0] == AMEND and not command[4] else CANCELS

@@ -1,0 +1,230 @@
+"""The network driver: feeds a peer core and performs its effects under the ordering law.
+
+Two tasks. *Decide* takes whatever events are queued, has their signatures verified on a thread, runs the core,
+and hands the turn's effects on. *Perform* takes all turns that are waiting, commits all their records in one
+transaction on the writer's thread, and only then performs their effects, in order. While a commit is under way the
+core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit.
+"""
+
+import heapq
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any
+
+import trio
+
+from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
+from gossipbook.identity import SignatureCheck, verify_signature
+from gossipbook.net.link import Link
+from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
+from gossipbook.peer.peer import Peer
+from gossipbook.requests import Query, Watch
+from gossipbook.storage.sqlite import SqliteJournal
+from gossipbook.wire.codec import encode_message
+
+INBOX_CAP = 256  # batches of events
+EVENTS_PER_TURN_CAP = 512
+TURNS_CAP = 256  # turns decided but not yet performed
+VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
+
+Subscriber = Callable[[object], None]
+AnswerRequest = Callable[[Link, Query | Watch], None]
+
+
+def system_now() -> Now:
+    """The two clocks of this machine."""
+    return Now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
+
+
+class Driver:
+    """One peer core on the network. ``run`` it in a nursery; everything else may be called from any task."""
+
+    def __init__(self, peer: Peer, journal: SqliteJournal, clock: Callable[[], Now] = system_now) -> None:
+        self.peer = peer
+        self.journal = journal
+        self.clock = clock
+        self.links: dict[LinkId, Link] = {}
+        self.subscribers: list[Subscriber] = []
+        self.on_request: AnswerRequest | None = None
+        self.on_link_down: list[Callable[[LinkId], None]] = []
+        self.counts: Counter[str] = Counter()
+        self._send_inbox, self._inbox = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
+        self._turns: deque[list[Effect]] = deque()
+        self._decided = trio.Event()
+        self._performed = trio.Event()
+        self._timers: list[tuple[int, int, object]] = []
+        self._timer_order = 0
+        self._timer_set = trio.Event()
+        self._writer_thread = trio.CapacityLimiter(1)
+        self._reader_thread = trio.CapacityLimiter(1)
+        self._verifier_threads = trio.CapacityLimiter(2)
+        self._nursery: trio.Nursery | None = None
+
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Drive until cancelled."""
+        async with trio.open_nursery() as nursery:
+            self._nursery = nursery
+            nursery.start_soon(self._decide)
+            nursery.start_soon(self._perform)
+            nursery.start_soon(self._fire_timers)
+            await self.feed([Begun()])
+            task_status.started()
+
+    async def feed(self, events: list[PeerEvent]) -> None:
+        """Queue events; waits while the core is behind, which holds back whoever produces them."""
+        await self._send_inbox.send(events)
+
+    # -- links --------------------------------------------------------------------------------------
+
+    async def serve_link(self, link: Link) -> None:
+        """Run a link from up to down. A link of the same name that is there already is replaced."""
+        older = self.links.get(link.id)
+        if older is not None:
+            older.close("replaced by a newer link")
+            await self.feed([LinkDown(link.id)])
+        self.links[link.id] = link
+        await self.feed([LinkUp(link.id, link.hello.public_key, link.hello.role, link.outbound)])
+        try:
+            await link.run(self._deliver)
+        finally:
+            self.counts[f"links ended: {link.end_reason.split(':')[0][:60]}"] += 1
+            if self.links.get(link.id) is link:
+                del self.links[link.id]
+                for callback in self.on_link_down:
+                    callback(link.id)
+                with trio.CancelScope(shield=True), trio.move_on_after(1):
+                    await self.feed([LinkDown(link.id)])
+
+    async def _deliver(self, link: Link, messages: list[Any]) -> None:
+        """What only reads is answered by the shell; everything else is the core's."""
+        if self.links.get(link.id) is not link:
+            return
+        events: list[PeerEvent] = []
+        for message in messages:
+            if isinstance(message, Query | Watch) and self.on_request is not None:
+                self.on_request(link, message)
+            else:
+                events.append(Received(link.id, message))
+        if events:
+            await self.feed(events)
+
+    # -- deciding -----------------------------------------------------------------------------------
+
+    async def _decide(self) -> None:
+        while True:
+            events = await self._inbox.receive()
+            while len(events) < EVENTS_PER_TURN_CAP:
+                try:
+                    events = events + self._inbox.receive_nowait()
+                except trio.WouldBlock:
+                    break
+            await self._verify(events)
+            now = self.clock()
+            effects: list[Effect] = []
+            for event in events:
+                effects += self.peer.handle(event, now)
+            effects += self.peer.flush(now)
+            self.counts["turns"] += 1
+            self.counts["events"] += len(events)
+            if effects:
+                self._turns.append(effects)
+                self._decided.set()
+            while len(self._turns) >= TURNS_CAP:
+                self._performed = trio.Event()
+                await self._performed.wait()
+
+    async def _verify(self, events: list[PeerEvent]) -> None:
+        """Work out, off this thread, the verdicts that the core is about to ask for."""
+        checks = [
+            check for event in events if isinstance(event, Received) for check in self.peer.prepare(event.message)
+        ]
+        for start in range(0, len(checks), VERIFY_BATCH_CAP):
+            batch = checks[start : start + VERIFY_BATCH_CAP]
+            verdicts = await trio.to_thread.run_sync(_verify_all, batch, limiter=self._verifier_threads)
+            for check, verdict in zip(batch, verdicts, strict=True):
+                self.peer.verifier.learn(check, verdict)
+            self.counts["signatures verified"] += len(batch)
+
+    # -- performing ---------------------------------------------------------------------------------
+
+    async def _perform(self) -> None:
+        while True:
+            if not self._turns:
+                self._decided = trio.Event()
+                await self._decided.wait()
+            effects = [effect for turn in self._turns for effect in turn]
+            self._turns.clear()
+            self._performed.set()
+            records = [effect.record for effect in effects if isinstance(effect, Persist)]
+            if records:
+                await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
+                self.counts["commits"] += 1
+                self.counts["records"] += len(records)
+            for effect in effects:
+                self._perform_one(effect)
+            await trio.lowlevel.checkpoint()
+
+    def _perform_one(self, effect: Effect) -> None:
+        match effect:
+            case Persist():
+                pass  # Durable by now.
+            case Send(to, message, lane):
+                raw = encode_message(message)
+                for link_id in to:
+                    link = self.links.get(link_id)
+                    if link is not None:
+                        link.offer(raw, lane)
+            case SetTimer(after_ms, timer):
+                self._timer_order += 1
+                due_ms = self.clock().timer_ms + after_ms
+                heapq.heappush(self._timers, (due_ms, self._timer_order, timer))
+                if self._timers[0][1] == self._timer_order:
+                    self._timer_set.set()
+            case Emit(event):
+                for subscriber in self.subscribers:
+                    subscriber(event)
+            case SendStored():
+                assert self._nursery is not None
+                self._nursery.start_soon(self._send_stored, effect)
+            case Disconnect(link_id, reason):
+                if (link := self.links.get(link_id)) is not None:
+                    link.close(reason)
+
+    async def _send_stored(self, effect: SendStored) -> None:
+        """Send finalized blocks from the journal; what the lane has no room for is asked for again."""
+        link = self.links.get(effect.to)
+        if link is None or self._reader_thread.statistics().tasks_waiting > len(self.links):
+            self.counts["sync requests not served"] += 1
+            return
+        for height in range(effect.first, effect.last + 1):
+            if not link.room(Lane.SYNC) or self.links.get(effect.to) is not link:
+                return
+            blocks = await trio.to_thread.run_sync(
+                self.journal.blocks, effect.pair, height, height, self.peer.manifest.epoch, limiter=self._reader_thread
+            )
+            for block in blocks:
+                link.offer(encode_message(block), Lane.SYNC)
+
+    # -- timers -------------------------------------------------------------------------------------
+
+    async def _fire_timers(self) -> None:
+        while True:
+            self._timer_set = trio.Event()
+            if not self._timers:
+                await self._timer_set.wait()
+                continue
+            wait_ms = self._timers[0][0] - self.clock().timer_ms
+            if wait_ms > 0:
+                with trio.move_on_after(wait_ms / 1_000):
+                    await self._timer_set.wait()
+                continue
+            due: list[PeerEvent] = []
+            now_ms = self.clock().timer_ms
+            while self._timers and self._timers[0][0] <= now_ms:
+                due.append(TimerFired(heapq.heappop(self._timers)[2]))
+            await self.feed(due)
+
+
+def _verify_all(checks: list[SignatureCheck]) -> list[bool]:
+    return [verify_signature(check) for check in checks]

@@ -1,0 +1,152 @@
+"""One live link: bounded outbound lanes, one reader that always drains, one writer that batches.
+
+``offer`` never waits. When a link's lanes are full, its lowest lane is dropped and counted; when even the highest
+one is, the link is closed: a peer that cannot take consensus messages is no peer.
+"""
+
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import trio
+
+from gossipbook.effects import Lane, LinkId
+from gossipbook.errors import DecodeError, LinkClosed
+from gossipbook.net.transport import Channel
+from gossipbook.wire.codec import decode_message, encode_message
+from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
+from gossipbook.wire.handshake import Hello
+from gossipbook.wire.link_messages import Ping, Pong
+
+LANES_BYTES_CAP = 16 * 2**20
+LANES_MESSAGES_CAP = 65_536
+PING_S = 5.0
+READ_DEADLINE_S = 15.0  # three pings unanswered
+WRITE_DEADLINE_S = 15.0
+
+Deliver = Callable[["Link", list[Any]], Awaitable[None]]
+
+
+class Link:
+    """An authenticated link. ``run`` it until it ends; ``offer`` from anywhere."""
+
+    def __init__(self, channel: Channel, hello: Hello, link_id: LinkId, *, outbound: bool) -> None:
+        self.channel = channel
+        self.hello = hello
+        self.id = link_id
+        self.outbound = outbound
+        self.counts: Counter[str] = Counter()
+        self.end_reason = ""
+        self._lanes: tuple[deque[bytes], ...] = tuple(deque() for _ in Lane)
+        self._bytes = 0
+        self._messages = 0
+        self._wake = trio.Event()
+        self._scope = trio.CancelScope()
+        self._last_ping = 0
+
+    # -- sending ------------------------------------------------------------------------------------
+
+    def offer(self, raw: bytes, lane: Lane) -> None:
+        """Queue one encoded message."""
+        self._lanes[lane].append(raw)
+        self._bytes += len(raw)
+        self._messages += 1
+        while self._bytes > LANES_BYTES_CAP or self._messages > LANES_MESSAGES_CAP:
+            self._drop_lowest()
+        self._wake.set()
+
+    def room(self, lane: Lane) -> bool:
+        """Whether a lane that can be refilled on request (sync) should be given more now."""
+        return sum(map(len, self._lanes[lane])) < LANES_BYTES_CAP // 4
+
+    def close(self, reason: str) -> None:
+        """End the link; ``run`` returns."""
+        self.end_reason = self.end_reason or reason
+        self._scope.cancel()
+
+    def queued(self) -> tuple[int, int]:
+        """Messages and bytes waiting to be sent."""
+        return self._messages, self._bytes
+
+    def _drop_lowest(self) -> None:
+        for lane in sorted(Lane, reverse=True):
+            queue = self._lanes[lane]
+            if not queue:
+                continue
+            if lane == Lane.CONSENSUS:
+                self.close("they do not take consensus messages fast enough")
+            self.counts[f"dropped {lane.name.lower()}"] += len(queue)
+            self._messages -= len(queue)
+            self._bytes -= sum(map(len, queue))
+            queue.clear()
+            return
+
+    # -- running ------------------------------------------------------------------------------------
+
+    async def run(self, deliver: Deliver) -> None:
+        """Read and write until the link ends, one way or another; never raises for what a remote does."""
+        with self._scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write)
+                nursery.start_soon(self._ping)
+                await self._read(deliver)
+                nursery.cancel_scope.cancel()
+        await self.channel.close(self.end_reason)
+
+    async def _read(self, deliver: Deliver) -> None:
+        try:
+            while True:
+                with trio.fail_after(READ_DEADLINE_S):
+                    frame = await self.channel.receive()
+                self.counts["frames in"] += 1
+                self.counts["bytes in"] += len(frame)
+                messages = [decode_message(raw) for raw in split_frame(frame)]
+                kept = [m for m in messages if not self._is_liveness(m)]
+                if kept:
+                    await deliver(self, kept)
+        except LinkClosed as error:
+            self.end_reason = self.end_reason or str(error)
+        except DecodeError as error:
+            self.end_reason = f"malformed frame: {error}"
+        except trio.TooSlowError:
+            self.end_reason = f"nothing read for {READ_DEADLINE_S:.0f} s"
+
+    def _is_liveness(self, message: object) -> bool:
+        if isinstance(message, Ping):
+            self.offer(encode_message(Pong(message.number)), Lane.CONSENSUS)
+        return isinstance(message, Ping | Pong)
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                if not self._messages:
+                    self._wake = trio.Event()
+                    await self._wake.wait()
+                frame = join_frame(self._next_batch())
+                with trio.fail_after(WRITE_DEADLINE_S):
+                    await self.channel.send(frame)
+                self.counts["frames out"] += 1
+                self.counts["bytes out"] += len(frame)
+        except LinkClosed as error:
+            self.close(str(error))
+        except trio.TooSlowError:
+            self.close(f"a write took over {WRITE_DEADLINE_S:.0f} s")
+
+    def _next_batch(self) -> list[bytes]:
+        """The most urgent messages, up to about a frame's worth."""
+        batch: list[bytes] = []
+        size = 0
+        for queue in self._lanes:
+            while queue and (not batch or size + len(queue[0]) <= FRAME_TARGET_BYTES):
+                raw = queue.popleft()
+                batch.append(raw)
+                size += len(raw)
+        self._messages -= len(batch)
+        self._bytes -= size
+        return batch
+
+    async def _ping(self) -> None:
+        while True:
+            await trio.sleep(PING_S)
+            self._last_ping += 1
+            self.offer(encode_message(Ping(self._last_ping)), Lane.CONSENSUS)

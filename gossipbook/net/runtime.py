@@ -1,0 +1,372 @@
+"""The nursery tree of one peer: driver, listener, dialler, discovery; opened and closed as one.
+
+``open_peer`` returns once the peer listens and, with the DHT on, has joined it. At the end of the block it
+withdraws its records, ends its links, and closes the journal.
+"""
+
+import json
+import os
+import random
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import trio
+
+from gossipbook.dht import ProviderRecord
+from gossipbook.dht.node import DhtClosed, DhtNode, announce_forever, open_dht
+from gossipbook.errors import ConfigError, HandshakeError, JournalError, LinkClosed
+from gossipbook.identity import Identity
+from gossipbook.ids import PeerId, pair_key, peer_id
+from gossipbook.manifest import Manifest
+from gossipbook.net.address import Address, parse_address, parse_host_port
+from gossipbook.net.dialler import AddressBook
+from gossipbook.net.driver import Driver, system_now
+from gossipbook.net.link import Link
+from gossipbook.net.settings import NetSettings
+from gossipbook.net.tls import make_server_context
+from gossipbook.net.transport import Channel, accept, dial, shake_hands
+from gossipbook.peer.peer import Peer
+from gossipbook.storage.folder import PeerFolder
+from gossipbook.storage.sqlite import SqliteJournal
+from gossipbook.wire.handshake import Handshake, Hello
+
+DIAL_INTERVAL_S = 0.25
+LOOKUP_INTERVAL_S = 1.0
+SETTLED_LOOKUP_INTERVAL_S = 10.0
+WITHDRAW_S = 2.0
+DUPLICATE = "duplicate-link"
+
+
+class Runtime:
+    """One running peer. Made by :func:`open_runtime`."""
+
+    def __init__(
+        self, manifest: Manifest, identity: Identity, settings: NetSettings, peer: Peer, driver: Driver
+    ) -> None:
+        self.manifest = manifest
+        self.identity = identity
+        self.settings = settings
+        self.peer = peer
+        self.driver = driver
+        self.addresses: tuple[Address, ...] = ()
+        self.local_address = ""  # where this machine itself reaches the listener
+        self.dht: DhtNode | None = None
+        self.rejected: Counter[str] = Counter()
+        self.started_ms = system_now().wall_ms
+        self._book = AddressBook()
+        self._tls: tuple[ssl.SSLContext, bytes] | None = None
+        self._half_open = 0
+        self._per_address: Counter[str] = Counter()
+        self._dialling: dict[Address, None] = {}
+        self._clients = 0
+        for matcher in manifest.matchers:
+            self._book.learn(matcher.peer_id, [parse_address(a) for a in matcher.addresses])
+        for address in settings.peers:
+            self._book.learn_anonymous(parse_address(address))
+
+    # -- listening ----------------------------------------------------------------------------------
+
+    async def listen(self, nursery: trio.Nursery) -> None:
+        """Bind and serve.
+
+        Raises:
+            ConfigError: the port is taken or the host is not ours.
+        """
+        host, port = parse_host_port(self.settings.listen)
+        try:
+            listeners = await trio.open_tcp_listeners(port, host=host)
+        except OSError as error:
+            raise ConfigError(f"cannot listen on {self.settings.listen}: {error.strerror}; choose another") from None
+        if self.settings.use_tls:
+            self._tls = make_server_context()
+        bound_port = listeners[0].socket.getsockname()[1]
+        self.addresses = self.settings.advertised(host, bound_port)
+        local_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+        self.local_address = str(Address(local_host, bound_port, self.settings.use_tls))
+        nursery.start_soon(partial(trio.serve_listeners, self._on_stream, listeners, handler_nursery=nursery))
+
+    async def _on_stream(self, stream: trio.SocketStream) -> None:
+        remote = str(stream.socket.getpeername()[0]) if stream.socket.fileno() >= 0 else "?"
+        if self._half_open >= self.settings.half_open_cap:
+            self.rejected["too many half-open connections"] += 1
+            await trio.aclose_forcefully(stream)
+            return
+        if self._per_address[remote] >= self.settings.links_per_address_cap:
+            self.rejected["too many connections from one address"] += 1
+            await trio.aclose_forcefully(stream)
+            return
+        self._per_address[remote] += 1
+        self._half_open += 1
+        half_open = True
+        context, binding = self._tls or (None, b"")
+        try:
+            async with accept(stream, context, binding) as channel:
+                hello = await self._shake(channel, dialled=False)
+                self._half_open -= 1
+                half_open = False
+                await self._run_link(channel, hello, outbound=False)
+        except* (LinkClosed, HandshakeError, OSError) as group:
+            self._count_refusals(group)
+        finally:
+            self._half_open -= half_open
+            self._per_address[remote] -= 1
+            if not self._per_address[remote]:
+                del self._per_address[remote]
+
+    async def _shake(self, channel: Channel, *, dialled: bool) -> Hello:
+        handshake = Handshake(
+            self.identity,
+            self.manifest.chain_id,
+            dialled=dialled,
+            nonce=os.urandom(32),
+            addresses=tuple(map(str, self.addresses)),
+            binding=channel.binding,
+        )
+        return await shake_hands(channel, handshake)
+
+    def _count_refusals(self, group: BaseExceptionGroup[BaseException]) -> None:
+        for error in group.exceptions:
+            if isinstance(error, BaseExceptionGroup):
+                self._count_refusals(error)
+            elif isinstance(error, HandshakeError):
+                self.rejected[f"handshake: {error.reason}"] += 1
+            else:
+                self.rejected[f"connection: {str(error).split(':')[0][:60]}"] += 1
+
+    # -- links --------------------------------------------------------------------------------------
+
+    async def _run_link(self, channel: Channel, hello: Hello, *, outbound: bool) -> None:
+        peer = hello.peer_id
+        if len(self.driver.links) >= self.settings.links_cap:
+            self.rejected["too many links"] += 1
+            await channel.close("too-many-links")
+            return
+        if hello.role == "client":
+            self._clients += 1
+            link_id = peer + self._clients.to_bytes(8, "big")
+        else:
+            link_id = peer
+            if not self._prefer(peer, outbound=outbound):
+                await channel.close(DUPLICATE)
+                return
+            self._learn_addresses(hello)
+        await self.driver.serve_link(Link(channel, hello, link_id, outbound=outbound))
+
+    def _prefer(self, peer: PeerId, *, outbound: bool) -> bool:
+        """Whether to take a second link to a peer: when both dialled at once, the smaller id's one stays."""
+        existing = self.driver.links.get(peer)
+        if existing is None or existing.outbound == outbound:
+            return True  # A new link by the same dialler: the old one is dead and we have not noticed yet.
+        ours_stays = self.identity.peer_id < peer
+        return outbound == ours_stays
+
+    def _learn_addresses(self, hello: Hello) -> None:
+        try:
+            self._book.learn(hello.peer_id, [parse_address(address) for address in hello.addresses])
+        except ConfigError:
+            self.rejected["handshake: unusable address"] += 1
+
+    # -- dialling -----------------------------------------------------------------------------------
+
+    async def keep_dialling(self, nursery: trio.Nursery) -> None:
+        """Keep links to the committees of our pairs and to a few other followers."""
+        while True:
+            for address in self._book.ready_anonymous():
+                self._start_dial(nursery, address, None)
+            for peer in self._wanted():
+                ready = self._book.ready(peer)
+                if ready is not None:
+                    self._start_dial(nursery, ready, peer)
+            await trio.sleep(DIAL_INTERVAL_S)
+
+    def _wanted(self) -> list[PeerId]:
+        wanted = self.peer.wanted_peers()
+        outbound = sum(1 for link in self.driver.links.values() if link.outbound)
+        if outbound < self.settings.outbound_least:
+            others = [p for p in self._book.peers() if p not in self.driver.links and p != self.identity.peer_id]
+            wanted += [p for p in others if p not in wanted][: self.settings.outbound_least - outbound]
+        return wanted
+
+    def _start_dial(self, nursery: trio.Nursery, address: Address, expected: PeerId | None) -> None:
+        if address in self._dialling or address in self.addresses:
+            return
+        if len(self._dialling) >= self.settings.dial_parallel_cap:
+            return
+        self._dialling[address] = None
+        nursery.start_soon(self._dial, address, expected)
+
+    async def _dial(self, address: Address, expected: PeerId | None) -> None:
+        try:
+            async with dial(address) as channel:
+                hello = await self._shake(channel, dialled=True)
+                if expected is not None and hello.peer_id != expected:
+                    self._book.failed(address)
+                    await channel.close("not-whom-i-dialled")
+                    return
+                self._book.worked(address)
+                self._book.learn(hello.peer_id, [address])
+                del self._dialling[address]
+                await self._run_link(channel, hello, outbound=True)
+                self._book.failed(address)
+        except* (LinkClosed, HandshakeError, OSError) as group:
+            self._book.failed(address)
+            self._count_refusals(group)
+        finally:
+            self._dialling.pop(address, None)
+
+    # -- discovery ----------------------------------------------------------------------------------
+
+    def keys(self) -> dict[str, PeerId]:
+        """The DHT key of each pair that this peer follows."""
+        return {symbol: pair_key(self.manifest.digest, symbol) for symbol in self.peer.pairs}
+
+    async def discover(self, dht: DhtNode) -> None:
+        """Look up who serves our pairs; often while somebody is missing, seldom after."""
+        while True:
+            for key in self.keys().values():
+                for record in await dht.lookup(key):
+                    if record.public_key == self.identity.public_key:
+                        continue
+                    try:
+                        addresses = [parse_address(address) for address in record.addresses]
+                    except ConfigError:
+                        self.rejected["discovery: unusable address"] += 1
+                        continue
+                    self._book.learn(peer_id(record.public_key), addresses)
+            if self.settings.folder is not None:
+                _save_good_nodes(PeerFolder(self.settings.folder).good_nodes_file, dht.good_nodes())
+            await trio.sleep(LOOKUP_INTERVAL_S if self._wanted() else SETTLED_LOOKUP_INTERVAL_S)
+
+    def make_record(self, key: PeerId) -> ProviderRecord:
+        """What this peer says of itself under a pair's key."""
+        heads = tuple((symbol, pair.replica.fin) for symbol, pair in sorted(self.peer.pairs.items()))[:16]
+        return ProviderRecord(
+            key,
+            self.identity.public_key,
+            addresses=tuple(map(str, self.addresses)),
+            roles=("matcher",) if self.is_matcher else ("follower",),
+            heads=heads,
+            load=len(self.driver.links),
+        )
+
+    @property
+    def is_matcher(self) -> bool:
+        return any(m.public_key == self.identity.public_key for m in self.manifest.matchers)
+
+
+@asynccontextmanager
+async def open_runtime(manifest: Manifest, settings: NetSettings) -> AsyncIterator[Runtime]:
+    """Run a peer for the length of the block.
+
+    Raises:
+        GossipbookError: its folder, key, journal, ports or settings are not usable; says which and what to do.
+    """
+    if settings.folder is None:
+        raise ConfigError("folder: a peer needs a folder for its key and journal")
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(PeerFolder(settings.folder))
+        identity = folder.identity()
+        journal = folder.open_journal(identity, manifest.chain_id)
+        stack.callback(journal.close)
+        runtime = _assemble(manifest, identity, settings, journal)
+        failure: BaseException | None = None
+        async with trio.open_nursery() as nursery:
+            try:
+                async with AsyncExitStack() as inner:
+                    await _go(runtime, nursery, inner, folder)
+                    yield runtime
+                    await _withdraw(runtime)
+            except trio.Cancelled:
+                raise
+            except BaseException as error:  # noqa: BLE001 - raised below, outside the nursery that would wrap it
+                failure = error
+            nursery.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+
+def _assemble(manifest: Manifest, identity: Identity, settings: NetSettings, journal: SqliteJournal) -> Runtime:
+    rng = random.Random(os.urandom(16))
+    peer = Peer(manifest, identity, rng=rng, config=settings.peer)
+    problems = peer.restore(journal.load(), system_now(), journal.observer)
+    if problems:
+        raise JournalError(f"{journal.folder}: {'; '.join(problems)}. Nothing was changed; do not use this folder.")
+    return Runtime(manifest, identity, settings, peer, Driver(peer, journal))
+
+
+async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, folder: PeerFolder) -> None:
+    await runtime.listen(nursery)
+    await nursery.start(runtime.driver.run)
+    nursery.start_soon(runtime.keep_dialling, nursery)
+    settings = runtime.settings
+    if not settings.dht:
+        return
+    seeds = [parse_host_port(address) for address in settings.bootstrap] + _load_good_nodes(folder.good_nodes_file)
+    runtime.dht = await stack.enter_async_context(
+        open_dht(
+            identity=runtime.identity,
+            chain_id=runtime.manifest.chain_id,
+            listen=parse_host_port(settings.dht_listen),
+            bootstrap=seeds,
+            matchers=[matcher.public_key for matcher in runtime.manifest.matchers],
+            wall_ms=lambda: system_now().wall_ms,
+        )
+    )
+    nursery.start_soon(_announce, runtime, runtime.dht)
+    nursery.start_soon(_discover, runtime, runtime.dht)
+    nursery.start_soon(_rejoin, runtime, runtime.dht, seeds)
+
+
+async def _announce(runtime: Runtime, dht: DhtNode) -> None:
+    try:
+        await announce_forever(dht, list(runtime.keys().values()), runtime.make_record)
+    except DhtClosed:
+        return  # The block is ending.
+
+
+async def _discover(runtime: Runtime, dht: DhtNode) -> None:
+    try:
+        await runtime.discover(dht)
+    except DhtClosed:
+        return
+
+
+async def _rejoin(runtime: Runtime, dht: DhtNode, seeds: list[tuple[str, int]]) -> None:
+    """A bootstrap node that was not there yet may be there now."""
+    try:
+        while seeds:
+            await trio.sleep(LOOKUP_INTERVAL_S)
+            if not dht.good_nodes() or runtime.peer.wanted_peers():
+                await dht.bootstrap(seeds)
+    except DhtClosed:
+        return
+
+
+async def _withdraw(runtime: Runtime) -> None:
+    """Say that we are gone, as far as there is time."""
+    if runtime.dht is None:
+        return
+    with trio.move_on_after(WITHDRAW_S):
+        for key in runtime.keys().values():
+            await runtime.dht.withdraw(key)
+
+
+def _load_good_nodes(file: Path) -> list[tuple[str, int]]:
+    try:
+        return [(str(host), int(port)) for host, port in json.loads(file.read_text())]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError, OSError):
+        file.unlink(missing_ok=True)  # A hint only: a damaged one is worth nothing.
+        return []
+
+
+def _save_good_nodes(file: Path, nodes: list[tuple[str, int]]) -> None:
+    if nodes:
+        temporary = file.with_suffix(".tmp")
+        temporary.write_text(json.dumps(nodes))
+        temporary.replace(file)

@@ -1,0 +1,176 @@
+"""Websocket channels: opening them on either side, and the handshake over them.
+
+Everything that can go wrong with a remote here ends in :class:`LinkClosed` or :class:`HandshakeError`.
+"""
+
+import hashlib
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+from trio_websocket import (
+    ConnectionClosed,
+    ConnectionRejected,
+    WebSocketConnection,
+    wrap_client_stream,
+    wrap_server_stream,
+)
+
+from gossipbook.errors import HandshakeError, LinkClosed
+from gossipbook.net.address import Address
+from gossipbook.net.tls import make_client_context
+from gossipbook.wire.framing import FRAME_BYTES_CAP
+from gossipbook.wire.handshake import HANDSHAKE_BYTES_CAP, Handshake, Hello
+
+RECEIVE_BUFFER_BYTES = 65_536  # the library's default of 4 KiB halves the throughput
+MESSAGE_QUEUE = 16  # a queue of 1 blocks the library's reader, and with it its pings
+HANDSHAKE_S = 10.0  # for TCP, TLS, websocket and our own handshake together
+POLICY_VIOLATION = 1008
+CLOSE_S = 2.0
+
+
+class Channel:
+    """A websocket that carries binary messages; ``binding`` is its TLS certificate's SHA-256, or empty."""
+
+    def __init__(self, connection: WebSocketConnection, remote: str, binding: bytes) -> None:
+        self._connection = connection
+        self.remote = remote
+        self.binding = binding
+        self.close_reason = ""
+
+    async def send(self, raw: bytes) -> None:
+        """Send one message. A cancelled send leaves the stream unusable: close the channel after one."""
+        try:
+            await self._connection.send_message(raw)
+        except ConnectionClosed as error:
+            raise LinkClosed(_reason(error)) from None
+
+    async def receive(self) -> bytes:
+        try:
+            message = await self._connection.get_message()
+        except ConnectionClosed as error:
+            raise LinkClosed(_reason(error)) from None
+        if isinstance(message, str):
+            raise LinkClosed("they sent text; frames are binary")
+        return message
+
+    async def close(self, reason: str = "") -> None:
+        """Say goodbye, but do not wait long for an answer."""
+        self.close_reason = self.close_reason or reason
+        with trio.move_on_after(CLOSE_S) as scope:
+            scope.shield = True
+            await self._connection.aclose(POLICY_VIOLATION if reason else 1000, reason[:120] or None)
+
+
+def _reason(error: ConnectionClosed) -> str:
+    closed = error.reason
+    if closed is None:
+        return "closed here"
+    return closed.reason or f"closed by the other side (code {closed.code})"
+
+
+@asynccontextmanager
+async def dial(address: Address) -> AsyncIterator[Channel]:
+    """Open a channel to a listener; it is closed at the end of the block.
+
+    Raises:
+        LinkClosed: nobody answers there, or no websocket does.
+    """
+    binding = b""
+    try:
+        with trio.fail_after(HANDSHAKE_S):
+            stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
+            stream = tcp = await trio.open_tcp_stream(address.host, address.port)
+            tcp.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
+            if address.tls:
+                stream = trio.SSLStream(tcp, make_client_context(), server_hostname=address.host)
+                await stream.do_handshake()
+                binding = hashlib.sha256(stream.getpeercert(True)).digest()
+    except (OSError, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        raise LinkClosed(f"cannot reach {address}: {error or 'no answer in time'}") from None
+    async with trio.open_nursery() as nursery:
+        try:
+            with trio.fail_after(HANDSHAKE_S):
+                connection = await wrap_client_stream(
+                    nursery,
+                    stream,
+                    address.host,
+                    "/",
+                    message_queue_size=MESSAGE_QUEUE,
+                    max_message_size=FRAME_BYTES_CAP,
+                    receive_buffer_size=RECEIVE_BUFFER_BYTES,
+                )
+        except (ConnectionRejected, ConnectionClosed, trio.TooSlowError) as error:
+            await trio.aclose_forcefully(stream)
+            raise LinkClosed(f"no peer at {address}: {error}") from None
+        channel = Channel(connection, str(address), binding)
+        try:
+            yield channel
+        finally:
+            await channel.close()
+            await trio.aclose_forcefully(stream)
+            nursery.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def accept(stream: trio.SocketStream, context: ssl.SSLContext | None, binding: bytes) -> AsyncIterator[Channel]:
+    """Turn an accepted TCP stream into a channel; it is closed at the end of the block.
+
+    Raises:
+        LinkClosed: what is there does not speak TLS or websocket, or not in time.
+    """
+    remote = str(stream.socket.getpeername()[0])
+    stream.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
+    secured: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
+    async with trio.open_nursery() as nursery:
+        try:
+            with trio.fail_after(HANDSHAKE_S):
+                if context is not None:
+                    secured = trio.SSLStream(stream, context, server_side=True)
+                request = await wrap_server_stream(
+                    nursery,
+                    secured,
+                    message_queue_size=MESSAGE_QUEUE,
+                    max_message_size=FRAME_BYTES_CAP,
+                    receive_buffer_size=RECEIVE_BUFFER_BYTES,
+                )
+                connection = await request.accept()
+        except (ConnectionClosed, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError) as error:
+            await trio.aclose_forcefully(secured)
+            raise LinkClosed(f"not a websocket: {error or 'too slow'}") from None
+        channel = Channel(connection, remote, binding)
+        try:
+            yield channel
+        finally:
+            await channel.close()
+            await trio.aclose_forcefully(secured)
+            nursery.cancel_scope.cancel()
+
+
+async def shake_hands(channel: Channel, handshake: Handshake) -> Hello:
+    """Prove to each other who is there.
+
+    Raises:
+        HandshakeError: with the reason, theirs or ours; the channel is closed with it.
+        LinkClosed: the channel ended.
+    """
+    try:
+        with trio.fail_after(HANDSHAKE_S):
+            await channel.send(handshake.hello())
+            proof = handshake.answer(await _receive_small(channel))
+            await channel.send(proof)
+            return handshake.finish(await _receive_small(channel))
+    except HandshakeError as error:
+        await channel.close(error.reason)
+        raise
+    except trio.TooSlowError:
+        await channel.close("handshake-too-slow")
+        raise HandshakeError("handshake-too-slow") from None
+
+
+async def _receive_small(channel: Channel) -> bytes:
+    raw = await channel.receive()
+    if len(raw) > HANDSHAKE_BYTES_CAP:
+        raise HandshakeError("malformed-handshake", f"{len(raw)} bytes")
+    return raw
