@@ -6,7 +6,7 @@ is signed by its author, whoever brings it.
 
 import json
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -97,6 +97,7 @@ class Client:
         self._submissions: dict[OpId, Submission] = {}
         self._answers: dict[int, tuple[trio.Event, list[Answer]]] = {}
         self._number = 0
+        self.on_ack: Callable[[Ack], None] | None = None  # for those who follow many ops at once
         self.lagged = 0  # event messages lost because nobody read ``events``
         self.closed_reason = ""
 
@@ -161,6 +162,8 @@ class Client:
     async def _take(self, message: object) -> None:
         match message:
             case Ack():
+                if self.on_ack is not None:
+                    self.on_ack(message)
                 submission = self._submissions.get(message.op_id)
                 if submission is not None:
                     submission.take(message)

@@ -1,6 +1,6 @@
 """All exports of one pair, read abreast: each height's lines are compared, checked once, and followed once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gossipbook.audit.chain import Chain
@@ -39,10 +39,8 @@ class Candidate:
     def where(self) -> str:
         return self.readers[0].file.where(self.line_number, self.raw)
 
-    def checks(self) -> Iterator[SignatureCheck]:
-        if self.opened is not None:
-            for claim in (*self.opened.vote_claims, *self.opened.op_claims):
-                yield claim.check
+    def checks(self) -> list[SignatureCheck]:
+        return [] if self.opened is None else [claim.check for claim in self.opened.claims()]
 
 
 @dataclass(slots=True)

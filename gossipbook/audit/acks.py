@@ -1,8 +1,9 @@
 """Acks against the chain: what a peer acknowledged must be there.
 
-The acks file is NDJSON, ``{"pair":symbol,"op_id":hex,"level":"durable"|"relayed"|"certified","height":n}`` a line; ``height`` may be left out
-and counts for ``certified`` alone; other keys are the writer's own. An op is lost if it is not in the verified chain of
-its pair. Ops that certified evidence names are excused: an ack is void for an equivocating author.
+The acks file is NDJSON, ``{"pair":symbol,"op_id":hex,"level":"durable"|"relayed"|"certified","height":n}`` a line;
+``height`` may be left out and counts for ``certified`` alone; other keys are the writer's own. An op is lost if it
+is not in the verified chain of its pair. Ops that certified evidence names are excused: an ack is void for an
+equivocating author.
 """
 
 import os

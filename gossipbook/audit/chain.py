@@ -70,7 +70,7 @@ class Chain:
             wrong.append(f"its time {block.time_ms} is not above its parent's {self._time_ms}")
         wrong += self._above_limits(items)
         wrong += self._ineligible(items, block.height)
-        if canonical_order(block.parent, items) != list(items):
+        if [item.id for item in canonical_order(block.parent, items)] != list(block.op_ids):
             wrong.append("its ops are out of canonical order")
         wrong += self._misexecuted(opened)
         wrong += self.ledger.take(opened.events)[:LEDGER_REASONS_PER_BLOCK]
@@ -101,10 +101,11 @@ class Chain:
             wrong.append(f"above the block limits: {size} bytes of ops")
         if (commands := sum(len(op.commands) for op in ops)) > limits.max_block_commands:
             wrong.append(f"above the block limits: {commands} commands")
-        for op in ops:
-            if len(op.signed) > limits.max_op_bytes or len(op.commands) > limits.max_commands_per_op:
-                wrong.append(f"op {_short(op)} is above the op limits")
-        return wrong
+        return wrong + [
+            f"op {_short(op)} is above the op limits"
+            for op in ops
+            if len(op.signed) > limits.max_op_bytes or len(op.commands) > limits.max_commands_per_op
+        ]
 
     def _ineligible(self, items: Sequence[Item], height: int) -> list[str]:
         """Follow the author table; the first item that may not come where it comes."""

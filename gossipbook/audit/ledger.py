@@ -1,6 +1,7 @@
-"""A book-keeper's view of the events: per order, total = filled + open + cancelled + expired, and no fill beyond what is open.
+"""A book-keeper's view of the events: per order, total = filled + open + cancelled + expired.
 
-It never matches anything and knows no rule of priority; so it cannot share a mistake with an engine.
+No fill may go beyond what is open. The ledger never matches anything and knows no rule of priority; so it cannot
+share a mistake with an engine.
 """
 
 from collections.abc import Iterable
@@ -115,7 +116,8 @@ class Ledger:
                 left = 0 if account is None else account.open
                 return f"order {_name(key)} fills {lots} lots, but has {left} open: filled twice or too much"
         made, took = accounts
-        assert made is not None and took is not None
+        assert made is not None
+        assert took is not None
         if maker[0] == taker[0]:
             return f"orders {_name(maker)} and {_name(taker)} of one author trade"
         if took.side != taker_side or made.side == taker_side:
@@ -142,8 +144,10 @@ class Ledger:
         account = self.open.get(key)
         if account is None:
             return f"order {_name(key)} is amended, but not open"
+        if not left or total != account.filled + left + account.gone:
+            return f"order {_name(key)} does not add up after its amend"
         account.price_ticks, account.total, account.open = price, total, left
-        return "" if account.balanced() and left else f"order {_name(key)} does not add up after its amend"
+        return ""
 
     def _settle(self, key: OrderKey, account: Account) -> None:
         assert account.balanced()

@@ -1,8 +1,9 @@
-"""A block line taken at its word no longer: bytes decoded, ids recomputed, votes and authors' signatures to be verified.
+"""A block line taken at its word no longer: bytes decoded, ids recomputed, signatures to be verified.
 
 What is checked here depends on the line alone; what depends on the chain before it is :mod:`~gossipbook.audit.chain`'s.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -57,9 +58,13 @@ class Opened:
     op_claims: tuple[OpClaim, ...]
     vote_claims: tuple[VoteClaim, ...]
 
+    def claims(self) -> Iterator[OpClaim | VoteClaim]:
+        yield from self.vote_claims
+        yield from self.op_claims
+
     def broken_claim(self, verdicts: Verdicts) -> str | None:
         """The first claim that does not hold."""
-        for claim in (*self.vote_claims, *self.op_claims):
+        for claim in self.claims():
             if not verdicts.good(claim.check):
                 return claim.reason()
         return None
@@ -104,8 +109,12 @@ def same_but_certificate(raw: bytes, other_raw: bytes, opened: Opened, seats: Se
     here, there = split_certificate(raw), split_certificate(other_raw)
     if here is None or there is None or here[0] != there[0]:
         return None
-    parse_json(there[1])  # The opened line is JSON as a whole and so is its tail: hence the cut is where it seems.
-    certificate = read_certificate(parse_json(here[1]))
+    try:
+        parse_json(there[1])  # The opened line is JSON as a whole and so is its tail: the cut is where it seems.
+        table = parse_json(here[1])
+    except Defect:
+        return None
+    certificate = read_certificate(table)
     block = opened.block
     seats.check_shape(certificate, block.height, block.id, block.created_term)
     return replace(opened, vote_claims=_vote_claims(seats, certificate))

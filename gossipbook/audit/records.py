@@ -1,7 +1,8 @@
 """Blocks and ops from their bytes, by the format's rules.
 
-A block is ``[1, chain id, epoch, pair, height, parent, proposer, created term, time_ms, [op id, …], events digest, ""]``. An op's signed bytes are
-``[1, chain id, pair, author, seq, prev, expiry_ms, [[command kind, field, …], …]]``.
+A block is ``[1, chain id, epoch, pair, height, parent, proposer, created term, time_ms, [op id, …], events digest,
+""]``. An op's signed bytes are ``[1, chain id, pair, author, seq, prev, expiry_ms, [[command kind, field, …],
+…]]``.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ EPOCH_MAX = 2**32 - 1
 PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
 FIELD_COUNTS = {PLACE: 9, CANCEL: 1, AMEND: 4, CANCEL_ALL: 1}
 
-# The least and the most of a place's side, type, time in force, flags and self-trade mode, by position in the command.
+# The least and the most of a place's side, type, time in force, flags and self-trade mode, by position in it.
 PLACE_RANGES = {2: (1, 2), 3: (1, 2), 6: (1, 4), 7: (0, 1), 8: (1, 4)}
 
 CANCELS, POST_ONLY, REST = 0, 1, 2  # priority classes

@@ -27,7 +27,7 @@ class Tip:
 
 @dataclass(slots=True)
 class Report:
-    """A verdict, why, and what was counted in the blocks that were followed (each height once, however many exports)."""
+    """A verdict, why, and what was counted in the blocks that were followed, each height once."""
 
     verdict: Verdict = Verdict.UNKNOWN
     reasons: list[str] = field(default_factory=list)

@@ -40,8 +40,7 @@ def verify_exports(
     report = Report(exports=len(paths))
     files: list[ExportFile] = []
     try:
-        for path in paths:
-            files.append(ExportFile(path))
+        files.extend(ExportFile(path) for path in paths)
         chains = _check_files(files, manifest, report, progress)
         if acks is not None:
             check_acks(acks, chains, report)

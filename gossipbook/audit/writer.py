@@ -1,7 +1,7 @@
 """Writes the exports that the rest of this package checks.
 
-The one module here that uses the peer's own code: the events are what this peer's interpretation makes of its chain, and
-the verifier's business is to doubt them.
+The one module here that uses the peer's own code: the events are what this peer's interpretation makes of its
+chain, and the verifier's business is to doubt them.
 """
 
 import json
@@ -20,7 +20,7 @@ from gossipbook.matching.events import RawEvent
 
 
 class Final(Protocol):
-    """What ``consensus.messages.FinalizedBlock`` has, and anything else may have: a block with its FC and its op bodies."""
+    """A block with its FC and its op bodies, as ``consensus.messages.FinalizedBlock`` has them."""
 
     @property
     def block(self) -> bytes: ...

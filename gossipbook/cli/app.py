@@ -2,6 +2,7 @@
 
 import click
 
+from gossipbook.cli.demo import demo
 from gossipbook.cli.network import keys, network
 from gossipbook.cli.start import start
 
@@ -12,5 +13,5 @@ def app() -> None:
     """A peer-to-peer order matching network: peers, books, certified fills."""
 
 
-for command in (network, keys, start):
+for command in (network, keys, start, demo):
     app.add_command(command)

@@ -109,6 +109,7 @@ class Replica:
         self.rejected: Counter[str] = Counter()  # what leaders got wrong
         self.faults: Counter[str] = Counter()  # what senders of frames got wrong
         self.takeovers = 0
+        self.votes_cast = 0  # since the start of this process
         self.failed_terms = 0
         self.term_started_ms = 0
         self.last_progress_ms = 0
@@ -612,6 +613,7 @@ class Replica:
     # -- parts --------------------------------------------------------------------------------------
 
     def _cast(self, vote: Vote) -> None:
+        self.votes_cast += 1
         self.send(self.peers, CastVote(self.committee.symbol, self.committee.epoch, vote))
         self._count(vote)
 

@@ -103,6 +103,7 @@ class Service:
             "voting": replica.voting,
             "observer_reason": replica.observer_reason,
             "takeovers": replica.takeovers,
+            "votes_cast": replica.votes_cast,
             "pending_ops": len(pair.ops),
             "certified_ops": pair.ops_certified,
             "certified_commands": pair.commands_certified,

@@ -8,6 +8,7 @@ durable.
 
 import os
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 from gossipbook.consensus.messages import FinalizedBlock
@@ -17,6 +18,7 @@ from gossipbook.peer.pair_replica import StoredPair
 from gossipbook.storage.rows import BlockRow, FinalRow, ItemRow, VoteRow, assemble, final_message, read_block, to_row
 
 SCHEMA_VERSION = 1
+PAGE_BLOCKS = 64
 APPLICATION_ID = 0x676F7362  # "gosb"
 
 _SCHEMA = """
@@ -208,6 +210,28 @@ def stored_blocks(connection: sqlite3.Connection, pair: str, first: int, last: i
             items.append(ItemRow(item[0], item[1], bool(item[2]), item[3]))
         found.append(final_message(final, epoch, items))
     return found
+
+
+def all_blocks(path: Path, pair: str, epoch: int) -> Iterator[FinalizedBlock]:
+    """A pair's whole finalized chain out of a journal file, a page at a time; good beside a running peer."""
+    connection = open_readonly(path)
+    try:
+        first = 1
+        while page := stored_blocks(connection, pair, first, first + PAGE_BLOCKS - 1, epoch):
+            yield from page
+            first += len(page)
+    finally:
+        connection.close()
+
+
+def final_ids(path: Path) -> dict[tuple[str, int], str]:
+    """The ids (hex) of all finalized blocks in a journal file, by pair and height."""
+    connection = open_readonly(path)
+    try:
+        rows = connection.execute("SELECT pair, height, id FROM finals").fetchall()
+    finally:
+        connection.close()
+    return {(pair, height): block_id.hex() for pair, height, block_id in rows}
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:

@@ -55,7 +55,7 @@ from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Emit, Now, Persist, Publish, Send, SendStored, SetTimer
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, Verifier
 from gossipbook.ids import ZERO_DIGEST, PeerId
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Timing
+from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Quorum, Timing
 from gossipbook.matching.commands import Cancel, CancelAll, Command, OrderType, Place, Side, TimeInForce
 
 SYMBOL = "GOLD/USD"
@@ -115,6 +115,7 @@ class Bench:
         self.ops: dict[str, Item] = {}
         self.heads: dict[str, tuple[int, bytes]] = {}
         self.sent: list[Any] = []  # every message that left, in order
+        self.received: list[Any] = []
         self.turns: list[list[CoreEffect]] = []
         self.finalized: list[bytes] = []
         self.journal: list[object] = []  # records that are durable
@@ -242,7 +243,10 @@ class Bench:
             else:
                 solicited = self.replica.catch_up.wants(item.id)
                 self.replica.catch_up.got(item.id)
-                self.op_set.insert(item, self.timer_ms, solicited=solicited)
+                _, grown = self.op_set.insert(item, self.timer_ms, solicited=solicited)
+                for op in grown:  # What the composition of a pair does.
+                    self.replica.stored(op)
+                    self.journal.append(ItemRecord(SYMBOL, op))
         return self.turn(PoolGrew())
 
     def block(
@@ -338,6 +342,7 @@ class Bench:
         return self.keys[SEATS.index(seat)].peer_id
 
     def deliver(self, seat: str, message: Any) -> list[CoreEffect]:
+        self.received.append(message)
         return self.turn(Message(self.peer(seat), message))
 
     def prepare(self, name: str, term: int, seats: str) -> list[CoreEffect]:
@@ -385,7 +390,25 @@ def audit(bench: Bench) -> list[str]:
             wrong.append(f"a vote in term {vote.term} after its TIMEOUT")
         if vote.kind == COMMIT:
             commits.append(vote)
+            if len(_preparers(bench, vote)) < Quorum.of(bench.committee.quorum.n, bench.manifest.fault_model).q:
+                wrong.append(f"a COMMIT in term {vote.term} without q PREPAREs of that term")
     return wrong
+
+
+def _preparers(bench: Bench, commit: Vote) -> set[int]:
+    """Seats whose PREPARE for a COMMIT's (term, height, block) this member has seen, its own included."""
+    slot = (PREPARE, commit.term, commit.height, commit.block_id)
+    seats = set()
+    for message in [*bench.sent, *bench.received]:
+        if isinstance(message, CastVote):
+            vote = message.vote
+            if (vote.kind, vote.term, vote.height, vote.block_id) == slot:
+                seats.add(vote.seat)
+        if isinstance(message, Proof) and isinstance(message.certificate, Certificate):
+            nc = message.certificate
+            if (nc.kind, nc.term, nc.height, nc.block_id) == slot:
+                seats |= {seat for seat, _ in nc.signers}
+    return seats
 
 
 # -- scripts ------------------------------------------------------------------------------------------

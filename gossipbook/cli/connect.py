@@ -1,0 +1,184 @@
+"""The peer that a command talks to: how it is named, reached, and what is said when it does not answer."""
+
+import functools
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import trio
+
+from gossipbook.cli.config import load_config
+from gossipbook.cli.output import reports_errors
+from gossipbook.cli.start import read_endpoint
+from gossipbook.client import Client, open_client
+from gossipbook.errors import ConfigError, GossipbookError, HandshakeError, LinkClosed
+from gossipbook.manifest import Manifest
+
+ANSWER_S = 5.0
+"""For connecting, and for each answer."""
+
+T = TypeVar("T")
+
+
+class NoAnswer(GossipbookError):
+    """The peer is not running, does not answer, or is of another network; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A peer to talk to. ``home`` is its folder, if it was named by that; ``pid`` the process that said it runs there."""
+
+    manifest: Manifest
+    address: str
+    home: Path | None = None
+    pid: int | None = None
+
+    @property
+    def name(self) -> str:
+        return f"the peer at {self.address}" if self.home is None else f"the peer of {self.home}"
+
+    def absent(self, detail: str) -> NoAnswer:
+        """The error for a peer that cannot be reached."""
+        if self.home is None:
+            return NoAnswer(f"no answer at {self.address} ({detail}). Is that peer running?")
+        gone = self.pid is not None and not _alive(self.pid)
+        known = f"it is not running (process {self.pid} is gone)" if gone else f"no answer at {self.address} ({detail})"
+        return NoAnswer(f"{self.name}: {known}. Start it with: gossipbook start {self.home}")
+
+    def silent(self) -> NoAnswer:
+        """The error for a peer that takes connections and says nothing."""
+        process = "" if self.pid is None else f" Look at process {self.pid}: is it stopped or overloaded?"
+        return NoAnswer(f"{self.name} did not answer within {ANSWER_S:.0f} s.{process}")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def find_target(home: Path | None, address: str | None, network: Path | None) -> Target:
+    """The peer that the options name. An explicit address goes before a folder's.
+
+    Raises:
+        ConfigError: the folder's peer was never started, or its manifest cannot be read.
+        click.UsageError: nothing names a peer.
+    """
+    if home is None and address is None:
+        raise click.UsageError("name a peer: --home FOLDER (or GOSSIPBOOK_HOME), or --peer ADDRESS with --network FILE")
+    if network is not None:
+        manifest = read_manifest(network)
+    elif home is not None:
+        manifest = home_manifest(home)
+    else:
+        raise click.UsageError("--peer needs --network FILE: the manifest of the network that the peer belongs to")
+    if address is not None:
+        return Target(manifest, address)
+    assert home is not None
+    endpoint = read_endpoint(home)
+    return Target(manifest, str(endpoint["listen"]), home, int(endpoint["pid"]))
+
+
+def read_manifest(file: Path) -> Manifest:
+    """The manifest in a file."""
+    try:
+        return Manifest.from_toml(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
+
+
+def home_manifest(home: Path) -> Manifest:
+    """The manifest that a peer's folder names."""
+    if not (home / "config.toml").exists():
+        raise ConfigError(f"{home} is not a peer's folder: it has no config.toml. Make some: gossipbook network init")
+    return load_config(home, {}).manifest(home)
+
+
+home_option = click.option(
+    "--home",
+    envvar="GOSSIPBOOK_HOME",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="The peer's folder.  [env: GOSSIPBOOK_HOME]",
+)
+
+
+def peer_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Options that name a peer; the command gets it as ``target``. Errors are reported as by ``reports_errors``."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, home: Path | None, address: str | None, network: Path | None, **kwargs: Any) -> T:
+        return command(*args, target=find_target(home, address, network), **kwargs)
+
+    network_type = click.Path(path_type=Path, exists=True, dir_okay=False)
+    for option in (
+        click.option("--network", type=network_type, help="The manifest file.  [default: the folder's]"),
+        click.option("--peer", "address", metavar="ADDRESS", help="ws://host:port or wss://host:port of a peer."),
+        home_option,
+    ):
+        wrapped = option(wrapped)
+    return reports_errors(wrapped)
+
+
+@asynccontextmanager
+async def reach(target: Target) -> AsyncIterator[Client]:
+    """A client of the target for the length of the block.
+
+    Raises:
+        NoAnswer: nobody there within :data:`ANSWER_S`, or of another network.
+    """
+    reached = False
+    with trio.CancelScope(deadline=trio.current_time() + ANSWER_S) as scope:
+        try:
+            async with open_client(target.address, target.manifest.chain_id) as client:
+                reached = True
+                scope.deadline = float("inf")
+                yield client
+        except LinkClosed as error:
+            if reached:
+                raise NoAnswer(f"the link to {target.name} ended: {error}") from None
+            raise target.absent(str(error).removeprefix(f"cannot reach {target.address}: ")) from None
+        except HandshakeError as error:
+            raise NoAnswer(f"{target.name}, at {target.address}, refused the link: {error}") from None
+    if scope.cancelled_caught:
+        raise target.silent()
+
+
+async def ask(client: Client, target: Target, what: str, *arguments: str) -> Any:
+    """One question, with a deadline."""
+    with trio.move_on_after(ANSWER_S):
+        return await client.query(what, *arguments)
+    raise target.silent()
+
+
+def run(conversation: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+    """Run a conversation to its end; Ctrl-C aborts it without a traceback.
+
+    Raises:
+        click.Abort: the user pressed Ctrl-C.
+    """
+    result: list[T] = []
+    try:
+        result.append(trio.run(conversation, *arguments))
+    except* KeyboardInterrupt:
+        pass
+    if not result:
+        raise click.Abort
+    return result[0]
+
+
+def ask_once(target: Target, what: str, *arguments: str) -> Any:
+    """Connect, ask one question, disconnect."""
+
+    async def conversation() -> Any:
+        async with reach(target) as client:
+            return await ask(client, target, what, *arguments)
+
+    return run(conversation)

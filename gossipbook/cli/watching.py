@@ -1,0 +1,78 @@
+"""``--watch``: ask once a second and redraw until Ctrl-C, through restarts of the peer."""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import trio
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from gossipbook.cli.connect import NoAnswer, Target, ask, reach, run
+from gossipbook.cli.output import console, print_json
+from gossipbook.client import Client
+
+INTERVAL_S = 1.0
+
+Draw = Callable[[Any], RenderableType]
+
+
+def watch(target: Target, draw: Draw, as_json: bool, what: str, *arguments: str) -> None:
+    """Show the answer to a question again and again; as JSON, one line each time. Not on a terminal: one below another."""
+    if as_json:
+        run(_watch, target, print_json, _complain, what, *arguments)
+        return
+    if not console.is_terminal:
+        run(_watch, target, lambda answer: console.print(draw(answer)), _complain, what, *arguments)
+        return
+    shown: list[RenderableType] = [Text("")]
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+
+        def show(answer: Any) -> None:
+            shown[0] = draw(answer)
+            live.update(Group(shown[0], Text("Ctrl-C ends", style="dim")), refresh=True)
+
+        def complain(error: NoAnswer) -> None:
+            live.update(Group(Text(f"{error}\n", style="bold red"), shown[0]), refresh=True)
+
+        run(_watch, target, show, complain, what, *arguments)
+    console.print(shown[0])
+
+
+def _complain(error: NoAnswer) -> None:
+    console.print(str(error), markup=False)
+
+
+async def _watch(
+    target: Target, show: Callable[[Any], None], complain: Callable[[NoAnswer], None], what: str, *arguments: str
+) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_keep_asking, target, show, complain, what, *arguments)
+            async for _ in signals:
+                break
+            nursery.cancel_scope.cancel()
+
+
+async def _keep_asking(
+    target: Target, show: Callable[[Any], None], complain: Callable[[NoAnswer], None], what: str, *arguments: str
+) -> None:
+    first = True
+    while True:
+        try:
+            async with reach(target) as client:
+                await _ask_on(client, target, show, what, *arguments)
+        except NoAnswer as error:
+            if first:
+                raise
+            complain(error)
+        first = False
+        await trio.sleep(INTERVAL_S)
+        target = target.refreshed()
+
+
+async def _ask_on(client: Client, target: Target, show: Callable[[Any], None], what: str, *arguments: str) -> None:
+    while True:
+        show(await ask(client, target, what, *arguments))
+        await trio.sleep(INTERVAL_S)

@@ -1,0 +1,179 @@
+"""Committees of real peers: finality, partitions, restarts."""
+
+import pytest
+
+from gossipbook.peer.events import Begun
+from gossipbook.peer.peer import Peer
+from gossipbook.requests import AckLevel
+
+from .cluster import S, Author, Cluster
+from .kit import SYMBOL, buy, sell
+
+SIZES = [(n, "crash") for n in range(1, 8)] + [(n, "byzantine") for n in range(4, 8)]
+
+
+@pytest.mark.parametrize(("n", "fault_model"), SIZES)
+def test_committees_of_every_size_reach_finality(n: int, fault_model: str) -> None:
+    cluster = Cluster(n, fault_model, followers=1).start()
+    alice, bob = Author("alice", cluster.manifest), Author("bob", cluster.manifest)
+    first, second = alice.sign(buy(1)), bob.sign(sell(1))
+    cluster.submit(0, first)
+    cluster.submit(n - 1, second)
+    assert cluster.world.run(3 * S, lambda: cluster.fins().count(max(cluster.fins())) == n + 1 and cluster.idle())
+    assert cluster.certified() == {first.id, second.id}
+    assert cluster.acked(AckLevel.CERTIFIED) == {first.id, second.id}
+    cluster.check()
+
+
+@pytest.mark.parametrize(("n", "fault_model"), SIZES)
+def test_f_silent_members_do_not_stop_a_committee(n: int, fault_model: str) -> None:
+    cluster = Cluster(n, fault_model)
+    f = cluster.manifest.quorum.f
+    for peer in cluster.ids[f:]:  # the first f leaders never come up
+        cluster.world.start(peer)
+    cluster.world.run(2 * S)
+    op = Author("alice", cluster.manifest).sign(buy(1))
+    cluster.submit(n - 1, op)
+    assert cluster.world.run(30 * S, lambda: set(cluster.fins()) == {1})
+
+
+@pytest.mark.parametrize(("n", "fault_model"), [(4, "byzantine"), (3, "crash"), (7, "byzantine")])
+def test_a_minority_finalizes_nothing_and_takes_ops_all_the_same(n: int, fault_model: str) -> None:
+    cluster = Cluster(n, fault_model).start()
+    quorum = cluster.manifest.quorum
+    alone = range(quorum.q - 1)
+    cluster.cut(alone, range(quorum.q - 1, n))
+    op = Author("alice", cluster.manifest).sign(buy(1))
+    cluster.submit(0, op)
+    cluster.world.run(20 * S)
+    assert cluster.fins()[: quorum.q - 1] == [0] * (quorum.q - 1)
+    assert op.id in cluster.acked(AckLevel.DURABLE)
+    cluster.heal()
+    assert cluster.settle(60)
+    assert op.id in cluster.certified()
+    cluster.check()
+
+
+def test_a_block_locked_before_a_long_partition_is_the_one_that_finalizes() -> None:
+    """Cut just after a prepare certificate exists; 60 s pass; the very same block becomes final."""
+    cluster = Cluster().start()
+    cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
+
+    def locks() -> list:
+        return [lock for i in range(4) if (lock := cluster.pair(i).replica.ballot.lock) is not None]
+
+    assert cluster.world.run(S, lambda: bool(locks()))
+    assert set(cluster.fins()) == {0}
+    (locked,) = {lock.block_id for lock in locks()}
+    cluster.cut([0], [1], [2], [3])
+    cluster.world.run(60 * S)
+    assert set(cluster.fins()) == {0}
+    cluster.heal()
+    assert cluster.world.run(60 * S, lambda: set(cluster.fins()) == {1})
+    assert {cluster.pair(i).replica.tip for i in range(4)} == {locked}
+    cluster.check()
+
+
+def test_a_lagging_member_catches_up_by_blocks() -> None:
+    cluster = Cluster().start()
+    alice = Author("alice", cluster.manifest)
+    cluster.cut([0, 1, 2], [3])
+    for number in range(1, 81):  # more than one batch of a sync
+        cluster.submit(0, alice.sign(buy(number, 90)))
+        cluster.world.run(100)
+    assert cluster.fins()[0] > 64
+    assert cluster.fins()[3] == 0
+    cluster.heal()
+    assert cluster.settle(30)
+    assert len(set(cluster.fins())) == 1
+    roots = {cluster.pair(i).certified.root() for i in range(4)}
+    assert len(roots) == 1
+
+
+@pytest.mark.parametrize("seat", range(4))
+@pytest.mark.parametrize("after_ms", [2, 4, 6, 8, 11])
+def test_each_member_restarts_in_the_middle_of_a_height(seat: int, after_ms: int) -> None:
+    cluster = Cluster(seed=seat + 1).start()
+    alice = Author("alice", cluster.manifest)
+    ops = [alice.sign(buy(i, 90)) for i in range(1, 4)]
+    cluster.submit((seat + 1) % 4, ops[0])
+    cluster.world.run(after_ms)
+    cluster.world.crash(cluster.ids[seat])
+    cluster.submit((seat + 1) % 4, ops[1])
+    cluster.world.run(500)
+    cluster.world.start(cluster.ids[seat])
+    cluster.submit(seat, ops[2])
+    assert cluster.settle(30)
+    assert cluster.certified() == {op.id for op in ops}
+    cluster.check()
+
+
+def test_all_members_restart_at_once_with_a_lock() -> None:
+    cluster = Cluster().start()
+    cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
+    assert cluster.world.run(S, lambda: any(cluster.pair(i).replica.ballot.lock for i in range(4)))
+    for peer in cluster.ids:
+        cluster.world.crash(peer)
+    for peer in cluster.ids:
+        cluster.world.start(peer)
+    assert cluster.world.run(30 * S, lambda: set(cluster.fins()) == {1})
+    cluster.check()
+
+
+def test_a_peer_without_its_journal_observes() -> None:
+    """It follows and signs nothing."""
+    cluster = Cluster().start()
+    host = cluster.world.hosts[cluster.ids[1]]
+    peer = Peer(cluster.manifest, host.identity, rng=cluster.rng)
+    assert peer.restore({}, cluster.now(), "the journal is missing") == []
+    replica = peer.pairs[SYMBOL].replica
+    assert replica.ballot.seat is None
+    assert replica.observer_reason == "the journal is missing"
+    peer.handle(Begun(), cluster.now())
+    assert not replica.voting
+
+
+def test_an_idle_pair_sends_no_consensus_messages() -> None:
+    cluster = Cluster().start()
+    cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
+    assert cluster.settle(10)
+    cluster.world.run(5 * S)
+    terms = [cluster.pair(i).replica.ballot.term for i in range(4)]
+    votes = [cluster.pair(i).replica.ballot.state.encode() for i in range(4)]
+    cluster.world.run(300 * S)
+    assert [cluster.pair(i).replica.ballot.term for i in range(4)] == terms
+    assert [cluster.pair(i).replica.ballot.state.encode() for i in range(4)] == votes
+
+
+def test_an_equivocating_author_is_frozen_and_its_orders_cancelled() -> None:
+    cluster = Cluster().start()
+    eve = Author("eve", cluster.manifest)
+    resting = eve.sign(buy(1, 90))
+    cluster.submit(0, resting)
+    assert cluster.settle(10)
+    one = eve.sign(buy(2, 91))
+    eve.ops.pop()
+    other = eve.sign(buy(2, 92))
+    cluster.submit(0, one)
+    cluster.submit(3, other)
+    assert cluster.world.run(
+        30 * S,
+        lambda: all(cluster.pair(i).certified.author(eve.identity.public_key).frozen for i in range(4)),
+    )
+    assert cluster.settle(10)
+    assert [cluster.pair(i).certified.engine.depth(1, 5) for i in range(4)] == [[]] * 4
+    cluster.check()
+
+
+def test_an_op_that_expired_in_a_minority_does_not_execute_after_the_heal() -> None:
+    cluster = Cluster().start()
+    cluster.cut([0], [1, 2, 3])
+    alice = Author("alice", cluster.manifest)
+    stale = alice.sign(buy(1, 100), expiry_ms=cluster.now().wall_ms + 5 * S)
+    cluster.submit(0, stale)
+    cluster.world.run(20 * S)
+    cluster.heal()
+    assert cluster.settle(30)
+    assert stale.id in cluster.certified()
+    assert cluster.pair(1).certified.engine.depth(1, 5) == []
+    assert cluster.pair(1).certified.author(alice.identity.public_key).next_seq == 1
