@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 MAX_REASONS = 50
+REASON_CAP = 400  # characters
 
 
 class Verdict(StrEnum):
@@ -56,7 +57,8 @@ class Report:
         return EXIT_CODES[self.verdict]
 
     def add(self, reason: str) -> None:
-        """One more thing that is wrong."""
+        """One more thing that is wrong. Files may hold anything, terminal codes too: reasons are made fit to print."""
+        reason = "".join(c if c.isprintable() else "?" for c in reason[:REASON_CAP])
         if reason in self.reasons:
             return
         if len(self.reasons) < MAX_REASONS:

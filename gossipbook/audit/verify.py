@@ -14,7 +14,7 @@ from gossipbook.audit.signatures import Verdicts
 from gossipbook.errors import VerifyError
 from gossipbook.manifest import Manifest
 
-MAX_EXPORTS = 1_024  # files open at one time
+MAX_EXPORTS = 512  # files open at one time
 
 FilePath = str | os.PathLike[str]
 Progress = Callable[[int, int], None]
@@ -77,6 +77,7 @@ def _check_files(
             check.run(tick)
             chains[symbol] = check.chain
             _count(check, report)
+    tick()
     return chains
 
 

@@ -20,7 +20,7 @@ PRESETS = {"local": PeerConfig.local, "lan": PeerConfig.lan, "wan": PeerConfig.w
 
 @dataclass(frozen=True, slots=True)
 class FileConfig:
-    """The keys of ``config.toml``. Addresses are ``host:port``; lists may be given comma-separated in the environment."""
+    """The keys of ``config.toml``. Addresses are ``host:port``; in the environment, lists are comma-separated."""
 
     network: str = "network.toml"
     preset: str = "lan"

@@ -4,7 +4,7 @@ import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +30,7 @@ class NoAnswer(GossipbookError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A peer to talk to. ``home`` is its folder, if it was named by that; ``pid`` the process that said it runs there."""
+    """A peer to talk to. ``home``: its folder, if it was named by that; ``pid``: its process, as that folder says."""
 
     manifest: Manifest
     address: str
@@ -40,6 +40,13 @@ class Target:
     @property
     def name(self) -> str:
         return f"the peer at {self.address}" if self.home is None else f"the peer of {self.home}"
+
+    def refreshed(self) -> "Target":
+        """Where the peer is now: after a restart its folder may name another port."""
+        if self.pid is None or self.home is None:
+            return self
+        endpoint = read_endpoint(self.home)
+        return replace(self, address=str(endpoint["listen"]), pid=int(endpoint["pid"]))
 
     def absent(self, detail: str) -> NoAnswer:
         """The error for a peer that cannot be reached."""

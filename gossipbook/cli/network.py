@@ -87,7 +87,7 @@ def new(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "public_key": identity.public_key.hex(), "peer_id": identity.peer_id.hex()})
     else:
-        console.print(f"{file}: public key {identity.public_key.hex()}")
+        console.print(f"{file}: public key {identity.public_key.hex()}", markup=False)
 
 
 @keys.command("show")
@@ -100,7 +100,7 @@ def show_key(file: Path, as_json: bool) -> None:
     if as_json:
         print_json({"file": str(file), "public_key": identity.public_key.hex(), "peer_id": identity.peer_id.hex()})
     else:
-        console.print(f"public key {identity.public_key.hex()}\npeer id    {identity.peer_id.hex()}")
+        console.print(f"public key {identity.public_key.hex()}\npeer id    {identity.peer_id.hex()}", markup=False)
 
 
 def make_manifest(
@@ -175,11 +175,13 @@ def _report(manifest: Manifest, path: Path, folders: list[Path], as_json: bool) 
             }
         )
         return
-    console.print(f"network {manifest.name}, chain {manifest.chain_id.hex()[:16]}…, in {path}")
-    console.print(f"{manifest.fault_model}: {quorum.n} seats a pair, {quorum.q} make a quorum, {quorum.f} may fail")
+    console.print(f"network {manifest.name}, chain {manifest.chain_id.hex()[:16]}…, in {path}", markup=False)
+    console.print(
+        f"{manifest.fault_model}: {quorum.n} seats a pair, {quorum.q} make a quorum, {quorum.f} may fail", markup=False
+    )
     if warning:
-        console.print(f"note: {warning}")
+        console.print(f"note: {warning}", markup=False)
     rows = [(symbol, seats[0], ", ".join(seats)) for symbol, seats in committees.items()]
     print_table("pairs", ["pair", "first leader", "committee"], rows)
     for home in folders:
-        console.print(f"start with: gossipbook start {home}")
+        console.print(f"start with: gossipbook start {home}", markup=False)

@@ -58,10 +58,9 @@ def _count(pair: Pair, text: str, unit: str, what: str, unit_name: str) -> int:
     except DecimalException:
         raise BadAmount(f"{what} {text}: out of range") from None
     if rest:
-        below, above = (_format(int(whole) + step, unit, False) for step in (0, 1))
+        near = " and ".join(_format(int(whole) + step, unit, False) for step in (0, 1) if whole + step)
         raise BadAmount(
-            f"{what} {text} is not a multiple of the {unit_name} size {unit} of {pair.symbol}; "
-            f"the nearest are {below} and {above}"
+            f"{what} {text} is not a multiple of the {unit_name} size {unit} of {pair.symbol}; nearest: {near}"
         )
     return int(whole)
 

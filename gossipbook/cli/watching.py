@@ -19,7 +19,7 @@ Draw = Callable[[Any], RenderableType]
 
 
 def watch(target: Target, draw: Draw, as_json: bool, what: str, *arguments: str) -> None:
-    """Show the answer to a question again and again; as JSON, one line each time. Not on a terminal: one below another."""
+    """Show the answer to a question every second: redrawn on a terminal, else one below another, or a line of JSON."""
     if as_json:
         run(_watch, target, print_json, _complain, what, *arguments)
         return

@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from gossipbook.audit import Verdict, verify_exports
 from gossipbook.audit.report import MAX_REASONS
+from gossipbook.audit.writer import header
 from tests.audit.support import (
     SYMBOLS,
     Line,
@@ -226,8 +228,6 @@ def test_foreign_chains(net: Network, tmp_path: Path) -> None:
     lines = net.exports[SYMBOL][0]
     other = make_manifest(wardens=(identity("w").public_key,))
     assert has_reason(verify_lines(tmp_path, lines, manifest=other), "line 1", "another network")
-    from gossipbook.audit.writer import header
-
     mixed = verify_lines(tmp_path, lines, [header(other, SYMBOL)])
     assert has_reason(mixed, "1.ndjson line 1", "another network")
     assert not mixed.digests_equal
@@ -242,7 +242,16 @@ def test_reasons_are_bounded(net: Network, tmp_path: Path) -> None:
     acks = [{"pair": SYMBOL, "op_id": random.Random(i).randbytes(32).hex(), "level": "durable"} for i in range(200)]
     report = verify_lines(tmp_path, net.exports[SYMBOL][0], acks=write(tmp_path / "acks", acks))
     assert len(report.reasons) == MAX_REASONS
+    assert all(reason.isprintable() for reason in report.reasons)
     assert (report.reasons_left_out, report.acked_ops_lost) == (200 - MAX_REASONS, 200)
+
+
+def test_reasons_are_fit_to_print(net: Network, tmp_path: Path) -> None:
+    ack = {"pair": "\x1b[31m\ud800\n" + "x" * 9_999, "op_id": "00" * 32, "level": "durable"}
+    report = verify_lines(tmp_path, net.exports[SYMBOL][0], acks=write(tmp_path / "acks", [ack]))
+    (reason,) = report.reasons
+    assert reason.isprintable()
+    assert len(reason) < 1_000
 
 
 def test_acks(net: Network, tmp_path: Path) -> None:
@@ -270,8 +279,6 @@ def test_acks(net: Network, tmp_path: Path) -> None:
 def test_acks_of_an_equivocator_are_void(net: Network, tmp_path: Path) -> None:
     lines = net.exports[SYMBOL][0]
     proof = next(op for line in lines[1:] for op in line["ops"] if "evidence" in op)
-    from hashlib import sha256
-
     ids = [sha256(bytes.fromhex(half["signed"])).hexdigest() for half in proof["evidence"]]
     acks = [{"pair": SYMBOL, "op_id": op_id, "level": "durable"} for op_id in ids]
     report = verify_lines(tmp_path, lines, acks=write(tmp_path / "acks", acks))

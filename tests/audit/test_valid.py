@@ -6,21 +6,25 @@ import pytest
 
 from gossipbook.audit import Verdict, verify_exports
 from gossipbook.audit.writer import export_lines, header, write_export
+from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.messages import FinalizedBlock
-from gossipbook.crdt.op import sign_op
+from gossipbook.crdt.op import Evidence, sign_op
 from gossipbook.errors import VerifyError
 from gossipbook.ids import ZERO_DIGEST
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import Place
+from gossipbook.peer.events import Submitted
 from gossipbook.sim.world import World
-from tests.audit.forge import build
+from tests.audit.forge import build, items_of
 from tests.audit.support import (
     MEMBERS,
     SYMBOLS,
     Network,
-    Submitted,
     copy,
     identity,
     make_manifest,
+    seats_of,
+    sign_votes,
     verify_lines,
     write,
 )
@@ -58,8 +62,6 @@ def test_the_run_has_everything_in_it(net: Network) -> None:
 
 def test_peers_rightly_hold_different_certificates(net: Network, tmp_path: Path) -> None:
     """The same blocks with other signers, from another term, and with a vote more, are one chain."""
-    from tests.audit.support import seats_of, sign_votes
-
     lines = net.exports[SYMBOLS[0]][0]
     seats = seats_of(net.manifest, SYMBOLS[0])
     others = copy(lines)
@@ -79,6 +81,22 @@ def test_a_shorter_chain_is_a_prefix(net: Network, tmp_path: Path) -> None:
         report = verify_lines(tmp_path, *files)
         assert (report.verdict, report.digests_equal) == (Verdict.VALID, False)
         assert report.tips[SYMBOLS[0]].height == len(lines) - 1
+
+
+def test_peers_may_hold_different_evidence(tmp_path: Path) -> None:
+    """Of an author's three forks one peer keeps two, another peer another two; the block names the author alone."""
+    manifest, eve = make_manifest(), identity("eve")
+    forks = [sign_op(eve, manifest.chain_id, SYMBOLS[0], 0, ZERO_DIGEST, [Place(n, 1, 1, 9, 5, 1)]) for n in (1, 2, 3)]
+    low, middle, high = sorted(forks, key=lambda op: op.id)
+    trade = [
+        sign_op(identity(name), manifest.chain_id, SYMBOLS[0], 0, ZERO_DIGEST, [Place(1, side, 1, 100, 5, 1)])
+        for name, side in (("ann", 1), ("ben", 2))
+    ]
+    here, there = (build(manifest, SYMBOLS[0], [trade, [Evidence(low, other)]]) for other in (middle, high))
+    assert here[2]["id"] == there[2]["id"]
+    assert here[2]["ops"] != there[2]["ops"]
+    report = verify_lines(tmp_path, here, there)
+    assert (report.verdict, report.digests_equal) == (Verdict.VALID, True)
 
 
 def test_unknown_if_nothing_happened(tmp_path: Path) -> None:
@@ -103,8 +121,6 @@ def test_files_that_cannot_be_read(tmp_path: Path, exports: list[Path]) -> None:
 
 def test_one_member_alone_crash_model(tmp_path: Path) -> None:
     """n = 1 and the crash model, from a live peer's journal through the writer."""
-    from gossipbook.manifest import Manifest, Matcher, Pair
-
     matcher = Matcher("m0", MEMBERS[0].public_key, "op0", ("here:1",))
     manifest = Manifest("alone", (Pair("A/B"),), (matcher,), 1, "crash")
     world = World(manifest, MEMBERS[:1], seed=1)
@@ -121,9 +137,6 @@ def test_one_member_alone_crash_model(tmp_path: Path) -> None:
 
 
 def test_the_writer_exports_nothing_false_knowingly(net: Network) -> None:
-    from gossipbook.consensus.certificate import Certificate
-    from tests.audit.forge import items_of
-
     line = net.exports[SYMBOLS[0]][0][1]
     fc = Certificate(2, 0, 1, bytes.fromhex(line["id"]), ())
     block = FinalizedBlock(SYMBOLS[0], 0, bytes.fromhex(line["block"]), fc, tuple(items_of(line))[:-1])

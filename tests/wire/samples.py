@@ -1,0 +1,111 @@
+"""One of everything that is ever encoded, made of fixed keys."""
+
+from typing import Any
+
+from consensus.kit import SYMBOL, Bench, buy, identity, sell
+from gossipbook import requests as q
+from gossipbook.consensus import messages as c
+from gossipbook.consensus.committee import COMMIT, PREPARE
+from gossipbook.consensus.records import BlockRecord, FinalRecord, ItemRecord, VoteRecord
+from gossipbook.crdt import messages as r
+from gossipbook.crdt.op import Evidence, Op, sign_op
+from gossipbook.crdt.op_set import FrontierEntry
+from gossipbook.gossip import messages as g
+from gossipbook.ids import digest
+from gossipbook.matching.commands import Amend, Cancel, CancelAll
+from gossipbook.wire.handshake import Handshake, Hello
+from gossipbook.wire.link_messages import Ping, Pong
+
+CHAIN = digest(b"a chain")
+SOME = tuple(digest(b"sample", bytes([i])) for i in range(4))
+ALICE, BOB = identity("alice"), identity("bob")
+
+
+def an_op(seq: int = 0, price: int = 100) -> Op:
+    commands = [buy(1, price), sell(2), Cancel(1), Amend(2, 0, 3, 1), CancelAll(2)]
+    return sign_op(ALICE, CHAIN, SYMBOL, seq, bytes(32), commands, expiry_ms=1_700_000_000_000)
+
+
+def some_evidence() -> Evidence:
+    return Evidence(*sorted((an_op(0, 100), an_op(0, 101)), key=lambda op: op.id))
+
+
+def a_bench() -> Bench:
+    bench = Bench("b")
+    bench.op("o1", "alice", buy(1))
+    bench.op("o2", "bob", sell(1, 101))
+    bench.block("b1", ["o1"])
+    bench.block("b2", ["o2"], parent="b1")
+    return bench
+
+
+def messages() -> dict[str, Any]:
+    """A message of every kind, by name; some kinds more than once."""
+    bench = a_bench()
+    nc, fc = bench.certificate(PREPARE, "b2", 0), bench.certificate(COMMIT, "b1", 0)
+    tc = bench.term_change(0, {"a": {"fin": "b1", "lock": "0:b2"}, "b": {}, "d": {"fin": "b1"}})
+    vote = bench.vote(PREPARE, "b1", 0, "a")
+    timeout = bench.timeout(3, "c", fin="b1", lock="0:b2")
+    block = bench.blocks["b2"].raw
+    entry = FrontierEntry(ALICE.public_key, 7, SOME[0], True)
+    event = (3, 1, 100, 5, ALICE.public_key, 1, BOB.public_key, 2, 1)
+    return {
+        "Ping": Ping(1),
+        "Pong": Pong(2**63 - 1),
+        "Subscribe": g.Subscribe((SYMBOL, "OIL/USD")),
+        "Graft": g.Graft(SYMBOL),
+        "Prune": g.Prune(SYMBOL, 60),
+        "IHave": g.IHave(SYMBOL, SOME),
+        "IWant": g.IWant(SOME[:1]),
+        "Push": g.Push(SYMBOL, b"payload"),
+        "Propose": bench.proposal("b2", 1, tc=tc, fc=fc),
+        "Propose.first": bench.proposal("b1", 0),
+        "CastVote": c.CastVote(SYMBOL, 0, vote),
+        "GiveUp": c.GiveUp(SYMBOL, 0, timeout.timeout, timeout.fc, timeout.nc, SOME),
+        "GiveUp.bare": bench.timeout(0, "a"),
+        "Proof": c.Proof(SYMBOL, 0, nc),
+        "Proof.TermChange": c.Proof(SYMBOL, 0, tc),
+        "Status": c.Status(SYMBOL, 0, 2, SOME[0], 5, SOME[1]),
+        "Sync": c.Sync(SYMBOL, 0, 3),
+        "FinalizedBlock": c.FinalizedBlock(SYMBOL, 0, block, fc, (an_op(), some_evidence())),
+        "Fetch": c.Fetch(SYMBOL, SOME),
+        "Bodies": c.Bodies(SYMBOL, (some_evidence(), an_op())),
+        "FetchBlock": c.FetchBlock(SYMBOL, 0, SOME[2]),
+        "BlockBody": c.BlockBody(SYMBOL, 0, block),
+        "AskVotes": c.AskVotes(SYMBOL, 0),
+        "OwnVotes": c.OwnVotes(SYMBOL, 0, (vote,), timeout.timeout),
+        "Frontier": r.Frontier(SYMBOL, b"", ALICE.public_key, (entry,), False),
+        "AskHeld": r.AskHeld(SYMBOL, SOME),
+        "Held": r.Held(SYMBOL, SOME),
+        "Submit": q.Submit(an_op()),
+        "Ack": q.Ack(SYMBOL, SOME[0], q.AckLevel.RELAYED, 0, ""),
+        "Watch": q.Watch(SYMBOL),
+        "PairEvents": q.PairEvents(SYMBOL, 1, SOME[0], 1_700_000_000_000, (event,), True),
+        "Query": q.Query(1, "book", (SYMBOL, "10")),
+        "Answer": q.Answer(1, True, b"{}"),
+    }
+
+
+def records() -> dict[str, object]:
+    """One of each record that a journal keeps."""
+    bench = a_bench()
+    bench.hold("o1")
+    bench.deliver("a", bench.proposal("b1", 0))
+    bench.prepare("b1", 0, "ac")
+    bench.advance(1_000)
+    votes = next(record for record in reversed(bench.journal) if isinstance(record, VoteRecord))
+    return {
+        "ItemRecord": ItemRecord(SYMBOL, an_op()),
+        "ItemRecord.Evidence": ItemRecord(SYMBOL, some_evidence()),
+        "BlockRecord": BlockRecord(SYMBOL, bench.blocks["b1"]),
+        "FinalRecord": FinalRecord(SYMBOL, bench.blocks["b1"], bench.certificate(COMMIT, "b1", 0)),
+        "VoteRecord": votes,
+    }
+
+
+def handshake() -> tuple[Hello, bytes, bytes]:
+    """A hello, and both sides' signatures over one channel."""
+    dialler = Handshake(ALICE, CHAIN, dialled=True, nonce=SOME[0], addresses=("10.0.0.1:7000",), binding=SOME[3])
+    listener = Handshake(BOB, CHAIN, dialled=False, nonce=SOME[1], role="peer", binding=SOME[3])
+    first, second = dialler.answer(listener.hello()), listener.answer(dialler.hello())
+    return listener.finish(first), first, second

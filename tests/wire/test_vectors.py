@@ -1,0 +1,86 @@
+"""Golden bytes: what is written here is what other builds read.
+
+``GOSSIPBOOK_REWRITE=1`` writes the files anew. A changed line breaks every network that runs; a new one does not.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from consensus.kit import network
+from gossipbook import cbor
+from gossipbook.consensus.block import decode_block
+from gossipbook.crdt.op import decode_evidence, decode_op
+from gossipbook.manifest import Manifest
+from gossipbook.storage.rows import to_row
+from gossipbook.wire.codec import LAYOUTS, decode_message, encode_message
+from gossipbook.wire.handshake import decode_hello
+
+from . import samples
+
+VECTORS = Path(__file__).parent.parent / "vectors"
+
+
+def every_vector() -> dict[str, bytes]:
+    found = {f"message.{name}": encode_message(message) for name, message in samples.messages().items()}
+    for name, record in samples.records().items():
+        row = to_row(record)
+        values = [getattr(row, part) for part in row.__slots__]
+        found[f"record.{name}"] = cbor.encode(values)
+    hello, dialler, listener = samples.handshake()
+    found["handshake.hello"] = hello.encode()
+    found["handshake.dialler-signature"], found["handshake.listener-signature"] = dialler, listener
+    bench = samples.a_bench()
+    found["block"] = bench.blocks["b1"].raw
+    found["op"] = samples.an_op().encode()
+    found["evidence"] = samples.some_evidence().encode()
+    found["manifest.canonical"] = network()[0].canonical()
+    found["manifest.chain-id"] = network()[0].chain_id
+    committee = bench.committee
+    found["signed.vote"] = committee.vote_body(1, 2, 3, samples.SOME[0])
+    found["signed.timeout"] = committee.timeout_body(4, 5, samples.SOME[0], 3, samples.SOME[1])
+    found["signed.timeout-without-lock"] = committee.timeout_body(4, 5, samples.SOME[0], None, bytes(32))
+    found["signed.propose"] = committee.propose_body(2, 3, samples.SOME[0])
+    found["committee.genesis"] = committee.genesis
+    return found
+
+
+EVERY = every_vector()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_bytes_are_what_they_were(name: str) -> None:
+    path = VECTORS / f"{name}.hex"
+    if os.environ.get("GOSSIPBOOK_REWRITE") == "1":
+        path.write_text(EVERY[name].hex() + "\n")
+    assert EVERY[name].hex() == path.read_text().strip()
+
+
+def test_every_message_kind_has_a_vector() -> None:
+    assert {type(message) for message in samples.messages().values()} == set(LAYOUTS)
+
+
+def test_kinds_are_what_they_were() -> None:
+    kinds = {cls.__name__: kind for cls, (kind, _) in LAYOUTS.items()}
+    for path in VECTORS.glob("message.*.hex"):
+        values = cbor.decode(bytes.fromhex(path.read_text()))
+        assert values[0] == kinds[path.name.split(".")[1]], path.name
+
+
+@pytest.mark.parametrize("name", [name for name in EVERY if name.startswith("message.")])
+def test_messages_read_back(name: str) -> None:
+    message = decode_message(bytes.fromhex((VECTORS / f"{name}.hex").read_text()))
+    assert message == samples.messages()[name.removeprefix("message.")]
+
+
+def test_other_formats_read_back() -> None:
+    assert decode_op(EVERY["op"]) == samples.an_op()
+    assert decode_evidence(EVERY["evidence"]) == samples.some_evidence()
+    assert decode_block(EVERY["block"]) == samples.a_bench().blocks["b1"]
+    assert decode_hello(EVERY["handshake.hello"]) == samples.handshake()[0]
+
+
+def test_a_manifest_survives_its_toml_form() -> None:
+    manifest = network()[0]
+    assert Manifest.from_dict(manifest.to_dict()) == manifest
