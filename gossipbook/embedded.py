@@ -1,13 +1,13 @@
 """The embedded peer: a full participant inside a trio program.
 
-    async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development network of one
-        pair = peer.pair("BTC-USD")
-        wallet = peer.wallet()
-        order = await pair.place(wallet, "buy", price_ticks=6_000_000, qty_lots=5)
-        height = await order.certified()
-        print(pair.book(levels=5))
-        async for block in pair.blocks():
-            ...
+async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development network of one
+    pair = peer.pair("BTC-USD")
+    wallet = peer.wallet()
+    order = await pair.place(wallet, "buy", price_ticks=6_000_000, qty_lots=5)
+    height = await order.certified()
+    print(pair.book(levels=5))
+    async for block in pair.blocks():
+        ...
 """
 
 import os

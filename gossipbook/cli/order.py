@@ -272,10 +272,10 @@ def _show_outcome(outcome: Outcome, spec: Pair, client_id: int, what: str, refus
     if not client_id and outcome.events is not None:
         gone = _cancelled_ids(outcome)
         console.print(f"state   {len(gone):,} cancelled" + (f": {', '.join(map(str, gone))}" if gone else ""))
+    elif outcome.order and (not refusal or outcome.order["status"] != "rejected"):
+        console.print(Text("state   ") + _state_line(outcome.order, spec))
     elif refusal:
         console.print(Text("state   ") + Text("rejected", "bold red") + Text(f" ({refusal})"))
-    elif outcome.order:
-        console.print(Text("state   ") + _state_line(outcome.order, spec))
     else:
         console.print("state   pending" if outcome.level is not AckLevel.CERTIFIED else "state   not known here")
 

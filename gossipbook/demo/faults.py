@@ -42,8 +42,7 @@ class FaultInjector:
         """Inject the fault and mend it; returns when every peer is up again."""
         if self._fault == "none":
             return
-        while self._floor.tally.commands_submitted < self._after and not self._floor.fed:
-            await trio.sleep(0.01)
+        await self._floor.submitted(self._after)
         if self._fault == "kill-leader":
             await self._kill_leader()
         elif self._fault == "kill-two":

@@ -80,6 +80,7 @@ class Trader:
         tally.ops_submitted += 1
         tally.commands_submitted += len(batch)
         tally.first_submit_s = tally.first_submit_s or trio.current_time()
+        self._floor.progressed()
 
     async def flush_all(self) -> None:
         for pair in list(self._batches):
@@ -172,6 +173,7 @@ class Floor:
         self.failures: list[str] = []
         self.traders = [Trader(self, index) for index in range(authors)]
         self.fed = False
+        self._progress = trio.Event()
         self._interval_s = 1.0 / ops_per_s if ops_per_s else 0.0
         self._next_s = 0.0
         self._acks: IO[str] = acks_file.open("w")
@@ -189,6 +191,16 @@ class Floor:
         for trader in self.traders:
             await trader.flush_all()
         self.fed = True
+        self.progressed()
+
+    async def submitted(self, commands: int) -> None:
+        """Until so many commands were submitted, or the flow ended."""
+        while self.tally.commands_submitted < commands and not self.fed:
+            await self._progress.wait()
+
+    def progressed(self) -> None:
+        self._progress.set()
+        self._progress = trio.Event()
 
     async def drained(self) -> None:
         for trader in self.traders:

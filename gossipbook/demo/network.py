@@ -64,7 +64,9 @@ class PeerProcess:
         ready_file.unlink(missing_ok=True)
         with (self.folder / "log.txt").open("ab") as log:
             command = [sys.executable, "-m", "gossipbook", "start", str(self.folder), "--json"]
-            self._process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self._process = await trio.to_thread.run_sync(
+                lambda: subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            )
         self.starts += 1
         with trio.move_on_after(READY_S):
             while not ready_file.exists():
@@ -93,8 +95,7 @@ class PeerProcess:
                 os.kill(process.pid, signal.SIGTERM)
             with trio.move_on_after(STOP_S) as scope:
                 scope.shield = True
-                while process.poll() is None:
-                    await trio.sleep(0.02)
+                await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
             self.kill()
         return process.returncode
 

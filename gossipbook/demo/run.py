@@ -28,7 +28,7 @@ ProgressFactory = Callable[[str], Callable[[int, int], None]]
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What to demonstrate. ``limit`` None: the whole flow file. ``fault_commands``: the size that faults are timed by."""
+    """What to demonstrate. ``limit`` None: the whole flow file."""
 
     folder: Path
     flow: Path | None = None

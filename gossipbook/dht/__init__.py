@@ -24,6 +24,12 @@ signature. Any other method, ``store`` and ``find_value`` among them, is refused
 new address*: ping the old address first, and move the node only if that is silent and the new one proves the
 key.
 
+*a sender that claims a contact address* (a node behind a UDP proxy): answer where it sends from, but verify and
+know it at the claimed address alone. Its signed answer covers the claim, and one that claims another address
+than it was obtained at proves nothing there: such a node is known at its claimed address or not at all, so it is
+gone when its proxy is. *a known node whose own proof names another address*: forget it where it was, verify it
+there. A claim of an address that the sender cannot know (loopback, another IP version) is not looked into.
+
 *no answer within the timeout* (the request is sent twice): remove that address from the routing table, and
 neither ask nor name it for a minute. It is back as soon as it sends something and proves its key again.
 
@@ -42,7 +48,9 @@ Requests and replies carry the sender's public key, so an id cannot be made up b
 signed: 75 µs for each datagram on both sides would buy little, since ids near any key can be ground in a
 second and records prove themselves. A signature is asked for where one lasts: before a node enters the
 routing table. Somebody who relays that one exchange can pose as a node that nobody knows at another address
-yet, and then withhold records like any node; they cannot alter any. Since ground ids may surround a key,
+yet, unless that node claims its own, and then withhold records like any node; they cannot alter any. A claim is
+worth two pings to the claimed address, as a forged sender address is, under the same cap on nodes being
+verified; nothing else goes there before the key is proved. Since ground ids may surround a key,
 records are stored at and read from the nearest matchers' nodes as well: those keys are in the manifest.
 
 Deviations from the stock package
@@ -52,6 +60,10 @@ may set; no copying of values to new nodes (signers renew them); nodes verified 
 moved when they move, and forgotten after one unanswered request (two datagrams) in place of staying listed;
 buckets split only around our own id; exact nearest nodes; a crawl that does not wait for the dead in turn; no
 pickled state: keep ``good_nodes()``.
+
+A node that claims an address sees, in the requests that reach it through a proxy which does not keep the sender's
+address, the proxy's. It may know senders there, and others who are told so find nobody. Such a node should join
+through others rather than be their only bootstrap node.
 
 What is bounded
 ---------------

@@ -28,7 +28,7 @@ class Discovery:
         """Ping the addresses and, from those that answer, find the nodes near our own id."""
         for address in addresses:
             self._seeds[address] = None
-        answers = await asyncio.gather(*(self._protocol.ping(address) for address in addresses))
+        answers = await asyncio.gather(*(self._protocol.locate(address) for address in addresses))
         nodes = [node for node in answers if node is not None]
         for node in nodes:
             self._protocol.admit(node)

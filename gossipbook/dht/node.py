@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import trio
 
+from gossipbook.dht import datagram
 from gossipbook.dht.asyncio_guard import import_trio_asyncio
 from gossipbook.dht.config import DhtConfig
 from gossipbook.dht.datagram import Address
@@ -69,6 +70,7 @@ class DhtNode:
             for address in await self._resolve(host, port):
                 resolved[address] = None
         resolved.pop(self.address, None)
+        resolved.pop(self._protocol.claim or self.address, None)
         return await self._run(self._discovery.join(list(resolved)))
 
     async def announce(self, key: PeerId, record: ProviderRecord) -> int:
@@ -166,14 +168,18 @@ async def open_dht(
     bootstrap: Sequence[tuple[str, int]] = (),
     config: DhtConfig | None = None,
     matchers: Collection[PublicKey] = (),
+    advertise: tuple[str, int] | None = None,
     wall_ms: Callable[[], int],
 ) -> AsyncIterator[DhtNode]:
     """A node that listens on UDP ``listen`` (port 0: any) and has joined through ``bootstrap``.
 
+    ``advertise`` is where others are to contact it, if that is not where its datagrams come from: the outer
+    address of a UDP proxy or a forwarded port. Others contact it there or not at all.
+
     Nothing is withdrawn at the end: that is the caller's to do, while the node is open.
 
     Raises:
-        ConfigError: the address cannot be listened on.
+        ConfigError: the address cannot be listened on, or the one to advertise cannot be contacted.
     """
 
     def protocol() -> DhtProtocol:
@@ -182,12 +188,14 @@ async def open_dht(
             chain_id=chain_id,
             config=config or DhtConfig(),
             matchers=matchers,
+            claim=claim,
             wall_ms=wall_ms,
             monotonic=trio.current_time,
         )
 
     failure: BaseException | None = None
     with await _bind(*listen) as sock:
+        claim = None if advertise is None else await _claim(*advertise, sock)
         async with trio.open_nursery() as nursery:
             node: DhtNode = await nursery.start(_serve, sock, protocol, sorted(matchers))
             try:
@@ -269,6 +277,19 @@ async def _bind(host: str, port: int) -> socket.socket:
         sock.close()
         raise ConfigError(f"{where}: {error.strerror}; choose another port, or stop what holds it") from None
     return sock
+
+
+async def _claim(host: str, port: int, sock: socket.socket) -> Address:
+    where = f"dht: cannot advertise UDP {host}:{port}"
+    try:
+        infos = await trio.socket.getaddrinfo(host, port, sock.family, socket.SOCK_DGRAM)
+    except OSError as error:
+        raise ConfigError(f"{where}: {error}; give an address of the kind that is listened on") from None
+    address = (str(infos[0][4][0]), int(infos[0][4][1]))
+    # A loopback address is believed of loopback senders alone, so it is not refused here.
+    if not 0 < port <= 65_535 or not datagram.believable(address, address):
+        raise ConfigError(f"{where}: nobody can send there; give the proxy's outer address and port")
+    return address
 
 
 def _jittered(seconds: float) -> float:

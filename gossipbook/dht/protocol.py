@@ -46,6 +46,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         chain_id: ChainId,
         config: DhtConfig,
         matchers: Collection[PublicKey],
+        claim: Address | None = None,
         wall_ms: Callable[[], int],
         monotonic: Callable[[], float],
     ) -> None:
@@ -57,6 +58,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         self.config = config
         self.identity = identity
         self.chain_id = chain_id
+        self.claim = claim
         self.wall_ms, self.monotonic = wall_ms, monotonic
         self.dead = DeadNodes(config.dead_cap, config.dead_memory_s)
         self.matcher_nodes: dict[PeerId, KnownNode] = {}
@@ -123,27 +125,32 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         if results is None:
             return
         self.stats[f"requests_served:{request.method}"] += 1
-        reply = Reply(request.message_id, self.identity.public_key, results)
-        self._send(datagram.encode_reply(self._network, reply), address)
-        self.met(Contact(peer_id(request.public_key), *address), request.public_key)
+        reply = Reply(request.message_id, self.identity.public_key, results, self.claim)
+        self._send(datagram.encode_reply(self._network, reply), address)  # To the sender, whatever it claims.
+        if (home := self._home(address, request.claim)) is not None:
+            self.met(Contact(peer_id(request.public_key), *home), request.public_key)
 
     def _on_ping(self, address: Address, request: Request) -> list[Any] | None:
         _arguments(request, 0)
         if not self._pong_budget.spend(self.monotonic()):
             self.stats["pongs_withheld"] += 1
             return None
-        proof = request.message_id + request.public_key
+        proof = request.message_id + request.public_key + datagram.pack_claim(self.claim)
         return [self.identity.sign(DOMAIN_PONG, self.chain_id, proof)]
 
     def _on_find_node(self, address: Address, request: Request) -> list[Any]:
         (key,) = _arguments(request, 1)
-        return [self._advertised(datagram.check_key(key), address)]
+        return [self._advertised(datagram.check_key(key), request)]
 
     def _on_find_providers(self, address: Address, request: Request) -> list[Any]:
         key, cursor = _arguments(request, 2)
         key, cursor = datagram.check_key(key), datagram.check_cursor(cursor)
-        nodes = [] if cursor else self._advertised(key, address)
-        room = datagram.MAX_DATAGRAM_BYTES - datagram.REPLY_HEAD_BYTES - datagram.NODE_BYTES * len(nodes)
+        nodes = [] if cursor else self._advertised(key, request)
+        room = datagram.MAX_DATAGRAM_BYTES - datagram.REPLY_HEAD_BYTES
+        if self.claim is not None:
+            nodes = nodes[: datagram.NODES_PER_REPLY - 1]  # The claim takes the place of one.
+            room -= datagram.CLAIM_BYTES
+        room -= datagram.NODE_BYTES * len(nodes)
         records, following = self.storage.table.page(key, cursor, room, self.wall_ms())
         return [nodes, records, following]
 
@@ -163,11 +170,18 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         self.stats["records_stored" if outcome.taken else f"stores_refused:{outcome.value}"] += 1
         return outcome.taken
 
-    def _advertised(self, key: PeerId, asker: Address) -> list[list[Any]]:
+    def _advertised(self, key: PeerId, request: Request) -> list[list[Any]]:
         now = self.monotonic()
         near = self.router.nearest(key, datagram.NODES_PER_REPLY + 1)
-        live = [n.contact for n in near if n.contact.address != asker and not self.dead.has(n.contact, now)]
+        live = [n.contact for n in near if n.public_key != request.public_key and not self.dead.has(n.contact, now)]
         return datagram.pack_nodes(live)
+
+    def _home(self, sender: Address, claim: Address | None) -> Address | None:
+        """Where to contact a sender; None if it claims an address that it cannot know or nobody can have."""
+        if claim is None or datagram.believable(claim, sender):
+            return claim or sender
+        self.stats["claims_refused"] += 1
+        return None
 
     # Datagrams out
 
@@ -187,7 +201,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
             self.stats["replies_malformed"] += 1
             self._remove(contact)
             return None
-        self.answered(contact, reply.public_key)
+        self.answered(contact, reply.public_key, reply.claim)
         return results
 
     async def ping(self, address: Address, node_id: PeerId | None = None) -> KnownNode | None:
@@ -202,19 +216,37 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         except DecodeError:
             self.stats["replies_malformed"] += 1
             return None
-        proof = reply.message_id + self.identity.public_key
+        proof = reply.message_id + self.identity.public_key + datagram.pack_claim(reply.claim)
         check = SignatureCheck(reply.public_key, signed_message(DOMAIN_PONG, self.chain_id, proof), signature)
         if not verify_signature(check):
             self.stats["pongs_forged"] += 1
             return None
-        return KnownNode(Contact(peer_id(reply.public_key), *address), reply.public_key, self.monotonic())
+        contact = Contact(peer_id(reply.public_key), *address)
+        return KnownNode(contact, reply.public_key, self.monotonic(), reply.claim)
+
+    async def locate(self, address: Address, node_id: PeerId | None = None) -> KnownNode | None:
+        """The node that answers at an address, as it proved itself where it wants to be contacted.
+
+        A node that claims an address is known there or not at all: what answers for it elsewhere may be a relay.
+        """
+        node = await self.ping(address, node_id)
+        if node is None or node.at_home:
+            return node
+        home = self._home(address, node.claim)
+        if home is None or self._overloaded():
+            return None
+        there = await self.ping(home, node.id)
+        if there is None or not there.at_home:
+            self.stats["claims_unproved"] += 1
+            return None
+        return there
 
     async def _request(
         self, address: Address, method: str, arguments: list[Any], node_id: PeerId | None
     ) -> Reply | None:
         """Send, send again at half time (each datagram may be lost), give up at the timeout."""
         message_id = os.urandom(datagram.MESSAGE_ID_BYTES)
-        request = Request(message_id, self.identity.public_key, method, arguments)
+        request = Request(message_id, self.identity.public_key, method, arguments, self.claim)
         raw = datagram.encode_request(self._network, request)
         reply: asyncio.Future[Reply | None] = asyncio.get_running_loop().create_future()
         self._waiting[message_id] = _Waiting(address, node_id, reply)
@@ -246,11 +278,13 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
 
     # Who is alive, and where
 
-    def answered(self, contact: Contact, public_key: PublicKey) -> None:
+    def answered(self, contact: Contact, public_key: PublicKey, claim: Address | None = None) -> None:
         """A request of ours was answered from there, which no forger of sender addresses can do."""
+        home = self._home(contact.address, claim)
         known = self.router.get(contact.node_id)
-        if known is None or known.contact != contact:
-            self.met(contact, public_key)
+        if known is None or known.contact != contact or home != contact.address:
+            if home is not None:
+                self.met(Contact(contact.node_id, *home), public_key)
             return
         known.heard_at = self.monotonic()
         self.dead.forget(contact)
@@ -267,14 +301,18 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         self._start(node.contact, self._try(node), node.id in self.matcher_nodes)
 
     async def still_there(self, node: KnownNode) -> bool:
-        """Ping a known node; a silent one is removed and remembered as dead."""
+        """Ping a known node; a silent one is removed and remembered as dead, one that wants to be elsewhere removed."""
         if self._overloaded():
             return True  # Unasked is not silent.
-        if await self.ping(node.contact.address, node.id) is None:
+        proved = await self.ping(node.contact.address, node.id)
+        if proved is None:
             self.unanswered(node.contact)
             return False
-        self.answered(node.contact, node.public_key)
-        return True
+        self.answered(node.contact, node.public_key, proved.claim)
+        if not proved.at_home:
+            self.stats["nodes_moved"] += 1
+            self._remove(node.contact)
+        return proved.at_home
 
     def unanswered(self, contact: Contact) -> None:
         self.stats["nodes_silent"] += 1
@@ -310,12 +348,12 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
             task.cancel()
 
     async def _verify(self, contact: Contact, known: KnownNode | None) -> None:
-        # A known node is moved only when its old address is silent and the new one proves the key: neither a forged
-        # sender address nor a relay of the proof takes a live node's place.
+        # A known node is moved only when its old address is silent, or itself says so, and the new one proves the key:
+        # neither a forged sender address nor a relay of the proof takes a live node's place.
         if known is not None and await self.still_there(known):
             self.stats["moves_refused"] += 1
             return
-        node = await self.ping(contact.address, contact.node_id)
+        node = await self.locate(contact.address, contact.node_id)
         if node is None:
             self.stats["nodes_unproved"] += 1
         else:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from kademlia.node import Node
 from kademlia.routing import RoutingTable
 
-from gossipbook.dht.datagram import Contact
+from gossipbook.dht.datagram import Address, Contact
 from gossipbook.ids import PeerId, PublicKey, xor_distance
 
 if TYPE_CHECKING:
@@ -16,13 +16,22 @@ MAX_BUCKETS = 160  # One for each bit; times k nodes and 5 k replacements, that 
 
 
 class KnownNode(Node):  # type: ignore[misc]  # kademlia is untyped
-    """A node that has proved its key from its address, and when it was last heard of (monotonic seconds)."""
+    """A node that has proved its key from its address, and when it was last heard of (monotonic seconds).
 
-    def __init__(self, contact: Contact, public_key: PublicKey, heard_at: float) -> None:
+    ``claim`` is the address where the proof itself says that the node wants to be contacted.
+    """
+
+    def __init__(self, contact: Contact, public_key: PublicKey, heard_at: float, claim: Address | None = None) -> None:
         super().__init__(contact.node_id, contact.host, contact.port)
         self.contact = contact
         self.public_key = public_key
         self.heard_at = heard_at
+        self.claim = claim
+
+    @property
+    def at_home(self) -> bool:
+        """Whether the node wants to be contacted where it proved itself."""
+        return self.claim is None or self.claim == self.contact.address
 
 
 class Router(RoutingTable):  # type: ignore[misc]  # kademlia is untyped

@@ -53,7 +53,10 @@ class SelfTrade(IntEnum):
 
 
 class Place(NamedTuple):
-    """Enter an order. ``client_id`` is strictly increasing per (author, pair), from 1; it is used up even by a refusal."""
+    """Enter an order.
+
+    ``client_id`` is strictly increasing per (author, pair), from 1; it is used up even by a refusal.
+    """
 
     client_id: int
     side: int

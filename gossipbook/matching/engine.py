@@ -154,7 +154,7 @@ class Engine:
 
     def _refuse_place(self, author: bytes, c: Place) -> RejectReason | None:
         tif = c.tif
-        immediate = tif == IOC or tif == FOK
+        immediate = tif in (IOC, FOK)
         post_only = c.flags & POST_ONLY
         if (c.type == MARKET and not immediate) or (post_only and immediate) or (tif == GTD) != (c.expires_ms > 0):
             return R.INVALID_COMBINATION

@@ -107,7 +107,7 @@ class Expired(NamedTuple):
 
 
 class Amended(NamedTuple):
-    """The order's total is now ``qty_lots``, of which ``open_lots`` are open at ``price_ticks`` (before any fill that follows)."""
+    """The total is now ``qty_lots``, of which ``open_lots`` are open at ``price_ticks``, before any fill that follows."""
 
     number: int
     author: bytes

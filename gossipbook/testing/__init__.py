@@ -1,0 +1,1 @@
+"""For tests of gossipbook and of programs that embed it: the oracle engine."""
