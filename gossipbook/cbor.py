@@ -22,6 +22,8 @@ def _refuse(*_: object) -> NoReturn:
     raise cbor2.CBORDecodeError("tags and maps are not part of the format")
 
 
+_LEAVES = {int, bytes, str, bool, type(None)}
+_NODES = _LEAVES | {list}
 _SEMANTIC_DECODERS = dict.fromkeys(KNOWN_TAGS, _refuse)
 
 
@@ -48,11 +50,22 @@ def decode(raw: bytes) -> Any:
             strict_hashable_types=True,
         )
         canonical = cbor2.dumps(value) == raw
+        plain = type(value) in _LEAVES or (type(value) is list and _is_plain(value))
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DecodeError(f"not CBOR of this format: {error}") from None
     if not canonical:
         raise DecodeError("not the shortest encoding of its value")
+    if not plain:
+        raise DecodeError("holds a float, an undefined or another simple value")
     return value
+
+
+def _is_plain(items: list[Any]) -> bool:
+    """Whether a list holds nothing but leaves and lists that are plain themselves."""
+    kinds = set(map(type, items))
+    if kinds <= _LEAVES:
+        return True
+    return kinds <= _NODES and all(_is_plain(item) for item in items if type(item) is list)
 
 
 def decode_array(raw: bytes, length: int) -> list[Any]:

@@ -13,7 +13,7 @@ from typing import Any
 import trio
 
 from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, LinkClosed, SubmitRefused
+from gossipbook.errors import GossipbookError, LinkClosed, SubmitRefused, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ChainId, OpId
 from gossipbook.net.address import parse_address
@@ -223,8 +223,7 @@ async def open_client(address: str, chain_id: ChainId, identity: Identity | None
         LinkClosed: nobody there. HandshakeError: another network, or not what it claims to be.
     """
     identity = identity or Identity(os.urandom(SEED_BYTES))
-    failure: BaseException | None = None
-    try:
+    with ungrouped():
         async with dial(parse_address(address)) as channel:
             handshake = Handshake(
                 identity, chain_id, dialled=True, nonce=os.urandom(32), role="client", binding=channel.binding
@@ -233,22 +232,5 @@ async def open_client(address: str, chain_id: ChainId, identity: Identity | None
             client = Client(channel)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(client.run)
-                try:
-                    yield client
-                except trio.Cancelled:
-                    raise
-                except BaseException as error:  # noqa: BLE001 - raised below, outside the nurseries that would wrap it
-                    failure = error
+                yield client
                 nursery.cancel_scope.cancel()
-    except* GossipbookError as group:
-        failure = failure or _first(group)
-    if failure is not None:
-        raise failure
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The innermost first error of a group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

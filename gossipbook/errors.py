@@ -5,6 +5,9 @@ never any other exception. A refused order is a ``RejectReason`` in an event, no
 left is the environment (files, disks, ports) and local misuse, raised by shells only, naming the mend.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class GossipbookError(Exception):
     """Base of every exception that gossipbook raises on purpose."""
@@ -60,3 +63,17 @@ class SubmitRefused(GossipbookError):
 
 class VerifyError(GossipbookError):
     """An export or a receipt that does not prove what it claims."""
+
+
+@contextmanager
+def ungrouped() -> Iterator[None]:
+    """Let the one error inside the groups that nurseries make go on by itself, so that it can be caught by its type."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        if error is group:
+            raise
+        raise error from error.__cause__

@@ -12,8 +12,8 @@ NDJSON in UTF-8. The first line is the header; each further line is one finalize
 
 Byte strings are lower-case hex. ``block`` and ``signed`` are the exact bytes that were hashed and signed; what is
 repeated beside them in plain sight must agree with them. The manifest is without the matchers' addresses, which are
-hints and no part of the chain id; so every character of an export, white space aside, is
-bound to the chain id or to the chain.
+hints and no part of the chain id; so every character of an export, white space aside, is bound to the chain id or to
+the chain.
 """
 
 import os

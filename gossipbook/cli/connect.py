@@ -1,5 +1,6 @@
 """The peer that a command talks to: how it is named, reached, and what is said when it does not answer."""
 
+import errno
 import functools
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -166,16 +167,22 @@ async def ask(client: Client, target: Target, what: str, *arguments: str) -> Any
 
 
 def run(conversation: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-    """Run a conversation to its end; Ctrl-C aborts it without a traceback.
+    """Run a conversation to its end. Ctrl-C, or a reader of our output that went away, ends it without a traceback.
 
     Raises:
         click.Abort: the user pressed Ctrl-C.
+        BrokenPipeError: nobody reads standard output any more; click then exits quietly.
     """
     result: list[T] = []
+    unread = False
     try:
         result.append(trio.run(conversation, *arguments))
     except* KeyboardInterrupt:
         pass
+    except* BrokenPipeError:
+        unread = True
+    if unread:
+        raise BrokenPipeError(errno.EPIPE, "nobody reads the output")
     if not result:
         raise click.Abort
     return result[0]

@@ -1,17 +1,16 @@
 """``--watch``: ask once a second and redraw until Ctrl-C, through restarts of the peer."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import trio
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from gossipbook.cli.connect import NoAnswer, Target, ask, reach, run
 from gossipbook.cli.output import console, print_json
-from gossipbook.client import Client
 
 INTERVAL_S = 1.0
 
@@ -27,7 +26,8 @@ def watch(target: Target, draw: Draw, as_json: bool, what: str, *arguments: str)
         run(_watch, target, lambda answer: console.print(draw(answer)), _complain, what, *arguments)
         return
     shown: list[RenderableType] = [Text("")]
-    with Live(console=console, screen=True, auto_refresh=False) as live:
+    screen = Console(highlight=False)  # Unlike ``console`` it wraps: what is cut off on a screen cannot be scrolled to.
+    with Live(console=screen, screen=True, auto_refresh=False) as live:
 
         def show(answer: Any) -> None:
             shown[0] = draw(answer)
@@ -47,32 +47,33 @@ def _complain(error: NoAnswer) -> None:
 async def _watch(
     target: Target, show: Callable[[Any], None], complain: Callable[[NoAnswer], None], what: str, *arguments: str
 ) -> None:
+    stopped = trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_keep_asking, target, show, complain, what, *arguments)
-            async for _ in signals:
-                break
+            nursery.start_soon(_wait_for_signal, signals, stopped)
+            answered = False
+            while not stopped.is_set():
+                try:
+                    async with reach(target) as client:
+                        while not stopped.is_set():
+                            show(await ask(client, target, what, *arguments))
+                            answered = True
+                            await _pause(stopped)
+                except NoAnswer as error:
+                    if not answered:
+                        raise
+                    complain(error)
+                await _pause(stopped)
+                target = target.refreshed()
             nursery.cancel_scope.cancel()
 
 
-async def _keep_asking(
-    target: Target, show: Callable[[Any], None], complain: Callable[[NoAnswer], None], what: str, *arguments: str
-) -> None:
-    first = True
-    while True:
-        try:
-            async with reach(target) as client:
-                await _ask_on(client, target, show, what, *arguments)
-        except NoAnswer as error:
-            if first:
-                raise
-            complain(error)
-        first = False
-        await trio.sleep(INTERVAL_S)
-        target = target.refreshed()
+async def _wait_for_signal(signals: AsyncIterator[int], stopped: trio.Event) -> None:
+    async for _ in signals:
+        stopped.set()  # And not a cancellation: the link then has time to say goodbye.
+        return
 
 
-async def _ask_on(client: Client, target: Target, show: Callable[[Any], None], what: str, *arguments: str) -> None:
-    while True:
-        show(await ask(client, target, what, *arguments))
-        await trio.sleep(INTERVAL_S)
+async def _pause(stopped: trio.Event) -> None:
+    with trio.move_on_after(INTERVAL_S):
+        await stopped.wait()

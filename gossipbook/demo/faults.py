@@ -12,6 +12,7 @@ from gossipbook.demo.network import DemoNetwork, PeerProcess
 Fault = Literal["none", "kill-leader", "kill-two", "kill-all"]
 
 AFTER_SHARE = 0.35  # of the commands
+PAUSE_SHARE = 0.7  # the rest is traded once everybody is back
 TAKEOVER_S = 20.0
 STILL_S = 2.0  # how long nothing may be certified while there is no quorum
 RESTART_S = 30.0
@@ -36,12 +37,17 @@ class FaultInjector:
         self._monitor = monitor
         self._fault = fault
         self._after = int(AFTER_SHARE * commands)
+        self.pause_after = int(PAUSE_SHARE * commands)
+        self.done = trio.Event()
         self.report = FaultReport()
 
     async def run(self) -> None:
         """Inject the fault and mend it; returns when every peer is up again."""
-        if self._fault == "none":
-            return
+        if self._fault != "none":
+            await self._inject()
+        self.done.set()
+
+    async def _inject(self) -> None:
         await self._floor.submitted(self._after)
         if self._fault == "kill-leader":
             await self._kill_leader()

@@ -184,9 +184,14 @@ class Floor:
             for trader in self.traders:
                 nursery.start_soon(trader.run)
 
-    async def feed(self, steps: Iterator[tuple[str, FlowStep]]) -> None:
-        """Turn a flow into ops, as fast as back-pressure (or the pace) allows."""
-        for pair, step in steps:
+    async def feed(self, steps: Iterator[tuple[str, FlowStep]], pause_after: int, resume: trio.Event) -> None:
+        """Turn a flow into ops, as fast as back-pressure (or the pace) allows.
+
+        After ``pause_after`` commands, wait for ``resume``: whoever was killed must be there for the rest.
+        """
+        for number, (pair, step) in enumerate(steps):
+            if number == pause_after:
+                await resume.wait()
             await self.traders[step.author].add(pair, step.command)
         for trader in self.traders:
             await trader.flush_all()

@@ -61,9 +61,9 @@ moved when they move, and forgotten after one unanswered request (two datagrams)
 buckets split only around our own id; exact nearest nodes; a crawl that does not wait for the dead in turn; no
 pickled state: keep ``good_nodes()``.
 
-A node that claims an address sees, in the requests that reach it through a proxy which does not keep the sender's
-address, the proxy's. It may know senders there, and others who are told so find nobody. Such a node should join
-through others rather than be their only bootstrap node.
+A node that claims an address may see its proxy's address in place of a sender's. It knows the sender there until it
+hears of another address from other nodes; those whom it tells meanwhile may find nobody there. Behind a proxy that
+does not keep senders' addresses, a node should therefore join through others and not be their only bootstrap node.
 
 What is bounded
 ---------------

@@ -282,11 +282,10 @@ async def _bind(host: str, port: int) -> socket.socket:
 async def _claim(host: str, port: int, sock: socket.socket) -> Address:
     where = f"dht: cannot advertise UDP {host}:{port}"
     try:
-        infos = await trio.socket.getaddrinfo(host, port, sock.family, socket.SOCK_DGRAM)
+        infos = await trio.socket.getaddrinfo(host, None, sock.family, socket.SOCK_DGRAM)
     except OSError as error:
         raise ConfigError(f"{where}: {error}; give an address of the kind that is listened on") from None
-    address = (str(infos[0][4][0]), int(infos[0][4][1]))
-    # A loopback address is believed of loopback senders alone, so it is not refused here.
+    address = (str(infos[0][4][0]), port)
     if not 0 < port <= 65_535 or not datagram.believable(address, address):
         raise ConfigError(f"{where}: nobody can send there; give the proxy's outer address and port")
     return address

@@ -128,7 +128,9 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         reply = Reply(request.message_id, self.identity.public_key, results, self.claim)
         self._send(datagram.encode_reply(self._network, reply), address)  # To the sender, whatever it claims.
         if (home := self._home(address, request.claim)) is not None:
-            self.met(Contact(peer_id(request.public_key), *home), request.public_key)
+            # Behind a proxy, a sender's address may be the proxy's own.
+            overheard = self.claim is not None and request.claim is None
+            self.met(Contact(peer_id(request.public_key), *home), request.public_key, overheard=overheard)
 
     def _on_ping(self, address: Address, request: Request) -> list[Any] | None:
         _arguments(request, 0)
@@ -290,11 +292,17 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         self.dead.forget(contact)
         self.router.touch(known)
 
-    def met(self, contact: Contact, public_key: PublicKey) -> None:
-        """Somebody sends from there under this key. Unless that is known, they are asked to prove it."""
+    def met(self, contact: Contact, public_key: PublicKey, *, overheard: bool = False) -> None:
+        """Somebody sends from there under this key. Unless that is known, they are asked to prove it.
+
+        An ``overheard`` address is the weaker word: it moves no known node, and any other moves its node.
+        """
         known = self.router.get(contact.node_id)
-        if known is None or known.contact != contact:
-            self._start(contact, self._verify(contact, known), public_key in self._matchers)
+        if known is not None and (known.contact == contact or overheard):
+            return
+        if known is not None and known.overheard:
+            known = None
+        self._start(contact, self._verify(contact, known, overheard), public_key in self._matchers)
 
     def try_soon(self, node: KnownNode) -> None:
         """Ping a node that is in the way of a newer one; it goes if it is silent."""
@@ -308,10 +316,10 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         if proved is None:
             self.unanswered(node.contact)
             return False
-        self.answered(node.contact, node.public_key, proved.claim)
         if not proved.at_home:
             self.stats["nodes_moved"] += 1
             self._remove(node.contact)
+        self.answered(node.contact, node.public_key, proved.claim)
         return proved.at_home
 
     def unanswered(self, contact: Contact) -> None:
@@ -347,7 +355,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         for task in list(self._verifying.values()):
             task.cancel()
 
-    async def _verify(self, contact: Contact, known: KnownNode | None) -> None:
+    async def _verify(self, contact: Contact, known: KnownNode | None, overheard: bool) -> None:
         # A known node is moved only when its old address is silent, or itself says so, and the new one proves the key:
         # neither a forged sender address nor a relay of the proof takes a live node's place.
         if known is not None and await self.still_there(known):
@@ -357,6 +365,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         if node is None:
             self.stats["nodes_unproved"] += 1
         else:
+            node.overheard = overheard
             self.admit(node)
 
     async def _try(self, node: KnownNode) -> None:

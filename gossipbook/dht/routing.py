@@ -27,6 +27,7 @@ class KnownNode(Node):  # type: ignore[misc]  # kademlia is untyped
         self.public_key = public_key
         self.heard_at = heard_at
         self.claim = claim
+        self.overheard = False  # Whether the address is only where a request seemed to come from.
 
     @property
     def at_home(self) -> bool:

@@ -6,7 +6,7 @@ from typing import TypeAlias
 Topic: TypeAlias = str
 MessageId: TypeAlias = bytes
 
-IHAVE_IDS_CAP = 5_000  # GossipSub v1.1: MaxIHaveLength
+IHAVE_IDS_CAP = 3_500  # GossipSub v1.1 has MaxIHaveLength 5,000; so many fit one frame of ours
 TOPICS_CAP = 1_024
 
 

@@ -107,7 +107,7 @@ class Expired(NamedTuple):
 
 
 class Amended(NamedTuple):
-    """The total is now ``qty_lots``, of which ``open_lots`` are open at ``price_ticks``, before any fill that follows."""
+    """The total is now ``qty_lots``, of which ``open_lots`` are open at ``price_ticks``, before fills that follow."""
 
     number: int
     author: bytes

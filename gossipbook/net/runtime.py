@@ -10,7 +10,7 @@ import random
 import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import trio
 
 from gossipbook.dht import ProviderRecord
 from gossipbook.dht.node import DhtClosed, DhtNode, announce_forever, open_dht
-from gossipbook.errors import ConfigError, HandshakeError, JournalError, LinkClosed
+from gossipbook.errors import ConfigError, HandshakeError, JournalError, LinkClosed, ungrouped
 from gossipbook.identity import Identity
 from gossipbook.ids import PeerId, pair_key, peer_id
 from gossipbook.manifest import Manifest
@@ -267,26 +267,18 @@ async def open_runtime(manifest: Manifest, settings: NetSettings) -> AsyncIterat
     """
     if settings.folder is None:
         raise ConfigError("folder: a peer needs a folder for its key and journal")
-    async with AsyncExitStack() as stack:
+    with ungrouped(), ExitStack() as stack:
         folder = stack.enter_context(PeerFolder(settings.folder))
         identity = folder.identity()
         journal = folder.open_journal(identity, manifest.chain_id)
         stack.callback(journal.close)
         runtime = _assemble(manifest, identity, settings, journal)
-        failure: BaseException | None = None
         async with trio.open_nursery() as nursery:
-            try:
-                async with AsyncExitStack() as inner:
-                    await _go(runtime, nursery, inner, folder)
-                    yield runtime
-                    await _withdraw(runtime)
-            except trio.Cancelled:
-                raise
-            except BaseException as error:  # noqa: BLE001 - raised below, outside the nursery that would wrap it
-                failure = error
+            async with AsyncExitStack() as inner:
+                await _go(runtime, nursery, inner, folder)
+                yield runtime
+                await _withdraw(runtime)
             nursery.cancel_scope.cancel()
-        if failure is not None:
-            raise failure
 
 
 def _assemble(manifest: Manifest, identity: Identity, settings: NetSettings, journal: SqliteJournal) -> Runtime:

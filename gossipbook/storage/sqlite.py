@@ -121,10 +121,9 @@ class SqliteJournal:
                 self._insert(records)
                 self._write.execute("UPDATE meta SET commits = ?", (self.commits + 1,))
                 self._write.execute("COMMIT")
-            except BaseException:
+            finally:
                 if self._write.in_transaction:
                     self._write.execute("ROLLBACK")
-                raise
         except sqlite3.Error as error:
             raise JournalFull(f"cannot write to {self.folder}: {error}. Free some space and start again.") from error
         self.commits += 1
