@@ -7,6 +7,7 @@ from gossipbook.cli.chain import export, verify
 from gossipbook.cli.demo import demo
 from gossipbook.cli.network import keys, network
 from gossipbook.cli.order import order
+from gossipbook.cli.replay import replay
 from gossipbook.cli.start import start
 from gossipbook.cli.status import peers, status
 
@@ -17,5 +18,5 @@ def app() -> None:
     """A peer-to-peer order matching network: peers, books, certified fills."""
 
 
-for command in (network, keys, start, status, peers, book, order, export, verify, demo):
+for command in (network, keys, start, status, peers, book, order, export, verify, demo, replay):
     app.add_command(command)

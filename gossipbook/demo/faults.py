@@ -6,13 +6,13 @@ from typing import Literal
 import trio
 
 from gossipbook.demo.floor import Floor
-from gossipbook.demo.monitor import Monitor
+from gossipbook.demo.monitor import CLOSE_POLL_S, POLL_S, Monitor
 from gossipbook.demo.network import DemoNetwork, PeerProcess
 
 Fault = Literal["none", "kill-leader", "kill-two", "kill-all"]
 
-AFTER_SHARE = 0.35  # of the commands
-PAUSE_SHARE = 0.7  # the rest is traded once everybody is back
+STRIKE_SHARE = 0.35  # of the commands, before the fault
+RETURN_SHARE = 0.7  # the rest is traded once everybody is back
 TAKEOVER_S = 20.0
 STILL_S = 2.0  # how long nothing may be certified while there is no quorum
 RESTART_S = 30.0
@@ -36,19 +36,22 @@ class FaultInjector:
         self._floor = floor
         self._monitor = monitor
         self._fault = fault
-        self._after = int(AFTER_SHARE * commands)
-        self.pause_after = int(PAUSE_SHARE * commands)
-        self.done = trio.Event()
+        self._strike_at = int(STRIKE_SHARE * commands)
+        self._struck = trio.Event()
+        self._done = trio.Event()
+        self.gates: dict[int, trio.Event] = {}
+        if fault != "none":
+            self.gates = {self._strike_at: self._struck, int(RETURN_SHARE * commands): self._done}
         self.report = FaultReport()
 
     async def run(self) -> None:
         """Inject the fault and mend it; returns when every peer is up again."""
         if self._fault != "none":
             await self._inject()
-        self.done.set()
+        self._done.set()
 
     async def _inject(self) -> None:
-        await self._floor.submitted(self._after)
+        await self._floor.reached(self._strike_at)
         if self._fault == "kill-leader":
             await self._kill_leader()
         elif self._fault == "kill-two":
@@ -65,20 +68,19 @@ class FaultInjector:
         term = self._monitor.top_terms[symbol]
         await self._kill([self._network.named(leader)])
         killed_s = trio.current_time()
-        at_takeover: list[int] = []
+        survivors = [peer.name for peer in self._network.peers if peer.name != leader]
 
         def took_over(monitor: Monitor) -> bool:
-            if monitor.top_terms[symbol] <= term:
-                return False
-            if not at_takeover:
-                at_takeover.append(monitor.heights[symbol])
-            return monitor.heights[symbol] > at_takeover[0]
+            words = [monitor.pair(name, symbol) for name in survivors]
+            return any(w is not None and (w["certified_term"] or 0) > term for w in words)
 
+        self._monitor.poll_s = CLOSE_POLL_S
         if await self._monitor.until(took_over, TAKEOVER_S):
             self.report.takeover_ms = 1_000 * (trio.current_time() - killed_s)
             self._say(f"{symbol} certified under a new leader after {self.report.takeover_ms:.0f} ms")
         else:
             self.report.problems.append(f"{symbol}: nobody took over in {TAKEOVER_S:.0f} s after {leader} was killed")
+        self._monitor.poll_s = POLL_S
         await self._restart([self._network.named(leader)])
 
     async def _kill_two(self) -> None:
@@ -110,6 +112,7 @@ class FaultInjector:
         for peer in peers:
             peer.kill()
         self.report.killed = [peer.name for peer in peers]
+        self._struck.set()
         self._say(f"killed {', '.join(self.report.killed)} (SIGKILL)")
 
     async def _restart(self, peers: list[PeerProcess]) -> None:

@@ -80,7 +80,6 @@ class Trader:
         tally.ops_submitted += 1
         tally.commands_submitted += len(batch)
         tally.first_submit_s = tally.first_submit_s or trio.current_time()
-        self._floor.progressed()
 
     async def flush_all(self) -> None:
         for pair in list(self._batches):
@@ -162,7 +161,7 @@ class Floor:
         authors: int,
         commands_per_op: int,
         ops_per_s: float | None,
-        seed: int,
+        seed: int | None,
         acks_file: Path,
     ) -> None:
         self.chain_id = chain_id
@@ -173,7 +172,7 @@ class Floor:
         self.failures: list[str] = []
         self.traders = [Trader(self, index) for index in range(authors)]
         self.fed = False
-        self._progress = trio.Event()
+        self._gates_reached: dict[int, trio.Event] = {}
         self._interval_s = 1.0 / ops_per_s if ops_per_s else 0.0
         self._next_s = 0.0
         self._acks: IO[str] = acks_file.open("w")
@@ -184,28 +183,26 @@ class Floor:
             for trader in self.traders:
                 nursery.start_soon(trader.run)
 
-    async def feed(self, steps: Iterator[tuple[str, FlowStep]], pause_after: int, resume: trio.Event) -> None:
+    async def feed(self, steps: Iterator[tuple[str, FlowStep]], gates: dict[int, trio.Event]) -> None:
         """Turn a flow into ops, as fast as back-pressure (or the pace) allows.
 
-        After ``pause_after`` commands, wait for ``resume``: whoever was killed must be there for the rest.
+        ``gates``: after so many commands, wait for that event.
         """
         for number, (pair, step) in enumerate(steps):
-            if number == pause_after:
-                await resume.wait()
+            if number in gates:
+                self._at_gate(number).set()
+                await gates[number].wait()
             await self.traders[step.author].add(pair, step.command)
         for trader in self.traders:
             await trader.flush_all()
         self.fed = True
-        self.progressed()
 
-    async def submitted(self, commands: int) -> None:
-        """Until so many commands were submitted, or the flow ended."""
-        while self.tally.commands_submitted < commands and not self.fed:
-            await self._progress.wait()
+    async def reached(self, gate: int) -> None:
+        """Until the flow has come to a gate."""
+        await self._at_gate(gate).wait()
 
-    def progressed(self) -> None:
-        self._progress.set()
-        self._progress = trio.Event()
+    def _at_gate(self, gate: int) -> trio.Event:
+        return self._gates_reached.setdefault(gate, trio.Event())
 
     async def drained(self) -> None:
         for trader in self.traders:

@@ -9,6 +9,7 @@ from gossipbook.demo.network import DemoNetwork
 from gossipbook.errors import GossipbookError
 
 POLL_S = 0.25
+CLOSE_POLL_S = 0.05  # while something is being timed
 QUERY_S = 3.0
 
 
@@ -23,6 +24,7 @@ class Monitor:
         self.top_terms: dict[str, int] = {}
         self.heights: dict[str, int] = {}
         self.changed = trio.Event()
+        self.poll_s = POLL_S
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -39,7 +41,7 @@ class Monitor:
                             self._take(name, await client.query("status"))
                             if name == self._first_up():
                                 self.book = await client.query("book", self.network.manifest.symbols()[0], "6")
-                        await trio.sleep(POLL_S)
+                        await trio.sleep(self.poll_s)
             except (GossipbookError, trio.TooSlowError):
                 self.status[name] = None
                 self._wake()

@@ -81,7 +81,7 @@ async def run_demo(options: DemoOptions, progress: ProgressFactory) -> Outcome:
 async def _trade(floor: Floor, injector: FaultInjector, steps: Iterator[tuple[str, FlowStep]]) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(injector.run)
-        nursery.start_soon(floor.feed, steps, injector.pause_after, injector.done)
+        nursery.start_soon(floor.feed, steps, injector.gates)
 
 
 async def _settle(floor: Floor, monitor: Monitor, injector: FaultInjector) -> None:

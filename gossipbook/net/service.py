@@ -97,6 +97,7 @@ class Service:
             "tip": replica.tip.hex(),
             "time_ms": pair.certified.time_ms,
             "term": replica.ballot.term,
+            "certified_term": None if replica.fin_fc is None else replica.fin_fc.term,
             "leader": leader.name,
             "committee": [seat.name for seat in committee.seats],
             "seat": pair.acks.seat,
