@@ -105,8 +105,10 @@ def read_manifest(file: Path) -> Manifest:
 
 def home_manifest(home: Path) -> Manifest:
     """The manifest that a peer's folder names."""
-    if not (home / "config.toml").exists():
-        raise ConfigError(f"{home} is not a peer's folder: it has no config.toml. Make some: gossipbook network init")
+    if not (home / "config.toml").exists() and not (home / "keys").exists():
+        inside = sorted(str(config.parent) for config in home.glob("*/config.toml"))
+        hint = f"did you mean {inside[0]}?" if inside else "make some with: gossipbook network init FOLDER"
+        raise ConfigError(f"{home} is not a peer's folder: it has neither config.toml nor keys; {hint}")
     return load_config(home, {}).manifest(home)
 
 

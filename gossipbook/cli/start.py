@@ -68,7 +68,9 @@ def _announce_ready(runtime: Runtime, as_json: bool) -> None:
     }
     assert runtime.settings.folder is not None
     file = runtime.settings.folder / "data" / ENDPOINT_FILE
-    file.write_text(json.dumps(ready))
+    partial = file.with_name(file.name + ".part")
+    partial.write_text(json.dumps(ready))
+    partial.replace(file)  # Whoever reads it meanwhile sees the old one or the new one, whole.
     _say(as_json, ready)
     for pair in runtime.peer.pairs.values():
         if pair.replica.observer_reason:
@@ -108,6 +110,7 @@ def read_endpoint(folder: Path) -> dict[str, Any]:
     """
     try:
         endpoint: dict[str, Any] = json.loads((folder / "data" / ENDPOINT_FILE).read_text())
-    except (OSError, ValueError):
+        _ = endpoint["listen"], endpoint["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
         raise ConfigError(f"{folder} has no running peer; start it with: gossipbook start {folder}") from None
     return endpoint

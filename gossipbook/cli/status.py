@@ -68,12 +68,10 @@ def draw_status(answer: Any, target: Target) -> RenderableType:
     )
     columns = ("pair", "state", "height", "term", "leader", "role", "pending", "ops", "commands", "fills")
     table = plain_table(columns, numeric=("height", "term", "pending", "ops", "commands", "fills"))
-    notes: list[Text] = []
     for pair in answer["pairs"]:
         table.add_row(*_pair_row(pair, answer["name"]))
-        notes += _pair_notes(pair, target.manifest.quorum)
     parts: list[RenderableType] = [head, table]
-    if notes:
+    if notes := _notes(answer["pairs"], target.manifest.quorum):
         parts += [Text(""), *notes]
     return Group(*parts, Text(""), _rejected(answer["rejected"]))
 
@@ -91,13 +89,11 @@ def plain_table(columns: Iterable[str], numeric: Iterable[str] = ()) -> Table:
     return table
 
 
-def absent_text(pair: str, absent: list[str], quorum: Quorum) -> str:
+def absent_text(pairs: str, absent: list[str], quorum: Quorum) -> str:
     """Who is missing from a committee, and what that means."""
     verb = "is" if len(absent) == 1 else "are"
-    return (
-        f"{pair}: {', '.join(absent)} {verb} absent: "
-        f"{quorum.n - len(absent)} of {quorum.n} seats are here, {quorum.q} make a quorum"
-    )
+    here = f"{quorum.n - len(absent)} of {quorum.n} seats are here, {quorum.q} make a quorum"
+    return f"{pairs}: {', '.join(sorted(absent))} {verb} absent: {here}"
 
 
 def _pair_row(pair: Any, name: str) -> list[Text]:
@@ -113,20 +109,34 @@ def _pair_row(pair: Any, name: str) -> list[Text]:
     return row
 
 
-def _pair_notes(pair: Any, quorum: Quorum) -> list[Text]:
-    notes = []
-    if pair["absent"]:
-        style = "bold red" if pair["state"] == "no-quorum" else "yellow"
-        notes.append(Text(absent_text(pair["symbol"], pair["absent"], quorum), style=style))
-    if pair["observer_reason"]:
-        notes.append(Text(f"{pair['symbol']}: this peer may not vote: {pair['observer_reason']}", style="yellow"))
-    return notes
+def _notes(pairs: list[Any], quorum: Quorum) -> list[Text]:
+    """Who is absent from which pairs, one line for all pairs that miss the same; and where this peer may not vote."""
+    missing: dict[tuple[str, ...], list[str]] = {}
+    notes: dict[str, list[str]] = {}
+    for pair in pairs:
+        if pair["absent"]:
+            missing.setdefault(tuple(sorted(pair["absent"])), []).append(pair["symbol"])
+        if pair["observer_reason"]:
+            notes.setdefault(pair["observer_reason"], []).append(pair["symbol"])
+    lines = []
+    for absent, symbols in missing.items():
+        style = "yellow" if quorum.n - len(absent) >= quorum.q else "bold red"
+        lines.append(Text(absent_text(_symbols(symbols, pairs), list(absent), quorum), style=style))
+    for reason, symbols in notes.items():
+        lines.append(Text(f"{_symbols(symbols, pairs)}: this peer may not vote: {reason}", style="yellow"))
+    return lines
+
+
+def _symbols(symbols: list[str], pairs: list[Any]) -> str:
+    if len(symbols) == len(pairs) > 1:
+        return "all pairs"
+    return ", ".join(symbols)
 
 
 def _rejected(rejected: dict[str, int]) -> Text:
     if not rejected:
-        return Text("nothing was refused", style="dim")
-    lines = [f"refused: {sum(rejected.values()):,}"]
+        return Text("nothing was rejected", style="dim")
+    lines = [f"rejected: {sum(rejected.values()):,}"]
     largest = sorted(rejected.items(), key=lambda item: (-item[1], item[0]))
     lines += [f"  {count:,} × {reason}" for reason, count in largest[:REASONS_SHOWN]]
     if len(largest) > REASONS_SHOWN:

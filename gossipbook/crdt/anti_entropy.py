@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import FrontierEntry, OpSet
+from gossipbook.ids import PublicKey
 
 FRONTIER_ENTRIES_CAP = 1_024  # about 80 bytes each; a longer frontier goes in turns, by author
 REPAIR_OPS_CAP = 1_024
@@ -38,8 +39,14 @@ def frontier_page(op_set: OpSet, after: bytes) -> tuple[list[FrontierEntry], byt
     return page, page[-1].author
 
 
-def repair(op_set: OpSet, theirs: list[FrontierEntry], after: bytes, until: bytes) -> Repair:
-    """Compare a page of another replica's frontier with ours, over authors in (after, until]."""
+def repair(
+    op_set: OpSet, theirs: list[FrontierEntry], after: bytes, until: bytes, settled: dict[PublicKey, int] | None = None
+) -> Repair:
+    """Compare a page of another replica's frontier with ours, over authors in (after, until].
+
+    ``settled``: each author's frontier seq at the last heartbeat (None: no restriction). What is newer is still on its way by gossip, and
+    sending it here as well would double the traffic of a busy pair.
+    """
     by_author = {entry.author: entry for entry in theirs}
     ops: list[Op] = []
     evidence: list[Evidence] = []
@@ -52,7 +59,8 @@ def repair(op_set: OpSet, theirs: list[FrontierEntry], after: bytes, until: byte
         log = op_set.logs[mine.author]
         if log.evidence is not None and (their is None or not their.forked):
             evidence.append(log.evidence)
-        missing = [op for op in log.main if their is None or op.seq >= their.seq]
+        old = mine.seq if settled is None else settled.get(mine.author, 0)
+        missing = [op for op in log.main if op.seq < old and (their is None or op.seq >= their.seq)]
         for op in missing:
             if len(ops) >= REPAIR_OPS_CAP or size + op.size > REPAIR_BYTES_CAP:
                 break

@@ -43,6 +43,8 @@ OP_BYTES_CAP = 65_536  # above any manifest's max_op_bytes; checked before decod
 SYMBOL_CAP = 32
 GENESIS_PREV: OpId = ZERO_DIGEST
 
+_INTEGERS = {int}
+
 CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST = 0, 1, 2
 
 
@@ -198,9 +200,8 @@ def _decode_command(item: object) -> Command:
     """A command from its array. Unknown kinds and values out of range make the whole op undeliverable."""
     if type(item) is not list or not item:
         raise DecodeError("command: expected an array")
-    for value in item:
-        if type(value) is not int or not 0 <= value <= cbor.MAX_INT:
-            raise DecodeError("command: expected integers from 0 to 2**63 - 1")
+    if set(map(type, item)) != _INTEGERS or min(item) < 0 or max(item) > cbor.MAX_INT:
+        raise DecodeError("command: expected integers from 0 to 2**63 - 1")
     kind, fields = item[0], item[1:]
     if kind == PLACE and len(fields) == 9:
         return _check_place(Place._make(fields))

@@ -30,7 +30,7 @@ from gossipbook.crdt.op_set import Inserted, OpSet
 from gossipbook.crdt.view import BookView, view_book
 from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Now, Persist, Publish, Send
 from gossipbook.identity import Identity, Verifier
-from gossipbook.ids import OpId, PeerId
+from gossipbook.ids import OpId, PeerId, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
 from gossipbook.ordered import BoundedDict
@@ -82,6 +82,7 @@ class PairReplica:
         self._grew = False
         self._exchanged = False
         self._cursor = b""
+        self._settled: dict[PublicKey, int] = {}
 
     def _make_replica(self, seat: int | None, votes: VoteState | None) -> Replica:
         return Replica(
@@ -331,7 +332,7 @@ class PairReplica:
         return self._tell([told for op_id in message.ids for told in self.acks.held_there(op_id, seat)])
 
     def _on_frontier(self, sender: LinkId, message: Frontier) -> list[CoreEffect]:
-        found = repair(self.ops, list(message.entries), message.after, message.until)
+        found = repair(self.ops, list(message.entries), message.after, message.until, self._settled)
         effects = self._bodies(sender, [*found.evidence, *found.ops])
         if found.behind and not message.reply:
             effects.append(self._frontier_to(sender, message.after, reply=True))
@@ -378,6 +379,7 @@ class PairReplica:
     def heartbeat(self, peers: tuple[PeerId, ...]) -> list[CoreEffect]:
         """Say where this replica is to its neighbours on the topic."""
         self._exchanged = False
+        self._settled = {entry.author: entry.seq for entry in self.ops.frontier()}
         return [Send(peers, self.replica.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
 
     def _step(self, event: Event, now: Now) -> list[CoreEffect]:
