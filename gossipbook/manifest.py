@@ -260,7 +260,8 @@ class _Table:
         where = f"{self._where}.{key}" if self._where else key
         value = self._table.get(key, default)
         if value is None:
-            raise ManifestError(f"{where}: missing")
+            near = difflib.get_close_matches(key, list(self._table), 1)
+            raise ManifestError(f"{where}: missing" + (f"; is {near[0]!r} meant to be it?" if near else ""))
         if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
             raise ManifestError(f"{where}: expected {getattr(kind, '__name__', 'text or a list')}, not {value!r}")
         return value
@@ -389,8 +390,8 @@ def _check_numbers(m: Manifest) -> None:
         raise ManifestError(f"max_commands_per_op: at most {MAX_COMMANDS_PER_OP}")
     if limits.max_block_commands < limits.max_commands_per_op:
         raise ManifestError("max_block_commands: a block must have room for one op of max_commands_per_op")
-    if limits.max_block_bytes < limits.max_op_bytes + 256:
-        raise ManifestError("max_block_bytes: a block must have room for one op of max_op_bytes")
+    if limits.max_block_bytes < 2 * (limits.max_op_bytes + 64):
+        raise ManifestError("max_block_bytes: a block must have room for evidence, which is two ops of max_op_bytes")
     if limits.max_block_bytes > 65_536 or limits.max_block_ops > 1_024:
         raise ManifestError("max_block_bytes / max_block_ops: at most 65536 and 1024, so that a block fits one frame")
     floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms

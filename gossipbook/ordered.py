@@ -4,6 +4,7 @@ Cores never iterate a set of bytes, whose order differs between processes, and n
 can grow without bound. These two serve where a plain ``dict`` does not already do both.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
 from typing import Generic, TypeVar
 
@@ -77,3 +78,15 @@ class BoundedDict(Generic[K, V]):
 
     def __len__(self) -> int:
         return len(self._items)
+
+
+class BoundedCounter(Counter[str]):
+    """Counts by reason, for reasons that a remote may word: beyond the cap all further ones count as one."""
+
+    CAP = 256
+    OTHERS = "(others)"
+
+    def __setitem__(self, key: str, value: int) -> None:
+        if key not in self and len(self) >= self.CAP:
+            key, value = self.OTHERS, self[self.OTHERS] + 1
+        super().__setitem__(key, value)

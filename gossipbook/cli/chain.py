@@ -4,7 +4,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -96,7 +96,8 @@ def _write(lines: Iterator[str], output: Path | None) -> int:
     except OSError as error:
         fail(f"cannot write {output}: {error.strerror}")
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
     return blocks
 
 

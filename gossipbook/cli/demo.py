@@ -11,7 +11,7 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gossipbook.cli.output import console, json_option, print_json, print_table, reports_errors
+from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.demo.faults import Fault
 from gossipbook.demo.run import DemoOptions, run_demo
 from gossipbook.demo.verdict import Outcome
@@ -49,6 +49,8 @@ def demo(
     """
     folder = Path(tempfile.mkdtemp(prefix="gossipbook-demo-")) if keep is None else keep
     if keep is not None:
+        if keep.exists():
+            fail(f"{keep} exists; --keep makes a new folder")
         keep.mkdir(parents=True)
     if limit is None and flow is None:
         limit = DEFAULT_LIMIT

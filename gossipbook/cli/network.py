@@ -27,12 +27,24 @@ def network() -> None:
 @click.option("--name", default="testnet", show_default=True, help="The network's name.")
 @click.option("--pair", "pairs", multiple=True, help="A pair's symbol, or SYMBOL:TICK:LOT. Repeat for more.")
 @click.option("--matcher", "matchers", multiple=True, help="NAME:PUBLICKEY[:OPERATOR] of a matcher. Repeat.")
-@click.option("--peers", type=int, default=4, show_default=True, help="Without --matcher: make so many, with folders.")
+@click.option(
+    "--peers",
+    type=click.IntRange(1, 1024),
+    default=4,
+    show_default=True,
+    help="Without --matcher: make so many, with folders.",
+)
 @click.option("--committee-size", type=int, default=None, help="Seats a pair.  [default: all matchers, at most 7]")
 @click.option(
     "--fault-model", type=click.Choice(["byzantine", "crash"]), default=None, help="What a seat may do wrong."
 )
-@click.option("--first-port", type=int, default=FIRST_PORT, show_default=True, help="Port of the first peer made.")
+@click.option(
+    "--first-port",
+    type=click.IntRange(1, 64_000),
+    default=FIRST_PORT,
+    show_default=True,
+    help="Port of the first peer made.",
+)
 @json_option
 @reports_errors
 def init(
@@ -50,13 +62,16 @@ def init(
     path = folder / "network.toml"
     if path.exists():
         fail(f"{path} exists; a network's manifest is never overwritten. Choose another folder.")
+    listed = [_parse_pair(text) for text in pairs or DEFAULT_PAIRS]
+    size = committee_size or min(len(matchers) or peers, 7)
     if matchers:
         seated = [_parse_matcher(text) for text in matchers]
     else:
+        trial = [Matcher(f"peer{i}", i.to_bytes(32, "big"), f"peer{i}") for i in range(1, peers + 1)]
+        make_manifest(name, listed, trial, size, fault_model)  # What is wrong is said before any key is written.
         made = [(f"peer{i}", create_key(folder / f"peer{i}" / "keys" / "peer.key")) for i in range(1, peers + 1)]
         seated = [Matcher(peer, key.public_key, peer) for peer, key in made]
-    size = committee_size or min(len(seated), 7)
-    manifest = make_manifest(name, [_parse_pair(text) for text in pairs or DEFAULT_PAIRS], seated, size, fault_model)
+    manifest = make_manifest(name, listed, seated, size, fault_model)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(HEADER + tomli_w.dumps(manifest.to_dict()))
     folders = [] if matchers else _write_folders(folder, len(seated), first_port)

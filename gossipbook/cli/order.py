@@ -50,18 +50,29 @@ def waiting_options(command: Callable[..., T]) -> Callable[..., T]:
     """How long an op is good for, and how far to follow it."""
     for option in (
         click.option(
-            "--timeout", "timeout_s", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True,
-            help="Seconds to wait for that.",
+            "--timeout",
+            "timeout_s",
+            type=click.FloatRange(min=0, min_open=True),
+            metavar="SECONDS",
+            default=10.0,
+            show_default=True,
+            help="How long to wait for that.",
         ),
         click.option(
-            "--wait", type=click.Choice(list(LEVELS)), default="certified", show_default=True,
+            "--wait",
+            type=click.Choice(list(LEVELS)),
+            default="certified",
+            show_default=True,
             help="What to wait for: synced here, held by enough others, in a finalized block.",
         ),
         click.option(
-            "--op-expires", "op_expires_s", type=click.IntRange(1, 10**9), metavar="SECONDS",
+            "--op-expires",
+            "op_expires_s",
+            type=click.IntRange(1, 10**9),
+            metavar="SECONDS",
             help="Void places and increases if not certified by then.",
         ),
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -85,9 +96,7 @@ def order() -> None:
 @click.option("--post-only", is_flag=True, help="Refuse the order if it would take.")
 @click.option("--self-trade", type=click.Choice(list(SELF_TRADE_MODES)), default="cancel-taker", show_default=True,
               help="What to do on meeting an own order.")  # fmt: skip
-@click.option(
-    "--expires-ms", type=click.IntRange(1, MAX_INT), metavar="MS", help="gtd: lapse after this Unix time, ms."
-)
+@click.option("--expires-ms", type=click.IntRange(min=1), metavar="MS", help="gtd: lapse after this Unix time, ms.")
 @waiting_options
 @json_option
 def place(
@@ -132,6 +141,8 @@ def _time_in_force(kind: str, tif: str | None, post_only: bool, expires_ms: int 
         raise click.UsageError("--post-only asks for an order that rests, and ioc and fok never do")
     if (tif == "gtd") != (expires_ms is not None):
         raise click.UsageError("--tif gtd and --expires-ms go together")
+    if expires_ms is not None and expires_ms > MAX_INT:
+        raise click.UsageError(f"--expires-ms is at most {MAX_INT}")
     return TimeInForce[tif.upper()]
 
 
@@ -253,8 +264,9 @@ def _report(outcome: Outcome, spec: Pair, what: str, wait: str, as_json: bool) -
     if refusal:
         fail(f"refused: {refusal}")
     if outcome.level < LEVELS[wait]:
+        fate = "on its way" if outcome.level else "may have arrived"
         fail(
-            f"not {wait}: {outcome.trouble}. Do not repeat it: the op is signed and on its way. Look again with "
+            f"not {wait}: {outcome.trouble}.\nDo not repeat it: the op is signed and {fate}. Look again with "
             f"'gossipbook status' and 'gossipbook order show'; the next order of this key sends it again."
         )
 

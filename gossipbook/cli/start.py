@@ -97,7 +97,8 @@ def _say(as_json: bool, event: dict[str, Any]) -> None:
     if as_json:
         print_json(event)
     else:
-        details = " ".join(f"{key}={value}" for key, value in event.items() if key != "event")
+        shown = {key: ",".join(value) if isinstance(value, list) else value for key, value in event.items()}
+        details = " ".join(f"{key}={value}" for key, value in shown.items() if key != "event")
         console.print(f"{event['event']}: {details}", markup=False)
         sys.stdout.flush()
 

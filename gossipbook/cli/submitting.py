@@ -2,7 +2,9 @@
 
 import fcntl
 import os
+import signal
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -11,10 +13,10 @@ from typing import Any
 
 import trio
 
-from gossipbook.cli.connect import ANSWER_S, Target, ask, reach
+from gossipbook.cli.connect import ANSWER_S, NoAnswer, Target, ask, reach
 from gossipbook.client import Client, QueryFailed, Submission
 from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, KeyFileError, SubmitRefused
+from gossipbook.errors import GossipbookError, KeyFileError, LinkClosed, SubmitRefused
 from gossipbook.ids import PublicKey
 from gossipbook.matching.commands import KINDS, Command
 from gossipbook.matching.events import Event, Fill, Frozen, Rejected, RejectReason, name_event
@@ -22,6 +24,7 @@ from gossipbook.requests import AckLevel
 from gossipbook.storage.keys import load_key
 from gossipbook.storage.wallet import Wallet
 
+LINK_CLOSED = "link closed"  # how a submission ends when its link does
 STALE = "stale"  # how a peer refuses an op that is certified already
 
 
@@ -72,15 +75,18 @@ async def submit(
                 earlier = wallet.uncertified(pair)
                 op = _sign(key, wallet, pair, make(wallet, pair), expiry_ms)
             outcome = await _follow(client, wallet, earlier, op, level, timeout_s)
-        if outcome.level is AckLevel.CERTIFIED:
-            outcome.events = await _events_of(client, author, outcome.height)
-        elif not outcome.trouble:
-            outcome.trouble = "" if outcome.level >= level else await _why_late(client, target, pair, timeout_s)
-        outcome.order = await order_state(client, target, pair, author, _client_id(op))
+        try:
+            if outcome.level is AckLevel.CERTIFIED:
+                outcome.events = await _events_of(client, author, outcome.height)
+            elif not outcome.trouble and outcome.level < level:
+                outcome.trouble = await _why_late(client, target, pair, timeout_s)
+            outcome.order = await _order_state(client, target, pair, author, _client_id(op))
+        except (LinkClosed, NoAnswer) as error:
+            outcome.trouble = outcome.trouble or str(error)  # The op is out: what is known of it must be told.
     return outcome
 
 
-async def order_state(client: Client, target: Target, pair: str, author: PublicKey, client_id: int) -> dict[str, Any]:
+async def _order_state(client: Client, target: Target, pair: str, author: PublicKey, client_id: int) -> dict[str, Any]:
     """The peer's word on an order; empty if it knows none."""
     if not client_id:
         return {}
@@ -132,26 +138,55 @@ async def _follow(
 ) -> Outcome:
     sent: list[Submission] = [await client.submit(one) for one in (*earlier, op)]
     submission = sent[-1]
-    waits = {
-        AckLevel.DURABLE: submission.durable,
-        AckLevel.RELAYED: submission.relayed,
-        AckLevel.CERTIFIED: submission.certified,
-    }
-    trouble = ""
-    with trio.move_on_after(timeout_s):
-        try:
-            await waits[level]()
-        except SubmitRefused as error:
-            if not error.reason.startswith("link closed"):
-                raise
-            trouble = error.reason
+    trouble = await _wait(submission, level, timeout_s)
     if submission.level is AckLevel.CERTIFIED:
         wallet.certified(op)  # And with it all that the author signed before.
     for one in sent[:-1]:
         if AckLevel.CERTIFIED in (submission.level, one.level) or one.refused == STALE:
             wallet.certified(one.op)
+        elif one.refused and submission.level < level and not one.refused.startswith(LINK_CLOSED):
+            trouble = f"an earlier op of this key, number {one.op.seq}, was refused: {one.refused}"
     elapsed_ms = round((trio.current_time() - submission.submitted_s) * 1000)
     return Outcome(op, submission.level, submission.height, elapsed_ms, len(earlier), trouble)
+
+
+async def _wait(submission: Submission, level: AckLevel, timeout_s: float) -> str:
+    """Wait for a level; what ended the waiting before that, or "" for the time.
+
+    Raises:
+        SubmitRefused: the peer did not take the op.
+    """
+    waits = {
+        AckLevel.DURABLE: submission.durable,
+        AckLevel.RELAYED: submission.relayed,
+        AckLevel.CERTIFIED: submission.certified,
+    }
+    troubles: list[str] = []
+    refusal: SubmitRefused | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_give_up_on_interrupt, nursery.cancel_scope, troubles)
+        with trio.move_on_after(timeout_s):
+            try:
+                await waits[level]()
+            except SubmitRefused as error:
+                refusal = error
+        nursery.cancel_scope.cancel()
+    if refusal is not None:
+        if not refusal.reason.startswith(LINK_CLOSED):
+            raise refusal
+        return refusal.reason
+    return "".join(troubles)
+
+
+async def _give_up_on_interrupt(waiting: trio.CancelScope, troubles: list[str]) -> None:
+    """Ctrl-C ends the waiting, not the program: the op is out, and its author must hear of it."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    with trio.open_signal_receiver(signal.SIGINT) as signals:
+        async for _ in signals:
+            troubles.append("interrupted")
+            waiting.cancel()
+            return
 
 
 async def _events_of(client: Client, author: PublicKey, height: int) -> list[Event] | None:

@@ -66,7 +66,7 @@ def decode_block(raw: object) -> Block:
     version, chain_id, epoch, pair, height, parent, proposer, term, time_ms, op_ids, events_digest, root = (
         cbor.decode_array(raw, 12)
     )
-    if version != BLOCK_VERSION:
+    if cbor.check_uint(version, "version") != BLOCK_VERSION:
         raise DecodeError(f"block: version {version!r}; this build knows {BLOCK_VERSION}")
     ids = cbor.check_list(op_ids, "op ids", BLOCK_OPS_CAP)
     for op_id in ids:

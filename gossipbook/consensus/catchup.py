@@ -1,9 +1,13 @@
 """Pulling what others have and this replica lacks: finalized blocks by height, bodies by id.
 
 Upon any sign that a peer is ahead: ask it for the next batch of blocks, one batch at a time; when a batch is
-done and somebody is still ahead, ask again; when nothing comes, ask another. Upon a block that names
-unknown ops, or a certificate for an unknown block: ask its sender, then other members in turn.
+done and somebody is still ahead, ask again. Upon a batch that does not come in time: forget what that peer claimed,
+and ask another. Upon a block that names unknown ops, or a certificate for an unknown block: ask its sender, then
+other members in turn. What nobody had after a few rounds is no longer asked for; if it is still needed, the rule that
+needs it asks anew.
 """
+
+from dataclasses import dataclass
 
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.messages import FETCH_IDS_CAP, Fetch, FetchBlock, Sync
@@ -13,6 +17,15 @@ from gossipbook.ordered import BoundedDict
 
 PEERS_CAP = 256
 WANTED_CAP = 4_096
+ROUNDS_CAP = 8
+
+
+@dataclass(slots=True)
+class _Wish:
+    """An op body that was asked for. ``named_by_block``: a block needs it, so the pool's caps do not apply to it."""
+
+    named_by_block: bool
+    rounds: int = 0
 
 
 class CatchUp:
@@ -26,45 +39,57 @@ class CatchUp:
         self._heights: BoundedDict[PeerId, int] = BoundedDict(PEERS_CAP)
         self._helped: BoundedDict[PeerId, int] = BoundedDict(PEERS_CAP)
         self._sync_until = 0  # the last height of the batch under way
+        self._sync_peer: PeerId = b""
         self._sync_deadline_ms = 0
-        self._wanted: BoundedDict[OpId, None] = BoundedDict(WANTED_CAP)
+        self._wishes: BoundedDict[OpId, _Wish] = BoundedDict(WANTED_CAP)
         self._wanted_block: BlockId | None = None
+        self._block_rounds = 0
         self._fetch_deadline_ms = 0
         self._turn = 0
 
     def target(self) -> int:
         """The highest finalized height that anybody showed."""
-        return max((height for _, height in self._heights.items()), default=0)
+        return max(self._heights.values(), default=0)
 
     def busy(self, fin: int) -> bool:
         """Whether something that was asked for is still missing."""
-        return self.target() > fin or len(self._wanted) > 0 or self._wanted_block is not None
+        return self.target() > fin or len(self._wishes) > 0 or self._wanted_block is not None
 
     def saw_height(self, peer: PeerId, height: int) -> None:
+        """A message shows that a peer has finalized at least so much."""
         known = self._heights.get(peer)
         if known is None or height > known:
             self._heights[peer] = height
+
+    def says_height(self, peer: PeerId, height: int) -> None:
+        """A peer states its height, which takes back whatever it claimed before."""
+        self._heights[peer] = height
 
     # -- blocks -------------------------------------------------------------------------------------
 
     def sync(self, fin: int, now: Now, prefer: PeerId | None = None) -> list[Effect]:
         """Ask for the next batch, unless one is under way."""
-        if self.target() <= fin:
-            return []
-        under_way = self._sync_until > fin and now.timer_ms < self._sync_deadline_ms
-        if under_way:
-            return []
+        if self._sync_until > fin:
+            if now.timer_ms < self._sync_deadline_ms:
+                return []
+            self._heights.pop(self._sync_peer)  # Nothing came: what it claimed is not to be had from it.
+        self._sync_until = 0
         ahead = [peer for peer, height in self._heights.items() if height > fin]
+        if not ahead:
+            return []
         if prefer not in ahead:
             self._turn += 1
             prefer = ahead[self._turn % len(ahead)]
+        self._sync_peer = prefer
         self._sync_until = fin + self._config.sync_batch_blocks
         self._sync_deadline_ms = now.timer_ms + self._config.sync_retry_ms
         return [Send((prefer,), Sync(self._symbol, self._epoch, fin + 1), Lane.SYNC)]
 
-    def progressed(self, now: Now) -> None:
-        """A block of the batch under way came: give the rest as long again."""
+    def advanced(self, now: Now) -> None:
+        """A height was finalized: a batch under way has as long again, and what the height needed is not needed now."""
         self._sync_deadline_ms = now.timer_ms + self._config.sync_retry_ms
+        self._wishes = BoundedDict(WANTED_CAP)
+        self._wanted_block = None
 
     def serve(self, peer: PeerId, first: int, fin: int) -> list[Effect]:
         """A batch for somebody who asked."""
@@ -82,29 +107,34 @@ class CatchUp:
 
     # -- bodies -------------------------------------------------------------------------------------
 
-    def want(self, ids: list[OpId], peer: PeerId, now: Now) -> list[Effect]:
+    def want(self, ids: list[OpId], peer: PeerId, now: Now, *, named_by_block: bool) -> list[Effect]:
         """Ask a peer for op bodies that were not asked for yet."""
-        fresh = [op_id for op_id in ids if op_id not in self._wanted][:FETCH_IDS_CAP]
-        for op_id in fresh:
-            self._wanted[op_id] = None
+        fresh: list[OpId] = []
+        for op_id in ids[:FETCH_IDS_CAP]:
+            wish = self._wishes.get(op_id)
+            if wish is None:
+                self._wishes[op_id] = _Wish(named_by_block)
+                fresh.append(op_id)
+            elif named_by_block:
+                wish.named_by_block = True
         if not fresh:
             return []
         self._fetch_deadline_ms = now.timer_ms + self._config.fetch_retry_ms
         return [Send((peer,), Fetch(self._symbol, tuple(fresh)), Lane.SYNC)]
 
-    def wants(self, op_id: OpId) -> bool:
-        return op_id in self._wanted
-
-    def got(self, op_id: OpId) -> None:
-        self._wanted.pop(op_id)
+    def got(self, op_id: OpId) -> bool:
+        """A body came; whether a block needs it."""
+        wish = self._wishes.pop(op_id)
+        return wish is not None and wish.named_by_block
 
     def want_block(self, block_id: BlockId, now: Now) -> list[Effect]:
         """Ask a member for a block whose certificate is here."""
         if self._wanted_block == block_id or not self._members:
             return []
         self._wanted_block = block_id
+        self._block_rounds = 0
         self._fetch_deadline_ms = now.timer_ms + self._config.fetch_retry_ms
-        return [Send((self._next_member(),), FetchBlock(self._symbol, self._epoch, block_id), Lane.SYNC)]
+        return [self._fetch_block(block_id)]
 
     def wants_block(self, block_id: BlockId) -> bool:
         return self._wanted_block == block_id
@@ -113,11 +143,6 @@ class CatchUp:
         if self._wanted_block == block_id:
             self._wanted_block = None
 
-    def forget_wants(self) -> None:
-        """A height was finalized: what the previous one needed is not needed any more."""
-        self._wanted = BoundedDict(WANTED_CAP)
-        self._wanted_block = None
-
     def retry(self, fin: int, now: Now) -> list[Effect]:
         """Ask others for what did not come in time."""
         effects = self.sync(fin, now)
@@ -125,12 +150,24 @@ class CatchUp:
             return effects
         self._fetch_deadline_ms = now.timer_ms + self._config.fetch_retry_ms
         if self._wanted_block is not None:
-            message = FetchBlock(self._symbol, self._epoch, self._wanted_block)
-            effects.append(Send((self._next_member(),), message, Lane.SYNC))
-        if len(self._wanted):
-            ids = tuple(self._wanted)[:FETCH_IDS_CAP]
+            self._block_rounds += 1
+            if self._block_rounds > ROUNDS_CAP:
+                self._wanted_block = None
+            else:
+                effects.append(self._fetch_block(self._wanted_block))
+        for op_id in list(self._wishes):
+            wish = self._wishes.get(op_id)
+            assert wish is not None
+            wish.rounds += 1
+            if wish.rounds > ROUNDS_CAP:
+                self._wishes.pop(op_id)
+        ids = tuple(self._wishes)[:FETCH_IDS_CAP]
+        if ids:
             effects.append(Send((self._next_member(),), Fetch(self._symbol, ids), Lane.SYNC))
         return effects
+
+    def _fetch_block(self, block_id: BlockId) -> Effect:
+        return Send((self._next_member(),), FetchBlock(self._symbol, self._epoch, block_id), Lane.SYNC)
 
     def _next_member(self) -> PeerId:
         self._turn += 1

@@ -147,12 +147,11 @@ def proves_fin(fc: Certificate | None, timeout: Timeout, committee: Committee, v
 
 
 def proves_lock(nc: Certificate | None, timeout: Timeout, committee: Committee, verifier: Verifier) -> bool:
-    """Whether an NC backs a timeout's claim to a lock."""
+    """Whether an NC backs a timeout's claim to a lock, which may be of a later term than the one given up."""
     if timeout.lock_term is None:
         return True
     return (
         nc is not None
-        and timeout.lock_term <= timeout.term
         and (nc.kind, nc.term, nc.height, nc.block_id) == (PREPARE, timeout.lock_term, timeout.fin + 1, timeout.lock_id)
         and nc.valid(committee, verifier)
     )

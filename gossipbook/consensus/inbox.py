@@ -45,8 +45,8 @@ class Inbox:
             return
         try:
             self._dispatch(sender, message, now)
-        except DecodeError as error:
-            self._blame(f"malformed {type(message).__name__}: {error}")
+        except DecodeError:
+            self._blame(f"malformed {type(message).__name__}")
 
     def _dispatch(self, sender: PeerId, message: ConsensusMessage, now: Now) -> None:
         match message:
@@ -57,13 +57,13 @@ class Inbox:
             case GiveUp():
                 self._on_give_up(sender, message, now)
             case Proof():
-                if not self._replica.learn(message.certificate, sender):
+                if not self._replica.known.learn(message.certificate, sender, self._replica.ballot.term):
                     self._blame("invalid certificate")
             case Status():
                 self._on_status(sender, message, now)
             case Sync():
                 replica = self._replica
-                replica.emit([*replica.catch_up.serve(sender, message.first, replica.fin)])
+                replica.outbox.extend(replica.catch_up.serve(sender, message.first, replica.fin))
             case FinalizedBlock():
                 self._on_final(sender, message, now)
             case FetchBlock():
@@ -89,32 +89,30 @@ class Inbox:
         if not replica.verifier.good(check) or block.height != m.height:
             self._blame("forged proposal")
             return
-        if m.fc is not None and not replica.learn(m.fc, sender):
+        if m.fc is not None and not replica.known.learn(m.fc, sender, replica.ballot.term):
             self._blame("invalid certificate")
-        if m.tc is not None and not replica.learn(m.tc, sender):
+        if m.tc is not None and not replica.known.learn(m.tc, sender, replica.ballot.term):
             self._blame("invalid certificate")
         if m.height <= replica.fin:
             self._help(sender, m.height - 1, m.term, now)
             return
         # Either I am at the term and height already, or the attached certificates are about to take me there.
         term = replica.ballot.term
-        if replica.tc is not None:
-            term = max(term, replica.tc.term + 1)
+        if replica.known.tc is not None:
+            term = max(term, replica.known.tc.term + 1)
         if m.term < term:
             self._help(sender, m.height - 1, m.term, now)
         elif m.term == term:
             self._expect(sender, m, now)
-            first = replica.proposal is None or replica.proposal.height < m.height
-            if first and m.height <= replica.fin + 2:
-                replica.hold(block)
-                replica.offer(block, m.term)
+            if m.height <= replica.fin + 2:
+                replica.proposing.offer(block, m.term)
 
     def _expect(self, sender: PeerId, m: Propose, now: Now) -> None:
         """A proposal above the next height shows that its sender has finalized more."""
         replica = self._replica
         if m.height > replica.fin + 2 or (m.height == replica.fin + 2 and m.fc is None):
             replica.catch_up.saw_height(sender, m.height - 1)
-            replica.emit([*replica.catch_up.sync(replica.fin, now, sender)])
+            replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
 
     def _on_vote(self, sender: PeerId, m: CastVote, now: Now) -> None:
         replica, vote = self._replica, m.vote
@@ -127,8 +125,8 @@ class Inbox:
             return
         if vote.height > replica.fin + 2:
             replica.catch_up.saw_height(sender, vote.height - 1)
-            replica.emit([*replica.catch_up.sync(replica.fin, now, sender)])
-        replica.count(vote)
+            replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
+        replica.known.count(vote)
 
     def _on_give_up(self, sender: PeerId, m: GiveUp, now: Now) -> None:
         replica, timeout = self._replica, m.timeout
@@ -138,37 +136,38 @@ class Inbox:
         if not backed or not proves_lock(m.nc, timeout, committee, verifier):
             self._blame("forged timeout")
             return
-        replica.timeouts.add(m)
+        replica.known.timeouts.add(m)
         if m.fc is not None:
-            replica.learn(m.fc, sender)
+            replica.known.learn(m.fc, sender, replica.ballot.term)
         if m.nc is not None:
-            replica.learn(m.nc, sender)
+            replica.known.learn(m.nc, sender, replica.ballot.term)
         if timeout.fin < replica.fin or timeout.term < replica.ballot.term:
             self._help(sender, timeout.fin, timeout.term, now)
         if timeout.term > replica.ballot.term or timeout.fin > replica.fin:
             self._ask(sender, timeout.fin, now)
         mine = replica.ballot
         if mine.timed_out and timeout.term == mine.term and replica.catch_up.help(sender, now):
-            replica.send((sender,), mine.give_up(()))
+            replica.outbox.send((sender,), mine.give_up(()))
         _, missing = replica.ops.resolve(m.due)
         if missing:
-            replica.emit([*replica.catch_up.want(missing, sender, now)])
+            replica.outbox.extend(replica.catch_up.want(missing, sender, now, named_by_block=False))
 
     # -- catching up --------------------------------------------------------------------------------
 
     def _on_status(self, sender: PeerId, m: Status, now: Now) -> None:
         replica = self._replica
+        replica.catch_up.says_height(sender, m.height)
         if m.height > replica.fin:
             self._ask(sender, m.height, now)
         elif m.height < replica.fin or m.term < replica.ballot.term:
             self._help(sender, m.height, m.term, now)
         if m.term > replica.ballot.term and replica.ballot.seat is not None and replica.catch_up.help(sender, now):
-            replica.send((sender,), replica.status(bytes(32)))
+            replica.outbox.send((sender,), replica.status(bytes(32)))
         stuck_ms = now.timer_ms - max(replica.last_progress_ms, replica.term_started_ms)
         if replica.voting and stuck_ms > replica.manifest.timing.timeout_base_ms and replica.has_work():
             seat = replica.committee.seat_of_peer(sender)
             if seat is not None and replica.catch_up.help(sender, now):
-                replica.retransmit((sender,))
+                replica.pacing.retransmit((sender,))
 
     def _on_final(self, sender: PeerId, m: FinalizedBlock, now: Now) -> None:
         replica = self._replica
@@ -176,48 +175,45 @@ class Inbox:
         if m.fc.kind != COMMIT or (m.fc.height, m.fc.block_id) != (block.height, block.id):
             self._blame("certificate of another block")
             return
-        if not replica.learn(m.fc, sender):
+        if not replica.known.learn(m.fc, sender, replica.ballot.term):
             self._blame("invalid certificate")
             return
         if replica.halted or block.height <= replica.fin:
             return
         replica.hold(block)
         if block.height > replica.fin + 1:
-            replica.future[block.height] = (block.id, m.fc)
-            replica.emit([*replica.catch_up.sync(replica.fin, now, sender)])
+            replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
 
     def _on_fetch_block(self, sender: PeerId, m: FetchBlock) -> None:
         replica = self._replica
-        block = replica.blocks.get(m.block_id)
+        block = replica.chain.block(m.block_id)
         if block is not None:
-            replica.send((sender,), BlockBody(m.pair, m.epoch, block.raw), Lane.SYNC)
-        elif replica.chain_ids.get(replica.fin) == m.block_id:
-            replica.emit([*replica.catch_up.serve(sender, replica.fin, replica.fin)])
+            replica.outbox.send((sender,), BlockBody(m.pair, m.epoch, block.raw), Lane.SYNC)
+        elif replica.tip == m.block_id:
+            replica.outbox.extend(replica.catch_up.serve(sender, replica.fin, replica.fin))
 
     def _on_block_body(self, m: BlockBody) -> None:
         block = decode_block(m.block)
-        if self._replica.catch_up.wants_block(block.id):
+        if self._replica.catch_up.wants_block(block.id):  # else it is late: another one answered first
             self._replica.hold(block)
-        else:
-            self._blame("a block that nobody asked for")
 
     def _ask(self, sender: PeerId, height: int, now: Now) -> None:
         replica = self._replica
         if height > replica.fin:
             replica.catch_up.saw_height(sender, height)
-            replica.emit([*replica.catch_up.sync(replica.fin, now, sender)])
+            replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
         elif replica.catch_up.help(sender, now):
-            replica.send((sender,), replica.status(bytes(32)))
+            replica.outbox.send((sender,), replica.status(bytes(32)))
 
     def _help(self, sender: PeerId, fin: int, term: int, now: Now) -> None:
         """Answer a message that shows a lower height or term with blocks, FC and TC."""
         replica = self._replica
         if not replica.catch_up.help(sender, now):
             return
-        replica.emit([*replica.catch_up.serve(sender, fin + 1, replica.fin)])
+        replica.outbox.extend(replica.catch_up.serve(sender, fin + 1, replica.fin))
         tc = replica.ballot.state.high_tc
         if tc is not None and term < replica.ballot.term:
-            replica.send((sender,), Proof(replica.committee.symbol, replica.committee.epoch, tc))
+            replica.outbox.send((sender,), Proof(replica.committee.symbol, replica.committee.epoch, tc))
 
     # -- own votes, seen by others ------------------------------------------------------------------
 
@@ -226,10 +222,10 @@ class Inbox:
         seat = replica.committee.seat_of_peer(sender)
         if seat is None:
             return
-        given_up = replica.timeouts.of_seat(seat)
-        votes = replica.votes.newest(seat)
+        given_up = replica.known.timeouts.of_seat(seat)
+        votes = replica.known.votes.newest(seat)
         symbol, epoch = replica.committee.symbol, replica.committee.epoch
-        replica.send((sender,), OwnVotes(symbol, epoch, votes, None if given_up is None else given_up.timeout))
+        replica.outbox.send((sender,), OwnVotes(symbol, epoch, votes, None if given_up is None else given_up.timeout))
 
     def _on_own_votes(self, sender: PeerId, m: OwnVotes) -> None:
         replica = self._replica

@@ -16,8 +16,11 @@ from gossipbook.consensus.certificate import (
     decode_vote,
 )
 from gossipbook.crdt.interpretation import Item
-from gossipbook.ids import SIGNATURE_BYTES, BlockId
+from gossipbook.errors import DecodeError
+from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES, BlockId
 from gossipbook.matching.events import RawEvent
+
+REASON_CAP = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,10 @@ class VoteRecord:
 
 @dataclass(slots=True)
 class VoteState:
-    """What a member must never forget (I6). ``halted`` is empty, ``frozen`` or ``faulty``."""
+    """What a member must never forget (I6).
+
+    ``halted`` is empty, ``frozen`` or ``faulty``; ``observer`` says why the seat may not be used any more, if so.
+    """
 
     term: int = 0
     timed_out: bool = False
@@ -69,6 +75,7 @@ class VoteState:
     committed: Vote | None = None
     proposed: tuple[int, int, BlockId, bytes] | None = None  # term, height, block id, signature
     halted: str = ""
+    observer: str = ""
 
     def encode(self) -> bytes:
         def opt(part: Any) -> Any:
@@ -87,19 +94,19 @@ class VoteState:
                 opt(self.committed),
                 None if self.proposed is None else list(self.proposed),
                 self.halted,
+                self.observer,
             ]
         )
 
     @classmethod
     def decode(cls, raw: bytes) -> "VoteState":
-        term, timed_out, timeout, fc, nc, tc, lock, prepared, committed, proposed, halted = cbor.decode_array(raw, 11)
-        if proposed is not None:
-            at_term, height, block_id, signature = cbor.check_list(proposed, "proposed", 4)
-            cbor.check_bytes(signature, "signature", SIGNATURE_BYTES)
-            proposed = (at_term, height, block_id, signature)
+        parts = cbor.decode_array(raw, 12)
+        term, timed_out, timeout, fc, nc, tc, lock, prepared, committed, proposed, halted, observer = parts
+        if type(timed_out) is not bool:
+            raise DecodeError("vote state: timed_out is true or false")
         return cls(
             term=cbor.check_uint(term, "term"),
-            timed_out=bool(timed_out),
+            timed_out=timed_out,
             timeout=None if timeout is None else decode_timeout(timeout),
             timeout_fc=decode_optional_certificate(fc),
             timeout_nc=decode_optional_certificate(nc),
@@ -107,9 +114,22 @@ class VoteState:
             lock=decode_optional_certificate(lock),
             prepared=None if prepared is None else decode_vote(prepared),
             committed=None if committed is None else decode_vote(committed),
-            proposed=proposed,
+            proposed=None if proposed is None else _decode_proposed(proposed),
             halted=cbor.check_text(halted, "halted", 16),
+            observer=cbor.check_text(observer, "observer", REASON_CAP),
         )
+
+
+def _decode_proposed(raw: object) -> tuple[int, int, BlockId, bytes]:
+    if type(raw) is not list or len(raw) != 4:
+        raise DecodeError("proposed: expected an array of 4")
+    term, height, block_id, signature = raw
+    return (
+        cbor.check_uint(term, "proposed term"),
+        cbor.check_uint(height, "proposed height"),
+        cbor.check_bytes(block_id, "proposed block id", DIGEST_BYTES),
+        cbor.check_bytes(signature, "proposal signature", SIGNATURE_BYTES),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,13 @@ def next_items(ops: OpSet) -> list[tuple[Item, int]]:
 
 
 def unjustly_omitted(
-    items: Sequence[Item], ops: OpSet, limits: Limits, term_started_ms: int, timer_ms: int, inclusion_age_ms: int
+    items: Sequence[Item],
+    ops: OpSet,
+    certified: Interpretation,
+    limits: Limits,
+    term_started_ms: int,
+    timer_ms: int,
+    inclusion_age_ms: int,
 ) -> Item | None:
     """A due item that a fresh block of these items has no excuse to leave out."""
     named = {item.id for item in items}
@@ -101,9 +107,16 @@ def unjustly_omitted(
         budget.take(item)
         per_author[item.author] = per_author.get(item.author, 0) + 1
     somebody_has_two = any(count > 1 for count in per_author.values())
+    newcomers = sum(1 for author in per_author if author not in certified.authors)
     for item, since_ms in next_items(ops):
         due = timer_ms - max(since_ms, term_started_ms) > inclusion_age_ms
-        if due and item.id not in named and item.author not in per_author and (budget.fits(item) or somebody_has_two):
+        if (
+            due
+            and certified.has_room_for(item.author, newcomers)
+            and item.id not in named
+            and item.author not in per_author
+            and (budget.fits(item) or somebody_has_two)
+        ):
             return item
     return None
 

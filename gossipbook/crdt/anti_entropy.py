@@ -18,7 +18,7 @@ REPAIR_OPS_CAP = 1_024
 REPAIR_BYTES_CAP = 512 * 1_024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Repair:
     """What to send to a replica whose frontier was read, and whether it holds something that we miss."""
 
@@ -44,31 +44,42 @@ def repair(
 ) -> Repair:
     """Compare a page of another replica's frontier with ours, over authors in (after, until].
 
-    ``settled``: each author's frontier seq at the last heartbeat (None: no restriction). What is newer is still on its way by gossip, and
-    sending it here as well would double the traffic of a busy pair.
+    ``settled``: each author's frontier seq at the last heartbeat (None: no restriction). What is newer is still on
+    its way by gossip, and sending it here as well would double the traffic of a busy pair.
     """
     by_author = {entry.author: entry for entry in theirs}
-    ops: list[Op] = []
-    evidence: list[Evidence] = []
-    behind = False
+    found = Repair([], [], False)
     size = 0
     for mine in op_set.frontier():
         if mine.author <= after or (until and mine.author > until):
             continue
         their = by_author.pop(mine.author, None)
         log = op_set.logs[mine.author]
-        if log.evidence is not None and (their is None or not their.forked):
-            evidence.append(log.evidence)
-        old = mine.seq if settled is None else settled.get(mine.author, 0)
-        missing = [op for op in log.main if op.seq < old and (their is None or op.seq >= their.seq)]
-        for op in missing:
-            if len(ops) >= REPAIR_OPS_CAP or size + op.size > REPAIR_BYTES_CAP:
-                break
-            ops.append(op)
-            size += op.size
+        if their is not None and their.forked:
+            found.behind = found.behind or not mine.forked
+            continue
+        if log.evidence is not None:
+            if size + log.evidence.size <= REPAIR_BYTES_CAP:
+                found.evidence.append(log.evidence)
+                size += log.evidence.size
+            continue
+        first, last = (0 if their is None else their.seq), mine.seq
+        if settled is not None:
+            last = min(last, settled.get(mine.author, 0))
         if their is not None:
-            behind = behind or their.seq > mine.seq or (their.forked and not mine.forked)
-            if their.seq == mine.seq and their.head != mine.head and log.main:
-                ops.append(log.main[-1])  # Two chains of one author: show ours, so that both see the fork.
-                behind = True
-    return Repair(ops, evidence, behind or bool(by_author))
+            found.behind = found.behind or their.seq > mine.seq
+            if _diverges(log.main, their):
+                first, last = 0, their.seq  # Two chains of one author: show all of ours, so that the fork shows.
+                found.behind = True
+        for op in log.main:
+            if first <= op.seq < last and len(found.ops) < REPAIR_OPS_CAP and size + op.size <= REPAIR_BYTES_CAP:
+                found.ops.append(op)
+                size += op.size
+    found.behind = found.behind or bool(by_author)
+    return found
+
+
+def _diverges(main: list[Op], their: FrontierEntry) -> bool:
+    """Whether our op at the place of their last one is another one."""
+    place = their.seq - 1 - main[0].seq if main else -1
+    return 0 <= place < len(main) and main[place].id != their.head

@@ -69,11 +69,11 @@ class Interpretation:
                 return "an op of a frozen author"
             if author not in self.authors and author not in overlay:
                 newcomers += 1
+            if not self.admitted(author):
+                return "an author who is not admitted"
             if isinstance(item, Evidence):
                 overlay[author] = state._replace(frozen=True)
                 continue
-            if not self.admitted(author):
-                return "an author who is not admitted"
             if item.seq != state.next_seq or item.prev != state.head:
                 return "an op that does not follow its author's last"
             overlay[author] = AuthorState(item.seq + 1, item.id)

@@ -135,6 +135,9 @@ def sign_op(
     expiry_ms: int = 0,
 ) -> Op:
     """Make an author's next op. ``expiry_ms``: block time after which its places are void; 0 for never."""
+    numbers = [seq, expiry_ms, *(int(number) for command in commands for number in command)]
+    if min(numbers) < 0 or max(numbers) > cbor.MAX_INT:
+        raise ValueError("the numbers of an op are from 0 to 2**63 - 1")
     body = [OP_VERSION, chain_id, pair, identity.public_key, seq, prev, expiry_ms]
     signed = cbor.encode([*body, [(KINDS[type(command)], *map(int, command)) for command in commands]])
     return open_op(signed, identity.sign(DOMAIN_OP, chain_id, signed))
@@ -154,8 +157,9 @@ def decode_evidence(raw: bytes) -> Evidence:
         raise DecodeError("evidence: too large")
     ops = []
     for item in cbor.decode_array(raw, 2):
-        signed, signature = cbor.check_list(item, "evidence", 2) if len(item) == 2 else (None, None)
-        ops.append(open_op(signed, signature))
+        if len(cbor.check_list(item, "evidence", 2)) != 2:
+            raise DecodeError("evidence: expected two pairs of signed bytes and signature")
+        ops.append(open_op(*item))
     return Evidence(*ops)
 
 
@@ -168,7 +172,7 @@ def open_op(signed: object, signature: object) -> Op:
     signed = cbor.check_blob(signed, "op", OP_BYTES_CAP)
     signature = cbor.check_bytes(signature, "op signature", SIGNATURE_BYTES)
     version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
-    if version != OP_VERSION:
+    if cbor.check_uint(version, "version") != OP_VERSION:
         raise DecodeError(f"op: version {version!r}; this build knows {OP_VERSION}")
     decoded = tuple(_decode_command(item) for item in cbor.check_list(commands, "commands", MAX_COMMANDS_PER_OP))
     if not decoded:

@@ -13,13 +13,14 @@ from enum import Enum
 from gossipbook import cbor
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import Evidence, Op, evidence_id
-from gossipbook.ids import Digest, OpId, PublicKey, digest
+from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.manifest import Limits
 
 POOL_OPS_CAP = 65_536
 POOL_BYTES_CAP = 64 * 2**20
 POOL_AUTHORS_CAP = 20_000
 PARKED_PER_AUTHOR_CAP = 256
+PARKED_CAP = POOL_OPS_CAP // 4  # ops beyond gaps may not crowd out those that blocks can take
 
 
 class Inserted(Enum):
@@ -35,7 +36,6 @@ class Inserted(Enum):
     WINDOW = "author-window-full"
     POOL_FULL = "pool-full"
     TABLE_FULL = "author-table-full"
-    WRONG_PREV = "wrong-prev"
     TOO_LARGE = "op-too-large"
 
 
@@ -53,7 +53,10 @@ class AuthorLog:
 
 @dataclass(frozen=True, slots=True)
 class FrontierEntry:
-    """How far one author's pending chain reaches here: its last main op, and whether it forks after that."""
+    """How far one author's pending chain reaches here: one above its last main op, and that op's id.
+
+    ``forked``: there is evidence against the author; seq and head are then zero, for nothing of theirs counts.
+    """
 
     author: PublicKey
     seq: int
@@ -71,6 +74,8 @@ class OpSet:
         self.bodies: dict[OpId, Op] = {}
         self.evidence: dict[OpId, Evidence] = {}
         self.bytes = 0
+        self.in_chains = 0  # ops in main chains; the rest of the pool is parked
+        self._pinned: frozenset[OpId] = frozenset()
 
     def __len__(self) -> int:
         return len(self.bodies)
@@ -80,7 +85,7 @@ class OpSet:
     def insert(self, op: Op, timer_ms: int, *, solicited: bool = False) -> tuple[Inserted, list[Op]]:
         """Offer an op whose signature is good.
 
-        ``solicited``: a block or a TIMEOUT names it, so local caps do not apply. Returns what became of it, and
+        ``solicited``: a block names it, so local caps do not apply. Returns what became of it, and
         the ops that joined the main chain because of it, in order.
         """
         if op.id in self.bodies:
@@ -93,10 +98,11 @@ class OpSet:
         if log is None:
             log = self.logs[op.author] = AuthorLog()
         others = log.by_seq.setdefault(op.seq, {})
-        if len(others) >= 2 and not solicited:
-            if op.id > max(others):
+        spare = sorted(op_id for op_id in others if op_id not in self._pinned)
+        if len(others) >= 2 and len(spare) >= 2 and not solicited:
+            if op.id > spare[-1]:
                 return Inserted.FORKED, []
-            self._forget(log, others[max(others)])
+            self._forget(log, others[spare[-1]])
         others[op.id] = op
         self.bodies[op.id] = op
         self.bytes += op.size
@@ -109,7 +115,7 @@ class OpSet:
 
     def add_evidence(self, evidence: Evidence, timer_ms: int) -> bool:
         """Take evidence whose signatures are good; True if the author was not known to equivocate."""
-        if self._certified.author(evidence.author).frozen:
+        if self._certified.author(evidence.author).frozen or not self._certified.admitted(evidence.author):
             return False
         log = self.logs.get(evidence.author)
         fresh = log is None or log.evidence is None
@@ -120,8 +126,12 @@ class OpSet:
         if log.evidence is None:
             log.evidence = self.evidence[evidence.id] = evidence
         for op in (evidence.first, evidence.second):
-            self.insert(op, timer_ms, solicited=True)
+            self.insert(op, timer_ms)  # Refused or not: the evidence holds both.
         return fresh
+
+    def pin(self, ids: Iterable[OpId]) -> None:
+        """Keep these ops whatever happens: blocks that may yet become final name them. Replaces the last call's."""
+        self._pinned = frozenset(ids)
 
     def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
         """Follow the certified state of an author after a block changed it.
@@ -133,6 +143,7 @@ class OpSet:
             return []
         state = self._certified.author(author)
         if state.frozen:
+            self._set_main(log, [])
             for op in [op for ops in log.by_seq.values() for op in ops.values()]:
                 self._forget(log, op)
             del self.logs[author]
@@ -145,7 +156,7 @@ class OpSet:
         before = log.main
         covered = sum(1 for op in before if op.seq < state.next_seq)
         follows = not covered or before[covered - 1].id == state.head
-        log.main = before[covered:] if follows else []
+        self._set_main(log, before[covered:] if follows else [])
         log.eligible_since_ms = timer_ms
         grown = self._grow(log, state, timer_ms)
         if not log.held and log.evidence is None:
@@ -193,11 +204,10 @@ class OpSet:
         entries = []
         for author in sorted(self.logs):
             log = self.logs[author]
-            if not log.main and log.evidence is None:
-                continue
-            state = self._certified.author(author)
-            seq, head = (log.main[-1].seq, log.main[-1].id) if log.main else (state.next_seq - 1, state.head)
-            entries.append(FrontierEntry(author, seq + 1, head, log.evidence is not None))
+            if log.evidence is not None:
+                entries.append(FrontierEntry(author, 0, ZERO_DIGEST, True))  # The fork, and all that descends from it.
+            elif log.main:
+                entries.append(FrontierEntry(author, log.main[-1].seq + 1, log.main[-1].id, False))
         return entries
 
     def digest(self) -> Digest:
@@ -213,8 +223,6 @@ class OpSet:
             return Inserted.FROZEN
         if op.seq < state.next_seq:
             return Inserted.STALE
-        if op.seq == state.next_seq and op.prev != state.head:
-            return Inserted.WRONG_PREV
         if not self._certified.admitted(op.author):
             return Inserted.NOT_ADMITTED
         if solicited:
@@ -227,8 +235,10 @@ class OpSet:
         if log is None:
             full = len(self.logs) >= POOL_AUTHORS_CAP
         else:
-            gap = op.seq != state.next_seq + len(log.main)
-            full = gap and log.held - len(log.main) >= PARKED_PER_AUTHOR_CAP
+            head = log.main[-1].id if log.main else state.head
+            gap = op.seq != state.next_seq + len(log.main) or op.prev != head
+            parked = log.held - len(log.main)
+            full = gap and (parked >= PARKED_PER_AUTHOR_CAP or len(self.bodies) - self.in_chains >= PARKED_CAP)
         if full or len(self.bodies) >= POOL_OPS_CAP or self.bytes + op.size > POOL_BYTES_CAP:
             return Inserted.POOL_FULL
         return None
@@ -246,16 +256,21 @@ class OpSet:
             if not main:
                 log.eligible_since_ms = timer_ms
             main.append(op)
+            self.in_chains += 1
             grown.append(op)
             head = op.id
             seq += 1
         return grown
 
+    def _set_main(self, log: AuthorLog, main: list[Op]) -> None:
+        self.in_chains += len(main) - len(log.main)
+        log.main = main
+
     def _note_fork(self, log: AuthorLog, seq: int) -> None:
         """End the main chain at the lowest fork and keep evidence of it."""
         if log.fork_seq is None or seq < log.fork_seq:
             log.fork_seq = seq
-            log.main = [op for op in log.main if op.seq < seq]
+            self._set_main(log, [op for op in log.main if op.seq < seq])
         if log.evidence is None:
             first, second = sorted(log.by_seq[seq].values(), key=lambda op: op.id)[:2]
             log.evidence = Evidence(first, second)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import Cancel, CancelAll, Place, Side
+from gossipbook.matching.commands import Cancel, CancelAll, Place, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class _Overlay:
 
     def add(self, certified: Interpretation, author: PublicKey, command: object) -> None:
         if isinstance(command, Place):
+            if command.tif in (TimeInForce.IOC, TimeInForce.FOK):
+                return  # It never rests.
             key = (command.side, command.price_ticks)
             self.pending[key] = self.pending.get(key, 0) + command.qty_lots
         elif isinstance(command, Cancel):

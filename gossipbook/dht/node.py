@@ -67,6 +67,9 @@ class DhtNode:
         """Join through these addresses (names are resolved); how many of them answered as nodes of this network."""
         resolved: dict[Address, None] = {}
         for host, port in list(addresses)[: self.config.seeds_cap]:
+            if not 0 < port <= 65_535:
+                self._protocol.stats["bootstrap_unresolved"] += 1
+                continue
             for address in await self._resolve(host, port):
                 resolved[address] = None
         resolved.pop(self.address, None)
@@ -134,7 +137,7 @@ class DhtNode:
         family = self._protocol.transport.get_extra_info("socket").family
         try:
             infos = await trio.socket.getaddrinfo(host, port, family, socket.SOCK_DGRAM)
-        except OSError as error:
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name of a host at all.
             self._protocol.stats["bootstrap_unresolved"] += 1
             log.warning("bootstrap address %s:%s: %s", host, port, error)
             return []
@@ -263,7 +266,7 @@ async def _bind(host: str, port: int) -> socket.socket:
     where = f"dht: cannot listen on UDP {host}:{port}"
     try:
         infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(f"{where}: {error}; give an address of this machine") from None
     family, _, _, _, address = infos[0]
     sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -283,7 +286,7 @@ async def _claim(host: str, port: int, sock: socket.socket) -> Address:
     where = f"dht: cannot advertise UDP {host}:{port}"
     try:
         infos = await trio.socket.getaddrinfo(host, None, sock.family, socket.SOCK_DGRAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise ConfigError(f"{where}: {error}; give an address of the kind that is listened on") from None
     address = (str(infos[0][4][0]), port)
     if not 0 < port <= 65_535 or not datagram.believable(address, address):

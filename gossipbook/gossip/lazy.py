@@ -5,6 +5,7 @@ Upon a promise that was not kept in time: ask the next announcer. A peer's broke
 """
 
 from collections import Counter
+from collections.abc import Container
 
 from gossipbook.gossip.config import GossipConfig
 from gossipbook.gossip.messages import MessageId
@@ -37,12 +38,14 @@ class Promises:
         """The message came, from whomever."""
         self._open.pop(message_id)
 
-    def overdue(self, timer_ms: int) -> dict[PeerId, list[MessageId]]:
-        """Count broken promises; whom to ask now for which ids."""
+    def overdue(self, timer_ms: int, live: Container[PeerId]) -> dict[PeerId, list[MessageId]]:
+        """Count the broken promises of those who are still there; whom of them to ask now for which ids."""
         late = [(i, held) for i, held in self._open.items() if held[1] <= timer_ms]
         asks: dict[PeerId, list[MessageId]] = {}
         for message_id, (peer, _, others) in late:
-            self.broken[peer] += 1
+            if peer in live:
+                self.broken[peer] += 1
+            others = [other for other in others if other in live]
             if not others:
                 self._open.pop(message_id)
                 continue

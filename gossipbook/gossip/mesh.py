@@ -38,7 +38,7 @@ class Mesh:
 
     def on_graft(self, peer: PeerId, topic: Topic, now: Now) -> list[Effect]:
         members = self._mesh.get(topic)
-        if members is None:
+        if members is None or peer not in self._links:
             return [_prune(peer, topic, self._config.prune_backoff_s)]
         if peer in members:
             return []

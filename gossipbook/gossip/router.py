@@ -28,7 +28,7 @@ from gossipbook.gossip.messages import (
     Topic,
 )
 from gossipbook.ids import PeerId
-from gossipbook.ordered import BoundedDict
+from gossipbook.ordered import BoundedCounter, BoundedDict
 
 
 class Router:
@@ -45,7 +45,7 @@ class Router:
         self._promises = Promises(config)
         self._ihaves: Counter[PeerId] = Counter()
         self.mesh = Mesh(config, rng, self._links)
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = BoundedCounter()
         for topic in topics:
             self.mesh.join(topic)
 
@@ -118,9 +118,9 @@ class Router:
             followers = self.followers(topic)
             effects += self.mesh.heartbeat(topic, followers, now)
             effects += self._announce(topic, followers)
-        for peer, ids in self._promises.overdue(now.timer_ms).items():
-            if peer in self._links:
-                effects.append(Send((peer,), IWant(tuple(ids)), Lane.DIGESTS))
+        for peer, ids in self._promises.overdue(now.timer_ms, self._links).items():
+            for start in range(0, len(ids), IHAVE_IDS_CAP):
+                effects.append(Send((peer,), IWant(tuple(ids[start : start + IHAVE_IDS_CAP])), Lane.DIGESTS))
         self._cache.shift()
         return effects
 

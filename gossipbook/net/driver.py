@@ -17,6 +17,7 @@ import trio
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.link import Link
+from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.requests import Query, Watch
@@ -48,7 +49,7 @@ class Driver:
         self.subscribers: list[Subscriber] = []
         self.on_request: AnswerRequest | None = None
         self.on_link_down: list[Callable[[LinkId], None]] = []
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = BoundedCounter()
         self._send_inbox, self._inbox = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
         self._turns: deque[list[Effect]] = deque()
         self._decided = trio.Event()

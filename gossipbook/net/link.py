@@ -13,6 +13,7 @@ import trio
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import DecodeError, LinkClosed
 from gossipbook.net.transport import Channel
+from gossipbook.ordered import BoundedCounter
 from gossipbook.wire.codec import decode_message, encode_message
 from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
 from gossipbook.wire.handshake import Hello
@@ -35,7 +36,7 @@ class Link:
         self.hello = hello
         self.id = link_id
         self.outbound = outbound
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = BoundedCounter()
         self.end_reason = ""
         self._lanes: tuple[deque[bytes], ...] = tuple(deque() for _ in Lane)
         self._bytes = 0

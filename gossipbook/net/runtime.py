@@ -29,6 +29,7 @@ from gossipbook.net.link import Link
 from gossipbook.net.settings import NetSettings
 from gossipbook.net.tls import make_server_context
 from gossipbook.net.transport import Channel, accept, dial, shake_hands
+from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.peer import Peer
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
@@ -55,12 +56,13 @@ class Runtime:
         self.addresses: tuple[Address, ...] = ()
         self.local_address = ""  # where this machine itself reaches the listener
         self.dht: DhtNode | None = None
-        self.rejected: Counter[str] = Counter()
+        self.rejected: Counter[str] = BoundedCounter()
+        self.failed_dials = 0
         self.started_ms = system_now().wall_ms
         self._book = AddressBook()
         self._tls: tuple[ssl.SSLContext, bytes] | None = None
         self._half_open = 0
-        self._per_address: Counter[str] = Counter()
+        self._per_address: Counter[str] = BoundedCounter()
         self._dialling: dict[Address, None] = {}
         self._clients = 0
         for matcher in manifest.matchers:
@@ -135,7 +137,7 @@ class Runtime:
             elif isinstance(error, HandshakeError):
                 self.rejected[f"handshake: {error.reason}"] += 1
             else:
-                self.rejected[f"connection: {str(error).split(':')[0][:60]}"] += 1
+                self.rejected["connection: not a websocket, or ended in the handshake"] += 1
 
     # -- links --------------------------------------------------------------------------------------
 
@@ -212,7 +214,10 @@ class Runtime:
                 del self._dialling[address]
                 await self._run_link(channel, hello, outbound=True)
                 self._book.failed(address)
-        except* (LinkClosed, HandshakeError, OSError) as group:
+        except* (LinkClosed, OSError):
+            self._book.failed(address)
+            self.failed_dials += 1
+        except* HandshakeError as group:
             self._book.failed(address)
             self._count_refusals(group)
         finally:

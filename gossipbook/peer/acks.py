@@ -75,6 +75,11 @@ class Acks:
         tracked = self._tracked.get(op_id)
         return [] if tracked is None else self._hold(op_id, tracked, seat)
 
+    def unrelayed(self, cap: int) -> list[OpId]:
+        """Ops that are durable here and that too few members are known to hold, to ask about again."""
+        waiting = [op_id for op_id, tracked in self._tracked.items() if tracked.level == AckLevel.DURABLE]
+        return waiting[:cap]
+
     def asked(self, op_id: OpId, link: LinkId) -> None:
         """A peer wants to know when an op is held here that is not yet."""
         askers = self._asks.get(op_id) or []

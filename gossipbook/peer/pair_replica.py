@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from gossipbook.consensus.block import Block
+from gossipbook.consensus.block import Block, decode_block
 from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
@@ -33,12 +33,12 @@ from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import OpId, PeerId, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
-from gossipbook.ordered import BoundedDict
+from gossipbook.ordered import BoundedCounter, BoundedDict
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.events import LOCAL
+from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news
 from gossipbook.peer.orders import OrderLog
 from gossipbook.requests import Ack, AckLevel
-from gossipbook.wire.codec import encode_message
 
 RECENT_ITEMS_CAP = 4_096
 BODIES_CHUNK_BYTES = 64 * 1024
@@ -70,7 +70,7 @@ class PairReplica:
         self._identity, self._config, self._manifest = identity, config, manifest
         self.replica = self._make_replica(seat, None)
         self.acks = Acks(committee, seat)
-        self.counts: Counter[str] = Counter()
+        self.counts: Counter[str] = BoundedCounter()
         self.orders = OrderLog()
         self.ops_certified = 0
         self.commands_certified = 0
@@ -145,6 +145,9 @@ class PairReplica:
         height = self.acks.height_of(op.id)
         if height is not None:
             return self._tell([(link, Ack(self.symbol, op.id, AckLevel.CERTIFIED, height, ""))])
+        state = self.certified.author(op.author)
+        if op.seq == state.next_seq and op.prev != state.head:
+            return self._refuse(op, link, "wrong-prev")
         outcome, effects = self._insert(op, now, solicited=False, follower=link)
         if outcome is Inserted.DUPLICATE:
             self.acks.track(op, link)
@@ -160,10 +163,12 @@ class PairReplica:
             case Bodies(_, items) if len(items) == 1:
                 return self._judge_item(items[0], now)
             case FinalizedBlock() | CastVote() | GiveUp() | Propose():
-                news = not isinstance(message, FinalizedBlock) or message.fc.height > self.replica.fin
-                before = sum(self.replica.faults.values())
-                effects = self._step(Message(sender, message), now)
-                return news and sum(self.replica.faults.values()) == before, effects
+                news = is_news(message, self.replica)
+                fault = genuine_fault(message, self.committee, self.verifier) if news else None
+                if fault is not None:
+                    self.replica.faults[fault] += 1
+                    return False, []
+                return news, self._step(Message(sender, message), now)
             case _:
                 self.counts["a message that does not belong on a topic"] += 1
                 return False, []
@@ -192,8 +197,7 @@ class PairReplica:
             if fault is not None:
                 self.counts[fault] += 1
                 continue
-            solicited = self.replica.catch_up.wants(item.id)
-            self.replica.catch_up.got(item.id)
+            solicited = self.replica.catch_up.got(item.id)
             if isinstance(item, Evidence):
                 if self.ops.add_evidence(item, now.timer_ms):
                     self._grew = True
@@ -276,20 +280,22 @@ class PairReplica:
                 return self._on_held(sender, message)
             case Frontier():
                 return self._on_frontier(sender, message)
-            case FinalizedBlock(_, _, _, _, items):
-                effects = self._take_chain_bodies(items, now) if items else []
-                return effects + self._step(Message(sender, message), now)
+            case FinalizedBlock():
+                return self._take_chain_bodies(message, now) + self._step(Message(sender, message), now)
             case Status():
                 effects = self._step(Message(sender, message), now)
                 return effects + self._compare(sender, message)
             case _:
                 return self._step(Message(sender, message), now)
 
-    def _take_chain_bodies(self, items: tuple[Item, ...], now: Now) -> list[CoreEffect]:
+    def _take_chain_bodies(self, message: FinalizedBlock, now: Now) -> list[CoreEffect]:
         """Bodies that came along with a finalized block: needed, not gossip."""
         effects: list[CoreEffect] = []
-        for item in items:
-            if self._fault(item) is not None:
+        if message.fc.height <= self.replica.fin or finality_fault(message, self.committee, self.verifier):
+            return effects
+        named = set(decode_block(message.block).op_ids)
+        for item in message.items:
+            if item.id not in named or self._fault(item) is not None:
                 continue
             if isinstance(item, Evidence):
                 self.ops.add_evidence(item, now.timer_ms)
@@ -379,6 +385,7 @@ class PairReplica:
     def heartbeat(self, peers: tuple[PeerId, ...]) -> list[CoreEffect]:
         """Say where this replica is to its neighbours on the topic."""
         self._exchanged = False
+        self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
         self._settled = {entry.author: entry.seq for entry in self.ops.frontier()}
         return [Send(peers, self.replica.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
 
@@ -400,8 +407,9 @@ class PairReplica:
 
     def _relay_on_topic(self, effect: Send) -> CoreEffect:
         """A vote for a member to whom there is no live link goes by the topic."""
-        message_id = hashlib.sha256(encode_message(effect.message)).digest()
-        return Publish(self.symbol, message_id, effect.message, tuple(p for p in effect.to if p in self.live))
+        message_id = self.message_id(effect.message)
+        assert message_id is not None
+        return Publish(self.symbol, message_id, effect.message)
 
     def _on_finalized(self, final: Finalized) -> list[CoreEffect]:
         told: list[tuple[LinkId, Ack]] = []
@@ -427,6 +435,12 @@ class PairReplica:
                 return items[0].id
             case FinalizedBlock():
                 return final_id(self.symbol, message.fc.height, message.fc.block_id)
+            case CastVote():
+                return hashlib.sha256(message.vote.signature).digest()
+            case GiveUp():  # What is unsigned beside a TIMEOUT makes no other message of it.
+                return hashlib.sha256(message.timeout.signature).digest()
+            case Propose():
+                return hashlib.sha256(message.signature).digest()
             case _:
                 return None
 

@@ -18,7 +18,7 @@ from gossipbook.gossip.router import Router
 from gossipbook.identity import Identity, SignatureCheck, Verifier
 from gossipbook.ids import PeerId, peer_id
 from gossipbook.manifest import Manifest
-from gossipbook.ordered import BoundedDict
+from gossipbook.ordered import BoundedCounter, BoundedDict
 from gossipbook.peer.checks import signature_checks
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import (
@@ -63,7 +63,7 @@ class Peer:
         self.router = Router(followed, self.config.gossip, rng)
         self.links: dict[LinkId, str] = {}
         self.faults: Counter[LinkId] = Counter()
-        self.rejected: Counter[str] = Counter()
+        self.rejected: Counter[str] = BoundedCounter()
         self._payloads: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
         self._decoded: BoundedDict[bytes, Any] = BoundedDict(1_024)
 
@@ -184,8 +184,8 @@ class Peer:
         pair = self.pairs.get(push.topic)
         try:
             message = self._decoded.pop(key) or decode_message(push.payload)
-        except DecodeError as error:
-            return self._fault(link, f"malformed gossip: {error}")
+        except DecodeError:
+            return self._fault(link, "malformed gossip")
         if pair is None or getattr(message, "pair", None) != push.topic:
             return self._fault(link, "gossip on a topic that is not its own")
         message_id = pair.message_id(message) or key
@@ -217,6 +217,7 @@ class Peer:
     def _heartbeat(self, now: Now) -> list[CoreEffect]:
         effects: list[CoreEffect] = [*self.router.heartbeat(now)]
         effects.append(SetTimer(self.router.next_heartbeat_ms(), Heartbeat()))
+        self.faults = Counter({link: count - 1 for link, count in self.faults.items() if count > 1})
         for symbol, pair in self.pairs.items():
             neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.peers])
             effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links))
@@ -225,9 +226,10 @@ class Peer:
     def _fault(self, link: LinkId, reason: str) -> list[CoreEffect]:
         """A remote broke the rules: count it, and close the link of one that does so again and again."""
         if reason:
-            self.rejected[reason.split(":")[0]] += 1
+            self.rejected[reason] += 1
         self.faults[link] += 1
-        if self.faults[link] == self.config.faults_per_link_cap:
+        if self.faults[link] >= self.config.faults_per_link_cap:
+            self.links.pop(link, None)  # What else is on its way from there is not looked at.
             return [Disconnect(link, "too many forged or malformed messages")]
         return []
 

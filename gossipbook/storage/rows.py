@@ -43,6 +43,7 @@ class FinalRow:
     id: BlockId
     body: bytes
     fc: bytes
+    checksum: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,8 @@ def to_row(record: object) -> Row:
         case BlockRecord(pair, block):
             return BlockRow(pair, block.id, block.height, block.raw)
         case FinalRecord(pair, block, fc):
-            return FinalRow(pair, block.height, block.id, block.raw, cbor.encode(fc.encode()))
+            raw = cbor.encode(fc.encode())
+            return FinalRow(pair, block.height, block.id, block.raw, raw, hashlib.sha256(raw).digest())
         case VoteRecord(pair, epoch, state):
             return VoteRow(pair, epoch, state, hashlib.sha256(state).digest())
         case _:
@@ -92,12 +94,14 @@ def read_block(pair: str, block_id: BlockId, body: bytes) -> Block:
     return block
 
 
-def read_certificate(pair: str, height: int, raw: bytes) -> Certificate:
+def read_certificate(row: FinalRow) -> Certificate:
+    where = f"the certificate of block {row.height} of {row.pair}"
+    if hashlib.sha256(row.fc).digest() != row.checksum:
+        raise JournalError(f"{where} is damaged: its checksum differs")
     try:
-        certificate = decode_certificate(cbor.decode(raw))
+        return decode_certificate(cbor.decode(row.fc))
     except DecodeError as error:
-        raise JournalError(f"the certificate of block {height} of {pair} is damaged: {error}") from None
-    return certificate
+        raise JournalError(f"{where} is damaged: {error}") from None
 
 
 def read_votes(row: VoteRow) -> VoteState:
@@ -122,7 +126,7 @@ def assemble(
         if row.height != len(chain) + 1:
             raise JournalError(f"block {len(chain) + 1} of {pair} is missing")
         block = read_block(pair, row.id, row.body)
-        fc = read_certificate(pair, row.height, row.fc)
+        fc = read_certificate(row)
         if (fc.height, fc.block_id) != (block.height, block.id):
             raise JournalError(f"block {row.height} of {pair} has another block's certificate")
         named: list[Item] = []
@@ -144,5 +148,5 @@ def _replay_order(item: Item) -> tuple[bytes, int, bytes]:
 
 def final_message(row: FinalRow, epoch: int, items: Iterable[ItemRow]) -> FinalizedBlock:
     """A stored block with its op bodies, for one who catches up."""
-    fc = read_certificate(row.pair, row.height, row.fc)
+    fc = read_certificate(row)
     return FinalizedBlock(row.pair, epoch, row.body, fc, tuple(read_item(item) for item in items))

@@ -29,7 +29,7 @@ CREATE TABLE items (pair TEXT NOT NULL, id BLOB NOT NULL, evidence INTEGER NOT N
 CREATE TABLE blocks (pair TEXT NOT NULL, id BLOB NOT NULL, height INTEGER NOT NULL, body BLOB NOT NULL,
     PRIMARY KEY (pair, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE finals (pair TEXT NOT NULL, height INTEGER NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL,
-    fc BLOB NOT NULL, PRIMARY KEY (pair, height)) STRICT, WITHOUT ROWID;
+    fc BLOB NOT NULL, checksum BLOB NOT NULL, PRIMARY KEY (pair, height)) STRICT, WITHOUT ROWID;
 CREATE TABLE votes (pair TEXT NOT NULL, epoch INTEGER NOT NULL, state BLOB NOT NULL, checksum BLOB NOT NULL,
     PRIMARY KEY (pair, epoch)) STRICT, WITHOUT ROWID;
 """
@@ -137,8 +137,9 @@ class SqliteJournal:
                     execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?)", (pair, item_id, is_evidence, body))
                 case BlockRow(pair, block_id, height, body):
                     execute("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?)", (pair, block_id, height, body))
-                case FinalRow(pair, height, block_id, body, fc):
-                    execute("INSERT INTO finals VALUES (?, ?, ?, ?, ?)", (pair, height, block_id, body, fc))
+                case FinalRow(pair, height, block_id, body, fc, checksum):
+                    row = (pair, height, block_id, body, fc, checksum)
+                    execute("INSERT INTO finals VALUES (?, ?, ?, ?, ?, ?)", row)
                     execute("DELETE FROM blocks WHERE pair = ? AND height <= ?", (pair, height))
                 case VoteRow(pair, epoch, state, checksum):
                     execute("INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?)", (pair, epoch, state, checksum))
@@ -206,6 +207,8 @@ def stored_blocks(connection: sqlite3.Connection, pair: str, first: int, last: i
         items = []
         for op_id in read_block(pair, final.id, final.body).op_ids:
             item = connection.execute("SELECT * FROM items WHERE pair = ? AND id = ?", (pair, op_id)).fetchone()
+            if item is None:
+                raise JournalError(f"block {final.height} of {pair} names op {op_id.hex()[:10]}, which is missing")
             items.append(ItemRow(item[0], item[1], bool(item[2]), item[3]))
         found.append(final_message(final, epoch, items))
     return found

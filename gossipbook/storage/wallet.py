@@ -4,6 +4,7 @@ A wallet that forgot its last op would sign another one with the same sequence n
 an op is durable here before anybody sees it, and uncertified ops are kept and sent again.
 """
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,6 +32,8 @@ class Wallet:
     def __init__(self, identity: Identity, chain_id: ChainId, path: Path | None = None) -> None:
         self.identity = identity
         self.chain_id = chain_id
+        if path is not None:
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # ops that were not sent yet are nobody else's
         self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")

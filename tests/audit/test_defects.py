@@ -160,6 +160,8 @@ def test_lines_that_are_not_json(net: Network, tmp_path: Path) -> None:
         report = verify_lines(tmp_path, [*lines[:AT], bad, *lines[AT + 1 :]])
         assert report.verdict is Verdict.INVALID
         assert has_reason(report, f"line {AT + 1}"), report.reasons
+    twice = lines[AT].replace('"kind":"block"', '"kind":"block","kind":"block"')
+    assert has_reason(verify_lines(tmp_path, [*lines[:AT], twice]), f"line {AT + 1}", "a key appears twice")
     path = write(tmp_path / "latin", lines)
     path.write_bytes(path.read_bytes().replace(b'"kind":"block"', b'"kind":"bl\xffck"', 1))
     assert has_reason(verify_exports([path]), "line 2", "not JSON")

@@ -246,6 +246,8 @@ def test_ops_that_are_not_eligible(tmp_path: Path) -> None:
     assert has_reason(said([a1]), f"{SYMBOL} block 1", "has seq 1 and does not follow")
     elsewhere = sign_op(ann.identity, manifest.chain_id, SYMBOL, 1, b0.id, [Cancel(1)])
     assert has_reason(said([a0], [elsewhere]), f"{SYMBOL} block 2", "does not follow its author's last")
+    skipping = sign_op(ann.identity, manifest.chain_id, SYMBOL, 2, a0.id, [Cancel(1)])
+    assert has_reason(said([a0], [skipping]), f"{SYMBOL} block 2", "has seq 2 and does not follow its author's last")
     e0, e1 = (sign_op(eve.identity, manifest.chain_id, SYMBOL, 0, ZERO_DIGEST, [Cancel(n)]) for n in (1, 2))
     proof = Evidence(*sorted((e0, e1), key=lambda op: op.id))
     assert has_reason(said([proof, e0]), f"{SYMBOL} block 1", "is of a frozen author")

@@ -31,9 +31,7 @@ class Author:
 
     def sign(self, *commands: Command, expiry_ms: int = 0) -> Op:
         prev = self.ops[-1].id if self.ops else GENESIS_PREV
-        op = sign_op(
-            self.identity, self.manifest.chain_id, SYMBOL, len(self.ops), prev, commands, expiry_ms
-        )
+        op = sign_op(self.identity, self.manifest.chain_id, SYMBOL, len(self.ops), prev, commands, expiry_ms)
         self.ops.append(op)
         return op
 
@@ -47,7 +45,9 @@ class Author:
 class Cluster:
     """A world of ``n`` members in seat order, with a network whose faults can be set."""
 
-    def __init__(self, n: int = 4, fault_model: str = "byzantine", *, seed: int = 1, followers: int = 0, **parts: object):
+    def __init__(
+        self, n: int = 4, fault_model: str = "byzantine", *, seed: int = 1, followers: int = 0, **parts: object
+    ):
         self.manifest, identities = network(n, fault_model, **parts)
         self.members: list[Identity] = seated(self.manifest, identities)
         self.followers = [identity(f"follower {i}") for i in range(followers)]

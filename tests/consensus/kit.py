@@ -61,6 +61,7 @@ from gossipbook.matching.commands import Cancel, CancelAll, Command, OrderType, 
 SYMBOL = "GOLD/USD"
 START_MS = 1_700_000_000_000
 SEATS = "abcdefg"
+
 VERIFIER = Verifier()  # verdicts are pure, so that all benches may share them
 
 
@@ -75,9 +76,7 @@ def network(n: int = 4, fault_model: str = "byzantine", **parts: Any) -> tuple[M
     pairs = parts.pop("pairs", (Pair(SYMBOL),))
     limits = Limits(**parts.pop("limits", {}))
     timing = Timing(**parts.pop("timing", {}))
-    manifest = Manifest(
-        "test", pairs, matchers, n, fault_model=fault_model, limits=limits, timing=timing, **parts
-    )
+    manifest = Manifest("test", pairs, matchers, n, fault_model=fault_model, limits=limits, timing=timing, **parts)
     return manifest, identities
 
 
@@ -220,9 +219,7 @@ class Bench:
 
     # -- what there is to talk about ----------------------------------------------------------------
 
-    def op(
-        self, name: str, author: str, *commands: Command, expiry_ms: int = 0, seq: int | None = None
-    ) -> Op:
+    def op(self, name: str, author: str, *commands: Command, expiry_ms: int = 0, seq: int | None = None) -> Op:
         """Sign an author's next op; ``seq`` signs another one at an old place (an equivocation)."""
         at, prev = self.heads.get(author, (0, GENESIS_PREV))
         if seq is not None:
@@ -241,8 +238,7 @@ class Bench:
             if isinstance(item, Evidence):
                 self.op_set.add_evidence(item, self.timer_ms)
             else:
-                solicited = self.replica.catch_up.wants(item.id)
-                self.replica.catch_up.got(item.id)
+                solicited = self.replica.catch_up.got(item.id)
                 _, grown = self.op_set.insert(item, self.timer_ms, solicited=solicited)
                 for op in grown:  # What the composition of a pair does.
                     self.replica.stored(op)

@@ -2,11 +2,12 @@
 
 import pytest
 
-from gossipbook.peer.events import Begun
+from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
+from gossipbook.peer.events import Begun, LinkDown
 from gossipbook.peer.peer import Peer
 from gossipbook.requests import AckLevel
 
-from .cluster import S, Author, Cluster
+from .cluster import Author, Cluster, S
 from .kit import SYMBOL, buy, sell
 
 SIZES = [(n, "crash") for n in range(1, 8)] + [(n, "byzantine") for n in range(4, 8)]
@@ -177,3 +178,99 @@ def test_an_op_that_expired_in_a_minority_does_not_execute_after_the_heal() -> N
     assert stale.id in cluster.certified()
     assert cluster.pair(1).certified.engine.depth(1, 5) == []
     assert cluster.pair(1).certified.author(alice.identity.public_key).next_seq == 1
+
+
+# -- links that are not there -----------------------------------------------------------------------------
+
+
+def joined(n: int, edges: set[tuple[int, int]]) -> Cluster:
+    """A committee in which only these pairs of seats have a link; everything else goes by the topic."""
+    cluster = Cluster(n).start()
+    for i in range(n):
+        for j in range(n):
+            if i != j and (i, j) not in edges and (j, i) not in edges:
+                cluster.world.push(0, cluster.ids[i], LinkDown(cluster.ids[j]))
+    cluster.world.run(10)
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("n", "edges"),
+    [
+        (7, {(i, (i + 1) % 7) for i in range(7)}),
+        (7, {(i, i + 1) for i in range(6)}),
+        (4, {(3, 0), (3, 1), (3, 2)}),
+    ],
+    ids=["ring", "line", "star"],
+)
+def test_votes_go_by_the_topic_where_there_is_no_link(n: int, edges: set[tuple[int, int]]) -> None:
+    """Rule 10: everybody is connected with everybody, if not directly; no term needs to be given up."""
+    cluster = joined(n, edges)
+    cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
+    assert cluster.world.run(20 * S, lambda: set(cluster.fins()) == {1})
+    assert {cluster.pair(i).replica.ballot.term for i in range(n)} == {0}
+
+
+def test_an_author_cannot_stop_a_pair() -> None:
+    """Three ops of one sequence number, the largest id first: it is in a proposed block when the others come."""
+    cluster = Cluster(seed=3).start()
+    eve = Author("eve", cluster.manifest)
+    forks = []
+    for price in (90, 91, 92):
+        forks.append(eve.sign(buy(1, price)))
+        eve.ops.pop()
+    forks.sort(key=lambda op: op.id)
+    cluster.submit(0, forks[2])
+
+    def prepared() -> bool:
+        return sum(cluster.pair(i).replica.ballot.state.prepared is not None for i in range(4)) >= 3
+
+    assert cluster.world.run(S, prepared)
+    for seat in range(4):
+        cluster.submit(seat, forks[0])
+        cluster.submit(seat, forks[1])
+    bob = Author("bob", cluster.manifest).sign(buy(1, 80))
+    cluster.submit(1, bob)
+    assert cluster.world.run(120 * S, lambda: bob.id in cluster.certified())
+
+
+def test_a_lapsed_resting_order_is_no_work() -> None:
+    """It lapses in the next block, and calls for none of its own."""
+    cluster = Cluster().start()
+    alice, bob = Author("alice", cluster.manifest), Author("bob", cluster.manifest)
+    until = cluster.now().wall_ms + 5 * S
+    cluster.submit(0, alice.sign(Place(1, Side.BUY, OrderType.LIMIT, 90, 5, TimeInForce.GTD, expires_ms=until)))
+    assert cluster.settle(5)
+    cluster.world.run(60 * S)
+    assert set(cluster.fins()) == {1}
+    assert {cluster.pair(i).replica.ballot.term for i in range(4)} == {0}
+    assert cluster.pair(0).certified.engine.depth(Side.BUY, 5)
+    cluster.submit(1, bob.sign(sell(1, 90)))
+    assert cluster.world.run(5 * S, lambda: set(cluster.fins()) == {2})
+    assert cluster.pair(0).certified.engine.depth(Side.BUY, 5) == []
+    assert cluster.pair(0).fills_certified == 0
+
+
+def test_block_times_only_rise() -> None:
+    cluster = Cluster().start()
+    alice = Author("alice", cluster.manifest)
+    for i in range(1, 9):
+        cluster.submit(i % 4, alice.sign(buy(i, 90)))
+        cluster.world.run(i)
+    assert cluster.settle(10)
+    stored = cluster.world.hosts[cluster.ids[0]].journal.load()[SYMBOL]
+    times = [block.time_ms for block, _, _ in stored.chain]
+    assert times == sorted(set(times))
+    assert len(times) > 1
+
+
+def test_an_op_is_relayed_when_enough_members_hold_it_however_late() -> None:
+    """Taken while cut off; later one more member holds it. Two of four: that is relayed (I3)."""
+    cluster = Cluster().start()
+    cluster.cut([0], [1], [2], [3])
+    op = Author("alice", cluster.manifest).sign(buy(1))
+    cluster.submit(0, op)
+    cluster.world.run(5 * S)
+    cluster.cut([0, 1], [2], [3])
+    assert cluster.world.run(60 * S, lambda: len(cluster.pair(1).ops) == 1)
+    assert cluster.world.run(60 * S, lambda: op.id in cluster.acked(AckLevel.RELAYED))

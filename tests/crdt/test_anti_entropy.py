@@ -1,7 +1,7 @@
 """Repair of pending sets: exactly what is missing, and both sides end up equal."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gossipbook.crdt import anti_entropy
@@ -53,7 +53,7 @@ def test_sets_with_gaps_become_equal(mine: list, theirs: list) -> None:
     a, b = Replicated(), Replicated()
     a.offer(*mine)
     b.offer(*theirs)
-    for _ in range(3):
+    for _ in range(8):  # Each round can close one gap on either side.
         exchange(a, b)
     assert a.set.digest() == b.set.digest()
 
@@ -62,6 +62,7 @@ def test_sets_with_gaps_become_equal(mine: list, theirs: list) -> None:
     st.lists(st.sampled_from([*ALICE, *EVE, *EVE_FORK, *MAL, *DAN])),
     st.lists(st.sampled_from([*ALICE, *EVE, *EVE_FORK, *MAL, *DAN])),
 )
+@example(mine=[MAL[0], MAL[4]], theirs=[MAL[1]])
 @settings(max_examples=500, deadline=None)
 def test_sets_with_forks_become_equal(mine: list, theirs: list) -> None:
     a, b = Replicated(), Replicated()
@@ -134,3 +135,12 @@ def test_a_repair_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert exchange(a, b) <= 4
         rounds += 1
         assert rounds < 6
+
+
+def test_a_repairs_evidence_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    forks = [[op(f"mule {i}", 0), op(f"mule {i}", 0, None, 5)] for i in range(20)]
+    b = Replicated()
+    b.offer(*(o for pair in forks for o in pair))
+    monkeypatch.setattr(anti_entropy, "REPAIR_BYTES_CAP", 4 * forks[0][0].size)
+    answer = repair(b.set, [], b"", b"")
+    assert sum(e.size for e in answer.evidence) + sum(o.size for o in answer.ops) <= 6 * forks[0][0].size

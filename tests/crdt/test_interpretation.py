@@ -3,8 +3,8 @@
 import random
 
 import pytest
-
 from consensus.kit import buy, network, sell
+
 from gossipbook.crdt.interpretation import NEW_AUTHOR
 from gossipbook.crdt.merkle import chain_events_digest, merkle_root
 from gossipbook.crdt.op import Evidence
@@ -60,6 +60,13 @@ def test_admission_and_the_author_table() -> None:
     assert r.certified.refusal([EVE[0]]) == "author-table-full"
     assert r.certified.has_room_for(key("alice"))
     assert not r.certified.has_room_for(key("eve"))
+
+
+def test_evidence_against_a_stranger_takes_no_place_in_the_author_table() -> None:
+    """Where authors are admitted by a list, keys made up by anybody may not fill the table with frozen entries."""
+    r = Replicated(network(admission=(key("alice"),))[0])
+    assert not r.set.add_evidence(EVIDENCE, 0)
+    assert r.certified.refusal([EVIDENCE]) is not None
 
 
 def test_expiry_is_by_block_time_and_never_stands_in_the_authors_way() -> None:

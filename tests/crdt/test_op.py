@@ -1,8 +1,8 @@
 """An op: what its bytes may say."""
 
 import pytest
-
 from consensus.kit import SYMBOL, buy, identity, sell
+
 from gossipbook import cbor
 from gossipbook.crdt.op import (
     CLASS_CANCELS,
@@ -154,5 +154,5 @@ def test_evidence_is_two_ops_of_one_place_smaller_id_first() -> None:
 
 def test_evidence_ids_name_the_author_alone() -> None:
     assert evidence_id(key("eve")) != evidence_id(key("bob"))
-    assert SYMBOL == OP.pair
+    assert OP.pair == SYMBOL
     assert identity("alice").public_key == OP.author

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 import pytest
+from consensus.kit import buy, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from consensus.kit import buy, network
 from gossipbook.crdt import op_set as module
 from gossipbook.crdt.op import Evidence, evidence_id
 from gossipbook.crdt.op_set import Inserted
@@ -112,7 +112,7 @@ def test_outcomes() -> None:
     r.certify(*ALICE[:2])
     assert r.offer(ALICE[0], op("alice", 0, None, 77)) == [Inserted.STALE] * 2
     assert r.set.pending(key("alice")) == ALICE[2:]
-    assert r.offer(op("bob", 0, ALICE[0])) == [Inserted.WRONG_PREV]
+    assert r.offer(op("bob", 0, ALICE[0])) == [Inserted.PARKED], "it may yet prove a fork"
 
 
 def test_a_stale_op_is_not_in_the_digest() -> None:
@@ -155,6 +155,16 @@ def test_full_pools_refuse_and_evict_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert r.offer(five[5], five[6], five[3]) == [Inserted.PARKED, Inserted.POOL_FULL, Inserted.ACCEPTED]
     monkeypatch.setattr(module, "POOL_BYTES_CAP", r.set.bytes)
     assert r.offer(five[4]) == [Inserted.POOL_FULL]
+
+
+def test_evidence_keeps_to_the_pools_caps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys are free, and so is evidence against them."""
+    monkeypatch.setattr(module, "POOL_OPS_CAP", 10)
+    r = Replicated()
+    for i in range(20):
+        forks = sorted((op(f"mule {i}", 0), op(f"mule {i}", 0, None, 5)), key=lambda o: o.id)
+        r.set.add_evidence(Evidence(*forks), 0)
+    assert len(r.set) <= 10
 
 
 def test_sizes_are_counted_back() -> None:

@@ -1,6 +1,7 @@
 """What a client sees: certified and pending, side by side."""
 
 from consensus.kit import SYMBOL, buy, sell
+
 from gossipbook.crdt.view import LevelView, view_book
 from gossipbook.matching.commands import Cancel, CancelAll, OrderType, Place, Side, TimeInForce
 

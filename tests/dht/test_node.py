@@ -189,8 +189,9 @@ async def test_a_port_in_use_is_named(autojump_clock, swarm):
 async def test_an_unknown_bootstrap_name_is_counted_and_survived(autojump_clock, swarm):
     first = await swarm.start(0)
     second = await swarm.start(1)
-    assert await second.bootstrap([("no-such-host.invalid", 1), first.address]) == 1
-    assert second.stats["bootstrap_unresolved"] == 1
+    wrong = [("no-such-host.invalid", 1), ("a..b", 1), ("x" * 64, 1), ("127.0.0.1", 0), ("127.0.0.1", 65_536)]
+    assert await second.bootstrap([*wrong, first.address]) == 1
+    assert second.stats["bootstrap_unresolved"] == len(wrong)
 
 
 async def test_what_the_body_raises_arrives_as_it_is(autojump_clock, wall):

@@ -105,18 +105,6 @@ def test_what_was_lost_is_pulled(loss: float) -> None:
     assert [net.reached(i) for i in ids] == [30] * 30
 
 
-def test_a_lost_push_between_mesh_neighbours_is_repaired() -> None:
-    """In a small network everybody is in everybody's mesh, and nobody is left to announce to."""
-    net = Net(2, 1, seed=4)
-    net.run(3_000)
-    net.loss = 1.0
-    message_id = net.publish(0, b"message")
-    net.run(10)
-    net.loss = 0.0
-    net.run(5_000)
-    assert net.reached(message_id) == 2
-
-
 def test_meshes_are_of_their_degree() -> None:
     net = Net(30, 16, seed=5)
     net.run(20_000)

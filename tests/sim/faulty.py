@@ -2,7 +2,8 @@
 
 import random
 
-from consensus.cluster import S, Author, Cluster
+from consensus.cluster import Author, Cluster, S
+
 from gossipbook.requests import AckLevel
 
 
@@ -28,7 +29,7 @@ def one_run(seed: int, n: int = 4, fault_model: str = "byzantine", faults: int =
             down.append(seat)
         elif what == "restart" and down:
             cluster.world.start(cluster.ids[down.pop(rng.randrange(len(down)))])
-        elif what == "cut":
+        elif what == "cut" and n > 1:
             order = rng.sample(range(n), n)
             at = rng.randint(1, n - 1)
             cluster.cut(order[:at], order[at:])

@@ -3,6 +3,7 @@
 from typing import Any
 
 from consensus.kit import SYMBOL, Bench, buy, identity, sell
+
 from gossipbook import requests as q
 from gossipbook.consensus import messages as c
 from gossipbook.consensus.committee import COMMIT, PREPARE

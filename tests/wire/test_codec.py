@@ -1,5 +1,6 @@
 """The codec: what is written reads back, and nothing but a DecodeError comes out of bad bytes."""
 
+import contextlib
 import random
 import time
 from typing import Any
@@ -110,10 +111,8 @@ def test_what_is_written_reads_back(message: Any) -> None:
 
 
 def only_decode_errors(decoder: Any, raw: bytes) -> None:
-    try:
+    with contextlib.suppress(DecodeError):
         decoder(raw)
-    except DecodeError:
-        pass
 
 
 @given(st.binary(max_size=200))
@@ -175,7 +174,7 @@ def test_mutated_structure() -> None:
             only_decode_errors(decoder, cbor2.dumps(spoil(cbor2.loads(raw))))
 
 
-@pytest.mark.parametrize("proposed", [[], [0, 0], [0, 0, 0, 0], ["x", None, 1.5, bytes(64)]])
+@pytest.mark.parametrize("proposed", [[], [0, 0], ["x", None, 7, bytes(64)]])
 def test_a_vote_state_of_the_wrong_shape(proposed: object) -> None:
     state = cbor2.loads(samples.records()["VoteRecord"].state)  # type: ignore[attr-defined]
     with pytest.raises(DecodeError):
@@ -247,7 +246,7 @@ def test_colliding_integers_cost_nothing() -> None:
         b"\x81" * 17 + b"\x00",  # depth 17
         b"\x81" * 100_000 + b"\x00",
     ],
-    ids=lambda raw: raw[:9].hex() + (f"-{len(raw)}" if len(raw) > 9 else ""),
+    ids=lambda raw: f"{raw[:9].hex()}-{len(raw)}",
 )
 def test_outside_the_format(raw: bytes) -> None:
     with pytest.raises(DecodeError):

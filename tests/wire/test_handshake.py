@@ -1,8 +1,8 @@
 """The handshake: who may not get in, and by what name it is refused."""
 
 import pytest
-
 from consensus.kit import identity
+
 from gossipbook import cbor
 from gossipbook.errors import HandshakeError
 from gossipbook.ids import digest

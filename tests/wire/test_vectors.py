@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-
 from consensus.kit import network
+
 from gossipbook import cbor
 from gossipbook.consensus.block import decode_block
 from gossipbook.crdt.op import decode_evidence, decode_op

@@ -1,0 +1,85 @@
+"""When a replica loses patience, and what it says again: rules 6 and 11."""
+
+from typing import TYPE_CHECKING
+
+from gossipbook.consensus.config import round_ms
+from gossipbook.consensus.events import RetryTimer, RoundTimer
+from gossipbook.consensus.messages import DUE_IDS_CAP, AskVotes, CastVote, Proof
+from gossipbook.consensus.selection import due_ids
+from gossipbook.effects import SetTimer
+from gossipbook.ids import PeerId
+
+if TYPE_CHECKING:
+    from gossipbook.consensus.replica import Replica
+
+
+class Pacing:
+    """The round timer, which runs exactly while there is work, and the retry timer, while something is asked for."""
+
+    def __init__(self, replica: "Replica") -> None:
+        self._replica = replica
+        self._round_on = False
+        self._generation = 0  # a timer of an earlier one is stale
+        self._retry_on = False
+
+    def restart(self) -> None:
+        """A height was finalized or a term entered: the round begins anew."""
+        self._round_on = False
+
+    def retry_over(self) -> None:
+        self._retry_on = False
+
+    def round_over(self, timer: RoundTimer) -> None:
+        """The term went on for long enough: give it up, or say again what was said."""
+        replica = self._replica
+        if timer.generation != self._generation or not self._round_on:
+            return
+        self._round_on = False
+        if not replica.voting or not replica.has_work():
+            return
+        if replica.ballot.timed_out:
+            self.retransmit(replica.peers)
+        else:
+            replica.time_out()
+
+    def mind(self) -> None:
+        """Set the timers that should run and do not."""
+        replica = self._replica
+        symbol = replica.committee.symbol
+        work = replica.voting and replica.has_work()
+        if work and not self._round_on:
+            self._generation += 1
+            delay = round_ms(replica.manifest.timing, replica.failed_terms)
+            replica.outbox.put(SetTimer(delay, RoundTimer(symbol, self._generation)))
+        self._round_on = work
+        if not self._retry_on and replica.catch_up.busy(replica.fin):
+            self._retry_on = True
+            replica.outbox.put(SetTimer(replica.config.fetch_retry_ms, RetryTimer(symbol)))
+
+    def retransmit(self, to: tuple[PeerId, ...]) -> None:
+        """The identical bytes of my latest votes."""
+        replica = self._replica
+        c, ballot, outbox = replica.committee, replica.ballot, replica.outbox
+        proposed = ballot.state.proposed
+        if proposed is not None and proposed[:2] == (ballot.term, replica.fin + 1):
+            block = replica.chain.block(proposed[2])
+            if block is not None:
+                outbox.send(to, ballot.proposal(block.raw, replica.chain.fc))
+        for vote in ballot.cast(replica.fin):
+            outbox.send(to, CastVote(c.symbol, c.epoch, vote))
+        if ballot.lock is not None:
+            outbox.send(to, Proof(c.symbol, c.epoch, ballot.lock))
+        if ballot.timed_out:
+            outbox.send(to, ballot.give_up(due_ids(replica.ops, DUE_IDS_CAP)))
+
+    def member_up(self, peer: PeerId) -> None:
+        """There is a link to a member: what it may have missed, and what it may know of my own votes."""
+        replica = self._replica
+        if replica.ballot.seat is None or replica.halted:
+            return
+        c = replica.committee
+        if not replica.settled:
+            replica.outbox.send((peer,), AskVotes(c.symbol, c.epoch))
+        if replica.ballot.state.high_tc is not None:
+            replica.outbox.send((peer,), Proof(c.symbol, c.epoch, replica.ballot.state.high_tc))
+        self.retransmit((peer,))

@@ -1,0 +1,171 @@
+"""What goes into a block, and in which order: the leader's choice, and what is not his to choose."""
+
+import random
+from itertools import pairwise
+
+import pytest
+from crdt.kit import Replicated, chain, key, op, signed
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gossipbook.consensus.canonical import canonical_order
+from gossipbook.consensus.selection import due_ids, select, unjustly_omitted, within_limits
+from gossipbook.crdt.op import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST, Evidence, Op
+from gossipbook.ids import digest
+from gossipbook.manifest import Limits
+from gossipbook.matching.commands import Cancel, PlaceFlags
+
+from .kit import buy, network, sell
+
+NAMES = ["alice", "bob", "carol", "dave"]
+CHAINS = {name: chain(name, 4) for name in NAMES}
+PARENT = digest(b"parent")
+EVIDENCE = [Evidence(*sorted((op(n, 0), op(n, 0, None, 300)), key=lambda o: o.id)) for n in ("eve", "mal")]
+
+
+def mixed(name: str) -> list[Op]:
+    """A cancel, a post-only place, a taker, and a cancel after it."""
+    ops: list[Op] = []
+    for commands in ([Cancel(9)], [buy(1)._replace(flags=PlaceFlags.POST_ONLY)], [sell(2)], [Cancel(1)]):
+        ops.append(signed(name, len(ops), ops[-1] if ops else None, *commands))
+    return ops
+
+
+MIXED = {name: mixed(name) for name in NAMES}
+some_items = st.tuples(*(st.integers(0, 4) for _ in NAMES)).map(
+    lambda lengths: [o for name, n in zip(NAMES, lengths, strict=True) for o in MIXED[name][:n]]
+)
+
+
+@given(some_items, st.randoms(use_true_random=False), st.integers(0, 2))
+@settings(max_examples=300, deadline=None)
+def test_the_order_is_a_function_of_the_set(items: list, rng: random.Random, guilty: int) -> None:
+    items = [*items, *EVIDENCE[:guilty]]
+    shuffled = list(items)
+    rng.shuffle(shuffled)
+    ordered = canonical_order(PARENT, shuffled)
+    assert ordered == canonical_order(PARENT, items)
+    assert sorted(i.id for i in ordered) == sorted(i.id for i in items)
+    assert all(isinstance(i, Evidence) for i in ordered[:guilty])
+    ops = ordered[guilty:]
+    effective: dict[bytes, int] = {}
+    classes = []
+    for o in ops:
+        effective[o.author] = max(effective.get(o.author, 0), o.priority_class)
+        classes.append(effective[o.author])
+    assert classes == sorted(classes), "cancels, then post-only, then the rest"
+    for author in {o.author for o in ops}:
+        seqs = [o.seq for o in ops if o.author == author]
+        assert seqs == sorted(seqs), "an author's ops stay in sequence"
+
+
+def test_makers_cancel_before_takers_take() -> None:
+    cancel = signed("maker", 0, None, Cancel(1))
+    for i in range(20):
+        taker = signed(f"taker {i}", 0, None, sell(1))
+        assert canonical_order(digest(b"p", bytes([i])), [taker, cancel])[0] is cancel
+    assert [CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST] == [0, 1, 2]
+
+
+def test_rounds_take_one_op_of_each_author() -> None:
+    items = [o for ops in CHAINS.values() for o in ops]
+    ordered = canonical_order(PARENT, items)
+    for round_number in range(4):
+        part = ordered[4 * round_number : 4 * round_number + 4]
+        assert {o.author for o in part} == {key(name) for name in NAMES}
+        assert {o.seq for o in part} == {round_number}
+    firsts = {canonical_order(digest(b"p", bytes([i])), items)[0].author for i in range(40)}
+    assert len(firsts) == len(NAMES), "the parent decides who is first"
+
+
+def test_an_ops_id_does_not_move_its_rank() -> None:
+    others = [CHAINS[name][0] for name in NAMES[1:]]
+    places = {
+        [o.author for o in canonical_order(PARENT, [op("alice", 0, None, price), *others])].index(key("alice"))
+        for price in range(100, 130)
+    }
+    assert len(places) == 1
+
+
+# -- what goes in -----------------------------------------------------------------------------------------
+
+
+def held(*ops: Op | Evidence) -> Replicated:
+    r = Replicated()
+    r.offer(*ops)
+    return r
+
+
+def test_a_small_pool_goes_in_whole() -> None:
+    items = [o for ops in CHAINS.values() for o in ops]
+    r = held(*items, *EVIDENCE)
+    chosen = select(r.set, r.certified, Limits())
+    assert {i.id for i in chosen} == {i.id for i in [*items, *EVIDENCE]}
+    assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
+
+
+@pytest.mark.parametrize("cap", [1, 3, 4, 5, 7, 8, 16])
+def test_a_full_block_is_fair(cap: int) -> None:
+    r = held(*(o for ops in CHAINS.values() for o in ops))
+    limits = Limits(max_block_ops=cap)
+    chosen = select(r.set, r.certified, limits)
+    assert len(chosen) <= cap
+    assert len(chosen) == cap or cap % 4
+    counts = [sum(i.author == key(name) for i in chosen) for name in NAMES]
+    assert max(counts) - min(counts) <= 1
+    assert within_limits(chosen, limits)
+    assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
+    assert unjustly_omitted(chosen, r.set, r.certified, limits, 0, 10**6, 5_000) is None
+
+
+def test_whoever_waits_longest_is_first() -> None:
+    r = Replicated()
+    for at, name in enumerate(["dave", "bob", "alice", "carol"]):
+        r.set.insert(CHAINS[name][0], 100 * at)
+    chosen = select(r.set, r.certified, Limits(max_block_ops=2))
+    assert [i.author for i in chosen] == [key("dave"), key("bob")]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        Limits(max_block_ops=3),
+        Limits(max_block_commands=3),
+        Limits(max_block_bytes=3 * CHAINS["alice"][0].size + 10),
+    ],
+    ids=["ops", "commands", "bytes"],
+)
+def test_every_limit_of_a_block_is_held(limits: Limits) -> None:
+    r = held(*(o for ops in CHAINS.values() for o in ops))
+    chosen = select(r.set, r.certified, limits)
+    assert len(chosen) == 3
+    assert within_limits(chosen, limits)
+    assert not within_limits([*chosen, CHAINS["dave"][3]], limits)
+
+
+def test_newcomers_beyond_the_author_table_wait() -> None:
+    r = Replicated(network(limits={"max_authors_per_pair": 2})[0])
+    r.certify(CHAINS["alice"][0])
+    r.offer(CHAINS["alice"][1], CHAINS["bob"][0], CHAINS["carol"][0])
+    chosen = select(r.set, r.certified, Limits(max_authors_per_pair=2))
+    assert len({i.author for i in chosen}) == 2
+    assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
+
+
+def test_due_only_after_the_inclusion_age() -> None:
+    r = held(CHAINS["alice"][0], CHAINS["bob"][0])
+    block = [CHAINS["bob"][0]]
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), 0, 5_000, 5_000) is None
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), 0, 5_001, 5_000) == CHAINS["alice"][0]
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), 1, 5_001, 5_000) is None, (
+        "counted from the term's start"
+    )
+
+
+def test_due_ids_name_each_authors_next_first() -> None:
+    r = held(*(o for ops in CHAINS.values() for o in ops), EVIDENCE[0])
+    ids = due_ids(r.set, 100)
+    assert len(ids) == 17
+    seqs = {o.id: o.seq for ops in CHAINS.values() for o in ops} | {EVIDENCE[0].id: 0}
+    assert all(seqs[a] <= seqs[b] for a, b in pairwise(ids))
+    assert len(due_ids(r.set, 3)) == 3

@@ -1,0 +1,210 @@
+"""A wallet never signs two ops with one sequence number, whatever happens between two of them."""
+
+import contextlib
+import signal
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from gossipbook.crdt.op import GENESIS_PREV, Op
+from gossipbook.errors import GossipbookError, KeyFileError
+from gossipbook.matching.commands import Cancel, OrderType, Place, Side, TimeInForce
+from gossipbook.storage.keys import create_key
+from gossipbook.storage.wallet import Wallet
+from storage.support import CHAIN, PAIRS, identity, known_bug, python
+
+GOLD, IRON = PAIRS
+
+
+def buy(client_id: int) -> Place:
+    return Place(client_id, Side.BUY, OrderType.LIMIT, 100, 5, TimeInForce.GTC)
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    create_key(tmp_path / "author.key")
+    return tmp_path / "author.key"
+
+
+def chain(ops: list[Op]) -> list[int]:
+    """The sequence numbers of ops that follow one another; fails when they do not."""
+    head = GENESIS_PREV
+    for op in ops:
+        assert op.prev == head
+        head = op.id
+    return [op.seq for op in ops]
+
+
+def test_ops_follow_one_another_across_reopening(key_file: Path) -> None:
+    ops = []
+    for _ in range(5):
+        wallet = Wallet.open(key_file, CHAIN)
+        ops += [wallet.sign(GOLD, [buy(wallet.next_client_id(GOLD))]) for _ in range(3)]
+        wallet.close()
+    assert chain(ops) == list(range(15))
+    assert [op.commands[0].client_id for op in ops] == list(range(1, 16))
+
+
+def test_pairs_and_networks_have_heads_of_their_own(key_file: Path) -> None:
+    wallet = Wallet.open(key_file, CHAIN)
+    first = wallet.sign(GOLD, [buy(7), buy(9)])
+    other = wallet.sign(IRON, [buy(1)])
+    assert (first.seq, other.seq) == (0, 0)
+    assert (wallet.next_client_id(GOLD), wallet.next_client_id(IRON)) == (10, 2)
+    wallet.close()
+    elsewhere = Wallet.open(key_file, b"n" * 32)
+    assert elsewhere.sign(GOLD, [buy(1)]).seq == 0
+    assert elsewhere.uncertified(GOLD)[0].chain_id == b"n" * 32
+    elsewhere.close()
+    again = Wallet.open(key_file, CHAIN)
+    assert again.next_client_id(GOLD) == 10
+    assert again.sign(GOLD, [Cancel(9)]).prev == first.id
+    assert again.next_client_id(GOLD) == 10
+    again.close()
+
+
+SIGN_UNTIL_KILLED = """
+import sys
+from pathlib import Path
+from gossipbook.storage.wallet import Wallet
+from storage.support import CHAIN, PAIRS
+from gossipbook.matching.commands import Place
+
+wallet = Wallet.open(Path(sys.argv[1]), CHAIN)
+while True:
+    op = wallet.sign(PAIRS[0], [Place(wallet.next_client_id(PAIRS[0]), 1, 1, 100, 5, 1)])
+    print(op.seq, op.id.hex(), flush=True)
+"""
+
+
+def test_an_op_that_was_returned_is_never_forgotten(key_file: Path) -> None:
+    """Killed right after signing, again and again."""
+    head, seen = GENESIS_PREV, 0
+    for stop_after in (1, 5, 17):
+        process = python(SIGN_UNTIL_KILLED, key_file)
+        try:
+            assert process.stdout is not None
+            for _ in range(stop_after):
+                seq, head = process.stdout.readline().split()
+            process.send_signal(signal.SIGKILL)
+            rest = process.stdout.read().splitlines(keepends=True)
+        finally:
+            process.kill()
+            process.communicate()
+        printed = [line.split() for line in rest if line.endswith("\n")]
+        if printed:
+            seq, head = printed[-1]
+        wallet = Wallet.open(key_file, CHAIN)
+        ops = wallet.uncertified(GOLD)
+        assert chain(ops) == list(range(len(ops)))
+        assert ops[int(seq)].id.hex() == head
+        assert len(ops) in (int(seq) + 1, int(seq) + 2), "at most one more was signed and not printed any more"
+        assert len(ops) > seen
+        seen = len(ops)
+        wallet.close()
+
+
+def test_two_wallets_of_one_key_cannot_sign_one_seq_twice(key_file: Path) -> None:
+    """Two programs at once: the slower one fails, and what it signed was never returned."""
+    here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
+    ops = [here.sign(GOLD, [buy(1)])]
+    there.next_client_id(GOLD)
+    ops.append(here.sign(GOLD, [buy(2)]))
+    with contextlib.suppress(sqlite3.IntegrityError, GossipbookError):
+        ops.append(there.sign(GOLD, [buy(3)]))
+    there.close()
+    here.close()
+    reopened = Wallet.open(key_file, CHAIN)
+    ops.append(reopened.sign(GOLD, [buy(9)]))
+    assert len({op.seq for op in ops}) == len(ops)
+    assert chain(reopened.uncertified(GOLD)) == list(range(len(ops)))
+    reopened.close()
+
+
+@known_bug("a wallet that another program went ahead of raises SQLite's own error, and goes on failing")
+def test_a_wallet_that_fell_behind_says_so_in_our_words(key_file: Path) -> None:
+    here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
+    there.next_client_id(GOLD)
+    here.sign(GOLD, [buy(1)])
+    with contextlib.suppress(GossipbookError):
+        there.sign(GOLD, [buy(2)])
+    assert chain(there.uncertified(GOLD))
+    here.close()
+    there.close()
+
+
+def test_a_full_disk_signs_nothing_and_spoils_nothing(key_file: Path) -> None:
+    wallet = Wallet.open(key_file, CHAIN)
+    first = wallet.sign(GOLD, [buy(1)])
+    wallet._db.execute("PRAGMA max_page_count = 1")
+    for _ in range(3):
+        with pytest.raises((sqlite3.OperationalError, GossipbookError), match="full"):
+            wallet.sign(GOLD, [buy(2 + i) for i in range(250)])
+    assert wallet.next_client_id(GOLD) == 2
+    assert wallet.uncertified(GOLD) == [first]
+    wallet._db.execute("PRAGMA max_page_count = 100000")
+    second = wallet.sign(GOLD, [buy(2)])
+    assert chain([first, second]) == [0, 1]
+    wallet.close()
+
+
+def test_uncertified_ops_come_in_order(key_file: Path) -> None:
+    wallet = Wallet.open(key_file, CHAIN)
+    ops = [wallet.sign(GOLD, [buy(i + 1)]) for i in range(12)]
+    wallet.sign(IRON, [buy(1)])
+    for op in (ops[0], ops[1], ops[5]):
+        wallet.certified(op)
+    left = [op for op in ops if op.seq not in (0, 1, 5)]
+    assert wallet.uncertified(GOLD) == left
+    wallet.close()
+    again = Wallet.open(key_file, CHAIN)
+    assert [op.encode() for op in again.uncertified(GOLD)] == [op.encode() for op in left]
+    assert len(again.uncertified(IRON)) == 1
+    again.close()
+
+
+def test_a_restored_wallet_adopts_a_later_head(key_file: Path) -> None:
+    lost = Wallet.open(key_file, CHAIN)
+    ops = [lost.sign(GOLD, [buy(i + 1)]) for i in range(4)]
+    lost.close()
+    for file in key_file.parent.glob("author.key.ops*"):
+        file.unlink()
+    wallet = Wallet.open(key_file, CHAIN)
+    wallet.adopt_head(GOLD, 4, ops[-1].id, 4)
+    assert wallet.next_client_id(GOLD) == 5
+    following = wallet.sign(GOLD, [buy(5)])
+    assert (following.seq, following.prev) == (4, ops[-1].id)
+    wallet.adopt_head(GOLD, 2, ops[1].id, 2)
+    assert wallet.sign(GOLD, [buy(6)]).seq == 5, "an older head changes nothing"
+    wallet.close()
+    again = Wallet.open(key_file, CHAIN)
+    assert again.sign(GOLD, [buy(7)]).seq == 6
+    again.close()
+
+
+def test_a_wallet_in_memory_keeps_the_same_rules() -> None:
+    wallet = Wallet(identity("author"), CHAIN)
+    ops = [wallet.sign(GOLD, [buy(i + 1)]) for i in range(3)]
+    assert chain(ops) == [0, 1, 2]
+    assert wallet.uncertified(GOLD) == ops
+    wallet.close()
+
+
+def test_a_damaged_wallet_is_said_in_one_line(key_file: Path) -> None:
+    Wallet.open(key_file, CHAIN).close()
+    key_file.with_name("author.key.ops").write_bytes(b"no database at all" * 500)
+    with pytest.raises(KeyFileError, match="cannot use the wallet beside"):
+        Wallet.open(key_file, CHAIN)
+
+
+def test_a_wallets_file_holds_no_secret(key_file: Path) -> None:
+    wallet = Wallet.open(key_file, CHAIN)
+    wallet.sign(GOLD, [buy(1)])
+    files = list(key_file.parent.glob("author.key.ops*"))
+    assert files
+    for file in files:
+        content = file.read_bytes()
+        assert wallet.identity.seed not in content
+        assert wallet.identity.seed.hex().encode() not in content
+    wallet.close()
