@@ -29,6 +29,10 @@ class KeyFileError(GossipbookError):
     """A key file that is missing, malformed, or readable by others than its owner."""
 
 
+class WalletError(GossipbookError):
+    """A wallet could not record an op, which therefore was not signed into the world."""
+
+
 class FolderLocked(GossipbookError):
     """Another process already runs on this data folder."""
 

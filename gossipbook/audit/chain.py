@@ -126,12 +126,12 @@ class Chain:
         author = self._authors.setdefault(item.author, Author())
         if author.frozen:
             return "is of a frozen author"
+        if self._admission is not None and item.author not in self._admission:
+            return "is of an author who is not admitted"
         if isinstance(item, Evidence):
             author.frozen = True
             self.voided[item.first.id] = self.voided[item.second.id] = None
             return ""
-        if self._admission is not None and item.author not in self._admission:
-            return "is of an author who is not admitted"
         if (item.seq, item.prev) != (author.next_seq, author.head):
             return f"has seq {item.seq} and does not follow its author's last, seq {author.next_seq - 1}"
         author.next_seq, author.head = item.seq + 1, item.id

@@ -10,10 +10,10 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from gossipbook.errors import FolderLocked, JournalError
+from gossipbook.errors import ConfigError, FolderLocked, JournalError
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId
-from gossipbook.storage.keys import load_key
+from gossipbook.storage.keys import load_key, sync_folder
 from gossipbook.storage.sqlite import SqliteJournal
 
 FOLDER_VERSION = "1"
@@ -46,8 +46,11 @@ class PeerFolder:
             FolderLocked: another process has it.
             JournalError: the folder was made by a newer version.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self.path / "LOCK", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle = os.open(self.path / "LOCK", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise ConfigError(f"cannot use the folder {self.path}: {error.strerror}") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -59,7 +62,11 @@ class PeerFolder:
         os.ftruncate(handle, 0)
         os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
         self._lock = handle
-        self._check_version()
+        try:
+            self._check_version()
+        except JournalError:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -106,9 +113,7 @@ class PeerFolder:
             file.write(journal_id + "\n")
             file.flush()
             os.fsync(file.fileno())
-        folder = os.open(self._marker.parent, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+        sync_folder(self._marker.parent)
 
     @property
     def _marker(self) -> Path:
@@ -116,9 +121,10 @@ class PeerFolder:
 
     def _check_version(self) -> None:
         file = self.path / "VERSION"
-        if not file.exists():
+        found = file.read_text().strip() if file.exists() else ""
+        if not found:  # new, or emptied by a power cut right after the folder was made
             file.write_text(FOLDER_VERSION + "\n")
-        elif (found := file.read_text().strip()) != FOLDER_VERSION:
+        elif found != FOLDER_VERSION:
             raise JournalError(
                 f"{self.path} has folder version {found}; this gossipbook knows {FOLDER_VERSION}. Nothing was changed."
             )

@@ -27,7 +27,18 @@ def create_key(path: Path) -> Identity:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    sync_folder(path.parent)
+    sync_folder(path.parent.parent)
     return identity
+
+
+def sync_folder(folder: Path) -> None:
+    """A new file survives a power cut only once its folder was synced too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def load_key(path: Path) -> Identity:

@@ -6,7 +6,7 @@ signatures, vote states a checksum. So a flipped bit is found at start, whicheve
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gossipbook import cbor
 from gossipbook.consensus.block import Block, decode_block
@@ -26,6 +26,10 @@ class ItemRow:
     id: OpId
     is_evidence: bool
     body: bytes
+    checksum: bytes
+
+    def sealed(self) -> bytes:
+        return _seal("item", self.pair, self.id, bool(self.is_evidence), self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class BlockRow:
     id: BlockId
     height: int
     body: bytes
+    checksum: bytes
+
+    def sealed(self) -> bytes:
+        return _seal("block", self.pair, self.id, self.height, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +53,9 @@ class FinalRow:
     fc: bytes
     checksum: bytes
 
+    def sealed(self) -> bytes:
+        return _seal("final", self.pair, self.height, self.id, self.body, self.fc)
+
 
 @dataclass(frozen=True, slots=True)
 class VoteRow:
@@ -53,24 +64,44 @@ class VoteRow:
     state: bytes
     checksum: bytes
 
+    def sealed(self) -> bytes:
+        return _seal("votes", self.pair, self.epoch, self.state)
+
 
 Row = ItemRow | BlockRow | FinalRow | VoteRow
 
 
+def _seal(table: str, *columns: object) -> bytes:
+    """SHA-256 over a row's table and all of its columns."""
+    return hashlib.sha256(cbor.encode([table, *columns])).digest()
+
+
 def to_row(record: object) -> Row:
     """The row of a record that a core wants durable."""
+    row: Row
     match record:
         case ItemRecord(pair, item):
-            return ItemRow(pair, item.id, isinstance(item, Evidence), item.encode())
+            row = ItemRow(pair, item.id, isinstance(item, Evidence), item.encode(), b"")
         case BlockRecord(pair, block):
-            return BlockRow(pair, block.id, block.height, block.raw)
+            row = BlockRow(pair, block.id, block.height, block.raw, b"")
         case FinalRecord(pair, block, fc):
-            raw = cbor.encode(fc.encode())
-            return FinalRow(pair, block.height, block.id, block.raw, raw, hashlib.sha256(raw).digest())
+            row = FinalRow(pair, block.height, block.id, block.raw, cbor.encode(fc.encode()), b"")
         case VoteRecord(pair, epoch, state):
-            return VoteRow(pair, epoch, state, hashlib.sha256(state).digest())
+            row = VoteRow(pair, epoch, state, b"")
         case _:
             raise AssertionError(f"no journal keeps a {type(record).__name__}")
+    return replace(row, checksum=row.sealed())
+
+
+def check_row(row: Row) -> None:
+    """Raises :class:`JournalError` if any column of a row is not what was written."""
+    try:
+        intact = row.checksum == row.sealed()
+    except (TypeError, ValueError, OverflowError):
+        intact = False
+    if not intact:
+        what = {ItemRow: "an op", BlockRow: "a block", FinalRow: "a final block", VoteRow: "the vote state"}[type(row)]
+        raise JournalError(f"{what} of {row.pair!r} is damaged: its checksum differs")
 
 
 def read_item(row: ItemRow) -> Item:
@@ -95,18 +126,13 @@ def read_block(pair: str, block_id: BlockId, body: bytes) -> Block:
 
 
 def read_certificate(row: FinalRow) -> Certificate:
-    where = f"the certificate of block {row.height} of {row.pair}"
-    if hashlib.sha256(row.fc).digest() != row.checksum:
-        raise JournalError(f"{where} is damaged: its checksum differs")
     try:
         return decode_certificate(cbor.decode(row.fc))
     except DecodeError as error:
-        raise JournalError(f"{where} is damaged: {error}") from None
+        raise JournalError(f"the certificate of block {row.height} of {row.pair} is damaged: {error}") from None
 
 
 def read_votes(row: VoteRow) -> VoteState:
-    if hashlib.sha256(row.state).digest() != row.checksum:
-        raise JournalError(f"the vote state of {row.pair} is damaged: its checksum differs")
     try:
         return VoteState.decode(row.state)
     except DecodeError as error:
@@ -121,6 +147,10 @@ def assemble(
     votes: VoteRow | None,
 ) -> StoredPair:
     """A pair's state from its rows. Consumes ``items``: what no final block names is pending."""
+    finals, blocks = list(finals), list(blocks)
+    rows: list[Row] = [*finals, *blocks, *items.values(), *([] if votes is None else [votes])]
+    for row_to_check in rows:
+        check_row(row_to_check)
     chain: list[tuple[Block, Certificate, list[Item]]] = []
     for row in sorted(finals, key=lambda row: row.height):
         if row.height != len(chain) + 1:

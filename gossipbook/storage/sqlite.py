@@ -9,12 +9,15 @@ durable.
 import os
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import astuple
 from pathlib import Path
 
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.errors import JournalError, JournalFull
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.peer.pair_replica import StoredPair
+from gossipbook.storage.keys import sync_folder
 from gossipbook.storage.rows import BlockRow, FinalRow, ItemRow, VoteRow, assemble, final_message, read_block, to_row
 
 SCHEMA_VERSION = 1
@@ -25,9 +28,9 @@ _SCHEMA = """
 CREATE TABLE meta (one INTEGER PRIMARY KEY CHECK (one = 1), journal_id TEXT NOT NULL, chain_id BLOB NOT NULL,
     public_key BLOB NOT NULL, observer TEXT NOT NULL, commits INTEGER NOT NULL) STRICT;
 CREATE TABLE items (pair TEXT NOT NULL, id BLOB NOT NULL, evidence INTEGER NOT NULL, body BLOB NOT NULL,
-    PRIMARY KEY (pair, id)) STRICT, WITHOUT ROWID;
+    checksum BLOB NOT NULL, PRIMARY KEY (pair, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE blocks (pair TEXT NOT NULL, id BLOB NOT NULL, height INTEGER NOT NULL, body BLOB NOT NULL,
-    PRIMARY KEY (pair, id)) STRICT, WITHOUT ROWID;
+    checksum BLOB NOT NULL, PRIMARY KEY (pair, id)) STRICT, WITHOUT ROWID;
 CREATE TABLE finals (pair TEXT NOT NULL, height INTEGER NOT NULL, id BLOB NOT NULL, body BLOB NOT NULL,
     fc BLOB NOT NULL, checksum BLOB NOT NULL, PRIMARY KEY (pair, height)) STRICT, WITHOUT ROWID;
 CREATE TABLE votes (pair TEXT NOT NULL, epoch INTEGER NOT NULL, state BLOB NOT NULL, checksum BLOB NOT NULL,
@@ -45,10 +48,11 @@ class SqliteJournal:
 
     synchronous = "FULL"
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, connection: sqlite3.Connection, loaded: dict[str, StoredPair] | None) -> None:
         self.folder = folder
         self._write = connection
         self._read: sqlite3.Connection | None = None
+        self._loaded = loaded
         row = connection.execute("SELECT journal_id, observer, commits FROM meta").fetchone()
         self.journal_id: str = row[0]
         self.observer: str = row[1]
@@ -61,51 +65,56 @@ class SqliteJournal:
     def create(
         cls, folder: Path, *, journal_id: str, chain_id: ChainId, public_key: PublicKey, observer: str = ""
     ) -> "SqliteJournal":
-        """Make a new journal in an empty folder. ``observer``: why its key may not vote, if so."""
+        """Make a new journal. ``observer``: why its key may not vote, if so.
+
+        It is made under another name and renamed when it is whole: a start that is killed leaves none.
+        """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        connection = _connect(folder / "journal.db", cls.synchronous)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
-        connection.execute("INSERT INTO meta VALUES (1, ?, ?, ?, ?, 0)", (journal_id, chain_id, public_key, observer))
-        _sync_folder(folder)
-        return cls(folder, connection)
+        draft = folder / "journal.new"
+        draft.unlink(missing_ok=True)
+        connection = _connect(draft, cls.synchronous)
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.executescript("BEGIN;" + _SCHEMA + "COMMIT;")
+            values = (journal_id, chain_id, public_key, observer)
+            connection.execute("INSERT INTO meta VALUES (1, ?, ?, ?, ?, 0)", values)
+        finally:
+            connection.close()
+        for stale in ("HIGHWATER", "journal.db-wal", "journal.db-shm"):
+            (folder / stale).unlink(missing_ok=True)
+        draft.rename(folder / "journal.db")
+        sync_folder(folder)
+        sync_folder(folder.parent)
+        return cls(folder, _connect(folder / "journal.db", cls.synchronous), None)
 
     @classmethod
     def open(cls, folder: Path, *, chain_id: ChainId, public_key: PublicKey) -> "SqliteJournal":
-        """Open an existing journal after checking all of it.
+        """Open an existing journal after checking all of it, without changing a byte of one that is refused.
 
         Raises:
             JournalError: damaged, truncated, of another network or key, or of a newer version; says what to do.
         """
         mend = MEND.format(folder=folder)
         path = folder / "journal.db"
-        connection = None
         try:
-            connection = _connect(path, cls.synchronous)
-            _check_version(path, connection)
-            problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
-            if problems != ["ok"]:
-                raise JournalError(f"{path} is damaged: {'; '.join(problems)}. {mend}")
-            journal = cls(folder, connection)
-            row = connection.execute("SELECT chain_id, public_key FROM meta").fetchone()
-        except (sqlite3.DatabaseError, TypeError) as error:
-            if connection is not None:
-                connection.close()
+            with closing(open_readonly(path)) as connection:
+                _check_version(path, connection)
+                problems = [row[0] for row in connection.execute("PRAGMA integrity_check(3)")]
+                if problems != ["ok"]:
+                    raise JournalError(f"{path} is damaged: {'; '.join(problems)}. {mend}")
+                owner = connection.execute("SELECT chain_id, public_key, commits FROM meta").fetchone()
+                if owner is None:
+                    raise JournalError(f"{path} is damaged: it does not say whose it is. {mend}")
+                _check_owner(path, owner, chain_id, public_key)
+                loaded = _load_checked(path, connection, mend)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
             raise JournalError(f"{path} is damaged: {error}. {mend}") from None
-        if row[0] != chain_id:
-            raise JournalError(
-                f"{path} belongs to another network ({row[0].hex()[:10]}); use another folder for this one"
-            )
-        if row[1] != public_key:
-            raise JournalError(
-                f"{path} belongs to another key ({row[1].hex()[:10]}); put that key back or use another folder"
-            )
-        highwater = journal._read_highwater()
-        if journal.commits < highwater:
-            lost = highwater - journal.commits
+        highwater = _read_highwater(folder)
+        if owner[2] < highwater:
+            lost = highwater - owner[2]
             raise JournalError(f"{path} is truncated: its last {lost} of {highwater} commits are missing. {mend}")
-        return journal
+        return cls(folder, _connect(path, cls.synchronous), loaded)
 
     # -- writing ------------------------------------------------------------------------------------
 
@@ -125,45 +134,53 @@ class SqliteJournal:
                 if self._write.in_transaction:
                     self._write.execute("ROLLBACK")
         except sqlite3.Error as error:
-            raise JournalFull(f"cannot write to {self.folder}: {error}. Free some space and start again.") from error
+            raise JournalFull(
+                f"cannot write to {self.folder}: {error}. Free some space, or mend the disk, and start again."
+            ) from error
         self.commits += 1
-        os.pwrite(self._highwater, self.commits.to_bytes(8, "big"), 0)
+        self._loaded = None
+        with suppress(OSError):  # A hint that may lag behind: what it vouches for is durable already.
+            os.pwrite(self._highwater, self.commits.to_bytes(8, "big"), 0)
 
     def _insert(self, records: list[object]) -> None:
         execute = self._write.execute
         for record in records:
             match to_row(record):
-                case ItemRow(pair, item_id, is_evidence, body):
-                    execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?)", (pair, item_id, is_evidence, body))
-                case BlockRow(pair, block_id, height, body):
-                    execute("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?)", (pair, block_id, height, body))
-                case FinalRow(pair, height, block_id, body, fc, checksum):
-                    row = (pair, height, block_id, body, fc, checksum)
-                    execute("INSERT INTO finals VALUES (?, ?, ?, ?, ?, ?)", row)
-                    execute("DELETE FROM blocks WHERE pair = ? AND height <= ?", (pair, height))
-                case VoteRow(pair, epoch, state, checksum):
-                    execute("INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?)", (pair, epoch, state, checksum))
+                case ItemRow() as row:
+                    values = (row.pair, row.id, row.is_evidence, row.body, row.checksum)
+                    execute("INSERT OR IGNORE INTO items VALUES (?, ?, ?, ?, ?)", values)
+                case BlockRow() as row:
+                    execute("INSERT OR IGNORE INTO blocks VALUES (?, ?, ?, ?, ?)", astuple(row))
+                case FinalRow() as row:
+                    execute("INSERT INTO finals VALUES (?, ?, ?, ?, ?, ?)", astuple(row))
+                    execute("DELETE FROM blocks WHERE pair = ? AND height <= ?", (row.pair, row.height))
+                case VoteRow() as row:
+                    execute("INSERT OR REPLACE INTO votes VALUES (?, ?, ?, ?)", astuple(row))
 
     def close(self) -> None:
-        """Fold the write-ahead log into the database and let go of the files."""
+        """Fold the write-ahead log into the database, if the disk lets us, and let go of the files."""
         if self._read is not None:
             self._read.close()
-        self._write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        self._write.close()
-        os.close(self._highwater)
+        try:
+            with suppress(sqlite3.Error):  # Tidying only: the next start reads the log as well.
+                self._write.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._write.close()
+            os.close(self._highwater)
 
     # -- reading ------------------------------------------------------------------------------------
 
     def load(self) -> dict[str, StoredPair]:
-        """Everything, by pair, each row checked against its own hash.
+        """Everything, by pair, each row checked.
 
         Raises:
             JournalError: naming what is damaged and what to do.
         """
-        try:
-            return load_pairs(self._write)
-        except (JournalError, sqlite3.DatabaseError) as error:
-            raise JournalError(f"{self.folder / 'journal.db'}: {error}. {MEND.format(folder=self.folder)}") from None
+        loaded, self._loaded = self._loaded, None
+        if loaded is None:
+            path = self.folder / "journal.db"
+            loaded = _load_checked(path, self._write, MEND.format(folder=self.folder))
+        return loaded
 
     def blocks(self, pair: str, first: int, last: int, epoch: int) -> list[FinalizedBlock]:
         """Finalized blocks with their bodies, in order of height. For another thread than the writer's."""
@@ -171,28 +188,33 @@ class SqliteJournal:
             self._read = open_readonly(self.folder / "journal.db")
         return stored_blocks(self._read, pair, first, last, epoch)
 
-    def _read_highwater(self) -> int:
-        raw = os.pread(self._highwater, 8, 0)
-        return int.from_bytes(raw, "big") if len(raw) == 8 else 0
-
 
 def open_readonly(path: Path) -> sqlite3.Connection:
     """A connection that only reads; good beside a running peer."""
-    return sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    uri = path.absolute().as_uri() + "?mode=ro"
+    return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
 
 def load_pairs(connection: sqlite3.Connection) -> dict[str, StoredPair]:
     """All pairs of a journal."""
-    epochs = {pair: (epoch, state, check) for pair, epoch, state, check in connection.execute("SELECT * FROM votes")}
-    names = {row[0] for row in connection.execute("SELECT pair FROM items UNION SELECT pair FROM finals")} | set(epochs)
+    tables = ("items", "blocks", "finals", "votes")
+    names: set[str] = set()
+    for table in tables:
+        names |= {row[0] for row in connection.execute(f"SELECT DISTINCT pair FROM {table}")}
     pairs = {}
     for pair in sorted(names):
-        finals = [FinalRow(*row) for row in connection.execute("SELECT * FROM finals WHERE pair = ?", (pair,))]
-        blocks = [BlockRow(*row) for row in connection.execute("SELECT * FROM blocks WHERE pair = ?", (pair,))]
-        rows = connection.execute("SELECT * FROM items WHERE pair = ?", (pair,))
-        items = {row[1]: ItemRow(row[0], row[1], bool(row[2]), row[3]) for row in rows}
-        votes = VoteRow(pair, *epochs[pair]) if pair in epochs else None
-        pairs[pair] = assemble(pair, finals, blocks, items, votes)
+        items, blocks, finals, votes = (
+            connection.execute(f"SELECT * FROM {table} WHERE pair = ?", (pair,)).fetchall() for table in tables
+        )
+        if len(votes) > 1:
+            raise JournalError(f"the vote state of {pair} is there {len(votes)} times")
+        pairs[pair] = assemble(
+            pair,
+            [FinalRow(*row) for row in finals],
+            [BlockRow(*row) for row in blocks],
+            {row[1]: ItemRow(row[0], row[1], bool(row[2]), *row[3:]) for row in items},
+            VoteRow(*votes[0]) if votes else None,
+        )
     return pairs
 
 
@@ -209,7 +231,7 @@ def stored_blocks(connection: sqlite3.Connection, pair: str, first: int, last: i
             item = connection.execute("SELECT * FROM items WHERE pair = ? AND id = ?", (pair, op_id)).fetchone()
             if item is None:
                 raise JournalError(f"block {final.height} of {pair} names op {op_id.hex()[:10]}, which is missing")
-            items.append(ItemRow(item[0], item[1], bool(item[2]), item[3]))
+            items.append(ItemRow(item[0], item[1], bool(item[2]), *item[3:]))
         found.append(final_message(final, epoch, items))
     return found
 
@@ -256,10 +278,29 @@ def _check_version(path: Path, connection: sqlite3.Connection) -> None:
         )
 
 
-def _sync_folder(folder: Path) -> None:
-    """A new file survives a power cut only once its folder was synced too."""
-    handle = os.open(folder, os.O_RDONLY)
+def _check_owner(path: Path, owner: tuple[bytes, bytes, int], chain_id: ChainId, public_key: PublicKey) -> None:
+    """A journal serves one network and one key."""
+    if owner[0] != chain_id:
+        raise JournalError(
+            f"{path} belongs to another network ({owner[0].hex()[:10]}); use another folder for this one"
+        )
+    if owner[1] != public_key:
+        raise JournalError(
+            f"{path} belongs to another key ({owner[1].hex()[:10]}); put that key back or use another folder"
+        )
+
+
+def _load_checked(path: Path, connection: sqlite3.Connection, mend: str) -> dict[str, StoredPair]:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        return load_pairs(connection)
+    except (JournalError, sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise JournalError(f"{path}: {error}. {mend}") from None
+
+
+def _read_highwater(folder: Path) -> int:
+    try:
+        with (folder / "HIGHWATER").open("rb") as file:
+            raw = file.read(8)
+    except OSError:
+        return 0
+    return int.from_bytes(raw, "big") if len(raw) == 8 else 0

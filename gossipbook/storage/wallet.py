@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gossipbook.crdt.op import GENESIS_PREV, Op, decode_op, sign_op
-from gossipbook.errors import KeyFileError
+from gossipbook.errors import KeyFileError, WalletError
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
 from gossipbook.matching.commands import Command, Place
@@ -54,13 +54,20 @@ class Wallet:
         return self._head(pair)[2] + 1
 
     def sign(self, pair: str, commands: Sequence[Command], expiry_ms: int = 0) -> Op:
-        """Sign the next op of a pair and make it durable."""
+        """Sign the next op of a pair and make it durable.
+
+        Raises:
+            WalletError: another program signed with this wallet meanwhile, or the disk is full. Nothing was sent.
+        """
         seq, prev, last_id = self._head(pair)
         op = sign_op(self.identity, self.chain_id, pair, seq, prev, commands, expiry_ms)
         last_id = max([last_id, *(c.client_id for c in commands if isinstance(c, Place))])
-        self._db.execute(
-            "INSERT INTO ops VALUES (?, ?, ?, ?, ?, ?, 0)", (self.chain_id, pair, seq, op.id, last_id, op.encode())
-        )
+        values = (self.chain_id, pair, seq, op.id, last_id, op.encode())
+        try:
+            self._db.execute("INSERT INTO ops VALUES (?, ?, ?, ?, ?, ?, 0)", values)
+        except sqlite3.Error as error:
+            del self._heads[pair]  # Nothing was signed that anybody has seen; read the head anew.
+            raise WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent") from None
         self._heads[pair] = (seq + 1, op.id, last_id)
         return op
 

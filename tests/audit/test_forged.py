@@ -290,7 +290,7 @@ def test_admission_and_author_table(tmp_path: Path) -> None:
     ("limits", "reason"),
     [
         (Limits(max_block_ops=2), "above the block limits: 3 ops"),
-        (Limits(max_op_bytes=1_000, max_block_bytes=1_256), "bytes of ops"),
+        (Limits(max_op_bytes=1_000, max_block_bytes=2_128), "bytes of ops"),
         (Limits(max_commands_per_op=10, max_block_commands=20), "above the block limits: 30 commands"),
         (Limits(max_commands_per_op=9), "is above the op limits"),
         (Limits(max_op_bytes=200), "is above the op limits"),
@@ -300,7 +300,7 @@ def test_limits(tmp_path: Path, limits: Limits, reason: str) -> None:
     traders = wallets("ann", "ben", "cat", limits=limits)
     padding = [Cancel(2**62)] * 10
     if "bytes of ops" in reason:
-        padding = [Cancel(2**62)] * 40
+        padding = [Cancel(2**62)] * 70
     ops = [wallet.sign(padding) for wallet in traders]
     report = invalid(verify_lines(tmp_path, build(traders[0].manifest, SYMBOL, [ops])))
     assert has_reason(report, f"{SYMBOL} block 1", reason), report.reasons

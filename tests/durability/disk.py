@@ -9,7 +9,8 @@ from pathlib import Path
 
 from durability.trace import Began, Call, Ended
 
-FILES = ("journal.db", "journal.db-wal", "journal.db-journal", "HIGHWATER")
+DRAFTS = ("journal.new", "journal.new-wal", "journal.new-journal")  # a journal is made under this name and renamed
+FILES = ("journal.db", "journal.db-wal", "journal.db-journal", "HIGHWATER", *DRAFTS)
 SECTOR_BYTES = 512
 
 Change = tuple[int, bytes | None]  # bytes at an offset, or None: cut off there
@@ -55,6 +56,11 @@ class Disk:
             case "unlink" if (name := self._of(call.text(0).decode())) is not None:
                 self._files.pop(name, None)
                 self.names_synced.discard(name)
+            case "rename" if (name := self._of(call.text(0).decode())) is not None:
+                target = self._of(call.text(1).decode())
+                assert target is not None, f"{name} leaves the folder"
+                self._files[target] = self._files.pop(name)
+                self.names_synced -= {name, target}
             case "write" | "writev" | "pwritev" | "pwritev2" | "fallocate" | "sync_file_range" | "msync":
                 assert self._name(call) is None, f"{call.name} on {self._name(call)} is not modelled"
         return False

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import pytest
 import tomli_w
 import trio
 
@@ -27,11 +26,6 @@ PEER = [sys.executable, "-m", "gossipbook"]
 READY_S = 30.0
 STOP_S = 20.0
 POLL_S = 0.02
-
-
-def known_bug(what: str) -> pytest.MarkDecorator:
-    """A test that shows a bug which is not mended yet; it fails as soon as it is, to have this mark taken off."""
-    return pytest.mark.xfail(strict=True, reason=what)
 
 
 async def until(condition: Callable[[], bool], what: str, within_s: float) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
-from durability.peers import PEER, Network, PeerProcess, Trader, known_bug, network
+from durability.peers import PEER, Network, PeerProcess, Trader, network
 from gossipbook.client import open_client
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import OpId
@@ -117,7 +117,6 @@ async def test_a_disk_that_fails_for_good_loses_nothing(tmp_path: Path, strace: 
         assert "Traceback" not in log
 
 
-@known_bug("the failing checkpoint in SqliteJournal.close hides the first cause behind a traceback")
 async def test_a_disk_too_full_to_close_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Folding the log into the database fails as well; the first cause is what the operator is told."""
     monkeypatch.setenv("FILE_BYTES_CAP", str(LOW_CAP_BYTES))
@@ -132,7 +131,6 @@ async def test_a_disk_too_full_to_close_on(tmp_path: Path, monkeypatch: pytest.M
         assert "Traceback" not in log
 
 
-@known_bug("close raises what SQLite raises")
 async def test_stopping_a_peer_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit fitted in, the checkpoint at the end does not: nothing is lost, and nobody needs a traceback."""
     monkeypatch.setenv("FILE_BYTES_CAP", str(LOW_CAP_BYTES))

@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
@@ -25,11 +23,6 @@ from gossipbook.storage.sqlite import SqliteJournal
 PAIRS = ("GOLD/USD", "IRON/USD")
 TIME_MS = 1_700_000_000_000
 FILES = ("journal.db", "journal.db-wal", "HIGHWATER")
-
-
-def known_bug(what: str) -> pytest.MarkDecorator:
-    """A test that shows a bug which is not mended yet; it fails as soon as it is, to have this mark taken off."""
-    return pytest.mark.xfail(strict=True, reason=what)
 
 
 def identity(name: str) -> Identity:

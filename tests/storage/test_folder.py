@@ -14,7 +14,7 @@ from gossipbook.errors import FolderLocked, GossipbookError, JournalError
 from gossipbook.identity import Identity
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.keys import create_key
-from storage.support import CHAIN, known_bug, python
+from storage.support import CHAIN, python
 
 HOLD = """
 import sys
@@ -107,7 +107,6 @@ def test_a_folder_of_a_newer_version_is_refused(home: Path) -> None:
         pass
 
 
-@known_bug("the lock is not let go of when the version is refused")
 def test_a_refused_version_does_not_hold_the_folder(home: Path) -> None:
     start(home)
     (home / "VERSION").write_text("2\n")
@@ -117,14 +116,12 @@ def test_a_refused_version_does_not_hold_the_folder(home: Path) -> None:
     start(home)
 
 
-@known_bug("VERSION is written without a sync, and an empty one is taken for a newer version")
 def test_a_version_file_emptied_by_a_power_cut(home: Path) -> None:
     first = start(home)
     (home / "VERSION").write_text("")
     assert start(home) == first
 
 
-@known_bug("what the operating system says about a folder is not turned into an error of ours")
 def test_a_folder_that_cannot_be_used_is_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GossipbookError, match="file"), PeerFolder(tmp_path / "file" / "peer"):
@@ -140,7 +137,6 @@ def test_the_same_journal_every_time(home: Path) -> None:
     assert start(home) == first
 
 
-@known_bug("the folder data/ is made, but not synced into the peer's folder")
 def test_a_new_journal_survives_a_power_cut(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every folder on the way to it is synced before the first commit may count as durable."""
     if not Path("/proc/self/fd").exists():
@@ -195,7 +191,6 @@ def test_a_refused_journal_lets_go_of_the_folder(home: Path) -> None:
     assert start(home) == first
 
 
-@known_bug("a journal whose making was cut short is refused for ever")
 @pytest.mark.parametrize("statements", range(4))
 def test_a_first_start_that_was_killed_is_repeated(home: Path, statements: int) -> None:
     """Nothing was voted with a journal that was not whole yet: it is made anew."""

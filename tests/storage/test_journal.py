@@ -21,7 +21,6 @@ from storage.support import (
     filled,
     identity,
     in_memory,
-    known_bug,
     load,
     python,
     reopen,
@@ -76,7 +75,6 @@ def test_stored_blocks_are_those_of_memory(tmp_path: Path) -> None:
     journal.close()
 
 
-@known_bug("the path is put into a URI as it is")
 @pytest.mark.parametrize("name", ["100%25", "what?", "no#1"])
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     journal = filled(tmp_path / name, TURNS)
@@ -130,7 +128,6 @@ def test_some_other_database_is_refused(tmp_path: Path) -> None:
         reopen(tmp_path)
 
 
-@known_bug("what was opened is not closed when the journal is refused")
 def test_a_refused_journal_keeps_no_files_open(tmp_path: Path) -> None:
     create(tmp_path).close()
     descriptors = Path("/proc/self/fd")
@@ -241,7 +238,6 @@ def test_a_disk_that_refuses_a_write_in_the_middle(tmp_path: Path) -> None:
     assert load(tmp_path)
 
 
-@known_bug("the write of HIGHWATER raises OSError after the commit")
 def test_a_highwater_that_cannot_be_written_does_not_undo_a_commit(tmp_path: Path) -> None:
     """By then the commit is durable: it may not be reported as if nothing had been written."""
     (tmp_path / "HIGHWATER").symlink_to("/dev/full")
@@ -252,7 +248,6 @@ def test_a_highwater_that_cannot_be_written_does_not_undo_a_commit(tmp_path: Pat
     journal.close()
 
 
-@known_bug("close raises what SQLite raises")
 def test_closing_on_a_full_disk_loses_nothing_and_raises_nothing_strange(tmp_path: Path) -> None:
     """The log cannot be folded into the database then; it need not be."""
     code = (

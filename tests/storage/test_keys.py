@@ -11,7 +11,7 @@ import pytest
 from gossipbook.errors import KeyFileError
 from gossipbook.identity import Identity
 from gossipbook.storage.keys import create_key, load_key
-from storage.support import identity, known_bug
+from storage.support import identity
 
 
 def lines(key: Identity) -> list[str]:
@@ -135,7 +135,6 @@ def test_secrets_are_in_no_text(tmp_path: Path, caplog: pytest.LogCaptureFixture
         assert repr(secret) not in shown
 
 
-@known_bug("the folder of a new key is not synced")
 def test_a_new_key_survives_a_power_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The folder is synced after the file, else the name may be gone though the content is there."""
     synced: list[str] = []

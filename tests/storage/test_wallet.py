@@ -12,7 +12,7 @@ from gossipbook.errors import GossipbookError, KeyFileError
 from gossipbook.matching.commands import Cancel, OrderType, Place, Side, TimeInForce
 from gossipbook.storage.keys import create_key
 from gossipbook.storage.wallet import Wallet
-from storage.support import CHAIN, PAIRS, identity, known_bug, python
+from storage.support import CHAIN, PAIRS, identity, python
 
 GOLD, IRON = PAIRS
 
@@ -122,7 +122,6 @@ def test_two_wallets_of_one_key_cannot_sign_one_seq_twice(key_file: Path) -> Non
     reopened.close()
 
 
-@known_bug("a wallet that another program went ahead of raises SQLite's own error, and goes on failing")
 def test_a_wallet_that_fell_behind_says_so_in_our_words(key_file: Path) -> None:
     here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
     there.next_client_id(GOLD)
