@@ -22,7 +22,6 @@ from gossipbook.consensus.messages import (
 )
 from gossipbook.consensus.records import Finalized, ItemRecord, VoteState
 from gossipbook.consensus.replica import Replica, final_id
-from gossipbook.crdt.anti_entropy import frontier_page, repair
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.messages import AskHeld, Frontier, Held
 from gossipbook.crdt.op import Evidence, Op
@@ -30,18 +29,16 @@ from gossipbook.crdt.op_set import Inserted, OpSet
 from gossipbook.crdt.view import BookView, view_book
 from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Now, Persist, Publish, Send
 from gossipbook.identity import Identity, Verifier
-from gossipbook.ids import OpId, PeerId, PublicKey
+from gossipbook.ids import OpId, PeerId
 from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
-from gossipbook.ordered import BoundedCounter, BoundedDict
+from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.events import LOCAL
+from gossipbook.peer.exchange import Exchange
 from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news
 from gossipbook.peer.orders import OrderLog
 from gossipbook.requests import Ack, AckLevel
-
-RECENT_ITEMS_CAP = 4_096
-BODIES_CHUNK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +66,7 @@ class PairReplica:
         self.ops = OpSet(self.certified, manifest.limits)
         self._identity, self._config, self._manifest = identity, config, manifest
         self.replica = self._make_replica(seat, None)
+        self.exchange = Exchange(symbol, self.ops, self.replica.chain)
         self.acks = Acks(committee, seat)
         self.counts: Counter[str] = BoundedCounter()
         self.orders = OrderLog()
@@ -76,13 +74,9 @@ class PairReplica:
         self.commands_certified = 0
         self.fills_certified = 0
         self.live: dict[PeerId, None] = {}
-        self._recent: BoundedDict[OpId, Item] = BoundedDict(RECENT_ITEMS_CAP)
         self._ask: list[OpId] = []
         self._held: dict[LinkId, list[OpId]] = {}
         self._grew = False
-        self._exchanged = False
-        self._cursor = b""
-        self._settled: dict[PublicKey, int] = {}
 
     def _make_replica(self, seat: int | None, votes: VoteState | None) -> Replica:
         return Replica(
@@ -102,6 +96,7 @@ class PairReplica:
     def restore(self, stored: StoredPair, now: Now, observer_reason: str) -> str | None:
         """Rebuild from the journal; what is wrong with it, or None."""
         self.replica = self._make_replica(self.replica.ballot.seat, stored.votes)
+        self.exchange = Exchange(self.symbol, self.ops, self.replica.chain)
         for block, fc, items in stored.chain:
             execution = self.replica.replay(block, fc, items)
             if execution is None:
@@ -271,7 +266,7 @@ class PairReplica:
         """A message of this pair from a peer link."""
         match message:
             case Fetch():
-                return self._serve(sender, message.ids)
+                return self.exchange.serve(sender, message.ids)
             case Bodies():
                 return self.take_bodies(message, now)
             case AskHeld():
@@ -279,12 +274,12 @@ class PairReplica:
             case Held():
                 return self._on_held(sender, message)
             case Frontier():
-                return self._on_frontier(sender, message)
+                return self.exchange.on_frontier(sender, message)
             case FinalizedBlock():
                 return self._take_chain_bodies(message, now) + self._step(Message(sender, message), now)
             case Status():
                 effects = self._step(Message(sender, message), now)
-                return effects + self._compare(sender, message)
+                return effects + self.exchange.compare(sender, message)
             case _:
                 return self._step(Message(sender, message), now)
 
@@ -303,25 +298,6 @@ class PairReplica:
                 effects += self._insert(item, now, solicited=True, follower=None)[1]
         return effects
 
-    def _serve(self, sender: LinkId, ids: tuple[OpId, ...]) -> list[CoreEffect]:
-        found, missing = self.ops.resolve(ids[:FETCH_IDS_CAP])
-        found += [item for op_id in missing if (item := self._recent.get(op_id)) is not None]
-        return self._bodies(sender, found)
-
-    def _bodies(self, to: LinkId, items: list[Item]) -> list[CoreEffect]:
-        effects: list[CoreEffect] = []
-        chunk: list[Item] = []
-        size = 0
-        for item in items:
-            if chunk and size + item.size > BODIES_CHUNK_BYTES:
-                effects.append(Send((to,), Bodies(self.symbol, tuple(chunk)), Lane.SYNC))
-                chunk, size = [], 0
-            chunk.append(item)
-            size += item.size
-        if chunk:
-            effects.append(Send((to,), Bodies(self.symbol, tuple(chunk)), Lane.SYNC))
-        return effects
-
     def _on_ask_held(self, sender: LinkId, message: AskHeld) -> list[CoreEffect]:
         for op_id in message.ids:
             op = self.ops.bodies.get(op_id)
@@ -336,28 +312,6 @@ class PairReplica:
         if seat is None:
             return []
         return self._tell([told for op_id in message.ids for told in self.acks.held_there(op_id, seat)])
-
-    def _on_frontier(self, sender: LinkId, message: Frontier) -> list[CoreEffect]:
-        found = repair(self.ops, list(message.entries), message.after, message.until, self._settled)
-        effects = self._bodies(sender, [*found.evidence, *found.ops])
-        if found.behind and not message.reply:
-            effects.append(self._frontier_to(sender, message.after, reply=True))
-        return effects
-
-    def _compare(self, sender: LinkId, status: Status) -> list[CoreEffect]:
-        """Equal heights, different pending digest: at most once a heartbeat, with one peer."""
-        same_chain = (status.height, status.tip) == (self.replica.fin, self.replica.tip)
-        if self._exchanged or not same_chain or status.pending_digest in (self.ops.digest(), bytes(32)):
-            return []
-        self._exchanged = True
-        effect = self._frontier_to(sender, self._cursor, reply=False)
-        return [effect]
-
-    def _frontier_to(self, peer: LinkId, after: bytes, *, reply: bool) -> CoreEffect:
-        entries, until = frontier_page(self.ops, after)
-        if not reply:
-            self._cursor = until
-        return Send((peer,), Frontier(self.symbol, after, until, tuple(entries), reply), Lane.SYNC)
 
     # -- turns --------------------------------------------------------------------------------------
 
@@ -384,9 +338,8 @@ class PairReplica:
 
     def heartbeat(self, peers: tuple[PeerId, ...]) -> list[CoreEffect]:
         """Say where this replica is to its neighbours on the topic."""
-        self._exchanged = False
+        self.exchange.heartbeat()
         self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
-        self._settled = {entry.author: entry.seq for entry in self.ops.frontier()}
         return [Send(peers, self.replica.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
 
     def _step(self, event: Event, now: Now) -> list[CoreEffect]:
@@ -414,7 +367,7 @@ class PairReplica:
     def _on_finalized(self, final: Finalized) -> list[CoreEffect]:
         told: list[tuple[LinkId, Ack]] = []
         for item in final.items:
-            self._recent[item.id] = item
+            self.exchange.remember(item)
             if isinstance(item, Op):
                 self.ops_certified += 1
                 self.commands_certified += len(item.commands)

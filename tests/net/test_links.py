@@ -3,15 +3,18 @@
 import pytest
 import trio
 from dht.udp_proxy import UdpProxy
+from trio_websocket import wrap_server_stream
 
 from gossipbook.client import open_client
 from gossipbook.errors import ConfigError, JournalFull
 from gossipbook.net.runtime import open_runtime
 from gossipbook.net.settings import NetSettings
+from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
+from gossipbook.wire.handshake import Handshake
 
 from . import rude
-from .support import Author, certify, make_network, open_peer, until
+from .support import Author, certify, make_network, open_peer, shaken, until
 from .tcp_proxy import TcpProxy
 
 
@@ -205,6 +208,41 @@ async def test_peers_that_dial_each_other_at_once_keep_one_link_and_the_same(tmp
         assert len(before) == 12
         done.set()
         nursery.cancel_scope.cancel()
+
+
+@pytest.mark.xfail(strict=True, reason="the end of one dial forgets the next one to the same address, which then fails")
+async def test_a_dial_that_ends_late_does_not_disturb_the_next_one_to_the_same_address(network, tmp_path, nursery):
+    """The other side takes our link over by one of its own, ends that, and does not answer our goodbyes."""
+    smaller, larger = sorted(network.matchers, key=lambda matcher: matcher.peer_id)
+    other = PeerFolder(tmp_path / smaller.name).identity()
+    dials, finish = [], trio.Event()
+
+    async def serve(stream):
+        dials.append(stream)
+        async with trio.open_nursery() as reading:
+            channel = await (await wrap_server_stream(reading, stream)).accept()
+            if len(dials) > 1:
+                await finish.wait()
+            handshake = Handshake(other, network.chain_id, dialled=False, nonce=bytes(32))
+            await channel.send_message(handshake.hello())
+            await channel.send_message(handshake.answer(await channel.get_message()))
+            handshake.finish(await channel.get_message())
+            if len(dials) == 1:
+                reading.cancel_scope.cancel()  # Nobody reads any more; the connection stays.
+        await trio.sleep_forever()
+
+    listeners = await nursery.start(trio.serve_tcp, serve, 0)
+    address = f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
+    async with open_peer(network, tmp_path / larger.name, peers=(address,)) as runtime:
+        await until(lambda: runtime.driver.links)
+        (first,) = runtime.driver.links.values()
+        async with shaken(runtime.local_address, network, other, role="peer"):
+            await until(lambda: first not in runtime.driver.links.values())
+        await until(lambda: len(dials) == 2)
+        await until(lambda: runtime.driver.counts["links ended: replaced by a newer link"])
+        finish.set()
+        await until(lambda: [link.outbound for link in runtime.driver.links.values()] == [True])
+    nursery.cancel_scope.cancel()
 
 
 async def test_a_full_disk_stops_the_peer_with_words_that_help_and_nothing_is_sent(network, tmp_path, monkeypatch):

@@ -118,10 +118,15 @@ async def test_links_of_one_address_are_capped(network, tmp_path):
 @pytest.mark.xfail(strict=True, reason="the table of addresses is a counter that lumps those beyond 256 together")
 async def test_an_address_is_capped_even_when_there_are_very_many(network, tmp_path):
     caps = {"half_open_cap": 1_000, "links_per_address_cap": 2}
-    async with open_peer(network, tmp_path / "peer1", **caps) as runtime, trio.open_nursery() as nursery:
+    async with (
+        open_peer(network, tmp_path / "peer1", **caps) as runtime,
+        contextlib.AsyncExitStack() as held,
+        trio.open_nursery() as nursery,
+    ):
         for number in range(260):
             source = f"127.1.{number // 250}.{number % 250 + 1}"
-            nursery.start_soon(rude.says_nothing, Target(runtime.local_address, network, source))
+            await held.enter_async_context(tcp(runtime.local_address, source))
+        await assert_well(runtime)  # Whoever came before it has been seen by now.
         for _ in range(5):
             nursery.start_soon(rude.says_nothing, Target(runtime.local_address, network, "127.2.0.1"))
         with trio.move_on_after(3):
