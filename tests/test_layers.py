@@ -136,11 +136,7 @@ def test_nothing_is_swallowed_or_left_over(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_files_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
-    long = (
-        [f"{name(path)}: {text.count(chr(10))} lines"]
-        if text.count("\n") > LINES_CAP
-        else []
-    )
+    long = [f"{name(path)}: {text.count(chr(10))} lines"] if text.count("\n") > LINES_CAP else []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None

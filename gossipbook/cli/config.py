@@ -28,6 +28,7 @@ class FileConfig:
     advertise: tuple[str, ...] = ()
     dht: bool = True
     dht_listen: str = "127.0.0.1:7401"
+    dht_advertise: str = ""
     bootstrap: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
@@ -44,6 +45,7 @@ class FileConfig:
             advertise=self.advertise,
             dht=self.dht,
             dht_listen=self.dht_listen,
+            dht_advertise=self.dht_advertise,
             bootstrap=self.bootstrap,
             peers=self.peers,
             peer=peer,

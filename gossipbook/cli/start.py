@@ -28,6 +28,7 @@ ENDPOINT_FILE = "endpoint.json"
 @click.option("--listen", help="host:port for links from peers and clients.")
 @click.option("--advertise", multiple=True, help="What to tell others to dial, if not that. Repeat for more.")
 @click.option("--dht-listen", help="host:port (UDP) of the DHT node.")
+@click.option("--dht-advertise", help="host:port (UDP) to tell other DHT nodes, if not that.")
 @click.option("--bootstrap", multiple=True, help="host:port (UDP) of a DHT node to join through. Repeat for more.")
 @click.option("--peer", "peers", multiple=True, help="Address of a peer to dial without asking the DHT. Repeat.")
 @click.option("--pair", "pairs", multiple=True, help="Follow only these pairs. Repeat for more.")

@@ -81,15 +81,16 @@ class Driver:
     async def serve_link(self, link: Link) -> None:
         """Run a link from up to down. A link of the same name that is there already is replaced."""
         older = self.links.get(link.id)
+        self.links[link.id] = link
+        up: list[PeerEvent] = [LinkUp(link.id, link.hello.public_key, link.hello.role, link.outbound)]
         if older is not None:
             older.close("replaced by a newer link")
-            await self.feed([LinkDown(link.id)])
-        self.links[link.id] = link
-        await self.feed([LinkUp(link.id, link.hello.public_key, link.hello.role, link.outbound)])
+            up.insert(0, LinkDown(link.id))
+        await self.feed(up)
         try:
             await link.run(self._deliver)
         finally:
-            self.counts[f"links ended: {link.end_reason.split(':')[0][:60]}"] += 1
+            self.counts[f"links ended: {link.end_word()}"] += 1
             if self.links.get(link.id) is link:
                 del self.links[link.id]
                 for callback in self.on_link_down:

@@ -25,6 +25,17 @@ PING_S = 5.0
 READ_DEADLINE_S = 15.0  # three pings unanswered
 WRITE_DEADLINE_S = 15.0
 
+TOO_SLOW = "they do not take consensus messages fast enough"
+MALFORMED = "malformed frame"
+SILENT = "nothing was read for too long"
+STUCK = "a write took too long"
+REPLACED = "replaced by a newer link"
+FAULTS = "too many forged or malformed messages"
+TEXT = "they sent text; frames are binary"
+OVERSIZE = "Exceeded maximum message size"  # the library's word for a frame above our cap
+OWN_WORDS = frozenset({TOO_SLOW, MALFORMED, SILENT, STUCK, REPLACED, FAULTS, TEXT, OVERSIZE, "closed here"})
+ABUSE = frozenset({MALFORMED, FAULTS, TEXT, OVERSIZE})
+
 Deliver = Callable[["Link", list[Any]], Awaitable[None]]
 
 
@@ -65,6 +76,11 @@ class Link:
         self.end_reason = self.end_reason or reason
         self._scope.cancel()
 
+    def end_word(self) -> str:
+        """Why the link ended, in words of ours: what the other side gave as its reason is not counted by its text."""
+        word = self.end_reason.split(":")[0]
+        return word if word in OWN_WORDS else "closed by the other side"
+
     def queued(self) -> tuple[int, int]:
         """Messages and bytes waiting to be sent."""
         return self._messages, self._bytes
@@ -75,7 +91,7 @@ class Link:
             if not queue:
                 continue
             if lane == Lane.CONSENSUS:
-                self.close("they do not take consensus messages fast enough")
+                self.close(TOO_SLOW)
             self.counts[f"dropped {lane.name.lower()}"] += len(queue)
             self._messages -= len(queue)
             self._bytes -= sum(map(len, queue))
@@ -108,9 +124,9 @@ class Link:
         except LinkClosed as error:
             self.end_reason = self.end_reason or str(error)
         except DecodeError as error:
-            self.end_reason = f"malformed frame: {error}"
+            self.end_reason = f"{MALFORMED}: {error}"
         except trio.TooSlowError:
-            self.end_reason = f"nothing read for {READ_DEADLINE_S:.0f} s"
+            self.end_reason = SILENT
 
     def _is_liveness(self, message: object) -> bool:
         if isinstance(message, Ping):
@@ -131,7 +147,7 @@ class Link:
         except LinkClosed as error:
             self.close(str(error))
         except trio.TooSlowError:
-            self.close(f"a write took over {WRITE_DEADLINE_S:.0f} s")
+            self.close(STUCK)
 
     def _next_batch(self) -> list[bytes]:
         """The most urgent messages, up to about a frame's worth."""

@@ -5,6 +5,7 @@ withdraws its records, ends its links, and closes the journal.
 """
 
 import json
+import logging
 import os
 import random
 import ssl
@@ -22,7 +23,7 @@ from gossipbook.errors import ConfigError, HandshakeError, JournalError, LinkClo
 from gossipbook.identity import Identity
 from gossipbook.ids import PeerId, pair_key, peer_id
 from gossipbook.manifest import Manifest
-from gossipbook.net.address import Address, parse_address, parse_host_port
+from gossipbook.net.address import Address, is_loopback, parse_address, parse_host_port
 from gossipbook.net.dialler import AddressBook
 from gossipbook.net.driver import Driver, system_now
 from gossipbook.net.link import Link
@@ -34,6 +35,8 @@ from gossipbook.peer.peer import Peer
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.handshake import Handshake, Hello
+
+log = logging.getLogger(__name__)
 
 DIAL_INTERVAL_S = 0.25
 LOOKUP_INTERVAL_S = 1.0
@@ -62,7 +65,8 @@ class Runtime:
         self._book = AddressBook()
         self._tls: tuple[ssl.SSLContext, bytes] | None = None
         self._half_open = 0
-        self._per_address: Counter[str] = BoundedCounter()
+        self._half_open_from: Counter[str] = Counter()
+        self._per_address: Counter[str] = Counter()  # bounded by the links and half-open caps
         self._dialling: dict[Address, None] = {}
         self._clients = 0
         for matcher in manifest.matchers:
@@ -92,8 +96,15 @@ class Runtime:
         nursery.start_soon(partial(trio.serve_listeners, self._on_stream, listeners, handler_nursery=nursery))
 
     async def _on_stream(self, stream: trio.SocketStream) -> None:
-        remote = str(stream.socket.getpeername()[0]) if stream.socket.fileno() >= 0 else "?"
-        if self._half_open >= self.settings.half_open_cap:
+        try:
+            remote = str(stream.socket.getpeername()[0])
+        except OSError:  # Reset before it was served.
+            self.rejected["connection: gone at once"] += 1
+            await trio.aclose_forcefully(stream)
+            return
+        settings = self.settings
+        alone = self._half_open_from[remote] >= settings.half_open_per_address_cap and not is_loopback(remote)
+        if self._half_open >= settings.half_open_cap or alone:
             self.rejected["too many half-open connections"] += 1
             await trio.aclose_forcefully(stream)
             return
@@ -103,21 +114,32 @@ class Runtime:
             return
         self._per_address[remote] += 1
         self._half_open += 1
+        self._half_open_from[remote] += 1
         half_open = True
         context, binding = self._tls or (None, b"")
         try:
-            async with accept(stream, context, binding) as channel:
+            async with accept(stream, remote, context, binding) as channel:
                 hello = await self._shake(channel, dialled=False)
-                self._half_open -= 1
-                half_open = False
+                half_open = self._is_open(remote)
                 await self._run_link(channel, hello, outbound=False)
         except* (LinkClosed, HandshakeError, OSError) as group:
             self._count_refusals(group)
+        except* Exception as group:  # noqa: BLE001 - counted and logged; a stranger must not end the program
+            self._count_fault(group)
         finally:
-            self._half_open -= half_open
+            if half_open:
+                self._is_open(remote)
             self._per_address[remote] -= 1
             if not self._per_address[remote]:
                 del self._per_address[remote]
+
+    def _is_open(self, remote: str) -> bool:
+        """A connection is half-open no more: it shook hands, or ended. Returns False."""
+        self._half_open -= 1
+        self._half_open_from[remote] -= 1
+        if not self._half_open_from[remote]:
+            del self._half_open_from[remote]
+        return False
 
     async def _shake(self, channel: Channel, *, dialled: bool) -> Hello:
         handshake = Handshake(
@@ -129,6 +151,11 @@ class Runtime:
             binding=channel.binding,
         )
         return await shake_hands(channel, handshake)
+
+    def _count_fault(self, group: BaseExceptionGroup[BaseException]) -> None:
+        """A fault of ours, or of a library. It must not end the program that a stranger brought it to light in."""
+        self.rejected["connection: internal-error"] += 1
+        log.error("a connection met a fault of this program", exc_info=group)
 
     def _count_refusals(self, group: BaseExceptionGroup[BaseException]) -> None:
         for error in group.exceptions:
@@ -177,8 +204,10 @@ class Runtime:
     async def keep_dialling(self, nursery: trio.Nursery) -> None:
         """Keep links to the committees of our pairs and to a few other followers."""
         while True:
+            linked = {str(link.channel.remote) for link in self.driver.links.values() if link.outbound}
             for address in self._book.ready_anonymous():
-                self._start_dial(nursery, address, None)
+                if str(address) not in linked:
+                    self._start_dial(nursery, address, None)
             for peer in self._wanted():
                 ready = self._book.ready(peer)
                 if ready is not None:
@@ -202,6 +231,7 @@ class Runtime:
         nursery.start_soon(self._dial, address, expected)
 
     async def _dial(self, address: Address, expected: PeerId | None) -> None:
+        dialling = True
         try:
             async with dial(address) as channel:
                 hello = await self._shake(channel, dialled=True)
@@ -212,6 +242,7 @@ class Runtime:
                 self._book.worked(address)
                 self._book.learn(hello.peer_id, [address])
                 del self._dialling[address]
+                dialling = False  # From here on the entry is the next dial's.
                 await self._run_link(channel, hello, outbound=True)
                 self._book.failed(address)
         except* (LinkClosed, OSError):
@@ -220,8 +251,12 @@ class Runtime:
         except* HandshakeError as group:
             self._book.failed(address)
             self._count_refusals(group)
+        except* Exception as group:  # noqa: BLE001 - counted and logged; a stranger must not end the program
+            self._book.failed(address)
+            self._count_fault(group)
         finally:
-            self._dialling.pop(address, None)
+            if dialling:
+                del self._dialling[address]
 
     # -- discovery ----------------------------------------------------------------------------------
 
@@ -308,6 +343,7 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
             identity=runtime.identity,
             chain_id=runtime.manifest.chain_id,
             listen=parse_host_port(settings.dht_listen),
+            advertise=parse_host_port(settings.dht_advertise) if settings.dht_advertise else None,
             bootstrap=seeds,
             matchers=[matcher.public_key for matcher in runtime.manifest.matchers],
             wall_ms=lambda: system_now().wall_ms,

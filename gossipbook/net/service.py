@@ -12,7 +12,7 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.effects import Lane, LinkId
 from gossipbook.ids import PUBLIC_KEY_BYTES
 from gossipbook.matching.commands import Side
-from gossipbook.net.link import Link
+from gossipbook.net.link import ABUSE, Link
 from gossipbook.net.runtime import Runtime
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.requests import Answer, PairEvents, Query, Watch
@@ -124,8 +124,9 @@ class Service:
             for reason, count in source.items():
                 reasons[reason] = reasons.get(reason, 0) + count
         for reason, count in runtime.driver.counts.items():
-            if reason.startswith("links ended: malformed"):
-                reasons["malformed frame"] = reasons.get("malformed frame", 0) + count
+            word = reason.removeprefix("links ended: ")
+            if word in ABUSE:
+                reasons[word] = reasons.get(word, 0) + count
         if runtime.dht is not None:
             reasons |= {f"dht: {name}": count for name, count in runtime.dht.stats.items() if _is_refusal(name)}
         return dict(sorted(reasons.items()))
@@ -220,4 +221,16 @@ def _key(text: str) -> bytes:
 
 
 def _is_refusal(name: str) -> bool:
-    return any(word in name for word in ("garbage", "refused", "malformed", "foreign", "datagram", "bad", "forged"))
+    words = (
+        "garbage",
+        "refused",
+        "malformed",
+        "foreign",
+        "datagram",
+        "bad",
+        "forged",
+        "unproved",
+        "withheld",
+        "skipped",
+    )
+    return any(word in name for word in words)

@@ -13,8 +13,8 @@ class NetSettings:
     """Settings of the shells around a peer core.
 
     ``listen`` is where links are accepted, ``advertise`` what others are told to dial (they differ behind a
-    proxy or a translating router); so too ``dht_listen`` (UDP). ``bootstrap`` are DHT nodes, ``peers`` websocket
-    addresses that are dialled without asking the DHT.
+    proxy or a translating router); so too ``dht_listen`` and ``dht_advertise`` (UDP). ``bootstrap`` are DHT nodes,
+    ``peers`` websocket addresses that are dialled without asking the DHT.
     """
 
     folder: Path | None = None
@@ -22,11 +22,13 @@ class NetSettings:
     advertise: tuple[str, ...] = ()
     dht: bool = True
     dht_listen: str = "127.0.0.1:0"
+    dht_advertise: str = ""
     bootstrap: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     tls: bool | None = None  # None: off on loopback, on elsewhere
     peer: PeerConfig = field(default_factory=PeerConfig)
     half_open_cap: int = 64
+    half_open_per_address_cap: int = 16
     links_per_address_cap: int = 64
     links_cap: int = 512
     dial_parallel_cap: int = 8
@@ -38,7 +40,7 @@ class NetSettings:
             raise ConfigError(f"listen {self.listen}: tls cannot be off beyond loopback")
         for address in (*self.advertise, *self.peers):
             parse_address(address)
-        for address in (self.dht_listen, *self.bootstrap):
+        for address in (self.dht_listen, *filter(None, [self.dht_advertise]), *self.bootstrap):
             parse_host_port(address)
 
     @property

@@ -5,10 +5,13 @@ Everything that can go wrong with a remote here ends in :class:`LinkClosed` or :
 
 import hashlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import h11
 import trio
+import trio_websocket
+import wsproto
 from trio_websocket import (
     ConnectionClosed,
     ConnectionRejected,
@@ -73,6 +76,48 @@ def _reason(error: ConnectionClosed) -> str:
 
 
 @asynccontextmanager
+async def _library_faults(what: str) -> AsyncIterator[None]:
+    """trio-websocket's reader raises some of what a remote does into the nursery it was given."""
+    try:
+        yield
+    except* (
+        trio_websocket.HandshakeError,
+        ConnectionClosed,
+        wsproto.utilities.ProtocolError,
+        h11.ProtocolError,
+    ) as group:
+        raise LinkClosed(f"{what}: {group.exceptions[0]}") from None
+
+
+class _Watched(trio.abc.Stream):
+    """A stream that says when it ended: the library goes on waiting for an upgrade that cannot come any more."""
+
+    def __init__(self, stream: trio.abc.Stream, ended: Callable[[], None]) -> None:
+        self._stream = stream
+        self._ended = ended
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            raw = await self._stream.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._ended()
+            raise
+        if not raw:
+            self._ended()
+        return raw
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._stream.wait_send_all_might_not_block()
+
+    async def aclose(self) -> None:
+        self._ended()
+        await self._stream.aclose()
+
+
+@asynccontextmanager
 async def dial(address: Address) -> AsyncIterator[Channel]:
     """Open a channel to a listener; it is closed at the end of the block.
 
@@ -89,9 +134,9 @@ async def dial(address: Address) -> AsyncIterator[Channel]:
                 stream = trio.SSLStream(tcp, make_client_context(), server_hostname=address.host)
                 await stream.do_handshake()
                 binding = hashlib.sha256(stream.getpeercert(True)).digest()
-    except (OSError, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError) as error:
+    except (OSError, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError, UnicodeError) as error:
         raise LinkClosed(f"cannot reach {address}: {error or 'no answer in time'}") from None
-    async with trio.open_nursery() as nursery:
+    async with _library_faults(f"no peer at {address}"), trio.open_nursery() as nursery:
         try:
             with trio.fail_after(HANDSHAKE_S):
                 connection = await wrap_client_stream(
@@ -116,31 +161,36 @@ async def dial(address: Address) -> AsyncIterator[Channel]:
 
 
 @asynccontextmanager
-async def accept(stream: trio.SocketStream, context: ssl.SSLContext | None, binding: bytes) -> AsyncIterator[Channel]:
+async def accept(
+    stream: trio.SocketStream, remote: str, context: ssl.SSLContext | None, binding: bytes
+) -> AsyncIterator[Channel]:
     """Turn an accepted TCP stream into a channel; it is closed at the end of the block.
 
     Raises:
         LinkClosed: what is there does not speak TLS or websocket, or not in time.
     """
-    remote = str(stream.socket.getpeername()[0])
     stream.setsockopt(trio.socket.IPPROTO_TCP, trio.socket.TCP_NODELAY, 1)
     secured: trio.SocketStream | trio.SSLStream[trio.SocketStream] = stream
-    async with trio.open_nursery() as nursery:
+    async with _library_faults("not a websocket"), trio.open_nursery() as nursery:
+        connection = None
         try:
-            with trio.fail_after(HANDSHAKE_S):
+            with trio.move_on_after(HANDSHAKE_S) as scope:
                 if context is not None:
                     secured = trio.SSLStream(stream, context, server_side=True)
                 request = await wrap_server_stream(
                     nursery,
-                    secured,
+                    _Watched(secured, scope.cancel),
                     message_queue_size=MESSAGE_QUEUE,
                     max_message_size=FRAME_BYTES_CAP,
                     receive_buffer_size=RECEIVE_BUFFER_BYTES,
                 )
                 connection = await request.accept()
-        except (ConnectionClosed, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError) as error:
+        except (ConnectionClosed, ssl.SSLError, trio.BrokenResourceError) as error:
             await trio.aclose_forcefully(secured)
-            raise LinkClosed(f"not a websocket: {error or 'too slow'}") from None
+            raise LinkClosed(f"not a websocket: {error}") from None
+        if connection is None:
+            await trio.aclose_forcefully(secured)
+            raise LinkClosed("not a websocket: ended or too slow")
         channel = Channel(connection, remote, binding)
         try:
             yield channel
