@@ -40,7 +40,7 @@ class Monitor:
                         with trio.fail_after(QUERY_S):
                             self._take(name, await client.query("status"))
                             if name == self._first_up():
-                                self.book = await client.query("book", self.network.manifest.symbols()[0], "6")
+                                self.book = await client.query("book", self.network.manifest.symbols()[0], "40")
                         await trio.sleep(self.poll_s)
             except (GossipbookError, trio.TooSlowError):
                 self.status[name] = None

@@ -12,7 +12,6 @@ from typing import Any
 import tomli_w
 import trio
 
-from gossipbook.cli.config import write_config
 from gossipbook.errors import GossipbookError
 from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Timing
 from gossipbook.storage.keys import create_key
@@ -59,7 +58,7 @@ class PeerProcess:
         values |= {"listen": self._ports[0], "dht_listen": self._ports[1]}
         if self.bootstrap:
             values["bootstrap"] = [self.bootstrap]
-        write_config(self.folder, values)
+        (self.folder / "config.toml").write_text(tomli_w.dumps(values))
         ready_file = self.folder / "data" / "endpoint.json"
         ready_file.unlink(missing_ok=True)
         with (self.folder / "log.txt").open("ab") as log:

@@ -38,6 +38,8 @@ class NetSettings:
         host, _ = parse_host_port(self.listen)
         if not is_loopback(host) and self.tls is False:
             raise ConfigError(f"listen {self.listen}: tls cannot be off beyond loopback")
+        if host in ("0.0.0.0", "::") and not self.advertise:
+            raise ConfigError(f"listen {self.listen}: say with advertise which address others are to dial")
         for address in (*self.advertise, *self.peers):
             parse_address(address)
         for address in (self.dht_listen, *filter(None, [self.dht_advertise]), *self.bootstrap):
