@@ -23,7 +23,7 @@ from gossipbook.dht.datagram import Address
 from gossipbook.dht.lookup import Discovery
 from gossipbook.dht.protocol import DhtProtocol
 from gossipbook.dht.records import ProviderRecord, sign_record
-from gossipbook.errors import ConfigError, GossipbookError
+from gossipbook.errors import ConfigError, GossipbookError, ungrouped
 from gossipbook.identity import Identity
 from gossipbook.ids import PEER_ID_BYTES, ChainId, PeerId, PublicKey
 
@@ -196,8 +196,7 @@ async def open_dht(
             monotonic=trio.current_time,
         )
 
-    failure: BaseException | None = None
-    with await _bind(*listen) as sock:
+    with ungrouped(), await _bind(*listen) as sock:
         claim = None if advertise is None else await _claim(*advertise, sock)
         async with trio.open_nursery() as nursery:
             node: DhtNode = await nursery.start(_serve, sock, protocol, sorted(matchers))
@@ -205,14 +204,8 @@ async def open_dht(
                 if bootstrap:
                     await node.bootstrap(bootstrap)
                 yield node
-            except trio.Cancelled:
-                raise
-            except BaseException as error:  # noqa: BLE001  # Raised below, where the nursery does not wrap it in a group.
-                failure = error
             finally:
                 node._closing.set()
-    if failure is not None:
-        raise failure
 
 
 async def announce_forever(node: DhtNode, keys: Sequence[PeerId], make_record: MakeRecord) -> None:

@@ -107,7 +107,10 @@ def test_plain_websockets_beyond_loopback_are_refused_by_the_settings(settings):
 
 
 def test_tls_is_on_beyond_loopback_unless_said_otherwise():
-    assert NetSettings(listen="0.0.0.0:7401").use_tls
+    assert NetSettings(listen="192.0.2.7:7401").use_tls
+    assert NetSettings(listen="0.0.0.0:7401", advertise=("wss://192.0.2.7:7401",)).use_tls
+    with pytest.raises(ConfigError, match="advertise"):
+        NetSettings(listen="0.0.0.0:7401")
     assert not NetSettings(listen="127.0.0.1:7401").use_tls
     assert NetSettings(listen="127.0.0.1:7401", tls=True).use_tls
 
@@ -138,9 +141,6 @@ async def test_a_peer_behind_a_proxy_is_reached_there_and_again_after_a_cut(netw
             await trade(one)
 
 
-@pytest.mark.skipif(
-    "dht_advertise" not in NetSettings.__dataclass_fields__, reason="the settings cannot pass it on to the DHT yet"
-)
 async def test_a_peer_behind_proxies_for_tcp_and_udp_is_found_and_reached_through_them(network, tmp_path, proxies):
     async with trio.open_nursery() as nursery:
         tcp_proxy, udp_proxy = await proxies(), await UdpProxy.open(nursery)
