@@ -1,17 +1,18 @@
 """Pulling what others have and this replica lacks: finalized blocks by height, bodies by id.
 
 Upon any sign that a peer is ahead: ask it for the next batch of blocks, one batch at a time; when a batch is
-done and somebody is still ahead, ask again. Upon a batch that does not come in time: forget what that peer claimed,
-and ask another. Upon a block that names unknown ops, or a certificate for an unknown block: ask its sender, then
-other members in turn. What nobody had after a few rounds is no longer asked for; if it is still needed, the rule that
-needs it asks anew.
+done and somebody is still ahead, ask again. Upon a batch that does not come in time: forget what that peer
+claimed, and ask another. Upon a block that names unknown ops: give them a moment to come by gossip, then ask
+its sender, then other members in turn. Upon a certificate for an unknown block: ask members in turn. What
+nobody had after a few rounds is no longer asked for; if it is still needed, the rule that needs it asks anew.
 """
 
 from dataclasses import dataclass
 
 from gossipbook.consensus.config import ConsensusConfig
+from gossipbook.consensus.events import GraceTimer
 from gossipbook.consensus.messages import FETCH_IDS_CAP, Fetch, FetchBlock, Sync
-from gossipbook.effects import Effect, Lane, Now, Send, SendStored
+from gossipbook.effects import Effect, Lane, Now, Send, SendStored, SetTimer
 from gossipbook.ids import BlockId, OpId, PeerId
 from gossipbook.ordered import BoundedDict
 
@@ -25,6 +26,7 @@ class _Wish:
     """An op body that was asked for. ``named_by_block``: a block needs it, so the pool's caps do not apply to it."""
 
     named_by_block: bool
+    peer: PeerId  # whom to ask first
     rounds: int = 0
 
 
@@ -108,19 +110,27 @@ class CatchUp:
     # -- bodies -------------------------------------------------------------------------------------
 
     def want(self, ids: list[OpId], peer: PeerId, now: Now, *, named_by_block: bool) -> list[Effect]:
-        """Ask a peer for op bodies that were not asked for yet."""
-        fresh: list[OpId] = []
+        """Note op bodies that are needed; after a grace a peer is asked for those that have not come."""
+        fresh = False
         for op_id in ids[:FETCH_IDS_CAP]:
             wish = self._wishes.get(op_id)
             if wish is None:
-                self._wishes[op_id] = _Wish(named_by_block)
-                fresh.append(op_id)
+                self._wishes[op_id] = _Wish(named_by_block, peer)
+                fresh = True
             elif named_by_block:
                 wish.named_by_block = True
-        if not fresh:
-            return []
-        self._fetch_deadline_ms = now.timer_ms + self._config.fetch_retry_ms
-        return [Send((peer,), Fetch(self._symbol, tuple(fresh)), Lane.SYNC)]
+        return [SetTimer(self._config.fetch_grace_ms, GraceTimer(self._symbol))] if fresh else []
+
+    def grace_over(self, now: Now) -> list[Effect]:
+        """Ask for what was noted a moment ago and is still missing."""
+        asks: dict[PeerId, list[OpId]] = {}
+        for op_id, wish in self._wishes.items():
+            if not wish.rounds:
+                wish.rounds = 1
+                asks.setdefault(wish.peer, []).append(op_id)
+        if asks:
+            self._fetch_deadline_ms = now.timer_ms + self._config.fetch_retry_ms
+        return [Send((peer,), Fetch(self._symbol, tuple(ids[:FETCH_IDS_CAP])), Lane.SYNC) for peer, ids in asks.items()]
 
     def got(self, op_id: OpId) -> bool:
         """A body came; whether a block needs it."""

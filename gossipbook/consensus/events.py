@@ -48,6 +48,13 @@ class RetryTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class GraceTimer:
+    """Ask for bodies that a message named and that have not come by themselves meanwhile."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettleTimer:
     """Stop waiting for the others' record of my own votes."""
 
@@ -61,5 +68,5 @@ class WakeTimer:
     pair: str
 
 
-Timer: TypeAlias = RoundTimer | RetryTimer | SettleTimer | WakeTimer
+Timer: TypeAlias = RoundTimer | RetryTimer | GraceTimer | SettleTimer | WakeTimer
 Event: TypeAlias = Started | Message | PoolGrew | MemberUp | Timer

@@ -15,6 +15,7 @@ from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import (
     Event,
+    GraceTimer,
     MemberUp,
     Message,
     PoolGrew,
@@ -145,6 +146,8 @@ class Replica:
             case RetryTimer():
                 self.pacing.retry_over()
                 self.outbox.extend(self.catch_up.retry(self.fin, now))
+            case GraceTimer():
+                self.outbox.extend(self.catch_up.grace_over(now))
             case Started():
                 if not self.settled:
                     self.outbox.put(SetTimer(self.config.settle_ms, SettleTimer(self.committee.symbol)))

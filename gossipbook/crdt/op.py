@@ -44,6 +44,7 @@ SYMBOL_CAP = 32
 GENESIS_PREV: OpId = ZERO_DIGEST
 
 _INTEGERS = {int}
+_POST_ONLY, _REDUCE_ONLY = int(PlaceFlags.POST_ONLY), int(AmendFlags.REDUCE_ONLY)  # enum arithmetic is slow
 
 CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST = 0, 1, 2
 
@@ -194,9 +195,9 @@ def open_op(signed: object, signature: object) -> Op:
 
 def _priority_class(command: Command) -> int:
     if type(command) is Place:
-        return CLASS_POST_ONLY if command.flags & PlaceFlags.POST_ONLY else CLASS_REST
+        return CLASS_POST_ONLY if command.flags & _POST_ONLY else CLASS_REST
     if type(command) is Amend:
-        return CLASS_CANCELS if command.flags & AmendFlags.REDUCE_ONLY else CLASS_REST
+        return CLASS_CANCELS if command.flags & _REDUCE_ONLY else CLASS_REST
     return CLASS_CANCELS
 
 

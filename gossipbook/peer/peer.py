@@ -9,7 +9,7 @@ import random
 from collections import Counter
 from typing import Any
 
-from gossipbook.consensus.events import RetryTimer, RoundTimer, SettleTimer, WakeTimer
+from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
 from gossipbook.consensus.messages import Bodies
 from gossipbook.effects import CoreEffect, Disconnect, Effect, Lane, LinkId, Now, Publish, Send, SetTimer
 from gossipbook.errors import DecodeError
@@ -211,7 +211,7 @@ class Peer:
     def _on_timer(self, timer: object, now: Now) -> list[CoreEffect]:
         if isinstance(timer, Heartbeat):
             return self._heartbeat(now)
-        assert isinstance(timer, RoundTimer | RetryTimer | SettleTimer | WakeTimer)
+        assert isinstance(timer, RoundTimer | RetryTimer | GraceTimer | SettleTimer | WakeTimer)
         return self.pairs[timer.pair].timer(timer, now)
 
     def _heartbeat(self, now: Now) -> list[CoreEffect]:

@@ -15,6 +15,7 @@ from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, V
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.consensus.events import (
     Event,
+    GraceTimer,
     MemberUp,
     Message,
     PoolGrew,
@@ -587,7 +588,13 @@ class Script:
             case Publish(_, _, message):
                 return [f"publish {self.show_message(message)}"]
             case SetTimer(after_ms, timer):
-                names = {RoundTimer: "Round", RetryTimer: "Retry", SettleTimer: "Settle", WakeTimer: "Wake"}
+                names = {
+                    RoundTimer: "Round",
+                    RetryTimer: "Retry",
+                    GraceTimer: "Grace",
+                    SettleTimer: "Settle",
+                    WakeTimer: "Wake",
+                }
                 return [f"timer {after_ms}ms {names[type(timer)]}"]
             case Emit(Finalized(_, block, _, items, events)):
                 named = " ".join(self.name_item(item.id) for item in items)
