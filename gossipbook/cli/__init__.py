@@ -4,13 +4,30 @@ Every command has ``--json`` (one last line of JSON on standard output) and fixe
 is on standard error), 2 wrong usage, or for ``verify`` and ``demo`` that nothing happened to judge.
 """
 
+import signal
 import sys
+from types import FrameType
+
+EXIT_INTERRUPTED = 130
 
 
 def main() -> None:
-    """Entry point of the ``gossipbook`` command."""
+    """Entry point of the ``gossipbook`` command. An interrupt, a TERM and a lost terminal end it in one line."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
     try:
-        import click  # noqa: F401
+        _run()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGINT)  # whose handling a running trio takes over, and a plain program survives
+
+
+def _run() -> None:
+    try:
+        import click  # noqa: F401 - only to say what is missing
         import rich  # noqa: F401
         import tomli_w  # noqa: F401
     except ModuleNotFoundError as error:

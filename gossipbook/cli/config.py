@@ -9,7 +9,7 @@ from typing import Any
 
 import tomli_w
 
-from gossipbook.errors import ConfigError
+from gossipbook.errors import ConfigError, ManifestError
 from gossipbook.manifest import Manifest, unknown_key
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig
@@ -54,15 +54,25 @@ class FileConfig:
     def manifest(self, folder: Path) -> Manifest:
         """The manifest that ``network`` names, relative to the folder."""
         path = folder / self.network
-        try:
-            text = path.read_text()
-        except OSError as error:
-            raise ConfigError(f"network: cannot read {path}: {error.strerror}") from None
-        manifest = Manifest.from_toml(text)
+        manifest = read_manifest(path)
         unknown = [pair for pair in self.pairs if pair not in manifest.symbols()]
         if unknown:
             raise ConfigError(f"pairs: {unknown} are not in network {manifest.name!r}, which has {manifest.symbols()}")
         return manifest
+
+
+def read_manifest(file: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ConfigError: naming the file and what is wrong with it.
+    """
+    try:
+        return Manifest.from_toml(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
+    except ManifestError as error:
+        raise ConfigError(f"{file}: {error}") from None
 
 
 def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:
@@ -76,7 +86,7 @@ def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:
     if path.exists():
         try:
             values = tomllib.loads(path.read_text())
-        except tomllib.TOMLDecodeError as error:
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not TOML: {error}") from None
     known = {field.name: field for field in fields(FileConfig)}
     for key in values:

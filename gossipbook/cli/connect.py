@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import click
 import trio
 
-from gossipbook.cli.config import load_config
+from gossipbook.cli.config import load_config, read_manifest
 from gossipbook.cli.output import reports_errors
 from gossipbook.cli.start import read_endpoint
 from gossipbook.client import Client, open_client
@@ -93,14 +93,6 @@ def find_target(home: Path | None, address: str | None, network: Path | None) ->
     assert home is not None
     endpoint = read_endpoint(home)
     return Target(manifest, str(endpoint["listen"]), home, int(endpoint["pid"]))
-
-
-def read_manifest(file: Path) -> Manifest:
-    """The manifest in a file."""
-    try:
-        return Manifest.from_toml(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
 
 
 def home_manifest(home: Path) -> Manifest:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import trio
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from gossipbook.cli.connect import run as run_conversation
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.demo.faults import Fault
 from gossipbook.demo.run import DemoOptions, run_demo
@@ -57,7 +57,7 @@ def demo(
     options = DemoOptions(folder, flow, limit, ops_per_s, commands_per_op, fault or "none", seed)
     try:
         with _Bars() as bars:
-            outcome = trio.run(run_demo, options, bars.start)
+            outcome = run_conversation(run_demo, options, bars.start)
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)

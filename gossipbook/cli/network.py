@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 import tomli_w
 
-from gossipbook.cli.config import write_config
+from gossipbook.cli.config import read_manifest, write_config
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.consensus.committee import Committee
 from gossipbook.errors import ManifestError
@@ -84,7 +84,7 @@ def init(
 @reports_errors
 def show(file: Path, as_json: bool) -> None:
     """Check a manifest and show its chain id, pairs and committees."""
-    _report(Manifest.from_toml(file.read_text()), file, [], as_json)
+    _report(read_manifest(file), file, [], as_json)
 
 
 @click.group()
@@ -190,7 +190,7 @@ def _report(manifest: Manifest, path: Path, folders: list[Path], as_json: bool) 
             }
         )
         return
-    console.print(f"network {manifest.name}, chain {manifest.chain_id.hex()[:16]}…, in {path}", markup=False)
+    console.print(f"network {manifest.name}, chain {manifest.chain_id.hex()}, in {path}", markup=False)
     console.print(
         f"{manifest.fault_model}: {quorum.n} seats a pair, {quorum.q} make a quorum, {quorum.f} may fail", markup=False
     )

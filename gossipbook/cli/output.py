@@ -45,6 +45,12 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
             return command(*args, **kwargs)
         except GossipbookError as error:
             fail(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}")
+        except UnicodeDecodeError as error:
+            fail(f"a file that should be text is not: {error}")
         except BaseExceptionGroup as group:
             ours, others = group.split(GossipbookError)
             if others is not None or ours is None:

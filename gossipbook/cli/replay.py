@@ -16,11 +16,12 @@ from gossipbook.cli.output import fail, json_option, print_json, print_table
 from gossipbook.demo.floor import Floor
 from gossipbook.demo.source import MAKERS, TAKERS
 from gossipbook.demo.verdict import quantiles
-from gossipbook.errors import ConfigError
+from gossipbook.errors import ConfigError, GossipbookError
 from gossipbook.flow import generated_flow, lobster_flow
 
 DEFAULT_COMMANDS = 1_000
 REDRAW_S = 0.2
+STALLED_S = 3.0
 
 
 @click.command()
@@ -89,7 +90,7 @@ async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path)
     stream = ((pair, step) for step in islice(chain(prelude, steps), limit))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(floor.run)
-        nursery.start_soon(_show, floor, limit)
+        nursery.start_soon(_show, target, pair, floor, limit)
         await floor.feed(stream, {})
         await floor.drained()
         nursery.cancel_scope.cancel()
@@ -97,11 +98,32 @@ async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path)
     return floor
 
 
-async def _show(floor: Floor, limit: int | None) -> None:
-    console = Console(stderr=True)
-    columns = (TextColumn("submitted"), BarColumn(bar_width=30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("submitted", total=limit)
+async def _show(target: Target, pair: str, floor: Floor, limit: int | None) -> None:
+    """Progress on standard error, and why there is none when there is none."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("submitted"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=limit)
+        certified, since_s = -1, trio.current_time()
         while True:
-            progress.update(task, completed=floor.tally.commands_submitted)
+            tally = floor.tally
+            if tally.ops_certified != certified:
+                certified, since_s = tally.ops_certified, trio.current_time()
+            elif trio.current_time() - since_s > STALLED_S:
+                since_s = trio.current_time()
+                progress.console.print(await _why_stalled(target, pair, floor), markup=False)
+            done = f"{tally.ops_certified} ops certified"
+            progress.update(task, completed=tally.commands_submitted, description=done)
             await trio.sleep(REDRAW_S)
+
+
+async def _why_stalled(target: Target, pair: str, floor: Floor) -> str:
+    waiting = f"{floor.tally.ops_certified} of {floor.tally.ops_submitted} ops certified"
+    try:
+        async with reach(target) as client:
+            status = await ask(client, target, "status")
+    except GossipbookError as error:
+        return f"{waiting}: {error}"
+    found = next(row for row in status["pairs"] if row["symbol"] == pair)
+    absent = f", absent: {', '.join(found['absent'])}" if found["absent"] else ""
+    return f"{waiting}: {pair} is {found['state']}{absent}"

@@ -37,8 +37,18 @@ ENDPOINT_FILE = "endpoint.json"
 @reports_errors
 def start(folder: Path, as_json: bool, **flags: Any) -> None:
     """Run the peer of FOLDER until SIGINT or SIGTERM; a second SIGINT ends it at once."""
+    if not (folder / "keys" / "peer.key").exists():
+        raise ConfigError(f"{folder} is not a peer's folder: it has no keys/peer.key. {_hint(folder)}")
     config = load_config(folder, flags)
     trio.run(_run, config.manifest(folder), config.settings(folder), as_json)
+
+
+def _hint(folder: Path) -> str:
+    """What was probably meant."""
+    inside = sorted(path.parent.parent for path in folder.glob("*/keys/peer.key"))
+    if inside:
+        return f"Did you mean {inside[0]}?"
+    return f"Make a key with: gossipbook keys new {folder / 'keys' / 'peer.key'}"
 
 
 async def _run(manifest: Manifest, settings: NetSettings, as_json: bool) -> None:

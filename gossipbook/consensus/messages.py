@@ -57,7 +57,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a replica is: its finalized height and tip, its term, the digest of its pending ops."""
+    """Where a replica is: its finalized height and tip, its term, the digest of its pending ops; whether it votes."""
 
     pair: str
     epoch: int
@@ -65,6 +65,7 @@ class Status:
     tip: BlockId
     term: int
     pending_digest: Digest
+    voting: bool
 
 
 @dataclass(frozen=True, slots=True)

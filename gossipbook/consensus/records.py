@@ -16,6 +16,7 @@ from gossipbook.consensus.certificate import (
     decode_vote,
 )
 from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
 from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES, BlockId
 from gossipbook.matching.events import RawEvent
@@ -141,6 +142,14 @@ class Finalized:
     fc: Certificate
     items: tuple[Item, ...]
     events: tuple[RawEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Pending ops of authors for whom the author table has no room any more: they will never be certified."""
+
+    pair: str
+    ops: tuple[Op, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.consensus.records import (
     BlockRecord,
+    Dropped,
     Finalized,
     FinalRecord,
     PairHalted,
@@ -201,7 +202,7 @@ class Replica:
 
     def status(self, pending_digest: bytes) -> Status:
         c = self.committee
-        return Status(c.symbol, c.epoch, self.fin, self.tip, self.ballot.term, pending_digest)
+        return Status(c.symbol, c.epoch, self.fin, self.tip, self.ballot.term, pending_digest, self.voting)
 
     def hold(self, block: Block) -> None:
         """Keep a block that a proposal or a certificate names, and the bodies that it names."""
@@ -312,6 +313,9 @@ class Replica:
         self.ops.pin([op_id for held in self.chain.held() for op_id in held.op_ids])
         for author in execution.authors:
             self.outbox.store(list(self.ops.advance(author, now.timer_ms)))
+        dropped = self.ops.drop_barred()
+        if dropped:
+            self.outbox.put(Emit(Dropped(self.committee.symbol, tuple(dropped))))
         self.proposing.advanced()
         self.failed_terms = 0
         self.last_progress_ms = now.timer_ms

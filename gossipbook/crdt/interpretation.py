@@ -81,6 +81,11 @@ class Interpretation:
             return "author-table-full"
         return None
 
+    @property
+    def table_full(self) -> bool:
+        """Whether the author table takes no newcomer any more."""
+        return len(self.authors) >= self._max_authors
+
     def has_room_for(self, author: PublicKey, newcomers: int = 0) -> bool:
         """Whether an author is known, or ``newcomers`` and then it still fit the author table."""
         return author in self.authors or len(self.authors) + newcomers < self._max_authors

@@ -115,7 +115,8 @@ class OpSet:
 
     def add_evidence(self, evidence: Evidence, timer_ms: int) -> bool:
         """Take evidence whose signatures are good; True if the author was not known to equivocate."""
-        if self._certified.author(evidence.author).frozen or not self._certified.admitted(evidence.author):
+        certified, author = self._certified, evidence.author
+        if certified.author(author).frozen or not certified.admitted(author) or not certified.has_room_for(author):
             return False
         log = self.logs.get(evidence.author)
         fresh = log is None or log.evidence is None
@@ -162,6 +163,23 @@ class OpSet:
         if not log.held and log.evidence is None:
             del self.logs[author]
         return grown
+
+    def drop_barred(self) -> list[Op]:
+        """Drop the ops of newcomers once the author table is full: no block can ever name them.
+
+        It depends on certified state alone, so that all replicas at one tip drop alike.
+        """
+        if not self._certified.table_full:
+            return []
+        dropped: list[Op] = []
+        for author in [author for author in self.logs if not self._certified.has_room_for(author)]:
+            log = self.logs.pop(author)
+            self._set_main(log, [])
+            for op in [op for ops in log.by_seq.values() for op in ops.values()]:
+                self._forget(log, op)
+                dropped.append(op)
+            self.evidence.pop(evidence_id(author), None)
+        return dropped
 
     # -- questions ----------------------------------------------------------------------------------
 
@@ -225,12 +243,12 @@ class OpSet:
             return Inserted.STALE
         if not self._certified.admitted(op.author):
             return Inserted.NOT_ADMITTED
+        if not self._certified.has_room_for(op.author):
+            return Inserted.TABLE_FULL  # For good, since a certified author is never evicted.
         if solicited:
             return None
         if op.seq >= state.next_seq + self._limits.author_window:
             return Inserted.WINDOW
-        if not self._certified.has_room_for(op.author):
-            return Inserted.TABLE_FULL
         log = self.logs.get(op.author)
         if log is None:
             full = len(self.logs) >= POOL_AUTHORS_CAP

@@ -175,7 +175,7 @@ class Floor:
         self._gates_reached: dict[int, trio.Event] = {}
         self._interval_s = 1.0 / ops_per_s if ops_per_s else 0.0
         self._next_s = 0.0
-        self._acks: IO[str] = acks_file.open("w")
+        self._acks: IO[str] = acks_file.open("x")  # acks are evidence: never overwritten
 
     async def run(self) -> None:
         """Keep all traders connected until cancelled."""

@@ -129,7 +129,7 @@ class Service:
                 reasons[word] = reasons.get(word, 0) + count
         if runtime.dht is not None:
             reasons |= {f"dht: {name}": count for name, count in runtime.dht.stats.items() if _is_refusal(name)}
-        return dict(sorted(reasons.items()))
+        return {reason: count for reason, count in sorted(reasons.items()) if count}
 
     def peers(self) -> list[dict[str, Any]]:
         """The live links."""

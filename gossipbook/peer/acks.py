@@ -96,9 +96,11 @@ class Acks:
         ack = Ack(self._committee.symbol, op_id, AckLevel.CERTIFIED, height, "")
         return [(link, ack) for link in tracked.links], askers
 
-    def forget(self, op_id: OpId) -> None:
-        """An op will never be certified (its author equivocated)."""
-        self._tracked.pop(op_id)
+    def barred(self, op_id: OpId) -> list[tuple[LinkId, Ack]]:
+        """An op will never be certified, because the author table is full: its submitters are told."""
+        tracked = self._tracked.pop(op_id)
+        ack = Ack(self._committee.symbol, op_id, AckLevel.REFUSED, 0, "author-table-full")
+        return [] if tracked is None else [(link, ack) for link in tracked.links]
 
     def _hold(self, op_id: OpId, tracked: _Tracked, seat: int) -> list[tuple[LinkId, Ack]]:
         tracked.seats[seat] = None

@@ -4,11 +4,13 @@ A member that got a message directly may leave unread what it has no use for. Wh
 it, or an honest relay would be blamed for what it did not look at.
 """
 
+import hashlib
+
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import proves_fin, proves_lock
 from gossipbook.consensus.committee import COMMIT, Committee
-from gossipbook.consensus.messages import CastVote, FinalizedBlock, GiveUp, Propose
-from gossipbook.consensus.replica import Replica
+from gossipbook.consensus.messages import Bodies, CastVote, FinalizedBlock, GiveUp, Propose
+from gossipbook.consensus.replica import Replica, final_id
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Verifier
 
@@ -69,3 +71,20 @@ def _proposal_fault(message: Propose, committee: Committee, verifier: Verifier) 
         if part is not None and not part.valid(committee, verifier):
             return "invalid certificate"
     return None
+
+
+def message_id(message: object) -> bytes | None:
+    """The gossip id of a message on a pair's topic; None for what does not belong there."""
+    match message:
+        case Bodies(_, items) if len(items) == 1:
+            return items[0].id
+        case FinalizedBlock():
+            return final_id(message.pair, message.fc.height, message.fc.block_id)
+        case CastVote():
+            return hashlib.sha256(message.vote.signature).digest()
+        case GiveUp():  # What is unsigned beside a TIMEOUT makes no other message of it.
+            return hashlib.sha256(message.timeout.signature).digest()
+        case Propose():
+            return hashlib.sha256(message.signature).digest()
+        case _:
+            return None

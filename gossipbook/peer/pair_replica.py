@@ -1,6 +1,5 @@
 """One pair at one peer: op set, engine and consensus tied together, and the pair's gossip validated."""
 
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,8 @@ from gossipbook.consensus.messages import (
     Propose,
     Status,
 )
-from gossipbook.consensus.records import Finalized, ItemRecord, VoteState
-from gossipbook.consensus.replica import Replica, final_id
+from gossipbook.consensus.records import Dropped, Finalized, ItemRecord, VoteState
+from gossipbook.consensus.replica import Replica
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.messages import AskHeld, Frontier, Held
 from gossipbook.crdt.op import Evidence, Op
@@ -36,7 +35,7 @@ from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.events import LOCAL
 from gossipbook.peer.exchange import Exchange
-from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news
+from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news, message_id
 from gossipbook.peer.orders import OrderLog
 from gossipbook.requests import Ack, AckLevel
 
@@ -73,7 +72,7 @@ class PairReplica:
         self.ops_certified = 0
         self.commands_certified = 0
         self.fills_certified = 0
-        self.live: dict[PeerId, None] = {}
+        self.live: dict[PeerId, bool] = {}  # linked peers, and whether they say that they vote
         self._ask: list[OpId] = []
         self._held: dict[LinkId, list[OpId]] = {}
         self._grew = False
@@ -121,7 +120,7 @@ class PairReplica:
     # -- links --------------------------------------------------------------------------------------
 
     def link_up(self, peer: PeerId, now: Now) -> list[CoreEffect]:
-        self.live[peer] = None
+        self.live[peer] = True
         effects = self._step(MemberUp(peer), now) if self.committee.seat_of_peer(peer) is not None else []
         effects.append(Send((peer,), self.replica.status(self.ops.digest()), Lane.SYNC))
         return effects
@@ -278,6 +277,7 @@ class PairReplica:
             case FinalizedBlock():
                 return self._take_chain_bodies(message, now) + self._step(Message(sender, message), now)
             case Status():
+                self.live[sender] = message.voting
                 effects = self._step(Message(sender, message), now)
                 return effects + self.exchange.compare(sender, message)
             case _:
@@ -349,6 +349,8 @@ class PairReplica:
         for effect in effects:
             if isinstance(effect, Emit) and isinstance(effect.event, Finalized):
                 more += self._on_finalized(effect.event)
+            elif isinstance(effect, Emit) and isinstance(effect.event, Dropped):
+                more += self._tell([told for op in effect.event.ops for told in self.acks.barred(op.id)])
             elif isinstance(effect, Send) and isinstance(effect.message, CastVote | GiveUp | Propose):
                 if any(peer not in self.live for peer in effect.to):
                     more.append(self._relay_on_topic(effect))
@@ -360,9 +362,9 @@ class PairReplica:
 
     def _relay_on_topic(self, effect: Send) -> CoreEffect:
         """A vote for a member to whom there is no live link goes by the topic."""
-        message_id = self.message_id(effect.message)
-        assert message_id is not None
-        return Publish(self.symbol, message_id, effect.message)
+        gossip_id = message_id(effect.message)
+        assert gossip_id is not None
+        return Publish(self.symbol, gossip_id, effect.message)
 
     def _on_finalized(self, final: Finalized) -> list[CoreEffect]:
         told: list[tuple[LinkId, Ack]] = []
@@ -381,32 +383,19 @@ class PairReplica:
 
     # -- questions ----------------------------------------------------------------------------------
 
-    def message_id(self, message: Any) -> bytes | None:
-        """The gossip id of a message on this pair's topic; None for what does not belong there."""
-        match message:
-            case Bodies(_, items) if len(items) == 1:
-                return items[0].id
-            case FinalizedBlock():
-                return final_id(self.symbol, message.fc.height, message.fc.block_id)
-            case CastVote():
-                return hashlib.sha256(message.vote.signature).digest()
-            case GiveUp():  # What is unsigned beside a TIMEOUT makes no other message of it.
-                return hashlib.sha256(message.timeout.signature).digest()
-            case Propose():
-                return hashlib.sha256(message.signature).digest()
-            case _:
-                return None
-
     def view(self, levels: int) -> BookView:
         """The book as a client sees it."""
         return view_book(self.symbol, self.replica.fin, self.certified, self.ops, levels)
 
     def state(self) -> tuple[str, list[str]]:
-        """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``, and the names of the absent seats."""
+        """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``, and the names of the absent seats.
+
+        Absent is who is not linked, or says that it does not vote, this peer's own seat included.
+        """
         absent = [
             seat.name
             for number, seat in enumerate(self.committee.seats)
-            if number != self.acks.seat and seat.peer_id not in self.live
+            if not (self._votes_here if number == self.acks.seat else self.live.get(seat.peer_id, False))
         ]
         if self.replica.halted:
             return self.replica.halted, absent
@@ -415,3 +404,7 @@ class PairReplica:
         if self.replica.catch_up.target() > self.replica.fin + 1:
             return "syncing", absent
         return "certifying", absent
+
+    @property
+    def _votes_here(self) -> bool:
+        return self.replica.ballot.seat is not None

@@ -33,6 +33,7 @@ from gossipbook.peer.events import (
     TimerFired,
     is_peer_link,
 )
+from gossipbook.peer.judgement import message_id
 from gossipbook.peer.pair_replica import PairReplica, StoredPair
 from gossipbook.requests import Ack, AckLevel, Submit
 from gossipbook.wire.codec import decode_message, encode_message
@@ -188,8 +189,8 @@ class Peer:
             return self._fault(link, "malformed gossip")
         if pair is None or getattr(message, "pair", None) != push.topic:
             return self._fault(link, "gossip on a topic that is not its own")
-        message_id = pair.message_id(message) or key
-        if self.router.seen(message_id):
+        gossip_id = message_id(message) or key
+        if self.router.seen(gossip_id):
             return []
         before = self._pair_faults(pair)
         relay, effects = pair.judge(link, message, now)
@@ -197,7 +198,7 @@ class Peer:
             effects += self._fault(link, "")
         if relay:
             self._payloads[key] = None
-            effects += self.router.accepted(link, message_id, push)
+            effects += self.router.accepted(link, gossip_id, push)
         return effects
 
     def _submit(self, message: Submit, link: LinkId, now: Now) -> list[CoreEffect]:

@@ -37,6 +37,15 @@ CREATE TABLE votes (pair TEXT NOT NULL, epoch INTEGER NOT NULL, state BLOB NOT N
     PRIMARY KEY (pair, epoch)) STRICT, WITHOUT ROWID;
 """
 
+_DISK_TROUBLE = {
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+
 MEND = (
     "Nothing was changed. Move the folder {folder} away and start again: the peer then fetches everything from the "
     "others and takes part as an observer, because only the lost journal knew what it had voted."
@@ -109,7 +118,7 @@ class SqliteJournal:
                 _check_owner(path, owner, chain_id, public_key)
                 loaded = _load_checked(path, connection, mend)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise JournalError(f"{path} is damaged: {error}. {mend}") from None
+            raise _refusal(path, error, mend) from None
         highwater = _read_highwater(folder)
         if owner[2] < highwater:
             lost = highwater - owner[2]
@@ -293,8 +302,21 @@ def _check_owner(path: Path, owner: tuple[bytes, bytes, int], chain_id: ChainId,
 def _load_checked(path: Path, connection: sqlite3.Connection, mend: str) -> dict[str, StoredPair]:
     try:
         return load_pairs(connection)
-    except (JournalError, sqlite3.DatabaseError, UnicodeDecodeError) as error:
+    except JournalError as error:
         raise JournalError(f"{path}: {error}. {mend}") from None
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise _refusal(path, error, mend) from None
+
+
+def _refusal(path: Path, error: Exception, mend: str) -> JournalError:
+    """What a failure to read means: that the journal is damaged only if SQLite says just that."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in _DISK_TROUBLE:
+        return JournalError(
+            f"cannot use {path}: {error}. The journal itself may be whole: free some space, or mend the disk or the "
+            "permissions, and start again."
+        )
+    return JournalError(f"{path} is damaged: {error}. {mend}")
 
 
 def _read_highwater(folder: Path) -> int:

@@ -60,7 +60,7 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
         ),
     ),
     c.Proof: (23, (f.SYMBOL, f.EPOCH, f.PROOF)),
-    c.Status: (24, (f.SYMBOL, f.EPOCH, f.uint(), f.DIGEST, f.uint(), f.DIGEST)),
+    c.Status: (24, (f.SYMBOL, f.EPOCH, f.uint(), f.DIGEST, f.uint(), f.DIGEST, f.FLAG)),
     c.Sync: (25, (f.SYMBOL, f.EPOCH, f.uint())),
     c.FinalizedBlock: (
         26,

@@ -532,7 +532,7 @@ class Script:
     def do_status(self, words: list[str], options: dict[str, str]) -> list[CoreEffect]:
         """status from=SEAT [height=] [term=]"""
         height, term = int(options.get("height", "0")), int(options.get("term", "0"))
-        message = Status(SYMBOL, 0, height, self.bench.committee.genesis, term, bytes(32))
+        message = Status(SYMBOL, 0, height, self.bench.committee.genesis, term, bytes(32), True)
         return self.bench.deliver(options["from"], message)
 
     def do_sync(self, words: list[str], options: dict[str, str]) -> list[CoreEffect]:
@@ -666,7 +666,7 @@ class Script:
                 return f"TIMEOUT t{timeout.term} fin={timeout.fin}{backing} due=[{named}]"
             case Proof(_, _, certificate):
                 return f"PROOF {self.show_certificate(certificate)}"
-            case Status(_, _, height, _, term, _):
+            case Status(_, _, height, _, term, _, _):
                 return f"STATUS h{height} t{term}"
             case Sync(_, _, first):
                 return f"SYNC from h{first}"

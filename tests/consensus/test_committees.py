@@ -5,7 +5,7 @@ import pytest
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import Begun, LinkDown
 from gossipbook.peer.peer import Peer
-from gossipbook.requests import AckLevel
+from gossipbook.requests import Ack, AckLevel
 
 from .cluster import Author, Cluster, S
 from .kit import SYMBOL, buy, sell
@@ -274,3 +274,21 @@ def test_an_op_is_relayed_when_enough_members_hold_it_however_late() -> None:
     cluster.cut([0, 1], [2], [3])
     assert cluster.world.run(60 * S, lambda: len(cluster.pair(1).ops) == 1)
     assert cluster.world.run(60 * S, lambda: op.id in cluster.acked(AckLevel.RELAYED))
+
+
+def test_newcomers_for_whom_no_row_is_left_are_told_and_forgotten() -> None:
+    """Accepted on one side of a partition while the table filled up on the other: no block can ever name their ops."""
+    c = Cluster(4, seed=1, limits={"max_authors_per_pair": 1}).start()
+    c.cut([0, 1, 2], [3])
+    bob, alice = Author("bob", c.manifest), Author("alice", c.manifest)
+    for number in range(3):
+        c.submit(3, bob.sign(buy(number + 1)))
+    c.submit(0, alice.sign(buy(1)))
+    c.world.run(3_000)
+    c.heal()
+    c.world.run(10_000)
+    assert [len(c.pair(i).ops) for i in range(4)] == [0, 0, 0, 0]
+    assert len({c.pair(i).ops.digest() for i in range(4)}) == 1
+    ids = {op.id for op in bob.ops}
+    acks = [e for host in c.world.hosts.values() for e in host.emitted or () if isinstance(e, Ack) and e.op_id in ids]
+    assert [ack.reason for ack in acks if ack.level == AckLevel.REFUSED] == ["author-table-full"] * 3

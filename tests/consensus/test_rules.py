@@ -198,7 +198,7 @@ def test_unsigned_due_ids_do_not_keep_an_idle_pair_busy() -> None:
 def test_a_height_that_nobody_can_show_is_not_chased_for_ever() -> None:
     """One unsigned STATUS: an idle pair sends nothing in the end, and does not count as syncing (I9, I10)."""
     bench = Bench("c")
-    bench.deliver("a", Status(SYMBOL, 0, 2**40, bytes(32), 0, bytes(32)))
+    bench.deliver("a", Status(SYMBOL, 0, 2**40, bytes(32), 0, bytes(32), True))
     bench.advance(300_000)
     count = len(messages(bench, Sync))
     bench.advance(300_000)
@@ -321,7 +321,7 @@ def test_an_early_proposal_arms_one_timer() -> None:
     bench.deliver("a", bench.proposal("early", 0))
     armed = 0
     for _ in range(50):
-        effects = bench.deliver("d", Status(SYMBOL, 0, 0, bench.committee.genesis, 0, bytes(32)))
+        effects = bench.deliver("d", Status(SYMBOL, 0, 0, bench.committee.genesis, 0, bytes(32), True))
         armed += sum(isinstance(effect, SetTimer) for effect in effects)
     assert armed == 0
 

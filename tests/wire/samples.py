@@ -66,7 +66,7 @@ def messages() -> dict[str, Any]:
         "GiveUp.bare": bench.timeout(0, "a"),
         "Proof": c.Proof(SYMBOL, 0, nc),
         "Proof.TermChange": c.Proof(SYMBOL, 0, tc),
-        "Status": c.Status(SYMBOL, 0, 2, SOME[0], 5, SOME[1]),
+        "Status": c.Status(SYMBOL, 0, 2, SOME[0], 5, SOME[1], True),
         "Sync": c.Sync(SYMBOL, 0, 3),
         "FinalizedBlock": c.FinalizedBlock(SYMBOL, 0, block, fc, (an_op(), some_evidence())),
         "Fetch": c.Fetch(SYMBOL, SOME),
