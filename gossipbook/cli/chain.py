@@ -151,7 +151,10 @@ def verify(exports: tuple[Path, ...], acks: Path | None, network: Path | None, a
 def _show_report(report: Report, *, trusted: bool) -> None:
     files = "1 export" if report.exports == 1 else f"{report.exports} exports"
     console.print(
-        Text.assemble((str(report.verdict), VERDICT_STYLES[report.verdict]), f"  {files} of {report.network}")
+        Text.assemble(
+            (str(report.verdict), VERDICT_STYLES[report.verdict]),
+            f"  {files}" + (f" of {report.network}" if report.network else ""),
+        )
     )
     table = plain_table(("pair", "height", "fills", "last block"), numeric=("height", "fills"))
     for pair, tip in report.tips.items():
@@ -163,8 +166,10 @@ def _show_report(report: Report, *, trusted: bool) -> None:
     )
     if report.acked_ops:
         console.print(f"acks: {report.acked_ops:,}, of them lost: {report.acked_ops_lost:,}")
-    if not report.digests_equal:
-        console.print("the exports of a pair do not all end in the same block")
+    if not report.digests_equal and report.exports > 1:
+        console.print(
+            "not all exports of a pair end in the same block: a shorter one is a true part, or is named above"
+        )
     if report.verdict is Verdict.UNKNOWN:
         console.print("nothing is wrong, but there was nothing to judge: no block, or no fill")
     if not trusted and report.chain_id:
