@@ -3,7 +3,8 @@
 Two tasks. *Decide* takes whatever events are queued, has their signatures verified on a thread, runs the core,
 and hands the turn's effects on. *Perform* takes all turns that are waiting, commits all their records in one
 transaction on the writer's thread, and only then performs their effects, in order. While a commit is under way the
-core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit.
+core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit. Only
+vote states of one pair are never grouped: each reaches the disk before the votes in it leave.
 """
 
 import heapq
@@ -14,6 +15,7 @@ from typing import Any
 
 import trio
 
+from gossipbook.consensus.records import VoteRecord
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.link import Link
@@ -158,14 +160,19 @@ class Driver:
             effects = [effect for turn in self._turns for effect in turn]
             self._turns.clear()
             self._performed.set()
-            records = [effect.record for effect in effects if isinstance(effect, Persist)]
-            if records:
-                await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
-                self.counts["commits"] += 1
-                self.counts["records"] += len(records)
-            for effect in effects:
-                self._perform_one(effect)
+            for together in split_by_votes(effects):
+                await self._commit_and_perform(together)
             await trio.lowlevel.checkpoint()
+
+    async def _commit_and_perform(self, effects: list[Effect]) -> None:
+        """All records of these effects in one transaction, then the effects."""
+        records = [effect.record for effect in effects if isinstance(effect, Persist)]
+        if records:
+            await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
+            self.counts["commits"] += 1
+            self.counts["records"] += len(records)
+        for effect in effects:
+            self._perform_one(effect)
 
     def _perform_one(self, effect: Effect) -> None:
         match effect:
@@ -226,6 +233,24 @@ class Driver:
             while self._timers and self._timers[0][0] <= now_ms:
                 due.append(TimerFired(heapq.heappop(self._timers)[2]))
             await self.feed(due)
+
+
+def split_by_votes(effects: list[Effect]) -> list[list[Effect]]:
+    """Cut a list of effects so that no part holds two vote states of one pair.
+
+    In one transaction the later would replace the earlier, whose votes would then leave without ever having been
+    on disk themselves.
+    """
+    parts: list[list[Effect]] = [[]]
+    voted: set[str] = set()
+    for effect in effects:
+        if isinstance(effect, Persist) and isinstance(effect.record, VoteRecord):
+            if effect.record.pair in voted:
+                parts.append([])
+                voted.clear()
+            voted.add(effect.record.pair)
+        parts[-1].append(effect)
+    return parts
 
 
 def _verify_all(checks: list[SignatureCheck]) -> list[bool]:

@@ -5,11 +5,12 @@ import threading
 import pytest
 import trio
 
+from gossipbook.consensus.records import VoteRecord
 from gossipbook.effects import Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.errors import JournalFull
 from gossipbook.gossip.messages import Graft
 from gossipbook.identity import Verifier
-from gossipbook.net.driver import EVENTS_PER_TURN_CAP, INBOX_CAP, TURNS_CAP, Driver
+from gossipbook.net.driver import EVENTS_PER_TURN_CAP, INBOX_CAP, TURNS_CAP, Driver, split_by_votes
 from gossipbook.peer.events import Begun, Submitted, TimerFired
 from gossipbook.wire.codec import decode_message
 
@@ -206,3 +207,25 @@ async def test_what_is_sent_to_a_link_that_went_is_dropped(started):
     bench = await started({"x": [Send((b"gone" * 5, LINK), Graft("X"), Lane.OPS), Emit("x")]})
     await bench.tell("x")
     await until(lambda: bench.log == ["X", "x"])
+
+
+def test_vote_states_of_one_pair_are_never_in_one_transaction():
+    """The later would replace the earlier, whose votes would leave without ever having been on disk."""
+
+    def votes(pair, state):
+        return Persist(VoteRecord(pair, 0, state))
+
+    effects = [
+        votes("A", b"1"),
+        Emit(1),
+        votes("B", b"1"),
+        Emit(2),
+        votes("A", b"2"),
+        Emit(3),
+        votes("B", b"2"),
+        Emit(4),
+    ]
+    parts = split_by_votes(effects)
+    assert [effect for part in parts for effect in part] == effects
+    assert parts == [effects[:4], effects[4:]]
+    assert split_by_votes([Emit(1)]) == [[Emit(1)]]
