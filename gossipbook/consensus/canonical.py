@@ -43,8 +43,7 @@ def _round_robin(parent: BlockId, members: dict[PublicKey, list[Op]]) -> Sequenc
     taken: list[Op] = []
     round_number = 0
     while members:
-        for author in _ranked(parent, members, round_number):
-            taken.append(members[author][round_number])  # noqa: PERF401 - clearer than a nested comprehension
+        taken += [members[author][round_number] for author in _ranked(parent, members, round_number)]
         round_number += 1
         members = {author: ops for author, ops in members.items() if len(ops) > round_number}
     return taken

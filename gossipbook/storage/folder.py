@@ -28,10 +28,6 @@ class PeerFolder:
         self._lock: int | None = None
 
     @property
-    def config_file(self) -> Path:
-        return self.path / "config.toml"
-
-    @property
     def key_file(self) -> Path:
         return self.path / "keys" / "peer.key"
 
