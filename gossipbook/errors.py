@@ -25,6 +25,10 @@ class ConfigError(GossipbookError):
     """A local setting that is unknown, out of range or contradicts another one."""
 
 
+class ScenarioError(GossipbookError):
+    """A simulation scenario with an unknown key or a value that cannot be. Names the line and the nearest right key."""
+
+
 class KeyFileError(GossipbookError):
     """A key file that is missing, malformed, or readable by others than its owner."""
 

@@ -1,0 +1,343 @@
+"""Scenario files: what network, which orders, which faults, and what must come of it.
+
+A scenario is TOML: a comment that says why it exists, then ``[network]``, ``[workload]``, any number of
+``[[fault]]``, ``[expect]`` and ``[budget]``. Every key has a default but a fault's ``kind``; an unknown key is an
+error that names its line and the nearest right one. :data:`FAULTS` says which keys each kind of fault knows.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from typing import Any
+
+from gossipbook.errors import ScenarioError
+
+ADVERSARIES = (
+    "equivocating-leader",
+    "equivocating-author",
+    "silent-leader",
+    "censoring-leader",
+    "forger",
+    "replayer",
+    "flooder",
+    "outdated-member",
+    "vote-withholder",
+    "twins",
+)
+"""Kinds of fault that are a liar at work: each is one module of :mod:`gossipbook.sim.adversaries`."""
+
+SHAPES = ("halves", "ring", "bridge", "one-way", "isolate")
+LEADER_SIDES = ("minority", "majority", "anywhere")
+DISK_TROUBLES = ("fails", "full", "flips")
+MOMENTS = ("at once", "prepared")
+DELAYS = ("fixed", "uniform", "normal", "heavy-tailed")
+MAX_PEERS = 2_000
+
+FAULTS: dict[str, tuple[str, ...]] = {
+    "partition": ("shape", "who", "leader", "flap_s", "when"),
+    "loss": ("share", "who"),
+    "duplicate": ("share", "who"),
+    "reorder": ("share", "who"),
+    "delay": ("delay_ms", "who"),
+    "bandwidth": ("kbit_s", "who"),
+    "pause": ("who",),
+    "crash": ("who",),
+    "torn-write": ("who",),
+    "rolling-restart": ("who", "gap_s"),
+    "disk": ("trouble", "who"),
+    "clock": ("skew_ms", "rate_ppm", "who"),
+    "final-to-one": (),
+    **dict.fromkeys(ADVERSARIES, ("who",)),
+}
+"""Which keys each kind of fault knows, besides ``kind``, ``at_s`` and ``for_s``."""
+
+WHO = re.compile(
+    r"leader|successor|member|follower|anyone|members|followers|everyone|(peer|seat) \d+|\d+ (members|followers|peers)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkPart:
+    """The peers and the wires between them. The first ``committee`` seats are drawn from ``matchers`` peers."""
+
+    peers: int = 4
+    matchers: int = 0  # 0: as many as the committee has seats
+    committee: int = 4
+    fault_model: str = "byzantine"
+    preset: str = "local"
+    pairs: int = 1
+    delay: str = "uniform"
+    delay_ms: tuple[float, float] = (1.0, 5.0)  # least and most; the mean is half way for normal and heavy-tailed
+    loss: float = 0.0
+    duplicate: float = 0.0
+    reorder: float = 0.0
+    kbit_s: int = 0  # of each link and direction; 0 is no limit
+    links: int = 0  # that each peer dials; 0 dials everybody
+    views: str = "full"  # or divergent: each peer knows of its own half of the others
+    clock_skew_ms: int = 0  # each peer's clock is off by up to so much
+    timeout_base_ms: int = 1_000
+    signatures: str = "stub"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadPart:
+    """Orders, the same for the same seed whatever the faults. ``flow`` may name a LOBSTER message file."""
+
+    seconds: float = 10.0
+    ops_per_s: float = 5.0
+    makers: int = 1
+    noise: int = 2
+    takers: int = 1
+    cancellers: int = 1
+    levels: int = 3  # that a maker quotes on each side
+    expiring: float = 0.0  # the share of ops that may not run later than two seconds after they were signed
+    flow: str = "agents"
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPart:
+    """One fault and its time, in seconds from the first order. ``for_s`` 0 lasts until the heal."""
+
+    kind: str
+    at_s: float = 1.0
+    for_s: float = 0.0
+    who: str = ""
+    shape: str = "halves"
+    leader: str = "minority"
+    flap_s: float = 0.0
+    when: str = "at once"
+    share: float = 0.1
+    delay_ms: tuple[float, float] = (20.0, 200.0)
+    kbit_s: int = 256
+    gap_s: float = 1.0
+    trouble: str = "fails"
+    skew_ms: int = 0
+    rate_ppm: int = 0
+
+    def described(self) -> str:
+        """One line for people."""
+        own = [f"{name}={getattr(self, name)}" for name in FAULTS[self.kind] if getattr(self, name) not in ("", 0)]
+        span = f"{self.at_s:g}..{self.at_s + self.for_s:g} s" if self.for_s else f"from {self.at_s:g} s"
+        return f"{self.kind} {span} {' '.join(own)}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectPart:
+    """What a run must show, or its verdict is unknown; ``heal_s`` bounds the way back, or it is invalid."""
+
+    fills: int = 1
+    term_changes: int = -1  # -1: one if there is a partition, else none
+    heal_s: float = 60.0
+    observers: int = 0  # members that may have to stop voting because their disk lost what they voted
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPart:
+    """What one seed may cost."""
+
+    wall_s: float = 2.0
+    deliveries: int = 20_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A whole scenario file, checked."""
+
+    name: str
+    network: NetworkPart = field(default_factory=NetworkPart)
+    workload: WorkloadPart = field(default_factory=WorkloadPart)
+    faults: tuple[FaultPart, ...] = ()
+    expect: ExpectPart = field(default_factory=ExpectPart)
+    budget: BudgetPart = field(default_factory=BudgetPart)
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def term_changes_expected(self) -> int:
+        """How many term changes a run must show to say anything."""
+        if self.expect.term_changes >= 0:
+            return self.expect.term_changes
+        return int(any(fault.kind == "partition" for fault in self.faults))
+
+    def without_faults(self) -> "Scenario":
+        """The same orders in fair weather, to compare with."""
+        return replace(self, faults=(), expect=ExpectPart(fills=0, term_changes=0))
+
+
+SECTIONS: dict[str, type] = {
+    "network": NetworkPart,
+    "workload": WorkloadPart,
+    "fault": FaultPart,
+    "expect": ExpectPart,
+    "budget": BudgetPart,
+}
+
+
+def parse_scenario(text: str, name: str) -> Scenario:
+    """Read a scenario.
+
+    Raises:
+        ScenarioError: with the file's name, the line, and the nearest right key where one is unknown.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"{name}: not TOML: {error}") from None
+    reader = _Reader(text, name)
+    for key in document:
+        if key not in SECTIONS:
+            raise reader.unknown(key, list(SECTIONS), section="", number=0)
+    faults = document.get("fault", [])
+    if not isinstance(faults, list):
+        raise ScenarioError(f"{name}: line {reader.line('fault', '', 0)}: write [[fault]], there may be several")
+    parts = {key: reader.part(key, document.get(key, {}), 0) for key in SECTIONS if key != "fault"}
+    read = tuple(reader.fault(table, number) for number, table in enumerate(faults))
+    try:
+        return Scenario(name=name, faults=read, why=opening_comment(text), **parts)
+    except ScenarioError as error:
+        raise ScenarioError(f"{name}: {error}") from None
+
+
+def opening_comment(text: str) -> str:
+    """The comment that a scenario file opens with."""
+    lines = []
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.lstrip("# ").rstrip())
+    return " ".join(lines).strip()
+
+
+class _Reader:
+    """Turns tables into parts, and knows on which line what was said."""
+
+    def __init__(self, text: str, name: str) -> None:
+        self._lines = text.splitlines()
+        self._name = name
+
+    def part(self, section: str, table: object, number: int) -> Any:
+        if not isinstance(table, Mapping):
+            raise ScenarioError(f"{self._name}: [{section}] is a table")
+        kind = SECTIONS[section]
+        known = {f.name: f for f in fields(kind)}
+        values = {}
+        for key, value in table.items():
+            if key not in known:
+                raise self.unknown(key, list(known), section, number)
+            default = known[key].default
+            example = "" if default is MISSING else default
+            values[key] = self._value(value, example, key, section, number)
+        return kind(**values)
+
+    def fault(self, table: object, number: int) -> FaultPart:
+        kind = table.get("kind") if isinstance(table, Mapping) else None
+        if not isinstance(table, Mapping) or not isinstance(kind, str):
+            raise ScenarioError(f"{self._name}: line {self.line('', 'fault', number)}: a [[fault]] needs a kind")
+        if kind not in FAULTS:
+            line = self.line("kind", "fault", number)
+            raise ScenarioError(f"{self._name}: line {line}: no fault {kind!r}{_nearest(kind, list(FAULTS))}")
+        known = ["kind", "at_s", "for_s", *FAULTS[kind]]
+        for key in table:
+            if key not in known:
+                raise self.unknown(key, known, "fault", number)
+        read: FaultPart = self.part("fault", table, number)
+        return read
+
+    def _value(self, value: object, example: object, key: str, section: str, number: int) -> object:
+        """A value of its default's type; whole numbers will do for fractions."""
+        if isinstance(example, tuple):
+            if isinstance(value, list) and len(value) == 2 and all(_is_number(item) for item in value):
+                return float(value[0]), float(value[1])
+            wanted = "two numbers, least and most"
+        elif isinstance(example, float):
+            if _is_number(value):
+                return float(value)  # type: ignore[arg-type]  # _is_number said so
+            wanted = "a number"
+        else:
+            if type(value) is type(example):
+                return value
+            wanted = {int: "a whole number", str: "a text"}[type(example)]
+        where = self.line(key, section, number)
+        raise ScenarioError(f"{self._name}: line {where}: {key} is {wanted}, not {value!r}")
+
+    def unknown(self, key: str, known: list[str], section: str, number: int) -> ScenarioError:
+        where = self.line(key, section, number)
+        of = f"[{section}]" if section else "a scenario"
+        return ScenarioError(f"{self._name}: line {where}: {of} has no key {key!r}{_nearest(key, known)}")
+
+    def line(self, key: str, section: str, number: int) -> int:
+        """Where a key of the ``number``-th table of a section stands, from 1; the section's own line without a key."""
+        seen, inside = -1, not section
+        for at, text in enumerate(self._lines, 1):
+            header = re.match(r"\s*\[\[?\s*([\w.\-]+)", text)
+            if header:
+                if not section and header[1].split(".")[0] == key:
+                    return at
+                seen += header[1] == section
+                inside = header[1] == section and seen == number
+                if inside and not key:
+                    return at
+            elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*(=|\.)", text):
+                return at
+        return 1
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    found = difflib.get_close_matches(word, known, 1, 0.5)
+    return f"; did you mean {found[0]!r}?" if found else f"; it has {', '.join(known)}"
+
+
+def _check(s: Scenario) -> None:
+    """Relations between the values, each said with the key that is wrong."""
+    n, w = s.network, s.workload
+    matchers = n.matchers or n.committee
+    rules: list[tuple[bool, str]] = [
+        (1 <= n.peers <= MAX_PEERS, f"[network] peers: 1 to {MAX_PEERS}"),
+        (1 <= n.committee <= matchers <= n.peers, "[network] committee <= matchers <= peers, and at least 1"),
+        (n.fault_model in ("byzantine", "crash"), "[network] fault_model: byzantine or crash"),
+        (n.fault_model == "crash" or n.committee >= 4, "[network] committee: a byzantine one has at least 4 seats"),
+        (n.preset in ("local", "lan", "wan"), "[network] preset: local, lan or wan"),
+        (1 <= n.pairs <= 16, "[network] pairs: 1 to 16"),
+        (n.delay in DELAYS, f"[network] delay: one of {', '.join(DELAYS)}"),
+        (0 <= n.delay_ms[0] <= n.delay_ms[1], "[network] delay_ms: least and most, in this order"),
+        (n.views in ("full", "divergent"), "[network] views: full or divergent"),
+        (n.signatures in ("stub", "real"), "[network] signatures: stub or real"),
+        (n.timeout_base_ms >= 6 * n.delay_ms[1], "[network] timeout_base_ms: at least six of the longest delays"),
+        (0 < w.seconds <= 3_600, "[workload] seconds: up to an hour"),
+        (0 <= w.ops_per_s <= 10_000, "[workload] ops_per_s: up to 10000"),
+        (all(0 <= x <= 1 for x in (n.loss, n.duplicate, n.reorder, w.expiring)), "shares are between 0 and 1"),
+        (w.makers + w.noise + w.takers + w.cancellers > 0, "[workload] somebody must trade"),
+    ]
+    for number, fault in enumerate(s.faults, 1):
+        rules += [(good, f"[[fault]] {number} ({fault.kind}) {text}") for good, text in _fault_rules(fault)]
+    for good, text in rules:
+        if not good:
+            raise ScenarioError(text)
+
+
+def _fault_rules(fault: FaultPart) -> list[tuple[bool, str]]:
+    return [
+        (fault.kind in FAULTS, "kind is not known"),
+        (fault.at_s >= 0 and fault.for_s >= 0, "at_s and for_s are not negative"),
+        (fault.shape in SHAPES, f"shape: one of {', '.join(SHAPES)}{_nearest(fault.shape, list(SHAPES))}"),
+        (fault.leader in LEADER_SIDES, f"leader: one of {', '.join(LEADER_SIDES)}"),
+        (fault.trouble in DISK_TROUBLES, f"trouble: one of {', '.join(DISK_TROUBLES)}"),
+        (fault.when in MOMENTS, f"when: one of {', '.join(MOMENTS)}"),
+        (0 <= fault.share <= 1, "share: between 0 and 1"),
+        (fault.kbit_s > 0, "kbit_s: above 0"),
+        (not fault.who or WHO.fullmatch(fault.who) is not None, f"who: {fault.who!r} names nobody; say {WHO_WORDS}"),
+    ]
+
+
+WHO_WORDS = (
+    "leader, successor, member, follower, anyone, members, followers, everyone, 'peer N', 'seat N', "
+    "'N members', 'N followers' or 'N peers'"
+)
