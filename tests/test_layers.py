@@ -34,11 +34,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "peer": PEER,
     "dht": PEER,
     "storage": SHELLS,
-    "sim": SHELLS | {"storage"},
+    "audit": SHELLS,
+    "sim": SHELLS | {"storage", "audit"},
     "net": SHELLS | {"storage"},
 }
 ONLY_MODULES = {"flow": {"matching.commands", "errors"}}
-TOP = {"audit", "gateway", "client", "cli", "testing", "demo", "embedded", "__init__", "__main__"}
+TOP = {"gateway", "client", "cli", "testing", "demo", "embedded", "__init__", "__main__"}
 PURE = {
     *("ids", "errors", "effects", "ordered", "cbor", "identity", "manifest"),
     *("matching", "crdt", "consensus", "gossip", "requests", "wire", "peer", "sim"),

@@ -3,7 +3,7 @@
 A peer exports each pair's finalized chain as a text file (:mod:`~gossipbook.audit.writer`); anybody can check one
 or many of them (:func:`verify_exports`) without a network, a journal, or trust in the peer. The checks are written
 anew from the protocol's rules and share nothing with the code that they judge: of the package they use the
-encoding, the digests, one signature check, the manifest, and the slow engine of :mod:`gossipbook.testing.oracle`.
+encoding, the digests, one signature check, the manifest, and the slow engine of :mod:`gossipbook.audit.oracle`.
 Only the writer, which no check imports, uses the peer's own code. What the files themselves cannot show is said
 under *Not shown* below.
 

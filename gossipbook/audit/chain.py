@@ -8,12 +8,12 @@ from gossipbook import cbor
 from gossipbook.audit.export import Event
 from gossipbook.audit.ledger import Ledger
 from gossipbook.audit.opening import Opened
+from gossipbook.audit.oracle import OracleBook
 from gossipbook.audit.order import canonical_order
 from gossipbook.audit.records import BLOCK_OPS_CAP, Evidence, Item, Op
 from gossipbook.audit.seats import Seats
 from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest
-from gossipbook.testing.oracle import OracleBook
 
 LEDGER_REASONS_PER_BLOCK = 3
 

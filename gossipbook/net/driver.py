@@ -15,13 +15,13 @@ from typing import Any
 
 import trio
 
-from gossipbook.consensus.records import VoteRecord
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.link import Link
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
+from gossipbook.peer.turns import transactions
 from gossipbook.requests import Query, Watch
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
@@ -160,7 +160,7 @@ class Driver:
             effects = [effect for turn in self._turns for effect in turn]
             self._turns.clear()
             self._performed.set()
-            for together in split_by_votes(effects):
+            for together in transactions(effects):
                 await self._commit_and_perform(together)
             await trio.lowlevel.checkpoint()
 
@@ -233,24 +233,6 @@ class Driver:
             while self._timers and self._timers[0][0] <= now_ms:
                 due.append(TimerFired(heapq.heappop(self._timers)[2]))
             await self.feed(due)
-
-
-def split_by_votes(effects: list[Effect]) -> list[list[Effect]]:
-    """Cut a list of effects so that no part holds two vote states of one pair.
-
-    In one transaction the later would replace the earlier, whose votes would then leave without ever having been
-    on disk themselves.
-    """
-    parts: list[list[Effect]] = [[]]
-    voted: set[str] = set()
-    for effect in effects:
-        if isinstance(effect, Persist) and isinstance(effect.record, VoteRecord):
-            if effect.record.pair in voted:
-                parts.append([])
-                voted.clear()
-            voted.add(effect.record.pair)
-        parts[-1].append(effect)
-    return parts
 
 
 def _verify_all(checks: list[SignatureCheck]) -> list[bool]:

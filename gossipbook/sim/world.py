@@ -1,47 +1,45 @@
 """Peer cores on virtual time: the driver that is not a network.
 
-Messages travel as encoded bytes; records go to a journal that loses what was not synced; a crash may fall
-between turns and a restart reloads what was durable. Everything random comes from one seed.
+Messages travel as encoded bytes; records go to a journal that loses what was not synced; a crash may fall between any
+two effects, and a restart reloads what was durable. Everything random comes from one seed.
+
+Events wait in one heap, ordered by time in integer microseconds and then by when they were put there. Each belongs to
+one *life* of one host: what was on its way to a process that crashed is lost with it.
 """
 
 import hashlib
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from gossipbook.effects import Disconnect, Effect, Emit, LinkId, Now, Persist, Send, SendStored, SetTimer
+from gossipbook.errors import DecodeError, JournalFull
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import PeerId
 from gossipbook.manifest import Manifest
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
-from gossipbook.storage.memory import MemoryJournal
+from gossipbook.peer.turns import transactions
+from gossipbook.sim.clocks import US_PER_MS
+from gossipbook.sim.host import Host, Observer
+from gossipbook.sim.network import Network
 from gossipbook.wire.codec import decode_message, encode_message
 
-START_WALL_MS = 1_700_000_000_000
-US_PER_MS = 1_000
+LINK_DEADLINE_US = (2_000_000, 4_000_000)
+"""How long a link may be silent before both ends give it up; about what the pings of the real one allow."""
 
-Delay = Callable[[PeerId, PeerId, random.Random], int | None]
-"""Microseconds that a message takes from one peer to another; None loses it."""
+REDIAL_US = (100_000, 1_000_000)
+"""How soon two peers that may reach each other again do so."""
+
+CLIENT_DELAY_US = 500
+
+Happening = PeerEvent | bytes | Callable[[], None]
 
 
-def even_delay(_a: PeerId, _b: PeerId, rng: random.Random) -> int:
-    """Between 1 and 3 ms, uniformly."""
-    return rng.randint(1_000, 3_000)
-
-
-@dataclass
-class Host:
-    """One machine: a peer core that is up or not, and the journal that outlives it."""
-
-    identity: Identity
-    journal: MemoryJournal
-    peer: Peer | None = None
-    life: int = 0  # counts starts; what was addressed to an earlier life is lost
-    emitted: list[Any] | None = None
+class Crash(Exception):
+    """A host's fuse burnt down in the middle of a turn."""
 
 
 class World:
@@ -53,66 +51,173 @@ class World:
         identities: list[Identity],
         *,
         seed: int,
-        delay: Delay = even_delay,
+        network: Network | None = None,
         config: PeerConfig | None = None,
+        verifier: Verifier | None = None,
     ) -> None:
         self.manifest = manifest
         self.rng = random.Random(seed)
-        self.delay = delay
+        self.network = network or Network(random.Random(self.rng.getrandbits(64)))
         self.config = config or PeerConfig.local()
-        self.verifier = Verifier()
-        self.hosts = {identity.peer_id: Host(identity, MemoryJournal(), emitted=[]) for identity in identities}
+        self.verifier = verifier or Verifier()
+        self.hosts: dict[PeerId, Host] = {}
+        for index, identity in enumerate(identities):
+            host = Host(index, identity.peer_id, identity, random.Random(self.rng.getrandbits(64)))
+            self.hosts[identity.peer_id] = host
+        self.wanted: dict[PeerId, tuple[PeerId, ...]] = {a: tuple(b for b in self.hosts if b != a) for a in self.hosts}
+        self.clients: dict[LinkId, Callable[[bytes], None]] = {}
         self.now_us = 0
         self.deliveries = 0
-        self._queue: list[tuple[int, int, PeerId, int, PeerEvent | bytes, PeerId]] = []
+        self._linked: set[tuple[PeerId, PeerId]] = set()  # looked up, never iterated
+        self._queue: list[tuple[int, int, Host | None, int, Happening, PeerId]] = []
         self._order = 0
         self._trace = hashlib.sha256()
+        self._watching: dict[str, list[Callable[..., None]]] = {
+            name: [] for name in vars(Observer) if not name.startswith("_")
+        }
+
+    def watch(self, observer: Observer) -> None:
+        """Call an observer's hooks, those that it overrides, from now on."""
+        for name, watchers in self._watching.items():
+            if getattr(type(observer), name) is not getattr(Observer, name):
+                watchers.append(getattr(observer, name))
 
     # -- peers --------------------------------------------------------------------------------------
 
-    def start(self, peer_id: PeerId) -> Peer:
-        """Start or restart a peer from its journal and link it to all that are up."""
-        host = self.hosts[peer_id]
+    def start(self, address: PeerId) -> Peer:
+        """Start or restart a peer from its journal and link it to those that it wants and that are up.
+
+        Raises:
+            JournalError: its journal is damaged; it stays down.
+        """
+        host = self.hosts[address]
         assert host.peer is None
-        seed = self.rng.getrandbits(64)
+        seed = host.rng.getrandbits(64)
+        stored = host.journal.load()
         peer = Peer(self.manifest, host.identity, rng=random.Random(seed), config=self.config, verifier=self.verifier)
-        problems = peer.restore(host.journal.load(), self.now())
+        host.clock.restart(self.now_us, host.rng.randrange(1_000_000))
+        problems = peer.restore(stored, host.clock.now(self.now_us), host.observer_reason)
         assert not problems, problems
         host.peer = peer
         host.life += 1
-        self._perform(peer_id, peer.handle(Begun(), self.now()))
-        for other_id, other in self.hosts.items():
-            if other.peer is not None and other_id != peer_id:
-                self.link(peer_id, other_id)
+        host.fuse = None
+        host.why_down = ""
+        for hook in self._watching["started"]:
+            hook(host, self.now_us)
+        self._turn(host, Begun())
+        for other in self.wanted[host.peer_id]:
+            if self.hosts[other].peer is not None:
+                self.link(host.peer_id, other)
         return peer
 
-    def crash(self, peer_id: PeerId) -> None:
-        """Stop a peer between two turns; what it had not synced is lost."""
-        host = self.hosts[peer_id]
+    def crash(self, address: PeerId, why: str = "killed") -> None:
+        """Stop a peer between two turns; what it had not synced is lost, or torn."""
+        host = self.hosts[address]
         host.peer = None
-        host.journal.crash()
-        for other_id, other in self.hosts.items():
-            if other.peer is not None and other_id != peer_id:
-                self.push(0, other_id, LinkDown(peer_id))
+        host.backlog = None
+        host.why_down = why
+        host.journal.crash(host.rng if host.torn else None)
+        host.torn = False
+        for hook in self._watching["crashed"]:
+            hook(host, self.now_us)
+        if address != host.peer_id:
+            return
+        for other in self.wanted[address]:
+            self.unlink(address, other)
 
-    def link(self, dialler: PeerId, listener: PeerId) -> None:
-        for here, there, outbound in ((dialler, listener, True), (listener, dialler, False)):
-            self.push(0, here, LinkUp(there, self.hosts[there].identity.public_key, "peer", outbound))
+    def crash_within(self, address: PeerId, effects: int) -> None:
+        """Let a peer crash after so many effects more, wherever in a turn that is."""
+        self.hosts[address].fuse = effects
+
+    def pause(self, address: PeerId) -> None:
+        """Stop a process without ending it; its links die of silence if it takes long."""
+        host = self.hosts[address]
+        if host.up:
+            host.backlog = []
+            life = host.life
+            for other in self.wanted[host.peer_id]:
+                self.call(self._draw(LINK_DEADLINE_US), partial(self._give_up_paused, host, life, other))
+
+    def resume(self, address: PeerId) -> None:
+        """Let a paused process go on: everything that waited happens to it at once, in order."""
+        host = self.hosts[address]
+        if host.backlog is None:
+            return
+        backlog, host.backlog = host.backlog, None
+        for event, sender in backlog:
+            self.push(0, address, event, sender)
+        for other in self.wanted[host.peer_id]:
+            self._redial(host.peer_id, other)
 
     def up(self) -> list[Peer]:
+        """The cores of all peers that run, the paused ones included."""
         return [host.peer for host in self.hosts.values() if host.peer is not None]
+
+    # -- links --------------------------------------------------------------------------------------
+
+    def link(self, dialler: PeerId, listener: PeerId) -> None:
+        """Link two peers at once, if both are up and may reach each other."""
+        key = _pair(dialler, listener)
+        ends = (self.hosts[dialler], self.hosts[listener])
+        if key in self._linked or any(end.peer is None for end in ends) or self.network.severed(dialler, listener):
+            return
+        self._linked.add(key)
+        for here, there, outbound in ((dialler, listener, True), (listener, dialler, False)):
+            up = LinkUp(there, self.hosts[there].identity.public_key, "peer", outbound)
+            for host in self._faces(self.hosts[here], there):
+                self.push(0, host.address, up)
+
+    def unlink(self, a: PeerId, b: PeerId) -> None:
+        """Both ends learn that their link is gone."""
+        if _pair(a, b) not in self._linked:
+            return
+        self._linked.discard(_pair(a, b))
+        for here, there in ((a, b), (b, a)):
+            for host in self._faces(self.hosts[here], there):
+                if host.peer is not None:
+                    self.push(0, host.address, LinkDown(there))
+
+    def linked(self, a: PeerId, b: PeerId) -> bool:
+        return _pair(a, b) in self._linked
+
+    def reconsider(self, a: PeerId, b: PeerId) -> None:
+        """The wires between two peers were cut or mended: their link dies of silence, or comes back."""
+        if self.network.severed(a, b):
+            self.call(self._draw(LINK_DEADLINE_US), lambda: self._give_up_severed(a, b))
+        else:
+            self._redial(a, b)
+
+    def _redial(self, a: PeerId, b: PeerId) -> None:
+        if b in self.wanted[a]:
+            self.call(self._draw(REDIAL_US), lambda: self.link(a, b))
+
+    def _give_up_severed(self, a: PeerId, b: PeerId) -> None:
+        if self.network.severed(a, b):
+            self.unlink(a, b)
+
+    def _give_up_paused(self, host: Host, life: int, other: PeerId) -> None:
+        if host.backlog is not None and host.life == life:
+            self.unlink(host.peer_id, other)
+
+    def _draw(self, span: tuple[int, int]) -> int:
+        return span[0] + int(self.rng.random() * (span[1] - span[0]))
 
     # -- time ---------------------------------------------------------------------------------------
 
     def now(self) -> Now:
-        ms = self.now_us // US_PER_MS
-        return Now(START_WALL_MS + ms, ms)
+        """The world's own clock, which no host has to agree with."""
+        return Host(0, b"", next(iter(self.hosts.values())).identity, self.rng).clock.now(self.now_us)
 
-    def push(self, after_us: int, peer_id: PeerId, event: PeerEvent | bytes, sender: PeerId = b"") -> None:
+    def push(self, after_us: int, address: PeerId, event: PeerEvent | bytes, sender: PeerId = b"") -> None:
         """Let an event happen to a peer after a while; bytes are a message from ``sender``."""
         self._order += 1
-        life = self.hosts[peer_id].life
-        heapq.heappush(self._queue, (self.now_us + after_us, self._order, peer_id, life, event, sender))
+        host = self.hosts[address]
+        heapq.heappush(self._queue, (self.now_us + after_us, self._order, host, host.life, event, sender))
+
+    def call(self, after_us: int, what: Callable[[], None]) -> None:
+        """Do something to the world after a while."""
+        self._order += 1
+        heapq.heappush(self._queue, (self.now_us + after_us, self._order, None, 0, what, b""))
 
     def run(self, for_ms: int, until: Callable[[], bool] | None = None) -> bool:
         """Let time pass; True as soon as ``until`` holds."""
@@ -126,52 +231,144 @@ class World:
 
     def step(self) -> None:
         """The next thing happens."""
-        self.now_us, _, peer_id, life, event, sender = heapq.heappop(self._queue)
-        host = self.hosts[peer_id]
-        peer = host.peer
-        if peer is None or life != host.life:
+        self.now_us, _, host, life, event, sender = heapq.heappop(self._queue)
+        if host is None:
+            assert not isinstance(event, bytes)
+            event()  # type: ignore[operator]  # only calls are put there without a host
+            return
+        if host.peer is None or life != host.life:
+            return
+        if host.backlog is not None:
+            host.backlog.append((event, sender))  # type: ignore[arg-type]
             return
         if isinstance(event, bytes):
-            self.deliveries += 1
-            self._note(peer_id, event)
-            event = Received(sender, decode_message(event))
-        effects = peer.handle(event, self.now()) + peer.flush(self.now())
-        self._perform(peer_id, effects)
+            received = self._receive(host, event, sender)
+            if received is None:
+                return
+            event = received
+        self._turn(host, event)  # type: ignore[arg-type]
+
+    def waiting(self) -> int:
+        """How many events are to come."""
+        return len(self._queue)
 
     def trace_hash(self) -> str:
         """Digest of every message delivered, in order, with its time and receiver."""
         return self._trace.hexdigest()
 
-    # -- parts --------------------------------------------------------------------------------------
+    # -- turns --------------------------------------------------------------------------------------
 
-    def _note(self, peer_id: PeerId, raw: bytes) -> None:
-        self._trace.update(self.now_us.to_bytes(8, "big") + peer_id + len(raw).to_bytes(4, "big") + raw)
+    def _receive(self, host: Host, raw: bytes, sender: PeerId) -> Received | None:
+        self.deliveries += 1
+        note = self.now_us.to_bytes(8, "big") + host.address + len(raw).to_bytes(4, "big")
+        self._trace.update(note + raw)
+        for hook in self._watching["delivered"]:
+            hook(host, sender, raw, self.now_us)
+        try:
+            message = decode_message(raw)
+        except DecodeError as error:
+            self._disconnect(host, sender, f"malformed message: {error}")
+            return None
+        if host.behaviour is not None and not host.behaviour.hears(sender, message):
+            return None
+        return Received(sender, message)
 
-    def _perform(self, peer_id: PeerId, effects: list[Effect]) -> None:
-        host = self.hosts[peer_id]
+    def _turn(self, host: Host, event: PeerEvent) -> None:
+        """One turn of one peer: its effects are cut into transactions as the real driver cuts them."""
+        assert host.peer is not None
+        now = host.clock.now(self.now_us)
+        effects = host.peer.handle(event, now) + host.peer.flush(now)
+        try:
+            for together in transactions(effects):
+                self._perform(host, together)
+        except Crash:
+            self.crash(host.address, "crashed between two effects")
+        except JournalFull as error:
+            self.crash(host.address, str(error))
+
+    def _perform(self, host: Host, effects: list[Effect]) -> None:
+        """All records in one transaction, synced; then the effects, in order."""
         records = [effect.record for effect in effects if isinstance(effect, Persist)]
         if records:
             host.journal.append(records)
+            if host.fuse is not None:
+                self._burn(host, len(records))
             host.journal.sync()
+            for hook in self._watching["synced"]:
+                hook(host, records, self.now_us)
         for effect in effects:
-            match effect:
-                case Persist():
-                    pass  # Durable already: one transaction before all of the turn's outputs.
-                case Send(to, message, _):
-                    self._send(peer_id, to, encode_message(message))
-                case SendStored(to, pair, first, last):
-                    for block in host.journal.blocks(pair, first, last, self.manifest.epoch):
-                        self._send(peer_id, (to,), encode_message(block))
-                case SetTimer(after_ms, timer):
-                    self.push(after_ms * US_PER_MS, peer_id, TimerFired(timer))
-                case Emit(event):
-                    assert host.emitted is not None
-                    host.emitted.append(event)
-                case Disconnect(link, _):
-                    self.push(0, peer_id, LinkDown(link))
+            if host.fuse is not None and not isinstance(effect, Persist):
+                self._burn(host, 1)
+            self._perform_one(host, effect)
 
-    def _send(self, sender: PeerId, to: tuple[LinkId, ...], raw: bytes) -> None:
+    def _burn(self, host: Host, effects: int) -> None:
+        assert host.fuse is not None
+        host.fuse -= effects
+        if host.fuse < 0:
+            raise Crash
+
+    def _perform_one(self, host: Host, effect: Effect) -> None:
+        match effect:
+            case Persist():
+                pass  # Durable by now.
+            case Send(to, message, _):
+                if host.behaviour is None:
+                    self.send(host, to, encode_message(message))
+                else:
+                    for receivers, said in host.behaviour.sends(to, message):
+                        self.send(host, receivers, encode_message(said))
+            case SendStored(link, pair, first, last):
+                for block in host.journal.blocks(pair, first, last, self.manifest.epoch):
+                    self.send(host, (link,), encode_message(block))
+            case SetTimer(after_ms, timer):
+                self.push(host.clock.lasts_us(after_ms), host.address, TimerFired(timer))
+            case Emit(event):
+                for hook in self._watching["emitted"]:
+                    hook(host, event, self.now_us)
+            case Disconnect(link, reason):
+                self._disconnect(host, link, reason)
+
+    def _disconnect(self, host: Host, link: LinkId, reason: str) -> None:
+        for hook in self._watching["disconnected"]:
+            hook(host, link, reason, self.now_us)
+        if link in self.hosts:
+            self.unlink(host.peer_id, link)
+            self._redial(host.peer_id, link)
+
+    # -- messages -----------------------------------------------------------------------------------
+
+    def send(self, host: Host, to: tuple[LinkId, ...], raw: bytes) -> None:
+        """Put one encoded message on the wires to each receiver that there is a link to."""
+        for hook in self._watching["sent"]:
+            hook(host, to, raw, self.now_us)
+        me = host.peer_id
         for receiver in to:
-            after_us = self.delay(sender, receiver, self.rng) if receiver in self.hosts else None
-            if after_us is not None:
-                self.push(after_us, receiver, raw, sender)
+            there = self.hosts.get(receiver)
+            if there is None:
+                self._answer_client(receiver, raw)
+                continue
+            if _pair(me, receiver) not in self._linked or (host.audience is not None and receiver not in host.audience):
+                continue
+            for at_us in self.network.arrivals(me, receiver, len(raw), self.now_us):
+                for face in self._faces(there, me):
+                    self.push(at_us - self.now_us, face.address, raw, me)
+
+    def submit(self, address: PeerId, client: LinkId, raw: bytes) -> None:
+        """A client's message reaches a peer, if the peer is up."""
+        self.push(CLIENT_DELAY_US, address, raw, client)
+
+    def _answer_client(self, link: LinkId, raw: bytes) -> None:
+        hear = self.clients.get(link)
+        if hear is not None:
+            self.call(CLIENT_DELAY_US, lambda: hear(raw))
+
+    def _faces(self, host: Host, other: PeerId) -> tuple[Host, ...]:
+        """Which of a key's processes another peer talks to: one, unless it has a twin."""
+        if host.twin is None:
+            return (host,)
+        assert host.audience is not None
+        return (host,) if other in host.audience else (host.twin,)
+
+
+def _pair(a: PeerId, b: PeerId) -> tuple[PeerId, PeerId]:
+    return (a, b) if a < b else (b, a)

@@ -1,8 +1,10 @@
-"""A journal in memory: for tests, the simulator and throw-away embedded peers.
+"""A journal in memory: for tests and the simulator.
 
 It keeps encoded rows, so that what is read back shares no object with what was written, and knows the
-difference between written and synced: :meth:`crash` drops what was not synced.
+difference between written and synced: :meth:`MemoryJournal.crash` drops what was not synced.
 """
+
+from collections.abc import Iterable
 
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.peer.pair_replica import StoredPair
@@ -20,27 +22,34 @@ from gossipbook.storage.rows import (
 
 
 class MemoryJournal:
-    """Rows by pair. ``append`` writes, ``sync`` makes durable what was written."""
+    """Rows by pair. ``append`` writes one transaction, ``sync`` makes durable what was written."""
 
     def __init__(self) -> None:
-        self._rows: list[Row] = []  # durable, in order
-        self._written: list[Row] = []
         self.syncs = 0
+        self._rows: list[Row] = []  # durable, in order
+        self._written: list[list[Row]] = []  # transactions that are not synced
+        self._finals: dict[tuple[str, int], FinalRow] = {}
+        self._items: dict[tuple[str, bytes], ItemRow] = {}
 
-    def append(self, records: list[object]) -> None:
-        self._written += [to_row(record) for record in records]
+    def append(self, records: Iterable[object]) -> None:
+        self._written.append([to_row(record) for record in records])
 
     def sync(self) -> None:
-        self._rows += self._written
-        self._written = []
         self.syncs += 1
+        for rows in self._written:
+            self._keep(rows)
+        self._written = []
 
     def crash(self) -> None:
         """Lose what was not synced."""
         self._written = []
 
     def load(self) -> dict[str, StoredPair]:
-        """Everything durable, by pair."""
+        """Everything durable, by pair, as the SQLite journal would give it.
+
+        Raises:
+            JournalError: naming the row that is damaged.
+        """
         tables: dict[str, tuple[dict[int, FinalRow], dict[bytes, BlockRow], dict[bytes, ItemRow], list[VoteRow]]] = {}
         for row in self._rows:
             finals, blocks, items, votes = tables.setdefault(row.pair, ({}, {}, {}, []))
@@ -60,13 +69,19 @@ class MemoryJournal:
 
     def blocks(self, pair: str, first: int, last: int, epoch: int) -> list[FinalizedBlock]:
         """Finalized blocks with their bodies, in order of height."""
-        finals = {row.height: row for row in self._rows if isinstance(row, FinalRow) and row.pair == pair}
-        items = {row.id: row for row in self._rows if isinstance(row, ItemRow) and row.pair == pair}
         found = []
         for height in range(first, last + 1):
-            row = finals.get(height)
+            row = self._finals.get((pair, height))
             if row is None:
                 break
             block = read_block(pair, row.id, row.body)
-            found.append(final_message(row, epoch, [items[op_id] for op_id in block.op_ids]))
+            found.append(final_message(row, epoch, [self._items[pair, op_id] for op_id in block.op_ids]))
         return found
+
+    def _keep(self, rows: list[Row]) -> None:
+        self._rows += rows
+        for row in rows:
+            if isinstance(row, FinalRow):
+                self._finals[row.pair, row.height] = row
+            elif isinstance(row, ItemRow):
+                self._items[row.pair, row.id] = row

@@ -1,1 +1,1 @@
-"""For tests of gossipbook and of programs that embed it: the oracle engine."""
+"""For tests of programs that embed gossipbook."""

@@ -20,7 +20,10 @@ from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, Place
 from gossipbook.peer.events import Submitted
-from gossipbook.sim.world import START_WALL_MS, World
+from gossipbook.sim.clocks import START_WALL_MS
+from gossipbook.sim.network import Delay
+from gossipbook.sim.network import Network as Wires
+from gossipbook.sim.world import World
 
 PAIRS = Pair("BTC/USD"), Pair("ETH/USD", price_band_bps=9_000)
 SYMBOLS = [pair.symbol for pair in PAIRS]
@@ -77,9 +80,7 @@ def some_command(wallet: Wallet, rng: random.Random, now_ms: int) -> Command:
     return Place(wallet.next_id(), side, kind, price, lots, tif, post_only, rng.randint(1, 4), expires_ms)
 
 
-def slow(_a: bytes, _b: bytes, rng: random.Random) -> int:
-    """Microseconds; slow enough that ops gather while a block is under way."""
-    return rng.randint(10_000, 30_000)
+SLOW = Delay("uniform", 10_000, 30_000)  # microseconds; slow enough that ops gather while a block is under way
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Network:
 def network(seed: int = 7, rounds: int = 16) -> Network:
     """Four peers and two pairs; amends, cancels, IOC and FOK, self-trades, GTD orders, void ops, an equivocator."""
     manifest, rng = make_manifest(), random.Random(seed)
-    world = World(manifest, MEMBERS, seed=seed, delay=slow)
+    world = World(manifest, MEMBERS, seed=seed, network=Wires(random.Random(seed), SLOW))
     peers = list(world.hosts)
     for peer in peers:
         world.start(peer)

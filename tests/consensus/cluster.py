@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 
+from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.effects import Now
 from gossipbook.identity import Identity
@@ -13,6 +14,8 @@ from gossipbook.matching.events import FILL
 from gossipbook.peer.events import Submitted
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.requests import Ack, AckLevel
+from gossipbook.sim.host import Host, Observer
+from gossipbook.sim.network import Network
 from gossipbook.sim.world import World
 
 from .kit import SYMBOL, buy, identity, network, seated, sell
@@ -42,6 +45,31 @@ class Author:
         return op
 
 
+class Wires(Network):
+    """Any order, 1 to 3 ms, with sides that do not hear each other and some loss."""
+
+    def __init__(self, rng: random.Random) -> None:
+        super().__init__(rng)
+        self.side: dict[PeerId, int] = {}
+        self.loss = 0.0
+        self.rng = rng
+
+    def arrivals(self, a: PeerId, b: PeerId, size: int, now_us: int) -> tuple[int, ...]:
+        if self.side.get(a, 0) != self.side.get(b, 0) or self.rng.random() < self.loss:
+            return ()
+        return (now_us + self.rng.randint(1_000, 3_000),)
+
+
+class Diary(Observer):
+    """What every peer told its subscribers."""
+
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def emitted(self, host: Host, event: object, now_us: int) -> None:
+        self.events.append(event)
+
+
 class Cluster:
     """A world of ``n`` members in seat order, with a network whose faults can be set."""
 
@@ -53,16 +81,11 @@ class Cluster:
         self.followers = [identity(f"follower {i}") for i in range(followers)]
         everybody = [*self.members, *self.followers]
         self.ids = [key.peer_id for key in everybody]
-        self.side: dict[PeerId, int] = {}
-        self.loss = 0.0
-        self.rng = random.Random(seed)
-        self.world = World(self.manifest, everybody, seed=seed, delay=self.delay)
+        self.wires = Wires(random.Random(seed))
+        self.world = World(self.manifest, everybody, seed=seed, network=self.wires)
+        self.diary = Diary()
+        self.world.watch(self.diary)
         self.chains: dict[PeerId, list[bytes]] = {}
-
-    def delay(self, a: PeerId, b: PeerId, rng: random.Random) -> int | None:
-        if self.side.get(a, 0) != self.side.get(b, 0) or rng.random() < self.loss:
-            return None
-        return rng.randint(1_000, 3_000)
 
     def start(self) -> "Cluster":
         for peer in self.ids:
@@ -71,11 +94,11 @@ class Cluster:
         return self
 
     def cut(self, *sides: Iterable[int]) -> None:
-        self.side = {self.ids[i]: number for number, side in enumerate(sides) for i in side}
+        self.wires.side = {self.ids[i]: number for number, side in enumerate(sides) for i in side}
 
     def heal(self) -> None:
-        self.side = {}
-        self.loss = 0.0
+        self.wires.side = {}
+        self.wires.loss = 0.0
 
     def submit(self, seat: int, op: Op) -> None:
         self.world.push(0, self.ids[seat], Submitted(op))
@@ -119,17 +142,16 @@ class Cluster:
         asked: dict[tuple[bytes, int], int] = {}
         filled: dict[tuple[bytes, int], int] = {}
         seen: dict[tuple[int, int], tuple] = {}
-        for host in self.world.hosts.values():
-            for event in host.emitted or []:
-                if type(event).__name__ != "Finalized":
-                    continue
-                for op in event.items:
-                    for command in getattr(op, "commands", ()):
-                        if hasattr(command, "qty_lots"):
-                            asked[op.author, command.client_id] = command.qty_lots
-                for raw in event.events:
-                    key = (event.block.height, raw[1])
-                    assert seen.setdefault(key, raw) == raw, "two peers saw different events"
+        for event in self.diary.events:
+            if not isinstance(event, Finalized):
+                continue
+            for op in event.items:
+                for command in getattr(op, "commands", ()):
+                    if hasattr(command, "qty_lots"):
+                        asked[op.author, command.client_id] = command.qty_lots
+            for raw in event.events:
+                key = (event.block.height, raw[1])
+                assert seen.setdefault(key, raw) == raw, "two peers saw different events"
         for raw in seen.values():
             if raw[0] == FILL:
                 _, _, _, qty, maker, maker_id, taker, taker_id, _ = raw
@@ -139,12 +161,7 @@ class Cluster:
             assert qty <= asked[order], "an order was filled beyond its quantity"
 
     def acked(self, level: AckLevel) -> set[bytes]:
-        return {
-            event.op_id
-            for host in self.world.hosts.values()
-            for event in host.emitted or []
-            if isinstance(event, Ack) and event.level == level
-        }
+        return {event.op_id for event in self.diary.events if isinstance(event, Ack) and event.level == level}
 
     def certified(self) -> set[bytes]:
         ids = set()

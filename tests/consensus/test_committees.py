@@ -1,5 +1,7 @@
 """Committees of real peers: finality, partitions, restarts."""
 
+import random
+
 import pytest
 
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
@@ -125,7 +127,7 @@ def test_a_peer_without_its_journal_observes() -> None:
     """It follows and signs nothing."""
     cluster = Cluster().start()
     host = cluster.world.hosts[cluster.ids[1]]
-    peer = Peer(cluster.manifest, host.identity, rng=cluster.rng)
+    peer = Peer(cluster.manifest, host.identity, rng=random.Random(1))
     assert peer.restore({}, cluster.now(), "the journal is missing") == []
     replica = peer.pairs[SYMBOL].replica
     assert replica.ballot.seat is None
@@ -290,5 +292,5 @@ def test_newcomers_for_whom_no_row_is_left_are_told_and_forgotten() -> None:
     assert [len(c.pair(i).ops) for i in range(4)] == [0, 0, 0, 0]
     assert len({c.pair(i).ops.digest() for i in range(4)}) == 1
     ids = {op.id for op in bob.ops}
-    acks = [e for host in c.world.hosts.values() for e in host.emitted or () if isinstance(e, Ack) and e.op_id in ids]
+    acks = [e for e in c.diary.events if isinstance(e, Ack) and e.op_id in ids]
     assert [ack.reason for ack in acks if ack.level == AckLevel.REFUSED] == ["author-table-full"] * 3

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from gossipbook.audit.oracle import OracleBook
 from gossipbook.flow import FlowStep
 from gossipbook.manifest import Limits, Pair
 from gossipbook.matching.commands import KINDS, Command
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import CANCELLED, REJECTED
-from gossipbook.testing.oracle import OracleBook
 
 from .audit import Audit
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gossipbook.audit.oracle import OracleBook
 from gossipbook.flow import generated_flow
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, Place
 from gossipbook.matching.events import (
@@ -22,7 +23,6 @@ from gossipbook.matching.events import (
     CancelCause,
     RejectReason,
 )
-from gossipbook.testing.oracle import OracleBook
 
 from .chaos import ARENAS, AUTHORS, fight
 from .duel import BROAD, Duel, Freeze, Op, Rules, Run, blocks_of

@@ -10,8 +10,9 @@ from gossipbook.effects import Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.errors import JournalFull
 from gossipbook.gossip.messages import Graft
 from gossipbook.identity import Verifier
-from gossipbook.net.driver import EVENTS_PER_TURN_CAP, INBOX_CAP, TURNS_CAP, Driver, split_by_votes
+from gossipbook.net.driver import EVENTS_PER_TURN_CAP, INBOX_CAP, TURNS_CAP, Driver
 from gossipbook.peer.events import Begun, Submitted, TimerFired
+from gossipbook.peer.turns import transactions
 from gossipbook.wire.codec import decode_message
 
 from .support import until
@@ -225,7 +226,7 @@ def test_vote_states_of_one_pair_are_never_in_one_transaction():
         votes("B", b"2"),
         Emit(4),
     ]
-    parts = split_by_votes(effects)
+    parts = transactions(effects)
     assert [effect for part in parts for effect in part] == effects
     assert parts == [effects[:4], effects[4:]]
-    assert split_by_votes([Emit(1)]) == [[Emit(1)]]
+    assert transactions([Emit(1)]) == [[Emit(1)]]

@@ -13,7 +13,7 @@ def one_run(seed: int, n: int = 4, fault_model: str = "byzantine", faults: int =
     cluster = Cluster(n, fault_model, seed=seed).start()
     authors = [Author(f"author {i}", cluster.manifest) for i in range(4)]
     down: list[int] = []
-    cluster.loss = loss
+    cluster.wires.loss = loss
 
     def trade() -> None:
         author = rng.choice(authors)
@@ -34,7 +34,7 @@ def one_run(seed: int, n: int = 4, fault_model: str = "byzantine", faults: int =
             at = rng.randint(1, n - 1)
             cluster.cut(order[:at], order[at:])
         elif what == "heal":
-            cluster.side = {}
+            cluster.wires.side = {}
         for _ in range(rng.randint(0, 4)):
             trade()
             cluster.world.run(rng.choice([1, 3, 8, 20, 200]))

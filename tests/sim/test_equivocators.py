@@ -24,7 +24,7 @@ def fork_of(author: Author, rng: random.Random) -> list[Op]:
 def test_equivocators_do_not_keep_peers_apart(seed: int) -> None:
     rng = random.Random(seed)
     cluster = Cluster(4, seed=seed, followers=1).start()
-    cluster.loss = 0.05
+    cluster.wires.loss = 0.05
     alice = Author("alice", cluster.manifest)
     liars = [Author(f"liar {i}", cluster.manifest) for i in range(2)]
     forked: set[bytes] = set()
@@ -41,7 +41,7 @@ def test_equivocators_do_not_keep_peers_apart(seed: int) -> None:
             order = rng.sample(range(5), 5)
             cluster.cut(order[:2], order[2:])
         elif rng.random() < 0.3:
-            cluster.side = {}
+            cluster.wires.side = {}
         cluster.world.run(rng.choice([1, 3, 8, 50, 400]))
         cluster.check()
     cluster.heal()

@@ -1,0 +1,49 @@
+"""A host's two clocks: both derived from the world's, each wrong in its own way."""
+
+from gossipbook.effects import Now
+
+START_WALL_MS = 1_700_000_000_000
+US_PER_MS = 1_000
+MILLION = 1_000_000
+
+
+class HostClock:
+    """Wall time that may be off, drift and jump; timer time that only drifts and starts anew with each process."""
+
+    __slots__ = ("_began_us", "_timer_base_ms", "rate_ppm", "skew_ms")
+
+    def __init__(self, skew_ms: int = 0, rate_ppm: int = 0) -> None:
+        self.skew_ms = skew_ms
+        self.rate_ppm = rate_ppm
+        self._began_us = 0
+        self._timer_base_ms = 0
+
+    def restart(self, now_us: int, base_ms: int) -> None:
+        """A process starts: its timer clock counts from somewhere else."""
+        self._began_us = now_us
+        self._timer_base_ms = base_ms
+
+    def change(self, now_us: int, *, skew_ms: int | None = None, rate_ppm: int | None = None) -> None:
+        """Set the wall clock, or make both clocks run at another rate, without a step in the timer clock."""
+        if skew_ms is not None:
+            self.skew_ms = skew_ms
+        if rate_ppm is not None:
+            self._timer_base_ms = self.now(now_us).timer_ms
+            self._began_us = now_us
+            self.rate_ppm = rate_ppm
+
+    def now(self, now_us: int) -> Now:
+        """What both clocks show."""
+        if not self.rate_ppm:
+            wall_ms = START_WALL_MS + now_us // US_PER_MS + self.skew_ms
+            return Now(wall_ms, self._timer_base_ms + (now_us - self._began_us) // US_PER_MS)
+        run_us = (now_us - self._began_us) * (MILLION + self.rate_ppm) // MILLION
+        drift_ms = (run_us - (now_us - self._began_us)) // US_PER_MS
+        wall_ms = START_WALL_MS + now_us // US_PER_MS + self.skew_ms + drift_ms
+        return Now(wall_ms, self._timer_base_ms + run_us // US_PER_MS)
+
+    def lasts_us(self, ms: int) -> int:
+        """How long, in the world's time, this host takes to count so many milliseconds."""
+        if not self.rate_ppm:
+            return ms * US_PER_MS
+        return ms * US_PER_MS * MILLION // (MILLION + self.rate_ppm)

@@ -1,0 +1,96 @@
+"""One simulated machine, and who may look at or meddle with what it does."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gossipbook.effects import LinkId
+from gossipbook.identity import Identity
+from gossipbook.ids import PeerId
+from gossipbook.peer.events import PeerEvent
+from gossipbook.peer.peer import Peer
+from gossipbook.sim.clocks import HostClock
+from gossipbook.sim.disk import SimDisk
+
+
+class Behaviour:
+    """What a liar does with what its core says and hears. This one is honest."""
+
+    def begin(self) -> None:
+        """The lie starts."""
+
+    def end(self) -> None:
+        """The lie is over; the core goes on by itself."""
+
+    def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
+        """What leaves instead of a message."""
+        return ((to, message),)
+
+    def hears(self, sender: LinkId, message: Any) -> bool:
+        """Whether the core gets to see a message."""
+        return True
+
+
+@dataclass(eq=False)
+class Host:
+    """A machine: a peer core that is up or not, its clock, and the journal that outlives it.
+
+    ``address`` is the peer id, but for a twin, who has another's key and an address of its own. ``audience`` is whom a
+    twin talks to; None is everybody. ``fuse`` counts the effects until a crash that was ordered.
+    """
+
+    index: int
+    address: PeerId
+    identity: Identity
+    rng: random.Random
+    journal: SimDisk = field(default_factory=SimDisk)
+    clock: HostClock = field(default_factory=HostClock)
+    peer: Peer | None = None
+    life: int = 0  # counts starts; what was addressed to an earlier life is lost
+    backlog: list[tuple[PeerEvent | bytes, PeerId]] | None = None  # what waits for a paused process
+    fuse: int | None = None
+    torn: bool = False  # the next crash leaves what was not synced half written
+    behaviour: Behaviour | None = None
+    faulty: bool = False  # it lies, or is made to: no checker holds it to the rules of the honest
+    observer_reason: str = ""  # its journal was lost: it must not vote
+    why_down: str = ""
+    twin: "Host | None" = None
+    audience: frozenset[PeerId] | None = None
+
+    @property
+    def peer_id(self) -> PeerId:
+        return self.identity.peer_id
+
+    @property
+    def name(self) -> str:
+        return f"p{self.index}" + ("'" if self.address != self.peer_id else "")
+
+    @property
+    def up(self) -> bool:
+        return self.peer is not None and self.backlog is None
+
+
+class Observer:
+    """Hooks into a world. A subclass overrides those that it needs; only those cost anything."""
+
+    def started(self, host: Host, now_us: int) -> None:
+        """A peer was started from its journal, and has not acted yet."""
+
+    def crashed(self, host: Host, now_us: int) -> None:
+        """A peer is gone; its journal has lost what it had not synced."""
+
+    def synced(self, host: Host, records: list[object], now_us: int) -> None:
+        """Records became durable."""
+
+    def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
+        """A message left a peer, over links that may or may not carry it."""
+
+    def delivered(self, host: Host, sender: PeerId, raw: bytes, now_us: int) -> None:
+        """A message is about to be handed to a peer's core."""
+
+    def emitted(self, host: Host, event: object, now_us: int) -> None:
+        """A peer told its own subscribers something."""
+
+    def disconnected(self, host: Host, link: LinkId, reason: str, now_us: int) -> None:
+        """A peer closed a link for what came over it."""
