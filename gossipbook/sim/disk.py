@@ -61,6 +61,12 @@ class SimDisk(MemoryJournal):
         damaged = bytes(raw)
         self._rows[at] = replace(row, state=damaged) if isinstance(row, VoteRow) else replace(row, body=damaged)
 
+    def copy(self) -> "SimDisk":
+        """What a backup would hold."""
+        made = SimDisk()
+        made._keep(list(self._rows))
+        return made
+
     def rows(self) -> tuple[Row, ...]:
         """Everything durable, in the order of writing."""
         return tuple(self._rows)

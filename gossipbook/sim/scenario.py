@@ -34,6 +34,7 @@ DISK_TROUBLES = ("fails", "full", "flips")
 MOMENTS = ("at once", "prepared")
 DELAYS = ("fixed", "uniform", "normal", "heavy-tailed")
 MAX_PEERS = 2_000
+FULL_BLOCK_MS = 200  # the manifest's default for the work of a full block
 
 FAULTS: dict[str, tuple[str, ...]] = {
     "partition": ("shape", "who", "leader", "flap_s", "when"),
@@ -310,7 +311,10 @@ def _check(s: Scenario) -> None:
         (0 <= n.delay_ms[0] <= n.delay_ms[1], "[network] delay_ms: least and most, in this order"),
         (n.views in ("full", "divergent"), "[network] views: full or divergent"),
         (n.signatures in ("stub", "real"), "[network] signatures: stub or real"),
-        (n.timeout_base_ms >= 6 * n.delay_ms[1], "[network] timeout_base_ms: at least six of the longest delays"),
+        (
+            n.timeout_base_ms >= 6 * n.delay_ms[1] + 2 * FULL_BLOCK_MS,
+            f"[network] timeout_base_ms: at least six of the longest delays and {2 * FULL_BLOCK_MS} ms",
+        ),
         (0 < w.seconds <= 3_600, "[workload] seconds: up to an hour"),
         (0 <= w.ops_per_s <= 10_000, "[workload] ops_per_s: up to 10000"),
         (all(0 <= x <= 1 for x in (n.loss, n.duplicate, n.reorder, w.expiring)), "shares are between 0 and 1"),

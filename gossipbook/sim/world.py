@@ -35,7 +35,7 @@ REDIAL_US = (100_000, 1_000_000)
 
 CLIENT_DELAY_US = 500
 
-Happening = PeerEvent | bytes | Callable[[], None]
+Happening = PeerEvent | bytes | Callable[[], object]
 
 
 class Crash(Exception):
@@ -214,7 +214,7 @@ class World:
         host = self.hosts[address]
         heapq.heappush(self._queue, (self.now_us + after_us, self._order, host, host.life, event, sender))
 
-    def call(self, after_us: int, what: Callable[[], None]) -> None:
+    def call(self, after_us: int, what: Callable[[], object]) -> None:
         """Do something to the world after a while."""
         self._order += 1
         heapq.heappush(self._queue, (self.now_us + after_us, self._order, None, 0, what, b""))

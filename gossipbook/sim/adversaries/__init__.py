@@ -1,0 +1,75 @@
+"""Liars, one to a module. Each is a :class:`~gossipbook.sim.host.Behaviour` around a real core, or drives one.
+
+A liar has its own keys and whatever it heard, nothing else: it cannot forge another's signature. It counts as
+faulty from its first moment to the end of the run, and no checker holds it to the rules of the honest.
+"""
+
+import random
+from collections.abc import Callable
+
+from gossipbook.sim.adversaries.censoring_leader import CensoringLeader
+from gossipbook.sim.adversaries.equivocating_author import EquivocatingAuthor
+from gossipbook.sim.adversaries.equivocating_leader import EquivocatingLeader
+from gossipbook.sim.adversaries.flooder import Flooder
+from gossipbook.sim.adversaries.forger import Forger
+from gossipbook.sim.adversaries.outdated_member import restore_old_journal
+from gossipbook.sim.adversaries.replayer import Replayer
+from gossipbook.sim.adversaries.silent_leader import SilentLeader
+from gossipbook.sim.adversaries.twins import make_twin
+from gossipbook.sim.adversaries.vote_withholder import VoteWithholder
+from gossipbook.sim.host import Behaviour, Host
+from gossipbook.sim.scenario import FaultPart
+from gossipbook.sim.stage import Stage
+from gossipbook.sim.traders import Trader
+
+Making = Callable[[Stage, Host, random.Random], Behaviour]
+
+BEHAVIOURS: dict[str, tuple[str, Making]] = {
+    "equivocating-leader": ("leader", EquivocatingLeader),
+    "silent-leader": ("leader", SilentLeader),
+    "censoring-leader": ("leader", CensoringLeader),
+    "forger": ("anyone", Forger),
+    "replayer": ("anyone", Replayer),
+    "flooder": ("anyone", Flooder),
+    "vote-withholder": ("member", VoteWithholder),
+}
+"""Whom a kind of liar is by default, and what makes one."""
+
+
+def lie(
+    kind: str,
+    stage: Stage,
+    fault: FaultPart,
+    rng: random.Random,
+    traders: dict[str, Trader],
+    hosts: list[Host],
+) -> Callable[[], None] | None:
+    """Let liars of a kind begin; fills ``hosts`` and returns what ends them."""
+    if kind == "equivocating-author":
+        author = EquivocatingAuthor(stage, rng)
+        author.begin()
+        return author.end
+    default, make = BEHAVIOURS.get(kind, ("member", None))
+    hosts += stage.chosen(fault.who, rng, default)
+    for host in hosts:
+        host.faulty = True
+    if kind == "twins":
+        for host in hosts:
+            make_twin(stage, host, rng)
+        return None
+    if make is None:
+        for host in hosts:
+            restore_old_journal(stage, host, rng)
+        return None
+    liars = [make(stage, host, rng) for host in hosts]
+    for host, liar in zip(hosts, liars, strict=True):
+        host.behaviour = liar
+        liar.begin()
+
+    def end() -> None:
+        for host, liar in zip(hosts, liars, strict=True):
+            liar.end()
+            if host.behaviour is liar:
+                host.behaviour = None
+
+    return end

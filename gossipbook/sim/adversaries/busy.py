@@ -1,0 +1,44 @@
+"""What liars have in common that send of their own accord."""
+
+import random
+
+from gossipbook.effects import LinkId
+from gossipbook.sim.host import Behaviour, Host
+from gossipbook.sim.stage import Stage
+
+
+class Busy(Behaviour):
+    """Sends something to somebody, again and again, besides what its core sends."""
+
+    gap_us = 50_000
+
+    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+        self._stage = stage
+        self._host = host
+        self._rng = rng
+        self._on = False
+
+    def begin(self) -> None:
+        self._on = True
+        self._stage.world.call(self.gap_us, self._tick)
+
+    def end(self) -> None:
+        self._on = False
+
+    def act(self) -> bytes | None:
+        """The next message, encoded; None for nothing this time."""
+        raise AssertionError("every busy liar says something")
+
+    def receivers(self) -> tuple[LinkId, ...]:
+        """Whom it is sent to."""
+        others = [host.peer_id for host in self._stage.hosts if host is not self._host]
+        return (self._rng.choice(others),)
+
+    def _tick(self) -> None:
+        if not self._on:
+            return
+        if self._host.up:
+            raw = self.act()
+            if raw is not None:
+                self._stage.world.send(self._host, self.receivers(), raw)
+        self._stage.world.call(self.gap_us, self._tick)

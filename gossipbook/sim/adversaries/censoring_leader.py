@@ -1,0 +1,33 @@
+"""A leader that leaves one author's ops out of its blocks: it never lets its own core see them."""
+
+import random
+from typing import Any
+
+from gossipbook.consensus.messages import Bodies, FinalizedBlock
+from gossipbook.crdt.op import Op
+from gossipbook.effects import LinkId
+from gossipbook.gossip.messages import Push
+from gossipbook.ids import PublicKey
+from gossipbook.requests import Submit
+from gossipbook.sim.host import Behaviour, Host
+from gossipbook.sim.stage import Stage
+from gossipbook.wire.codec import decode_message
+
+
+class CensoringLeader(Behaviour):
+    """Its victim is the first author it hears of. What others have finalized it takes."""
+
+    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+        self.victim: PublicKey | None = None
+
+    def hears(self, sender: LinkId, message: Any) -> bool:
+        inner = decode_message(message.payload) if isinstance(message, Push) else message
+        if isinstance(inner, FinalizedBlock):
+            return True
+        items = inner.items if isinstance(inner, Bodies) else (inner.op,) if isinstance(inner, Submit) else ()
+        return not any(isinstance(item, Op) and self._censored(item) for item in items)
+
+    def _censored(self, op: Op) -> bool:
+        if self.victim is None:
+            self.victim = op.author
+        return op.author == self.victim

@@ -1,0 +1,58 @@
+"""A peer that signs for others, badly, and sends what is no message at all."""
+
+import random
+from dataclasses import replace
+
+from gossipbook.consensus.certificate import Certificate, Vote
+from gossipbook.consensus.committee import COMMIT, PREPARE
+from gossipbook.consensus.messages import Bodies, CastVote, Proof
+from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.gossip.messages import Push
+from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES
+from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
+from gossipbook.sim.adversaries.busy import Busy
+from gossipbook.sim.host import Host
+from gossipbook.sim.orders import FIRST_PRICE_TICKS, author_identity
+from gossipbook.sim.stage import Stage
+from gossipbook.wire.codec import encode_message
+
+
+class Forger(Busy):
+    """Now and then forges a vote, a certificate, an op, or sends garbage. It is found out, and its links are closed."""
+
+    gap_us = 20_000
+
+    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+        super().__init__(stage, host, rng)
+        self._victim = author_identity("noise 0")
+        self._number = 0
+
+    def act(self) -> bytes:
+        self._number += 1
+        return (self._vote, self._certificate, self._op, self._garbage)[self._rng.randrange(4)]()
+
+    def _vote(self) -> bytes:
+        stage, rng = self._stage, self._rng
+        seat = rng.randrange(len(stage.members))
+        height = 1 + rng.randrange(50)
+        block_id, signature = rng.randbytes(DIGEST_BYTES), rng.randbytes(SIGNATURE_BYTES)
+        vote = Vote(rng.choice((PREPARE, COMMIT)), stage.term(), height, block_id, seat, signature)
+        return encode_message(CastVote(stage.symbol, 0, vote))
+
+    def _certificate(self) -> bytes:
+        stage, rng = self._stage, self._rng
+        signers = tuple((seat, rng.randbytes(SIGNATURE_BYTES)) for seat in range(stage.quorum))
+        certificate = Certificate(COMMIT, stage.term(), 1 + rng.randrange(50), rng.randbytes(DIGEST_BYTES), signers)
+        return encode_message(Proof(stage.symbol, 0, certificate))
+
+    def _op(self) -> bytes:
+        """An order in another's name."""
+        stage = self._stage
+        place = Place(self._number, Side.SELL, OrderType.LIMIT, FIRST_PRICE_TICKS // 2, 9, TimeInForce.GTC)
+        op = sign_op(self._victim, stage.world.manifest.chain_id, stage.symbol, 0, GENESIS_PREV, (place,), 0)
+        forged = replace(op, signature=self._rng.randbytes(SIGNATURE_BYTES))
+        bodies = encode_message(Bodies(stage.symbol, (forged,)))
+        return encode_message(Push(stage.symbol, bodies)) if self._rng.randrange(2) else bodies
+
+    def _garbage(self) -> bytes:
+        return self._rng.randbytes(self._rng.randrange(1, 200))

@@ -1,0 +1,26 @@
+"""A member that is started on an old copy of its journal, and so has forgotten votes that others hold.
+
+The protocol can only notice it (others tell it of its own votes); until then it may vote twice, so it counts as faulty.
+"""
+
+import random
+
+from gossipbook.sim.host import Host
+from gossipbook.sim.stage import Stage
+
+BACK_US = 500_000
+
+
+def restore_old_journal(stage: Stage, host: Host, rng: random.Random) -> None:
+    """Take a copy now; crash a little later, and start from the copy."""
+    copy = host.journal.copy()
+    life = host.life
+
+    def restore() -> None:
+        if host.peer is not None and host.life == life:
+            stage.world.crash(host.address, "restored from an old copy")
+        host.journal = copy
+        if host.peer is None:
+            stage.world.start(host.address)
+
+    stage.world.call(BACK_US + rng.randrange(BACK_US), restore)

@@ -1,0 +1,34 @@
+"""Twins: two honest cores with one key, each talking to its own part of the network.
+
+As in "Twins: BFT Systems Made Robust" (Bano et al., 2020): no lie has to be thought up, since two honest halves of one
+member contradict each other by themselves.
+"""
+
+import random
+
+from gossipbook.peer.events import LinkUp
+from gossipbook.sim.clocks import HostClock
+from gossipbook.sim.host import Host
+from gossipbook.sim.stage import Stage
+
+TWIN_MARK = b"\xff" * 4
+
+
+def make_twin(stage: Stage, host: Host, rng: random.Random) -> None:
+    """Start a second process of a host's key on a copy of its journal; each gets part of the others to talk to."""
+    world = stage.world
+    others = [other.peer_id for other in stage.hosts if other is not host]
+    rng.shuffle(others)
+    mine = frozenset(others[: max(1, len(others) // 2)])
+    address = host.peer_id[:-4] + TWIN_MARK
+    clock = HostClock(host.clock.skew_ms)
+    twin = Host(host.index, address, host.identity, random.Random(rng.getrandbits(64)), host.journal.copy(), clock)
+    twin.faulty = True
+    twin.audience = frozenset(others) - mine
+    host.twin, host.audience = twin, mine
+    world.hosts[address] = twin
+    world.wanted[address] = ()
+    world.start(address)
+    for other in others:
+        if other in twin.audience and world.linked(host.peer_id, other):
+            world.push(0, address, LinkUp(other, world.hosts[other].identity.public_key, "peer", False))

@@ -1,0 +1,46 @@
+"""I3: what was acked is not lost.
+
+``certified`` means in a finalized block, at once; ``relayed`` and ``durable`` mean that the op ends in a block once the
+network is whole again. A durable ack is one peer's word for its own disk: it is void if that disk was lost. No ack
+of a liar counts, nor any for an author who forked.
+"""
+
+from gossipbook.consensus.records import Dropped, Finalized
+from gossipbook.requests import AckLevel
+from gossipbook.sim.checkers.base import Checker
+from gossipbook.sim.host import Host
+
+
+class AckChecker(Checker):
+    """Follows acks as the traders hear them, and blocks as peers finalize them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._final: dict[bytes, int] = {}
+        self._dropped: dict[bytes, None] = {}
+        self.fates: dict[str, int] = {}
+
+    def emitted(self, host: Host, event: object, now_us: int) -> None:
+        if host.faulty:
+            return
+        if isinstance(event, Finalized):
+            for item in event.items:
+                self._final.setdefault(item.id, event.block.height)
+        elif isinstance(event, Dropped):
+            self._dropped.update(dict.fromkeys(op.id for op in event.ops))
+
+    def finish(self) -> None:
+        for trader in self.exchange.traders.values():
+            for signed in trader.ops:
+                op = signed.op
+                for level, (at_us, host) in signed.heard.items():
+                    if host.faulty or (level == AckLevel.DURABLE and host.observer_reason):
+                        continue
+                    self.counts["I3"] += 1
+                    if op.id in self._final or op.id in self._dropped:
+                        continue
+                    text = (
+                        f"op {op.id.hex()[:10]} of {trader.name} was acked {level.name.lower()} by {host.name} at "
+                        f"{at_us / 1e6:.3f} s and is in no final block"
+                    )
+                    self.blame("I3", text, op.pair)

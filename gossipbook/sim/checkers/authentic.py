@@ -1,0 +1,53 @@
+"""I9: nothing forged, foreign or replayed changes state, and nobody honest is sent away for another's deeds."""
+
+from gossipbook.consensus.records import Finalized
+from gossipbook.effects import LinkId
+from gossipbook.sim.adversaries.equivocating_author import NAME as EQUIVOCATOR
+from gossipbook.sim.checkers.base import Checker
+from gossipbook.sim.host import Host
+from gossipbook.sim.orders import author_identity
+
+
+class AuthenticityChecker(Checker):
+    """What is certified was signed by a trader of this run, or by an author who lies in its own name alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[bytes, None] = {}
+
+    def emitted(self, host: Host, event: object, now_us: int) -> None:
+        if not isinstance(event, Finalized) or host.faulty:
+            return
+        for item in event.items:
+            if item.id in self._seen:
+                continue
+            self._seen[item.id] = None
+            self.counts["I9"] += 1
+            author = item.author
+            traders = {trader.identity.public_key: trader for trader in self.exchange.traders.values()}
+            trader = traders.get(author)
+            if trader is None:
+                continue  # The liar's own authors; nobody else can sign for them.
+            if not any(signed.op.id == item.id for signed in trader.ops):
+                text = f"an op in the name of {trader.name} is final at {host.name}, and {trader.name} did not sign it"
+                self.blame("I9", text, event.pair, event.block.height)
+
+    def disconnected(self, host: Host, link: LinkId, reason: str, now_us: int) -> None:
+        other = self.exchange.world.hosts.get(link)
+        if host.faulty or other is None:
+            return
+        self.counts["I9"] += 1
+        if not other.faulty:
+            self.blame("I9", f"{host.name} closed its link to the honest {other.name}: {reason}")
+
+    def finish(self) -> None:
+        """No honest author is frozen."""
+        liar = author_identity(EQUIVOCATOR).public_key
+        for host in self.exchange.honest():
+            if host.peer is None:
+                continue
+            for symbol, pair in host.peer.pairs.items():
+                for author, state in pair.certified.authors.items():
+                    self.counts["I9"] += 1
+                    if state.frozen and author != liar:
+                        self.blame("I9", f"{host.name} froze an author who never forked", symbol)

@@ -1,0 +1,99 @@
+"""I6: no honest key signs two conflicting votes, read off the bytes that leave each peer, across restarts.
+
+A vote is ``[21, pair, epoch, [kind, term, height, block id, seat, signature]]``, a proposal
+``[20, pair, epoch, term, height, block, …]``, a TIMEOUT ``[22, pair, epoch, [term, fin, fin id, lock term, lock id,
+seat, signature], …]``; any of them may be the payload of a push ``[15, topic, payload]``.
+"""
+
+import hashlib
+from typing import Any
+
+import cbor2
+
+from gossipbook.effects import LinkId
+from gossipbook.sim.checkers.base import Checker
+from gossipbook.sim.host import Host
+
+PUSH, PROPOSE, VOTE, TIMEOUT = 15, 20, 21, 22
+PREPARE, COMMIT = 1, 2
+_LOOKED_AT = frozenset((PUSH, PROPOSE, VOTE, TIMEOUT))
+
+
+class VoteChecker(Checker):
+    """One line of memory for each (key, pair, what, term, height)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._signed: dict[tuple[Any, ...], Any] = {}
+        self._gave_up: dict[tuple[bytes, str], int] = {}  # the highest term that a key gave up
+        self._commits: dict[tuple[bytes, str], dict[int, tuple[int, bytes]]] = {}  # height: (term, block)
+
+    def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
+        if raw[1] not in _LOOKED_AT or host.faulty:
+            return
+        message = cbor2.loads(raw)
+        if message[0] == PUSH:
+            message = cbor2.loads(message[2])
+        match message[0]:
+            case n if n == PROPOSE:
+                self._proposal(host, message)
+            case n if n == VOTE:
+                self._vote(host, message[1], message[3])
+            case n if n == TIMEOUT:
+                self._timeout(host, message[1], message[3])
+
+    def _own(self, host: Host, pair: str, seat: int) -> bool:
+        """Whether a vote is the sender's own; others' are relayed on topics."""
+        keys = self.exchange.stage.seats[pair].keys
+        return seat < len(keys) and keys[seat] == host.identity.public_key
+
+    def _proposal(self, host: Host, message: list[Any]) -> None:
+        _, pair, _, term, height, block = message[:6]
+        keys = self.exchange.stage.seats[pair].keys
+        if keys[term % len(keys)] != host.identity.public_key:
+            return
+        self._once(host, pair, "proposals", term, height, hashlib.sha256(block).digest())
+
+    def _vote(self, host: Host, pair: str, vote: list[Any]) -> None:
+        kind, term, height, block_id, seat, _ = vote
+        if not self._own(host, pair, seat):
+            return
+        fresh = self._once(host, pair, "PREPAREs" if kind == PREPARE else "COMMITs", term, height, block_id)
+        if fresh and term <= self._gave_up.get((host.peer_id, pair), -1):
+            text = f"{host.name} votes in term {term} of {pair} after it gave up that term"
+            self.blame("I6", text, pair, height)
+        if kind == COMMIT:
+            at = self._commits.setdefault((host.peer_id, pair), {})
+            if height not in at or at[height][0] < term:
+                at[height] = (term, block_id)
+
+    def _timeout(self, host: Host, pair: str, timeout: list[Any]) -> None:
+        term, fin, _, lock_term, lock_id, seat, _ = timeout
+        if not self._own(host, pair, seat):
+            return
+        claim = (fin, lock_term, lock_id)
+        if not self._once(host, pair, "TIMEOUTs", term, 0, claim):
+            return
+        key = (host.peer_id, pair)
+        self._gave_up[key] = max(self._gave_up.get(key, -1), term)
+        for height, (commit_term, block_id) in self._commits.get(key, {}).items():
+            if height <= fin or commit_term > term:
+                continue
+            later = lock_term is not None and (
+                lock_term > commit_term or (lock_term, lock_id) == (commit_term, block_id)
+            )
+            if height > fin + 1 or not later:
+                text = f"{host.name} gives up term {term} of {pair} and hides what it committed to at height {height}"
+                self.blame("I6", text, pair, height)
+
+    def _once(self, host: Host, pair: str, what: str, term: int, height: int, value: object) -> bool:
+        """Note what was signed; True if it is new."""
+        key = (host.peer_id, pair, what, term, height)
+        known = self._signed.get(key)
+        self.counts["I6"] += 1
+        if known is None:
+            self._signed[key] = value
+            return True
+        if known != value:
+            self.blame("I6", f"{host.name} signed two {what} at term {term}, height {height} of {pair}", pair, height)
+        return False

@@ -1,0 +1,157 @@
+"""A whole simulated exchange: peers, wires, traders, faults, and the checkers that watch them.
+
+The scenario runner drives one from a plan; a test may drive one by hand.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+
+from gossipbook.identity import Verifier
+from gossipbook.peer.config import PeerConfig
+from gossipbook.sim.checkers import Checker, all_checkers
+from gossipbook.sim.clocks import HostClock
+from gossipbook.sim.host import Host
+from gossipbook.sim.injector import Injector
+from gossipbook.sim.network import Delay, Network, Weather, everywhere
+from gossipbook.sim.orders import Submission, author_identity
+from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
+from gossipbook.sim.signatures import StubIdentity, StubVerifier
+from gossipbook.sim.stage import Stage
+from gossipbook.sim.topology import neighbours
+from gossipbook.sim.traders import Signed, Trader
+from gossipbook.sim.world import World
+
+WARM_UP_MS = 1_500
+SAMPLE_US = 500_000
+SETTLE_STEP_MS = 100
+QUIET_MS = 3_000
+START_SPREAD_US = 200_000
+
+PRESETS = {"local": PeerConfig.local, "lan": PeerConfig.lan, "wan": PeerConfig.wan}
+
+
+class Exchange:
+    """``plan`` says what there is; :meth:`open` starts it."""
+
+    def __init__(self, plan: Plan, checkers: Sequence[Checker] | None = None) -> None:
+        self.plan = plan
+        part = plan.scenario.network
+        keys = identities(part)
+        self.manifest = make_manifest(part, keys)
+        low, high = (round(ms * 1_000) for ms in part.delay_ms)
+        self.network = Network(seeded(plan.seed, "network"), Delay(part.delay, low, high))
+        stub = part.signatures == "stub"
+        self.verifier: Verifier = StubVerifier() if stub else Verifier()
+        self.world = World(
+            self.manifest,
+            keys,
+            seed=plan.seed,
+            network=self.network,
+            config=PRESETS[part.preset](),
+            verifier=self.verifier,
+        )
+        self.stage = Stage(self.world)
+        self.world.wanted = neighbours(
+            list(self.world.hosts), [m.peer_id for m in self.stage.members], part, seeded(plan.seed, "links")
+        )
+        clocks = seeded(plan.seed, "clocks")
+        for host in self.stage.hosts:
+            host.clock = HostClock(clocks.randint(-part.clock_skew_ms, part.clock_skew_ms))
+        self.traders: dict[str, Trader] = {}
+        self.injector: Injector | None = None
+        self.opened_us = 0
+        self.traded_until_us = 0
+        self.healed_us = -1
+        self.checkers = list(all_checkers() if checkers is None else checkers)
+        for checker in self.checkers:
+            checker.attend(self)
+            self.world.watch(checker)
+
+    # -- phases -------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Start all peers, let them find each other, and put orders and faults on the calendar."""
+        rng = seeded(self.plan.seed, "start")
+        for host in self.stage.hosts:
+            self.world.call(rng.randrange(START_SPREAD_US), partial(self._start, host))
+        self.world.run(WARM_UP_MS)
+        part = self.plan.scenario.network
+        if part.loss or part.duplicate or part.reorder or part.kbit_s:
+            self.network.weather.append(
+                Weather(everywhere, part.loss, part.duplicate, part.reorder, None, part.kbit_s * 125)
+            )
+        self.opened_us = self.world.now_us
+        self.traded_until_us = self.opened_us + round(self.plan.scenario.workload.seconds * 1_000_000)
+        for order in self.plan.orders:
+            self.world.call(order.at_us, partial(self.trade, order))
+        self.injector = Injector(self.stage, self.plan.faults, self.plan.seed, self.traders, self.opened_us)
+        self._sample()
+
+    def heal(self) -> None:
+        """End all faults but the liars'."""
+        assert self.injector is not None
+        self.network.weather.clear()
+        self.injector.heal()
+        self.healed_us = self.world.now_us
+
+    def settle(self, within_ms: int) -> bool:
+        """Let time pass until everybody agrees and nothing is left to do; False if that takes too long."""
+        end_us = self.world.now_us + within_ms * 1_000
+        while not self.at_rest():
+            if self.world.now_us >= end_us:
+                return False
+            self.world.run(SETTLE_STEP_MS)
+        return True
+
+    def at_rest(self) -> bool:
+        """One chain, one pending set, no eligible op, no trader waiting, at all honest peers."""
+        if any(trader.open_ops() and not self._hopeless(trader) for trader in self.traders.values()):
+            return False
+        states = set()
+        for host in self.honest():
+            if host.peer is None:
+                return False
+            for symbol, pair in host.peer.pairs.items():
+                if pair.replica.halted or pair.ops.has_eligible() or pair.replica.catch_up.busy(pair.replica.fin):
+                    return False
+                states.add((symbol, pair.replica.fin, pair.replica.tip, pair.ops.digest()))
+        return len(states) == len(self.manifest.symbols())
+
+    def finish(self) -> None:
+        """Let the checkers look at the end."""
+        for checker in self.checkers:
+            checker.finish()
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    def honest(self) -> list[Host]:
+        """The hosts that are held to the rules."""
+        return [host for host in self.stage.hosts if not host.faulty]
+
+    def trader(self, name: str) -> Trader:
+        """The author of a name, hired when first asked for; which peer it trades through is drawn from the seed."""
+        trader = self.traders.get(name)
+        if trader is None:
+            identity = author_identity(name)
+            if self.plan.scenario.network.signatures == "stub":
+                identity = StubIdentity(identity.seed)
+            home = seeded(self.plan.seed, "home", name).choice(self.stage.hosts)
+            trader = self.traders[name] = Trader(name, identity, self.world, home)
+        return trader
+
+    def trade(self, order: Submission) -> Signed:
+        """Sign and send one order now."""
+        symbols = self.manifest.symbols()
+        return self.trader(order.author).trade(order, symbols[order.pair % len(symbols)])
+
+    def _hopeless(self, trader: Trader) -> bool:
+        return all(signed.refused for signed in trader.open_ops())
+
+    def _start(self, host: Host) -> None:
+        if host.peer is None:
+            self.world.start(host.address)
+
+    def _sample(self) -> None:
+        for checker in self.checkers:
+            checker.sample(self.world.now_us)
+        self.world.call(SAMPLE_US, self._sample)

@@ -1,0 +1,262 @@
+"""Puts a scenario's faults on a world at their times, and takes them off again.
+
+Each fault has its own source of chance, drawn from the seed and its place in the scenario, so that a fault does the
+same whether or not the others are there.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from gossipbook.errors import JournalError
+from gossipbook.sim.adversaries import lie
+from gossipbook.sim.disk import SimDisk
+from gossipbook.sim.host import Host
+from gossipbook.sim.moments import FinalToOne, OnPrepared
+from gossipbook.sim.network import Delay, Weather
+from gossipbook.sim.partitions import Cut, cuts
+from gossipbook.sim.plan import seeded
+from gossipbook.sim.scenario import ADVERSARIES, FaultPart
+from gossipbook.sim.stage import Stage
+from gossipbook.sim.traders import Trader
+
+US_PER_S = 1_000_000
+FUSE_EFFECTS = 40
+FUSE_US = 400_000
+
+Undo = Callable[[], None]
+
+
+@dataclass
+class Injected:
+    """A fault in a run: when it was on, in microseconds, and what it hit."""
+
+    fault: FaultPart
+    number: int
+    began_us: int = -1
+    ended_us: int = -1
+    hosts: list[Host] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    undo: Undo | None = None
+
+    @property
+    def active(self) -> bool:
+        return self.began_us >= 0 and self.ended_us < 0
+
+
+class Injector:
+    """All faults of a run."""
+
+    def __init__(
+        self, stage: Stage, faults: tuple[FaultPart, ...], seed: int, traders: dict[str, Trader], begin_us: int
+    ) -> None:
+        self.stage = stage
+        self.world = stage.world
+        self.traders = traders
+        self.injected = [Injected(fault, number) for number, fault in enumerate(faults)]
+        self._seed = seed
+        self._over = False
+        for injected in self.injected:
+            at_us = begin_us + round(injected.fault.at_s * US_PER_S)
+            self.world.call(max(0, at_us - self.world.now_us), partial(self._begin, injected))
+
+    def active(self) -> list[Injected]:
+        return [injected for injected in self.injected if injected.active]
+
+    def heal(self) -> None:
+        """All faults end; every peer is started that is down. Liars go on lying."""
+        self._over = True
+        for injected in self.injected:
+            if injected.active and injected.fault.kind not in ADVERSARIES:
+                self._end(injected)
+        for host in self.world.hosts.values():
+            self.world.resume(host.address)
+            host.fuse = None
+            host.journal.trouble = ""
+            self.restart(host)
+
+    def restart(self, host: Host) -> None:
+        """What an operator does: start the peer; if its journal is refused, move that away and start as an observer."""
+        if host.peer is not None or host.journal.trouble:
+            return
+        try:
+            self.world.start(host.address)
+        except JournalError as error:
+            host.journal = SimDisk()
+            host.observer_reason = f"the journal was lost: {error}"
+            self.world.start(host.address)
+
+    # -- beginning and ending -----------------------------------------------------------------------
+
+    def _begin(self, injected: Injected) -> None:
+        if self._over:
+            return
+        fault = injected.fault
+        rng = seeded(self._seed, "fault", injected.number, fault.kind)
+        if fault.kind == "partition" and fault.when == "prepared":
+            OnPrepared(self.stage, partial(self._apply, injected, rng))
+        else:
+            self._apply(injected, rng)
+
+    def _apply(self, injected: Injected, rng: random.Random) -> None:
+        if self._over:
+            return
+        fault = injected.fault
+        injected.began_us = self.world.now_us
+        injected.undo = self._put_on(injected, rng)
+        if fault.for_s:
+            self.world.call(round(fault.for_s * US_PER_S), partial(self._end, injected))
+
+    def _end(self, injected: Injected) -> None:
+        if not injected.active:
+            return
+        injected.ended_us = self.world.now_us
+        if injected.undo is not None:
+            injected.undo()
+
+    def _put_on(self, injected: Injected, rng: random.Random) -> Undo | None:
+        kind = injected.fault.kind
+        if kind in ADVERSARIES:
+            return lie(kind, self.stage, injected.fault, rng, self.traders, injected.hosts)
+        put: dict[str, Callable[[Injected, random.Random], Undo | None]] = {
+            "partition": self._partition,
+            "pause": self._pause,
+            "crash": self._crash,
+            "torn-write": self._crash,
+            "rolling-restart": self._rolling,
+            "disk": self._disk,
+            "clock": self._clock,
+            "final-to-one": self._final_to_one,
+        }
+        return put.get(kind, self._weather)(injected, rng)
+
+    # -- wires --------------------------------------------------------------------------------------
+
+    def _partition(self, injected: Injected, rng: random.Random) -> Undo:
+        injected.cuts = cuts(injected.fault, self.stage, rng)
+        injected.hosts = [host for host in self.stage.hosts if any(host.peer_id == a for a, _ in injected.cuts)]
+        self._cut(injected.cuts)
+        period_us = round(injected.fault.flap_s * US_PER_S)
+        on = [True]
+
+        def flap() -> None:
+            if injected.active:
+                on[0] = not on[0]
+                (self._cut if on[0] else self._mend)(injected.cuts)
+                self.world.call(period_us, flap)
+
+        if period_us:
+            self.world.call(period_us, flap)
+        return lambda: self._mend(injected.cuts) if on[0] else None
+
+    def _cut(self, cut: list[Cut]) -> None:
+        for a, b in cut:
+            self.world.network.cut(a, b)
+        for a, b in _undirected(cut):
+            self.world.reconsider(a, b)
+
+    def _mend(self, cut: list[Cut]) -> None:
+        for a, b in cut:
+            self.world.network.mend(a, b)
+        for a, b in _undirected(cut):
+            self.world.reconsider(a, b)
+
+    def _weather(self, injected: Injected, rng: random.Random) -> Undo:
+        fault, network = injected.fault, self.world.network
+        injected.hosts = self.stage.chosen(fault.who, rng, "everyone")
+        hit = frozenset(host.peer_id for host in injected.hosts)
+        low, high = (round(ms * 1_000) for ms in fault.delay_ms)
+        weather = Weather(
+            hits=lambda a, b: a in hit or b in hit,
+            loss=fault.share if fault.kind == "loss" else 0.0,
+            duplicate=fault.share if fault.kind == "duplicate" else 0.0,
+            reorder=fault.share if fault.kind == "reorder" else 0.0,
+            delay=Delay("uniform", low, high) if fault.kind == "delay" else None,
+            bytes_per_s=fault.kbit_s * 125 if fault.kind == "bandwidth" else 0,
+        )
+        network.weather.append(weather)
+        return lambda: network.weather.remove(weather)
+
+    # -- machines -----------------------------------------------------------------------------------
+
+    def _pause(self, injected: Injected, rng: random.Random) -> Undo:
+        injected.hosts = self.stage.chosen(injected.fault.who, rng, "leader")
+        for host in injected.hosts:
+            self.world.pause(host.address)
+        return lambda: self._each(injected, lambda host: self.world.resume(host.address))
+
+    def _crash(self, injected: Injected, rng: random.Random) -> Undo:
+        injected.hosts = self.stage.chosen(injected.fault.who, rng, "member")
+        for host in injected.hosts:
+            self._crash_soon(host, rng, torn=injected.fault.kind == "torn-write")
+        return lambda: self._each(injected, self.restart)
+
+    def _each(self, injected: Injected, act: Callable[[Host], None]) -> None:
+        for host in injected.hosts:
+            act(host)
+
+    def _crash_soon(self, host: Host, rng: random.Random, *, torn: bool) -> None:
+        """Within so many effects, wherever in a turn that is; a host with nothing to do is killed a little later."""
+        if host.peer is None:
+            return
+        host.torn = torn
+        life = host.life
+        self.world.crash_within(host.address, rng.randrange(FUSE_EFFECTS))
+
+        def kill() -> None:
+            if host.peer is not None and host.life == life:
+                self.world.crash(host.address)
+
+        self.world.call(FUSE_US, kill)
+
+    def _rolling(self, injected: Injected, rng: random.Random) -> None:
+        """Each in turn, one down at a time."""
+        injected.hosts = self.stage.chosen(injected.fault.who, rng, "members")
+        gap_us = round(injected.fault.gap_s * US_PER_S)
+        for number, host in enumerate(injected.hosts):
+            down_us = FUSE_US + 2 * number * gap_us
+            self.world.call(down_us - FUSE_US, partial(self._crash_soon, host, rng, torn=False))
+            self.world.call(down_us + gap_us, partial(self.restart, host))
+
+    def _disk(self, injected: Injected, rng: random.Random) -> Undo:
+        """Writes are refused until the end; flipped bits are found at the restart that follows at once."""
+        injected.hosts = self.stage.chosen(injected.fault.who, rng, "member")
+        for host in injected.hosts:
+            if injected.fault.trouble == "flips":
+                if host.peer is not None:
+                    self.world.crash(host.address, "crashed, and its disk is damaged")
+                host.journal.flip_bit(rng)
+                self.restart(host)
+            else:
+                host.journal.trouble = "no space left" if injected.fault.trouble == "full" else "input/output error"
+
+        def mend() -> None:
+            for host in injected.hosts:
+                host.journal.trouble = ""
+                self.restart(host)
+
+        return mend
+
+    def _clock(self, injected: Injected, rng: random.Random) -> Undo:
+        injected.hosts = self.stage.chosen(injected.fault.who, rng, "anyone")
+        before = [(host, host.clock.skew_ms, host.clock.rate_ppm) for host in injected.hosts]
+        for host, skew_ms, _ in before:
+            host.clock.change(
+                self.world.now_us, skew_ms=skew_ms + injected.fault.skew_ms, rate_ppm=injected.fault.rate_ppm
+            )
+
+        def back() -> None:
+            for host, skew_ms, rate_ppm in before:
+                host.clock.change(self.world.now_us, skew_ms=skew_ms, rate_ppm=rate_ppm)
+
+        return back
+
+    def _final_to_one(self, injected: Injected, rng: random.Random) -> Undo:
+        moment = FinalToOne(self.stage, rng.choice([host for host in self.stage.members if not host.faulty]))
+        injected.hosts = [moment.lucky]
+        return moment.end
+
+
+def _undirected(cut: list[Cut]) -> list[Cut]:
+    return list(dict.fromkeys((a, b) if a < b else (b, a) for a, b in cut))

@@ -1,0 +1,65 @@
+"""The dangerous moments of the protocol, which a schedule by the clock seldom meets."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from gossipbook.consensus.certificate import Certificate
+from gossipbook.consensus.committee import COMMIT
+from gossipbook.consensus.messages import CastVote, FinalizedBlock, Proof
+from gossipbook.consensus.records import VoteRecord, VoteState
+from gossipbook.effects import LinkId
+from gossipbook.gossip.messages import Push
+from gossipbook.sim.host import Behaviour, Host, Observer
+from gossipbook.sim.stage import Stage
+from gossipbook.wire.codec import decode_message
+
+
+class OnPrepared(Observer):
+    """Calls back once, as soon as the leader holds a prepare certificate that it has not told anybody of."""
+
+    def __init__(self, stage: Stage, then: Callable[[], None]) -> None:
+        self._stage = stage
+        self._then: Callable[[], None] | None = then
+        stage.world.watch(self)
+
+    def synced(self, host: Host, records: list[object], now_us: int) -> None:
+        if self._then is None or host is not self._stage.leader():
+            return
+        for record in records:
+            if isinstance(record, VoteRecord) and VoteState.decode(record.state).lock is not None:
+                then, self._then = self._then, None
+                then()
+                return
+
+
+class Muffled(Behaviour):
+    """An honest host whose COMMITs reach one other alone, and whose final certificates reach nobody."""
+
+    def __init__(self, lucky: Host) -> None:
+        self._lucky = lucky
+
+    def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
+        inner = decode_message(message.payload) if isinstance(message, Push) else message
+        match inner:
+            case CastVote(_, _, vote) if vote.kind == COMMIT:
+                return ((tuple(link for link in to if link == self._lucky.peer_id), message),)
+            case Proof(_, _, Certificate(kind=kind)) if kind == COMMIT:
+                return ()
+            case FinalizedBlock():
+                return ()
+        return ((to, message),)
+
+
+class FinalToOne:
+    """All honest hosts are muffled, so that only ``lucky`` learns that a block is final."""
+
+    def __init__(self, stage: Stage, lucky: Host) -> None:
+        self.lucky = lucky
+        self._muffled = [host for host in stage.hosts if host.behaviour is None]
+        for host in self._muffled:
+            host.behaviour = Muffled(lucky)
+
+    def end(self) -> None:
+        for host in self._muffled:
+            if isinstance(host.behaviour, Muffled):
+                host.behaviour = None

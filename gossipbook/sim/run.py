@@ -1,0 +1,200 @@
+"""One seed of one scenario, from the first peer's start to the verdict.
+
+A *safety phase* under faults, while orders come; then the *heal*, and a *liveness phase* in which everything that was
+accepted must be certified everywhere within a bound; then a moment of silence. Safety is checked all along.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
+from gossipbook.sim.checkers.fills import FillChecker
+from gossipbook.sim.checkers.liveness import LivenessChecker
+from gossipbook.sim.exchange import QUIET_MS, Exchange
+from gossipbook.sim.plan import Plan
+
+VALID, UNKNOWN, INVALID = "valid", "unknown", "invalid"
+STEP_MS = 250
+BUSY = frozenset(("flooder", "forger", "replayer"))
+
+
+@dataclass
+class Outcome:
+    """What a run came to. Times are in simulated seconds; ``checks`` counts comparisons by invariant."""
+
+    seed: int
+    verdict: str
+    violations: list[Violation]
+    lacks: list[str]
+    checks: dict[str, int]
+    deliveries: int
+    sim_s: float
+    trace_hash: str
+    heights: dict[str, int]
+    fills: int
+    term_changes: int
+    ops: int
+    heal_s: float
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def summary(self) -> str:
+        """One line: the first thing wrong, or what happened."""
+        if self.violations:
+            first = self.violations[0]
+            more = f" (and {len(self.violations) - 1} more)" if len(self.violations) > 1 else ""
+            return f"{first.invariant} at {first.at_us / 1e6:.3f} s: {first.text}{more}"
+        if self.lacks:
+            return "; ".join(self.lacks)
+        return f"{self.fills} fills, {self.term_changes} term changes, at rest {self.heal_s:.1f} s after the heal"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where a run is, for a live view."""
+
+    seed: int
+    sim_s: float
+    until_s: float
+    up: int
+    peers: int
+    active: tuple[str, ...]
+    heights: dict[str, int]
+    differing: int
+    checks: int
+    deliveries: int
+
+
+Watcher = Callable[[Progress], None]
+
+
+def run_plan(
+    plan: Plan,
+    watcher: Watcher | None = None,
+    checkers: Sequence[Checker] | None = None,
+    also: Callable[[Exchange], None] | None = None,
+) -> Outcome:
+    """Run one plan to its verdict.
+
+    ``also`` may look at the exchange before it opens; ``watcher`` hears every so often.
+    """
+    exchange = Exchange(plan, checkers)
+    if also is not None:
+        also(exchange)
+    exchange.open()
+    _trade(exchange, watcher)
+    exchange.heal()
+    heal_s = plan.scenario.expect.heal_s
+    rested = _settle(exchange, heal_s, watcher)
+    for checker in exchange.checkers:
+        if isinstance(checker, LivenessChecker):
+            checker.healed(rested, heal_s)
+    if rested and not any(fault.kind in BUSY for fault in plan.faults):
+        _listen(exchange)
+    exchange.finish()
+    return conclude(exchange, rested)
+
+
+def _trade(exchange: Exchange, watcher: Watcher | None) -> None:
+    budget = exchange.plan.scenario.budget.deliveries
+    while exchange.world.now_us < exchange.traded_until_us:
+        exchange.world.run(STEP_MS)
+        if watcher is not None:
+            watcher(progress(exchange))
+        if exchange.world.deliveries > budget:
+            exchange.checkers[0].blame("I8", f"more than {budget} messages were delivered: the budget of this scenario")
+            return
+
+
+def _settle(exchange: Exchange, heal_s: float, watcher: Watcher | None) -> bool:
+    end_us = exchange.world.now_us + round(heal_s * 1_000_000)
+    while not exchange.at_rest():
+        if exchange.world.now_us >= end_us:
+            return False
+        exchange.world.run(100)
+        if watcher is not None:
+            watcher(progress(exchange))
+    return True
+
+
+def _listen(exchange: Exchange) -> None:
+    """Nothing is left to do: nothing may be said about it, once what was under way has arrived."""
+    exchange.world.run(QUIET_MS // 3)
+    for checker in exchange.checkers:
+        if isinstance(checker, LivenessChecker):
+            checker.listening = True
+            exchange.world.run(QUIET_MS)
+            checker.listening = False
+            checker.silent()
+
+
+def conclude(exchange: Exchange, rested: bool) -> Outcome:
+    """The verdict on a run that is over."""
+    scenario = exchange.plan.scenario
+    checks: Counter[str] = Counter(dict.fromkeys(INVARIANTS, 0))
+    violations: list[Violation] = []
+    fills = 0
+    for checker in exchange.checkers:
+        checks.update(checker.counts)
+        violations += checker.violations
+        if isinstance(checker, FillChecker):
+            fills = checker.fills
+    violations.sort(key=lambda violation: violation.at_us)
+    terms = exchange.stage.term()
+    lacks = []
+    if fills < scenario.expect.fills:
+        lacks.append(f"{fills} fills of {scenario.expect.fills} expected")
+    if terms < scenario.term_changes_expected:
+        lacks.append(f"{terms} term changes of {scenario.term_changes_expected} expected")
+    observers = sum(bool(host.observer_reason) for host in exchange.honest())
+    if observers > scenario.expect.observers:
+        lacks.append(f"{observers} members lost their journal, {scenario.expect.observers} expected")
+    assert exchange.injector is not None
+    return Outcome(
+        seed=exchange.plan.seed,
+        verdict=INVALID if violations else UNKNOWN if lacks else VALID,
+        violations=violations,
+        lacks=lacks,
+        checks={name: checks[name] for name in INVARIANTS},
+        deliveries=exchange.world.deliveries,
+        sim_s=exchange.world.now_us / 1e6,
+        trace_hash=exchange.world.trace_hash(),
+        heights=heights(exchange),
+        fills=fills,
+        term_changes=terms,
+        ops=sum(len(trader.ops) for trader in exchange.traders.values()),
+        heal_s=(exchange.world.now_us - exchange.healed_us) / 1e6 if rested else -1.0,
+        faults=[injected.fault.described() for injected in exchange.injector.injected],
+    )
+
+
+def heights(exchange: Exchange) -> dict[str, int]:
+    """The highest finalized height of each pair."""
+    found = dict.fromkeys(exchange.manifest.symbols(), 0)
+    for host in exchange.honest():
+        if host.peer is not None:
+            for symbol, pair in host.peer.pairs.items():
+                found[symbol] = max(found[symbol], pair.replica.fin)
+    return found
+
+
+def progress(exchange: Exchange) -> Progress:
+    """A look at a run under way."""
+    states = set()
+    for host in exchange.honest():
+        if host.peer is not None:
+            states |= {(symbol, pair.replica.tip) for symbol, pair in host.peer.pairs.items()}
+    active = exchange.injector.active() if exchange.injector is not None else []
+    return Progress(
+        seed=exchange.plan.seed,
+        sim_s=exchange.world.now_us / 1e6,
+        until_s=exchange.traded_until_us / 1e6,
+        up=sum(host.up for host in exchange.stage.hosts),
+        peers=len(exchange.stage.hosts),
+        active=tuple(injected.fault.kind for injected in active),
+        heights=heights(exchange),
+        differing=max(0, len(states) - len(exchange.manifest.symbols())),
+        checks=sum(sum(checker.counts.values()) for checker in exchange.checkers),
+        deliveries=exchange.world.deliveries,
+    )
