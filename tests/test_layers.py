@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "net": SHELLS | {"storage"},
 }
 ONLY_MODULES = {"flow": {"matching.commands", "errors"}}
-TOP = {"gateway", "client", "cli", "testing", "demo", "embedded", "__init__", "__main__"}
+TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "__init__", "__main__"}
 PURE = {
     *("ids", "errors", "effects", "ordered", "cbor", "identity", "manifest"),
     *("matching", "crdt", "consensus", "gossip", "requests", "wire", "peer", "sim"),

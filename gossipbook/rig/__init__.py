@@ -1,0 +1,31 @@
+"""A scenario on real peers: ``gossipbook start`` processes on loopback, with a proxy between them that injects faults.
+
+The same scenario files, orders and meanings as in :mod:`gossipbook.sim`, but the shipped binary, real sockets, real
+disks and real time: what the simulator leaves out of the picture is in this one.
+
+    run_real              folder, verdict
+    ├─ RealNetwork        one process a peer; started, paused, killed by its process id
+    ├─ Proxy, Wires       a port for each (dialler, listener); a wire for each direction between two peers
+    ├─ Desk               a client link to each peer, past the proxy: status, acks
+    ├─ Traders            sign at the real time, send again elsewhere what is not certified in time
+    ├─ Strikes, Cast      the faults, and whom they mean
+    ├─ Stillness          who cannot hear a quorum certifies nothing
+    └─ judge              exports, the auditor, samples, acks: a verdict with the number of checks of each invariant
+
+Upon the start: every peer knows the others by its own ports at the proxy and by nothing else, the DHT being off. Once
+all are linked, the first order is signed. Upon a fault: :mod:`strikes` puts it on and takes it off at its time. Upon
+the last order: everything is healed; all ops must be certified and all peers be at the same tips within
+``expect.heal_s``.
+
+What TCP makes of trouble is said in :mod:`wires`. The two ends of a cut connection are held, not closed, so nobody
+learns of a partition but by silence. A one-way cut stops one direction's bytes; the kernels' own acknowledgements
+still pass, so the other direction is not slowed by it as it would be on a real line. What cannot be had at all is
+refused by name: :func:`refusals`.
+"""
+
+from gossipbook.rig.judge import RealResult
+from gossipbook.rig.processes import RigFailed
+from gossipbook.rig.refuse import refusals
+from gossipbook.rig.run import RealProgress, run_real
+
+__all__ = ["RealProgress", "RealResult", "RigFailed", "refusals", "run_real"]

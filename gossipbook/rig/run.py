@@ -1,0 +1,221 @@
+"""One scenario on real peers, from an empty folder to a verdict."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import trio
+
+from gossipbook.errors import ScenarioError, ungrouped
+from gossipbook.ids import ChainId
+from gossipbook.requests import Ack
+from gossipbook.rig.cast import Cast
+from gossipbook.rig.desk import Desk
+from gossipbook.rig.judge import Evidence, RealResult, export_chains, judge
+from gossipbook.rig.processes import RealNetwork, RigFailed
+from gossipbook.rig.proxy import Proxy
+from gossipbook.rig.refuse import refusals
+from gossipbook.rig.stillness import Stillness
+from gossipbook.rig.strikes import Strikes
+from gossipbook.rig.traders import Traders
+from gossipbook.rig.wires import Trouble, Wires, delay_of
+from gossipbook.sim.orders import agents_orders
+from gossipbook.sim.scenario import Scenario
+from gossipbook.storage.sqlite import final_ids
+
+LINK_UP_S = 60.0
+FIRST_ORDER_S = 0.1  # after everybody is linked
+PROGRESS_S = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class RealProgress:
+    """How far a run is. ``stage`` is starting, trading, healing, stopping or judging; ``at_s`` counts from the first
+    order and is below zero before; ``active`` are the faults that are on."""
+
+    stage: str
+    at_s: float
+    ops_submitted: int
+    ops_certified: int
+    term_changes: int
+    heights: dict[str, int]
+    active: tuple[str, ...]
+
+
+class _Run:
+    """Everything that a run is made of, wired together; nothing of it runs yet."""
+
+    def __init__(self, scenario: Scenario, seed: int, folder: Path, network: RealNetwork) -> None:
+        part = scenario.network
+        usual = Trouble(part.loss, delay_of(part.delay, part.delay_ms), part.kbit_s)
+        chain_id: ChainId = network.manifest.chain_id
+        orders = agents_orders(scenario.workload, part.pairs, seed)
+        self.scenario = scenario
+        self.network = network
+        self.began_s = time.monotonic()
+        self.start_s = float("inf")
+        self.stage = "starting"
+        self.first_term = 0
+        self.acks_file = folder / "acks.ndjson"
+        self.traders = Traders(orders, network.manifest.symbols(), chain_id, self.acks_file)
+        self.desk = Desk(network.peers, chain_id, self._on_ack)
+        self.wires = Wires(part.peers, random.Random(f"{seed} wires"), usual)
+        self.proxy = Proxy(self.wires)
+        self.cast = Cast(network.manifest, part.peers, self.desk)
+        self.stillness = Stillness(network, self.wires, self.cast, self.desk)
+        self.strikes = Strikes(network, self.wires, self.cast, self.stillness, seed)
+
+    def _on_ack(self, ack: Ack) -> None:
+        self.traders.on_ack(ack)
+        self.desk.wake()
+
+    @property
+    def term_changes(self) -> int:
+        return sum(self.desk.terms.values()) - self.first_term
+
+    def progress(self) -> RealProgress:
+        heights: dict[str, int] = {}
+        for sample in self.desk.samples:
+            heights[sample.symbol] = max(heights.get(sample.symbol, 0), sample.height)
+        at_s = -1.0 if self.start_s == float("inf") else trio.current_time() - self.start_s
+        tally = self.traders.tally
+        counts = (tally.submitted, tally.certified, self.term_changes)
+        return RealProgress(self.stage, at_s, *counts, heights, tuple(self.strikes.active))
+
+
+async def run_real(
+    scenario: Scenario, seed: int, *, folder: Path, progress: Callable[[RealProgress], None]
+) -> RealResult:
+    """Run a scenario on real peer processes in real time, and judge it. ``folder`` is new or empty, and is kept.
+
+    The seed fixes the orders and whom the faults mean; the peers' keys, and with them the seats, are new each time.
+    ``progress`` is told a few times a second. However this ends, it leaves no process behind.
+
+    Raises:
+        ScenarioError: real peers cannot be given what the scenario asks for; names all of it.
+        RigFailed: a peer did not start, the peers did not find one another in fair weather, or went past the proxy.
+    """
+    evidence = await observe(scenario, seed, folder=folder, progress=progress)
+    return await trio.to_thread.run_sync(judge, evidence)
+
+
+async def observe(scenario: Scenario, seed: int, *, folder: Path, progress: Callable[[RealProgress], None]) -> Evidence:
+    """The run without its verdict; see :func:`run_real`."""
+    refused = refusals(scenario)
+    if refused:
+        raise ScenarioError(f"{scenario.name} cannot be run on real peers: {'; '.join(refused)}")
+    await trio.Path(folder).mkdir(parents=True, exist_ok=True)
+    with ungrouped(), RealNetwork(folder, scenario.network) as network:
+        run = _Run(scenario, seed, folder, network)
+        try:
+            async with trio.open_nursery() as watching:
+                watching.start_soon(_tell, run, progress)
+                evidence = await _carry_out(run)
+                run.stage = "judging"
+                await trio.to_thread.run_sync(_export, run, evidence)
+                watching.cancel_scope.cancel()
+        finally:
+            run.traders.close()
+    return evidence
+
+
+async def _tell(run: _Run, progress: Callable[[RealProgress], None]) -> None:
+    while True:
+        progress(run.progress())
+        await trio.sleep(PROGRESS_S)
+
+
+async def _carry_out(run: _Run) -> Evidence:
+    """From no process to none again."""
+    expect = run.scenario.expect
+    async with trio.open_nursery() as nursery:
+        await run.proxy.open(nursery)
+        await run.network.start(run.proxy)
+        nursery.start_soon(run.desk.run)
+        if not await run.desk.until(run.desk.linked, LINK_UP_S):
+            raise RigFailed(f"the peers did not find one another in {LINK_UP_S:.0f} s")
+        nursery.start_soon(run.traders.bring, run.desk)
+        await _trade(run)
+        run.stage = "healing"
+        healed_s = trio.current_time()
+        settled = await _settle(run, expect.heal_s)
+        heal_s = trio.current_time() - healed_s
+        final = {door.peer.name: status for door in run.desk.doors if (status := await door.ask()) is not None}
+        await _keep_to_the_proxy(run)
+        run.stage = "stopping"
+        nursery.cancel_scope.cancel()
+    await run.network.stop()
+    problems = [] if settled else [f"I4: the peers did not come to the same tips in {expect.heal_s:g} s after the heal"]
+    return Evidence(
+        scenario=run.scenario,
+        manifest=run.network.manifest,
+        exports=[],
+        acks=run.acks_file,
+        chain={},
+        samples=list(run.desk.samples),
+        final=final,
+        problems=problems + _seen(run),
+        still_checks=run.stillness.checks,
+        tally=run.traders.tally,
+        term_changes=run.term_changes,
+        heal_s=heal_s,
+        log=tuple(run.strikes.log),
+    )
+
+
+async def _trade(run: _Run) -> None:
+    """From the first order to the heal, with all faults."""
+    run.stage = "trading"
+    run.first_term = sum(run.desk.terms.values())
+    run.start_s = trio.current_time() + FIRST_ORDER_S
+    async with trio.open_nursery() as nursery:
+        heal_s = run.start_s + run.scenario.workload.seconds
+        nursery.start_soon(run.strikes.run, run.scenario.faults, run.start_s, heal_s)
+        nursery.start_soon(run.traders.sign, run.start_s)
+
+
+async def _settle(run: _Run, within_s: float) -> bool:
+    """Until all is certified and everybody is at the same tips, asked anew once that seems to be so."""
+    with trio.move_on_after(within_s):
+        while True:
+            await run.desk.until(lambda: run.traders.all_certified and run.desk.settled(), float("inf"))
+            for door in run.desk.doors:
+                await door.ask()
+            if run.traders.all_certified and run.desk.settled():
+                return True
+    return False
+
+
+def _seen(run: _Run) -> list[str]:
+    """What was wrong on the way."""
+    problems = [f"I5: {line}" for line in run.desk.backward] + run.stillness.problems
+    for peer in run.network.peers:
+        problems += peer.exits
+        if "Traceback" in peer.log_file.read_text(errors="replace"):
+            problems.append(f"{peer.name} wrote a traceback into {peer.log_file}")
+    return problems
+
+
+def _export(run: _Run, evidence: Evidence) -> None:
+    folder = run.network.folder
+    run.traders.close()
+    names = [peer.name for peer in run.network.peers]
+    evidence.exports, evidence.votes = export_chains(folder, run.network.manifest, names)
+    for name in names:
+        evidence.chain = final_ids(folder / name / "data" / "journal.db") | evidence.chain
+    evidence.wall_s = time.monotonic() - run.began_s
+
+
+async def _keep_to_the_proxy(run: _Run) -> None:
+    """A peer that dialled another past the proxy was under no fault: then the run proves nothing.
+
+    Raises:
+        RigFailed: names the peer and where it dialled.
+    """
+    for door in run.desk.doors:
+        own = {run.proxy.address(door.peer.index, other) for other in run.cast.peers if other != door.peer.index}
+        strays = [row["address"] for row in await door.links() if row["outbound"] and row["address"] not in own]
+        if strays:
+            raise RigFailed(f"{door.peer.name} has dialled {', '.join(strays)}, past the proxy")
