@@ -39,26 +39,29 @@ class Inbox:
     def __init__(self, replica: "Replica") -> None:
         self._replica = replica
 
-    def take(self, sender: PeerId, message: ConsensusMessage, now: Now) -> None:
-        """File one message. Malformed parts are the sender's fault and change nothing."""
+    def take(self, sender: PeerId, message: ConsensusMessage, now: Now) -> bool:
+        """File one message; False if it told nothing that a rule could act on.
+
+        Malformed parts are the sender's fault and change nothing.
+        """
         if self._replica.halted:
-            return
+            return False
         try:
+            if isinstance(message, CastVote):
+                return self._on_vote(sender, message, now)
+            if isinstance(message, Proof):
+                return self._on_proof(sender, message)
             self._dispatch(sender, message, now)
         except DecodeError:
             self._blame(f"malformed {type(message).__name__}")
+        return True
 
     def _dispatch(self, sender: PeerId, message: ConsensusMessage, now: Now) -> None:
         match message:
-            case CastVote():
-                self._on_vote(sender, message, now)
             case Propose():
                 self._on_propose(sender, message, now)
             case GiveUp():
                 self._on_give_up(sender, message, now)
-            case Proof():
-                if not self._replica.known.learn(message.certificate, sender, self._replica.ballot.term):
-                    self._blame("invalid certificate")
             case Status():
                 self._on_status(sender, message, now)
             case Sync():
@@ -74,8 +77,8 @@ class Inbox:
                 self._on_ask_votes(sender)
             case OwnVotes():
                 self._on_own_votes(sender, message)
-            case Fetch() | Bodies():
-                raise AssertionError("op bodies are exchanged by the pair's composition, not by its consensus")
+            case CastVote() | Proof() | Fetch() | Bodies():
+                raise AssertionError("votes and proofs are taken above; op bodies by the pair's composition")
 
     def _blame(self, reason: str) -> None:
         self._replica.faults[reason] += 1
@@ -114,19 +117,28 @@ class Inbox:
             replica.catch_up.saw_height(sender, m.height - 1)
             replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
 
-    def _on_vote(self, sender: PeerId, m: CastVote, now: Now) -> None:
+    def _on_proof(self, sender: PeerId, m: Proof) -> bool:
+        replica = self._replica
+        if not replica.known.news(m.certificate, replica.ballot.term):
+            return False
+        if not replica.known.learn(m.certificate, sender, replica.ballot.term):
+            self._blame("invalid certificate")
+        return True
+
+    def _on_vote(self, sender: PeerId, m: CastVote, now: Now) -> bool:
         replica, vote = self._replica, m.vote
         if vote.height <= replica.fin:
             if vote.height < replica.fin:
                 self._help(sender, vote.height - 1, vote.term, now)
-            return
+            return False
         if vote.seat >= len(replica.committee.seats) or not replica.verifier.good(vote.check(replica.committee)):
             self._blame("forged vote")
-            return
+            return False
         if vote.height > replica.fin + 2:
             replica.catch_up.saw_height(sender, vote.height - 1)
             replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
         replica.known.count(vote)
+        return True
 
     def _on_give_up(self, sender: PeerId, m: GiveUp, now: Now) -> None:
         replica, timeout = self._replica, m.timeout

@@ -137,9 +137,10 @@ class Replica:
 
     def handle(self, event: Event, now: Now) -> list[CoreEffect]:
         """Take one event; the effects, records first."""
+        moved = True
         match event:
             case Message(sender, message):
-                self.inbox.take(sender, message, now)
+                moved = self.inbox.take(sender, message, now)
             case MemberUp(peer):
                 self.pacing.member_up(peer)
             case RoundTimer():
@@ -156,8 +157,10 @@ class Replica:
                 self.settled = True
             case PoolGrew() | WakeTimer():
                 pass  # _progress looks for work by itself.
-        if not self.halted:
+        if moved and not self.halted:
             self._progress(now)
+        elif not self.halted:
+            self.pacing.mind()
         c, state = self.committee, self.ballot.state
         votes = VoteRecord(c.symbol, c.epoch, state.encode()) if self.ballot.dirty else None
         self.ballot.dirty = False

@@ -66,12 +66,12 @@ class TimeoutTally:
 
     def certificate(self, term: int) -> TermChange | None:
         """The TC of a term, if q seats have given it up, with the FC and the NC that bind its successor."""
+        if self.count(term) < self._quorum.q:
+            return None
         there = sorted(
             (message for message in self._by_seat.values() if message.timeout.term == term),
             key=lambda message: message.timeout.seat,
         )
-        if len(there) < self._quorum.q:
-            return None
         bare = TermChange(term, tuple(message.timeout for message in there), None, None)
         fc = max(there, key=lambda message: message.timeout.fin).fc
         lock = bare.high_lock

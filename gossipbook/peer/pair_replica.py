@@ -320,6 +320,8 @@ class PairReplica:
 
     def flush(self, now: Now) -> list[CoreEffect]:
         """End of a turn: what was gathered in it goes out in one piece."""
+        if not (self._grew or self._held or self._ask):
+            return []
         effects: list[CoreEffect] = []
         if self._grew:
             self._grew = False

@@ -131,7 +131,7 @@ class Peer:
         effects: list[CoreEffect] = []
         for pair in self.pairs.values():
             effects += pair.flush(now)
-        return self._through(effects)
+        return self._through(effects) if effects else []
 
     # -- links --------------------------------------------------------------------------------------
 

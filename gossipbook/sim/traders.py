@@ -46,6 +46,7 @@ class Trader:
         self._world = world
         self._hosts = list(world.hosts.values())
         self._open: dict[OpId, Signed] = {}
+        self._ids: dict[OpId, None] = {}
         self._heads: dict[str, tuple[int, OpId]] = {}
         self._lives: dict[LinkId, int] = {}
         self._resending = False
@@ -62,11 +63,16 @@ class Trader:
         signed = Signed(op, world.now_us, submission)
         self.ops.append(signed)
         self._open[op.id] = signed
+        self._ids[op.id] = None
         self._send(signed, self.home if self.home.up else self._another(1))
         if not self._resending:
             self._resending = True
             world.call(RESEND_US, self._resend)
         return signed
+
+    def signed(self, op_id: OpId) -> bool:
+        """Whether an op is this trader's."""
+        return op_id in self._ids
 
     def open_ops(self) -> list[Signed]:
         """Those that are neither certified nor refused, oldest first."""

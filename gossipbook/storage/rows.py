@@ -6,7 +6,7 @@ signatures, vote states a checksum. So a flipped bit is found at start, whicheve
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from gossipbook import cbor
 from gossipbook.consensus.block import Block, decode_block
@@ -78,19 +78,21 @@ def _seal(table: str, *columns: object) -> bytes:
 
 def to_row(record: object) -> Row:
     """The row of a record that a core wants durable."""
-    row: Row
     match record:
         case ItemRecord(pair, item):
-            row = ItemRow(pair, item.id, isinstance(item, Evidence), item.encode(), b"")
+            evidence, body = isinstance(item, Evidence), item.encode()
+            return ItemRow(pair, item.id, evidence, body, _seal("item", pair, item.id, evidence, body))
         case BlockRecord(pair, block):
-            row = BlockRow(pair, block.id, block.height, block.raw, b"")
+            sealed = _seal("block", pair, block.id, block.height, block.raw)
+            return BlockRow(pair, block.id, block.height, block.raw, sealed)
         case FinalRecord(pair, block, fc):
-            row = FinalRow(pair, block.height, block.id, block.raw, cbor.encode(fc.encode()), b"")
+            certificate = cbor.encode(fc.encode())
+            sealed = _seal("final", pair, block.height, block.id, block.raw, certificate)
+            return FinalRow(pair, block.height, block.id, block.raw, certificate, sealed)
         case VoteRecord(pair, epoch, state):
-            row = VoteRow(pair, epoch, state, b"")
+            return VoteRow(pair, epoch, state, _seal("votes", pair, epoch, state))
         case _:
             raise AssertionError(f"no journal keeps a {type(record).__name__}")
-    return replace(row, checksum=row.sealed())
 
 
 def check_row(row: Row) -> None:

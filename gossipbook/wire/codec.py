@@ -85,15 +85,22 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     q.Answer: (55, (f.uint(2**32 - 1), f.FLAG, f.blob(JSON_CAP))),
 }
 
-_BY_KIND = {kind: (cls, layout) for cls, (kind, layout) in LAYOUTS.items()}
+# The layouts as the two functions below walk them.
+_BY_KIND = {
+    kind: (cls, len(layout) + 1, tuple((field.read, name) for field, name in zip(layout, cls.__slots__, strict=True)))
+    for cls, (kind, layout) in LAYOUTS.items()
+}
+_BY_CLASS = {
+    cls: (kind, tuple((field.write, name) for field, name in zip(layout, cls.__slots__, strict=True)))
+    for cls, (kind, layout) in LAYOUTS.items()
+}
 assert len(_BY_KIND) == len(LAYOUTS)
 
 
 def encode_message(message: object) -> bytes:
     """One message's bytes, without its length prefix."""
-    kind, layout = LAYOUTS[type(message)]
-    values = [getattr(message, name) for name in message.__slots__]  # type: ignore[attr-defined]  # all are slotted
-    raw = cbor.encode([kind, *(field.write(value) for field, value in zip(layout, values, strict=True))])
+    kind, layout = _BY_CLASS[type(message)]
+    raw = cbor.encode([kind, *[write(getattr(message, name)) for write, name in layout]])
     assert len(raw) <= MESSAGE_BYTES_CAP, f"a {type(message).__name__} of {len(raw)} bytes"
     return raw
 
@@ -112,8 +119,12 @@ def decode_message(raw: bytes) -> Any:
     known = _BY_KIND.get(values[0])
     if known is None:
         raise DecodeError(f"message kind {values[0]} is not known")
-    cls, layout = known
-    if len(values) != len(layout) + 1:
-        raise DecodeError(f"{cls.__name__}: expected {len(layout)} fields, not {len(values) - 1}")
-    names = cls.__slots__
-    return cls(*(field.read(value, names[i]) for i, (field, value) in enumerate(zip(layout, values[1:], strict=True))))
+    cls, length, layout = known
+    if len(values) != length:
+        raise DecodeError(f"{cls.__name__}: expected {length - 1} fields, not {len(values) - 1}")
+    at = 0
+    fields = []
+    for read, name in layout:
+        at += 1
+        fields.append(read(values[at], name))
+    return cls(*fields)

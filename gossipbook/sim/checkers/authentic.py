@@ -6,6 +6,7 @@ from gossipbook.sim.adversaries.equivocating_author import NAME as EQUIVOCATOR
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
 from gossipbook.sim.orders import author_identity
+from gossipbook.sim.traders import Trader
 
 
 class AuthenticityChecker(Checker):
@@ -14,6 +15,7 @@ class AuthenticityChecker(Checker):
     def __init__(self) -> None:
         super().__init__()
         self._seen: dict[bytes, None] = {}
+        self._traders: dict[bytes, Trader] = {}
 
     def emitted(self, host: Host, event: object, now_us: int) -> None:
         if not isinstance(event, Finalized) or host.faulty:
@@ -23,14 +25,17 @@ class AuthenticityChecker(Checker):
                 continue
             self._seen[item.id] = None
             self.counts["I9"] += 1
-            author = item.author
-            traders = {trader.identity.public_key: trader for trader in self.exchange.traders.values()}
-            trader = traders.get(author)
+            trader = self._trader(item.author)
             if trader is None:
                 continue  # The liar's own authors; nobody else can sign for them.
-            if not any(signed.op.id == item.id for signed in trader.ops):
+            if not trader.signed(item.id):
                 text = f"an op in the name of {trader.name} is final at {host.name}, and {trader.name} did not sign it"
                 self.blame("I9", text, event.pair, event.block.height)
+
+    def _trader(self, author: bytes) -> Trader | None:
+        if len(self._traders) != len(self.exchange.traders):
+            self._traders = {trader.identity.public_key: trader for trader in self.exchange.traders.values()}
+        return self._traders.get(author)
 
     def disconnected(self, host: Host, link: LinkId, reason: str, now_us: int) -> None:
         other = self.exchange.world.hosts.get(link)
