@@ -241,6 +241,8 @@ class Peer:
 
     def _through(self, effects: list[CoreEffect]) -> list[Effect]:
         """Turn publications into gossip, and drop what is addressed to links that are not there."""
+        if not effects:
+            return []
         performed: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Publish):

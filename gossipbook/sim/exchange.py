@@ -62,6 +62,7 @@ class Exchange:
         self.opened_us = 0
         self.traded_until_us = 0
         self.healed_us = -1
+        self.rested_us = -1
         self.checkers = list(all_checkers() if checkers is None else checkers)
         for checker in self.checkers:
             checker.attend(self)

@@ -87,6 +87,7 @@ def run_plan(
     exchange.heal()
     heal_s = plan.scenario.expect.heal_s
     rested = _settle(exchange, heal_s, watcher)
+    exchange.rested_us = exchange.world.now_us
     for checker in exchange.checkers:
         if isinstance(checker, LivenessChecker):
             checker.healed(rested, heal_s)
@@ -164,7 +165,7 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
         fills=fills,
         term_changes=terms,
         ops=sum(len(trader.ops) for trader in exchange.traders.values()),
-        heal_s=(exchange.world.now_us - exchange.healed_us) / 1e6 if rested else -1.0,
+        heal_s=(exchange.rested_us - exchange.healed_us) / 1e6 if rested else -1.0,
         faults=[injected.fault.described() for injected in exchange.injector.injected],
     )
 

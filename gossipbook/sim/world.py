@@ -278,6 +278,8 @@ class World:
         assert host.peer is not None
         now = host.clock.now(self.now_us)
         effects = host.peer.handle(event, now) + host.peer.flush(now)
+        if not effects:
+            return
         try:
             for together in transactions(effects):
                 self._perform(host, together)

@@ -15,7 +15,7 @@ from gossipbook.sim.host import Host
 
 MESSAGE_BYTES_CAP = 128 * 1024
 UNNAMED_CAP = 4_096
-LOOK_EVERY = 4  # samples; one host at a time
+LOOK_EVERY = 8  # samples; one host at a time
 ELEMENTS_LOOKED_AT = 16
 
 CAPS: dict[str, int] = {
