@@ -30,6 +30,24 @@ def is_news(message: Judged, replica: Replica) -> bool:
             return message.height > replica.fin and message.term >= replica.ballot.term
 
 
+def is_spent(message: Judged, replica: Replica) -> bool:
+    """Whether nothing in it can matter here any more.
+
+    Who is behind gets help when it says so itself; a stale message that somebody passed on says nothing about them.
+    """
+    match message:
+        case CastVote(_, _, vote):
+            return vote.height <= replica.fin
+        case FinalizedBlock():
+            return False  # A second final block at a height is to be noticed, however late.
+        case GiveUp(_, _, timeout, _, _, _):
+            return timeout.term < replica.ballot.term and timeout.fin <= replica.fin
+        case Propose():
+            return message.height <= replica.fin or (
+                message.term < replica.ballot.term and message.height == replica.fin + 1
+            )
+
+
 def genuine_fault(message: Judged, committee: Committee, verifier: Verifier) -> str | None:
     """What about a message is not genuine; None if every part of it is."""
     match message:

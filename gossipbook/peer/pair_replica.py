@@ -35,7 +35,7 @@ from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.events import LOCAL
 from gossipbook.peer.exchange import Exchange
-from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news, message_id
+from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news, is_spent, message_id
 from gossipbook.peer.orders import OrderLog
 from gossipbook.requests import Ack, AckLevel
 
@@ -157,6 +157,8 @@ class PairReplica:
             case Bodies(_, items) if len(items) == 1:
                 return self._judge_item(items[0], now)
             case FinalizedBlock() | CastVote() | GiveUp() | Propose():
+                if is_spent(message, self.replica):
+                    return False, []
                 news = is_news(message, self.replica)
                 fault = genuine_fault(message, self.committee, self.verifier) if news else None
                 if fault is not None:

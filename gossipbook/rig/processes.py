@@ -43,6 +43,7 @@ class RealPeer:
         self.exits: list[str] = []  # ends that nobody ordered
         self._listening, self._advertised = _reserve_port(), _reserve_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._turn = trio.Lock()  # it starts or it stops
 
     @property
     def up(self) -> bool:
@@ -68,26 +69,34 @@ class RealPeer:
         (self.folder / "config.toml").write_text(tomli_w.dumps(values))
 
     async def start(self) -> None:
-        """Start the process, if it does not run, and wait until it listens.
+        """Start the process, if it does not run, and wait until it listens, or somebody kills it.
 
         Raises:
             RigFailed: with the last lines of its log.
         """
-        if self._process is not None:
-            if self._process.poll() is None:
-                return
-            self._note_end(self._process)
-        ready_file = self.folder / "data" / "endpoint.json"
-        ready_file.unlink(missing_ok=True)
-        with self.log_file.open("ab") as log:
-            command = [sys.executable, "-m", "gossipbook", "start", str(self.folder), "--json"]
-            self._process = process = await trio.to_thread.run_sync(
-                lambda: subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
-            )
-        with trio.move_on_after(READY_S):
-            while not ready_file.exists():
+        async with self._turn:
+            if self._process is not None:
+                if self._process.poll() is None:
+                    return
+                self._note_end(self._process)
+            self._ready_file.unlink(missing_ok=True)
+            with self.log_file.open("ab") as log:
+                command = [sys.executable, "-m", "gossipbook", "start", str(self.folder), "--json"]
+                self._process = process = await trio.to_thread.run_sync(
+                    lambda: subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                )
+            await self._ready(process)
+
+    async def _ready(self, process: subprocess.Popen[bytes]) -> None:
+        with trio.move_on_after(READY_S) as patience:
+            while not self._ready_file.exists():
+                if self._process is not process:
+                    return
                 if process.poll() is not None:
+                    self._process = None
                     raise RigFailed(f"{self.name} ended with code {process.returncode}: {self._log_tail()}")
+                if self.paused:
+                    patience.deadline = trio.current_time() + READY_S
                 await trio.sleep(READY_POLL_S)
             return
         raise RigFailed(f"{self.name} was not ready in {READY_S:.0f} s: {self._log_tail()}")
@@ -111,10 +120,15 @@ class RealPeer:
             process.wait()
 
     async def stop(self) -> None:
-        """SIGTERM, and wait; SIGKILL when that takes too long, which is noted as an end that nobody ordered."""
-        process = self._process
-        if process is None:
-            return
+        """SIGTERM, and wait; SIGKILL when that takes too long, which is noted as an end that nobody ordered.
+
+        One that is starting is let start first: what a TERM does to it then is not what is tested here.
+        """
+        async with self._turn:
+            if self._process is not None:
+                await self._stop(self._process)
+
+    async def _stop(self, process: subprocess.Popen[bytes]) -> None:
         self._note_end(process)
         if process.poll() is None:
             self.resume()
@@ -123,12 +137,16 @@ class RealPeer:
                 await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
             if scope.cancelled_caught:
                 self.exits.append(f"{self.name} did not stop in {STOP_S:.0f} s")
-            elif process.returncode:
+            elif process.returncode and self._process is process:
                 self.exits.append(f"{self.name} ended with code {process.returncode} when told to stop")
         self._process = None
         if process.poll() is None:
             process.kill()
             process.wait()
+
+    @property
+    def _ready_file(self) -> Path:
+        return self.folder / "data" / "endpoint.json"
 
     @property
     def log_file(self) -> Path:

@@ -11,7 +11,7 @@ from typing import Any
 import trio
 
 from gossipbook.rig.cast import Cast, Cut
-from gossipbook.rig.processes import RealNetwork, RealPeer
+from gossipbook.rig.processes import RealNetwork, RealPeer, RigFailed
 from gossipbook.rig.stillness import Stillness
 from gossipbook.rig.wires import Trouble, Wires, delay_of
 from gossipbook.sim.scenario import FaultPart
@@ -149,7 +149,7 @@ class Strikes:
     async def _start(self, peers: list[RealPeer]) -> None:
         async with self._stillness.in_doubt(), trio.open_nursery() as nursery:
             for peer in peers:
-                nursery.start_soon(peer.start)
+                nursery.start_soon(_start_again, peer)
         self._say(f"start {', '.join(peer.name for peer in peers)}")
 
     def _say(self, line: str) -> None:
@@ -158,3 +158,11 @@ class Strikes:
 
 def _names(hit: list[int]) -> str:
     return ", ".join(f"p{index}" for index in hit)
+
+
+async def _start_again(peer: RealPeer) -> None:
+    """A peer that does not come back is a finding, where one that never came is no test."""
+    try:
+        await peer.start()
+    except RigFailed as failure:
+        peer.exits.append(str(failure))

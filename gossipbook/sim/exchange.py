@@ -91,8 +91,8 @@ class Exchange:
     def heal(self) -> None:
         """End all faults but the liars'."""
         assert self.injector is not None
-        self.network.weather.clear()
         self.injector.heal()
+        self.network.weather.clear()
         self.healed_us = self.world.now_us
 
     def settle(self, within_ms: int) -> bool:

@@ -29,7 +29,7 @@ class VoteChecker(Checker):
         self._commits: dict[tuple[bytes, str], dict[int, tuple[int, bytes]]] = {}  # height: (term, block)
 
     def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
-        if raw[1] not in _LOOKED_AT or host.faulty:
+        if host.faulty or raw[1] not in _LOOKED_AT:
             return
         message = cbor2.loads(raw)
         if message[0] == PUSH:
