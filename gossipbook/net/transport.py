@@ -137,20 +137,24 @@ async def dial(address: Address) -> AsyncIterator[Channel]:
     except (OSError, ssl.SSLError, trio.BrokenResourceError, trio.TooSlowError, UnicodeError) as error:
         raise LinkClosed(f"cannot reach {address}: {error or 'no answer in time'}") from None
     async with _library_faults(f"no peer at {address}"), trio.open_nursery() as nursery:
+        connection = None
         try:
-            with trio.fail_after(HANDSHAKE_S):
+            with trio.move_on_after(HANDSHAKE_S) as scope:
                 connection = await wrap_client_stream(
                     nursery,
-                    stream,
+                    _Watched(stream, scope.cancel),  # type: ignore[arg-type]  # any stream will do
                     address.host,
                     "/",
                     message_queue_size=MESSAGE_QUEUE,
                     max_message_size=FRAME_BYTES_CAP,
                     receive_buffer_size=RECEIVE_BUFFER_BYTES,
                 )
-        except (ConnectionRejected, ConnectionClosed, trio.TooSlowError) as error:
+        except (ConnectionRejected, ConnectionClosed) as error:
             await trio.aclose_forcefully(stream)
             raise LinkClosed(f"no peer at {address}: {error}") from None
+        if connection is None:
+            await trio.aclose_forcefully(stream)
+            raise LinkClosed(f"no peer at {address}: ended or too slow")
         channel = Channel(connection, str(address), binding)
         try:
             yield channel
