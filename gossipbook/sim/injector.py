@@ -205,7 +205,7 @@ class Injector:
         self.world.crash_within(host.address, rng.randrange(FUSE_EFFECTS))
 
         def kill() -> None:
-            if host.peer is not None and host.life == life:
+            if host.peer is not None and host.life == life and not self._over:
                 self.world.crash(host.address)
 
         self.world.call(FUSE_US, kill)
@@ -216,8 +216,12 @@ class Injector:
         gap_us = round(injected.fault.gap_s * US_PER_S)
         for number, host in enumerate(injected.hosts):
             down_us = FUSE_US + 2 * number * gap_us
-            self.world.call(down_us - FUSE_US, partial(self._crash_soon, host, rng, torn=False))
+            self.world.call(down_us - FUSE_US, partial(self._next_crash, injected, host, rng))
             self.world.call(down_us + gap_us, partial(self.restart, host))
+
+    def _next_crash(self, injected: Injected, host: Host, rng: random.Random) -> None:
+        if injected.active:
+            self._crash_soon(host, rng, torn=False)
 
     def _disk(self, injected: Injected, rng: random.Random) -> Undo:
         """Writes are refused until the end; flipped bits are found at the restart that follows at once."""

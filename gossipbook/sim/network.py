@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from gossipbook.ids import PeerId
 
-FLOOD_BYTES_CAP = 4 * 2**20
-"""What waits for a slow wire at most; beyond it a sender's messages are dropped, as a full lane drops them."""
+WIRE_QUEUE_US = 2_000_000
+"""How long a message may wait for a slow wire; beyond it, it is dropped, as a full lane drops it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Network:
             delay = weather.delay or delay
             if weather.bytes_per_s:
                 leaves_us = max(leaves_us, self._free.get((a, b), 0))
-                if (leaves_us - now_us) * weather.bytes_per_s > FLOOD_BYTES_CAP * 1_000_000:
+                if leaves_us - now_us > WIRE_QUEUE_US:
                     self.dropped += 1
                     return ()
                 leaves_us += size * 1_000_000 // weather.bytes_per_s

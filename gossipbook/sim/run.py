@@ -74,17 +74,36 @@ def run_plan(
     watcher: Watcher | None = None,
     checkers: Sequence[Checker] | None = None,
     also: Callable[[Exchange], None] | None = None,
+    *,
+    to_the_end: bool = True,
 ) -> Outcome:
     """Run one plan to its verdict.
 
-    ``also`` may look at the exchange before it opens; ``watcher`` hears every so often.
+    ``also`` may look at the exchange before it opens; ``watcher`` hears every so often. Without ``to_the_end`` the run
+    ends at the first thing wrong.
     """
     exchange = Exchange(plan, checkers)
     if also is not None:
         also(exchange)
+    try:
+        return _phases(exchange, watcher, to_the_end)
+    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # A core that trips over itself has broken its own rules, whichever they are.
+        where = error.__traceback__
+        while where is not None and where.tb_next is not None:
+            where = where.tb_next
+        line = "" if where is None else f" at {where.tb_frame.f_code.co_qualname}, line {where.tb_lineno}"
+        exchange.checkers[0].blame("core", f"{type(error).__name__}{line}: {error}")
+        return conclude(exchange, False)
+
+
+def _phases(exchange: Exchange, watcher: Watcher | None, to_the_end: bool) -> Outcome:
+    plan = exchange.plan
     exchange.open()
-    _trade(exchange, watcher)
+    _trade(exchange, watcher, to_the_end)
     exchange.heal()
+    if not to_the_end and any(checker.violations for checker in exchange.checkers):
+        return conclude(exchange, False)
     heal_s = plan.scenario.expect.heal_s
     rested = _settle(exchange, heal_s, watcher)
     exchange.rested_us = exchange.world.now_us
@@ -97,7 +116,7 @@ def run_plan(
     return conclude(exchange, rested)
 
 
-def _trade(exchange: Exchange, watcher: Watcher | None) -> None:
+def _trade(exchange: Exchange, watcher: Watcher | None, to_the_end: bool) -> None:
     budget = exchange.plan.scenario.budget.deliveries
     while exchange.world.now_us < exchange.traded_until_us:
         exchange.world.run(STEP_MS)
@@ -105,6 +124,8 @@ def _trade(exchange: Exchange, watcher: Watcher | None) -> None:
             watcher(progress(exchange))
         if exchange.world.deliveries > budget:
             exchange.checkers[0].blame("I8", f"more than {budget} messages were delivered: the budget of this scenario")
+            return
+        if not to_the_end and any(checker.violations for checker in exchange.checkers):
             return
 
 
@@ -121,7 +142,7 @@ def _settle(exchange: Exchange, heal_s: float, watcher: Watcher | None) -> bool:
 
 def _listen(exchange: Exchange) -> None:
     """Nothing is left to do: nothing may be said about it, once what was under way has arrived."""
-    exchange.world.run(QUIET_MS // 3)
+    exchange.world.run(QUIET_MS)
     for checker in exchange.checkers:
         if isinstance(checker, LivenessChecker):
             checker.listening = True
@@ -151,7 +172,7 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
     observers = sum(bool(host.observer_reason) for host in exchange.honest())
     if observers > scenario.expect.observers:
         lacks.append(f"{observers} members lost their journal, {scenario.expect.observers} expected")
-    assert exchange.injector is not None
+    injected = exchange.injector.injected if exchange.injector is not None else []
     return Outcome(
         seed=exchange.plan.seed,
         verdict=INVALID if violations else UNKNOWN if lacks else VALID,
@@ -166,7 +187,7 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
         term_changes=terms,
         ops=sum(len(trader.ops) for trader in exchange.traders.values()),
         heal_s=(exchange.rested_us - exchange.healed_us) / 1e6 if rested else -1.0,
-        faults=[injected.fault.described() for injected in exchange.injector.injected],
+        faults=[one.fault.described() for one in injected],
     )
 
 

@@ -1,0 +1,75 @@
+"""What is explored: who lies, how many terms and heights there are, and where to stop."""
+
+from dataclasses import dataclass
+
+SEATS = 4
+FAULTY = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One exploration.
+
+    ``liar`` is a seat; seat t leads term t. ``terms`` counts those in which votes are cast: no TC of the last one is
+    delivered, and unless ``last_term_ends`` no timer fires in it. ``restarts`` is how many there may be in all, None
+    any number. ``agreement_only`` looks for two final blocks and overlooks single votes that break a rule.
+    ``depth_cap`` and ``states_cap`` end a search that would otherwise exhaust the space. Without ``symmetry`` states
+    that differ in names alone are told apart.
+    """
+
+    liar: int = 0
+    terms: int = 2
+    heights: int = 1
+    last_term_ends: bool = True
+    restarts: int | None = None
+    agreement_only: bool = False
+    depth_cap: int | None = None
+    states_cap: int | None = None
+    symmetry: bool = True
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.liar < SEATS, self.liar
+        assert 1 <= self.terms <= SEATS, self.terms
+        assert 1 <= self.heights <= 2, self.heights
+
+    @property
+    def honest(self) -> tuple[int, ...]:
+        """The seats that run the real core."""
+        return tuple(seat for seat in range(SEATS) if seat != self.liar)
+
+    @property
+    def interchangeable(self) -> int:
+        """How many honest seats, the last ones, lead no explored term and so differ in name alone."""
+        return sum(1 for seat in self.honest if seat >= self.terms) if self.symmetry else 0
+
+    def describe(self) -> str:
+        """The bounds in words."""
+        restarts = "any restarts" if self.restarts is None else f"{self.restarts or 'no'} restarts"
+        timers = "" if self.last_term_ends else ", no timer in the last"
+        capped = "" if self.states_cap is None else f", at most {self.states_cap:,} states"
+        capped += "" if self.depth_cap is None else f", {self.depth_cap} steps"
+        bounds = f"{_count(self.terms, 'term')} x {_count(self.heights, 'height')}"
+        return f"liar in seat {'abcd'[self.liar]}, {bounds}{timers}, {restarts}{capped}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def quick(liar: int) -> tuple[Configuration, ...]:
+    """Two spaces that are exhausted in under a minute and in which, together, every type of action is taken."""
+    return (
+        Configuration(liar, terms=1),
+        Configuration(liar, restarts=0, last_term_ends=False),
+    )
+
+
+def full(liar: int, states_cap: int) -> tuple[Configuration, ...]:
+    """Beyond the quick ones: a restart in either term, three terms, two heights. Minutes each."""
+    return (
+        *quick(liar),
+        Configuration(liar, restarts=0, states_cap=states_cap),
+        Configuration(liar, restarts=1, last_term_ends=False, states_cap=states_cap),
+        Configuration(liar, heights=2, restarts=0, last_term_ends=False, states_cap=states_cap),
+        Configuration(liar, terms=3, restarts=0, last_term_ends=False, states_cap=states_cap),
+    )

@@ -1,0 +1,134 @@
+"""What of a member's state decides its future, as a value in which blocks and ops go by name.
+
+Everything that hangs from the replica is in it but for what is named here, so that a field that the core gains is
+in it by default. Left out is only what cannot change a vote, a proposal, a finalized block or durable state.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gossipbook.consensus.ballot import Ballot
+from gossipbook.consensus.block import Block
+from gossipbook.consensus.catchup import CatchUp
+from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
+from gossipbook.consensus.chain import Chain
+from gossipbook.consensus.inbox import Inbox
+from gossipbook.consensus.known import Known
+from gossipbook.consensus.messages import GiveUp
+from gossipbook.consensus.outbox import Outbox
+from gossipbook.consensus.pacing import Pacing
+from gossipbook.consensus.proposing import Proposing
+from gossipbook.consensus.records import VoteState
+from gossipbook.consensus.replica import Replica
+from gossipbook.consensus.speculation import Speculation
+from gossipbook.consensus.tally import TimeoutTally, VoteTally
+from gossipbook.crdt.interpretation import Interpretation
+from gossipbook.crdt.op_set import OpSet
+from gossipbook.ids import SIGNATURE_BYTES
+from gossipbook.ordered import BoundedDict
+from gossipbook.sim.explorer.stage import NOW, Stage
+
+LEFT_OUT: dict[type, tuple[str, ...]] = {
+    Replica: (
+        *("manifest", "committee", "verifier", "config", "public_key", "peers"),  # never change
+        *("rejected", "faults", "takeovers", "votes_cast"),  # counted for people
+        "failed_terms",  # how long a round takes; here a round takes as long as the search likes
+        "_relayed",  # what was relayed; a certificate that can be formed can be delivered anyhow
+        "ops",  # every member holds every op, until a block of its chain names it
+    ),
+    Ballot: ("committee", "_identity"),
+    # Whom to ask next and when. What was asked for may come at any time here, and nothing else has to.
+    CatchUp: (
+        *("_symbol", "_epoch", "_config", "_members", "_turn", "_heights", "_helped", "_block_rounds"),
+        *("_sync_until", "_sync_peer", "_sync_deadline_ms", "_fetch_deadline_ms"),
+    ),
+    Known: ("_committee", "_verifier", "_chain", "_catch_up"),  # seen from the replica
+    VoteTally: ("_quorum",),
+    TimeoutTally: ("_quorum",),
+    Outbox: ("_symbol", "_stored"),  # which ops the journal has: all
+    Inbox: ("_replica",),
+    Proposing: ("_replica",),
+    Pacing: ("_replica", "_generation", "_retry_on"),  # whether the newest timer is armed is the member's to say
+    Speculation: ("certified", "_execution"),  # follows from the finalized chain and the block's id
+    Chain: (),
+}
+
+
+class Fingerprint:
+    """Reads states into values. Order is kept where it decides, and forgotten where it does not."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._names = stage.names
+        self._durable: dict[bytes, object] = {}
+        self._readers: dict[type, Callable[[Any], object]] = {
+            **dict.fromkeys((type(None), bool, int, str), _itself),
+            **dict.fromkeys((tuple, list), self._sequence),
+            **dict.fromkeys((dict, BoundedDict), self._mapping),
+            bytes: self._bytes,
+            Vote: self._vote,
+            Certificate: self._certificate,
+            TermChange: stage.binding,
+            Timeout: self._timeout,
+            GiveUp: lambda message: self._timeout(message.timeout),  # its certificates prove it; due ops are hints
+            Block: stage.learn,
+        }
+
+    def of(self, value: Any) -> object:
+        """The value of one part of a state."""
+        reader = self._readers.get(type(value))
+        if reader is None:
+            reader = self._readers[type(value)] = self._object(type(value))
+        return reader(value)
+
+    def durable(self, votes: bytes) -> object:
+        """The value of a vote state as a restart would find it."""
+        known = self._durable.get(votes)
+        if known is None:
+            known = self._durable[votes] = self.of(VoteState.decode(votes))
+        return known
+
+    def _object(self, kind: type) -> Callable[[Any], object]:
+        """How to read the attributes of a class that has no reader of its own."""
+        assert kind.__module__.startswith("gossipbook."), f"{kind} in a replica's state"
+        assert kind not in (Interpretation, OpSet), "follows from the finalized chain"
+        left_out = LEFT_OUT.get(kind, ())
+        slots = getattr(kind, "__slots__", None)
+        of = self.of
+
+        def read(value: Any) -> object:
+            names = vars(value) if slots is None else slots
+            return tuple([of(getattr(value, name)) for name in names if name not in left_out])
+
+        return read
+
+    def _sequence(self, value: Sequence[Any]) -> object:
+        return tuple([self.of(part) for part in value])
+
+    def _mapping(self, value: dict[Any, Any] | BoundedDict[Any, Any]) -> object:
+        return frozenset([(self.of(key), self.of(part)) for key, part in value.items()])
+
+    def _bytes(self, value: bytes) -> str:
+        if len(value) == SIGNATURE_BYTES:
+            return ""  # What it signs is there.
+        return self._names.get(value) or value.hex()
+
+    def _vote(self, vote: Vote) -> object:
+        return "vote", vote.kind, vote.term, vote.height, self._names[vote.block_id], vote.seat
+
+    def _certificate(self, certificate: Certificate) -> object:
+        c = certificate
+        return "certificate", c.kind, c.term, c.height, self._names[c.block_id]
+
+    def _timeout(self, timeout: Timeout) -> object:
+        t, names = timeout, self._names
+        return t.term, t.fin, names[t.fin_id], t.lock_term, names[t.lock_id], t.seat
+
+
+def _itself(value: object) -> object:
+    return value
+
+
+def clock_stands_still(replica: Replica) -> bool:
+    """Nothing in a replica may tell one moment from another, else equal states would differ in time."""
+    return replica.term_started_ms == replica.last_progress_ms == NOW.timer_ms

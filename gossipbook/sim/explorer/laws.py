@@ -1,0 +1,84 @@
+"""What must hold whatever happened, read off what honest members sent. Independent of the core and of its quorum."""
+
+from collections.abc import Iterable, Sequence
+
+from gossipbook.consensus.committee import COMMIT, PREPARE
+from gossipbook.sim.explorer.configuration import FAULTY, SEATS
+from gossipbook.sim.explorer.vocabulary import NONE, Binding, Cast, Claim, Fact, Final, GaveUp
+
+QUORUM = (SEATS + FAULTY) // 2 + 1
+
+
+def breach(sent: Iterable[Fact], fact: Fact, binding: Binding | None) -> str | None:
+    """What is wrong with a member's next fact after all that it sent before; ``binding`` is its highest TC."""
+    match fact:
+        case Cast():
+            return _vote_breach(sent, fact) or _binding_breach(fact, binding)
+        case GaveUp():
+            return _timeout_breach(sent, fact)
+        case _:
+            return None
+
+
+def _vote_breach(sent: Iterable[Fact], vote: Cast) -> str | None:
+    word = "PREPARE" if vote.kind == PREPARE else "COMMIT"
+    for earlier in sent:
+        if isinstance(earlier, GaveUp) and earlier.term >= vote.term:
+            return f"a {word} in term {vote.term} after a TIMEOUT of term {earlier.term}"
+        if isinstance(earlier, Cast) and earlier[:3] == vote[:3] and earlier.block != vote.block:
+            return f"two {word}s in term {vote.term} at height {vote.height}: {earlier.block} and {vote.block}"
+    return None
+
+
+def _binding_breach(vote: Cast, binding: Binding | None) -> str | None:
+    """A PREPARE obeys the TC that ended the term before."""
+    if vote.kind != PREPARE or vote.term == 0:
+        return None
+    if binding is None or binding.term != vote.term - 1:
+        return f"a PREPARE in term {vote.term} without a TC of the term before"
+    highest = binding.highest
+    if vote.height <= highest.fin:
+        return f"a PREPARE at height {vote.height}, which the TC shows to be final"
+    if vote.height == highest.fin + 1 and highest.lock_term != NONE and vote.block != highest.lock:
+        return f"a PREPARE of {vote.block} where the TC binds to {highest.lock}, locked in term {highest.lock_term}"
+    return None
+
+
+def _timeout_breach(sent: Iterable[Fact], timeout: GaveUp) -> str | None:
+    claim = timeout.claim
+    for earlier in sent:
+        if isinstance(earlier, GaveUp) and earlier.term == timeout.term and _signed(earlier) != _signed(timeout):
+            return f"two TIMEOUTs of term {timeout.term}"
+        if isinstance(earlier, Cast) and earlier.kind == COMMIT and earlier.term <= timeout.term:
+            locked = claim.fin == earlier.height - 1 and claim.lock_term >= earlier.term
+            if claim.fin < earlier.height and not locked:
+                shown = f"shows fin {claim.fin} and " + (f"lock {claim.lock}" if claim.lock else "no lock")
+                return f"a TIMEOUT of term {timeout.term} {shown} after a COMMIT of {earlier.block}"
+    return None
+
+
+def _signed(timeout: GaveUp) -> Claim:
+    """What the signature covers: not by which FC the tip is proven."""
+    return timeout.claim._replace(fin_term=NONE)
+
+
+def unprepared(sents: Sequence[Iterable[Fact]]) -> str | None:
+    """A COMMIT where, the liar's PREPARE counted, no q PREPAREs of that very term were sent."""
+    for sent in sents:
+        for fact in sent:
+            if isinstance(fact, Cast) and fact.kind == COMMIT:
+                needed = fact._replace(kind=PREPARE)
+                if sum(needed in other for other in sents) < QUORUM - 1:
+                    return f"a COMMIT of {fact.block} in term {fact.term} without {QUORUM} PREPAREs of that term"
+    return None
+
+
+def disagreement(sents: Sequence[Iterable[Fact]], formable: Iterable[Cast]) -> str | None:
+    """Two blocks final at one height: told to somebody, or certified by COMMITs that were sent and the liar's."""
+    final: dict[int, str] = {}
+    told = [(fact.height, fact.block) for sent in sents for fact in sent if isinstance(fact, Final)]
+    certified = [(fc.height, fc.block) for fc in formable if fc.kind == COMMIT]
+    for height, block in told + certified:
+        if final.setdefault(height, block) != block:
+            return f"two final blocks at height {height}: {final[height]} and {block}"
+    return None

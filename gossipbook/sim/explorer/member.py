@@ -1,0 +1,197 @@
+"""One honest member: the real replica, its journal and its round timer."""
+
+from gossipbook.consensus.block import Block, decode_block
+from gossipbook.consensus.certificate import TermChange, Timeout
+from gossipbook.consensus.events import Event, Message, PoolGrew, RoundTimer, Started
+from gossipbook.consensus.messages import CastVote, GiveUp, Propose
+from gossipbook.consensus.records import (
+    BlockRecord,
+    Finalized,
+    FinalRecord,
+    ItemRecord,
+    PairHalted,
+    VoteRecord,
+    VoteState,
+)
+from gossipbook.consensus.replica import Replica
+from gossipbook.crdt.interpretation import Interpretation
+from gossipbook.crdt.op import Op
+from gossipbook.crdt.op_set import OpSet
+from gossipbook.effects import CoreEffect, Emit, Persist, Publish, Send, SendStored, SetTimer
+from gossipbook.sim.explorer.fingerprint import Fingerprint, clock_stands_still
+from gossipbook.sim.explorer.stage import NOW, SYMBOL, Stage
+from gossipbook.sim.explorer.vocabulary import (
+    NONE,
+    Action,
+    Binding,
+    Cast,
+    Claim,
+    Crash,
+    Crashed,
+    Fact,
+    Final,
+    GaveUp,
+    Offer,
+    RoundOver,
+)
+
+
+class Breach(Exception):
+    """What a member did that it must never do."""
+
+
+class Member:
+    """Boots with every op held. After each action :attr:`said` has the facts that it led to, in order."""
+
+    def __init__(self, stage: Stage, fingerprint: Fingerprint, seat: int) -> None:
+        self._stage = stage
+        self._seat = seat
+        self._fingerprint = fingerprint
+        self._votes: bytes | None = None
+        self._finals: list[FinalRecord] = []
+        self._blocks: dict[str, Block] = {}
+        self._items: dict[bytes, Op] = {item.id: item for item in stage.items.values()}
+        self._timer: RoundTimer | None = None
+        self._crashes = 0
+        self.said: list[Fact] = []
+        self._load()
+        self._turn(PoolGrew())
+
+    def take(self, action: Action) -> None:
+        """Let one thing happen.
+
+        Raises:
+            Breach: the turn broke a law that shows in a single turn.
+        """
+        self.said = []
+        match action:
+            case Crash():
+                self._timer = None
+                self._load()
+                self._turn(Started())
+                self._crashes += 1
+                if self._stage.configuration.restarts is not None:
+                    self.said.append(Crashed(self._crashes))
+            case RoundOver():
+                timer = self._timer
+                if timer is not None and self._term_may_end():
+                    self._timer = None
+                    self._turn(timer)
+            case _:
+                self._turn(Message(*self._stage.message(action)))
+
+    @property
+    def binding(self) -> Binding | None:
+        """The TC that this member's term rests on."""
+        tc: TermChange | None = self.replica.ballot.state.high_tc
+        return None if tc is None else self._stage.binding(tc)
+
+    def value(self) -> object:
+        """All that decides what this member does from now on."""
+        assert clock_stands_still(self.replica)
+        fingerprint, fin = self._fingerprint, self.replica.fin
+        durable = None if self._votes is None else fingerprint.durable(self._votes)
+        waiting = frozenset(name for name, block in self._blocks.items() if block.height > fin)
+        finals = tuple((self._stage.names[f.block.id], f.fc.term) for f in self._finals)
+        return fingerprint.of(self.replica), durable, waiting, finals, self._timer is not None
+
+    def _term_may_end(self) -> bool:
+        c = self._stage.configuration
+        return c.last_term_ends or self.replica.ballot.term < c.terms - 1
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    def _load(self) -> None:
+        """Come up from what is durable, all votes accounted for."""
+        stage = self._stage
+        certified = Interpretation(stage.manifest, SYMBOL)
+        ops = OpSet(certified, stage.manifest.limits)
+        self.replica = Replica(
+            manifest=stage.manifest,
+            committee=stage.committee,
+            seat=self._seat,
+            identity=stage.keys[self._seat],
+            verifier=stage.verifier,
+            certified=certified,
+            ops=ops,
+            votes=None if self._votes is None else VoteState.decode(self._votes),
+        )
+        done: set[bytes] = set()
+        for final in self._finals:
+            items = [self._items[op_id] for op_id in final.block.op_ids]
+            assert self.replica.replay(final.block, final.fc, list(items)), "a finalized block does not replay"
+            done |= set(final.block.op_ids)
+        for item in self._items.values():
+            self.replica.stored(item)
+            if item.id not in done:
+                ops.insert(item, NOW.timer_ms, solicited=True)
+        self.replica.restore([b for b in self._blocks.values() if b.height > self.replica.fin], NOW)
+        self.replica.settled = True
+
+    def _turn(self, event: Event) -> None:
+        try:
+            effects = self.replica.handle(event, NOW)
+        except AssertionError as error:
+            raise Breach(f"an assertion of the core failed in {_place(error)}") from error
+        left = False
+        for effect in effects:
+            if isinstance(effect, Persist):
+                if left:
+                    raise Breach("a record after an output of the same turn")
+                self._persist(effect.record)
+            elif isinstance(effect, SetTimer):
+                if isinstance(effect.timer, RoundTimer):
+                    self._timer = effect.timer
+            else:
+                left = True
+                self._leave(effect)
+
+    def _persist(self, record: object) -> None:
+        match record:
+            case VoteRecord(_, _, state):
+                self._votes = state
+            case FinalRecord():
+                self._finals.append(record)
+            case BlockRecord(_, block):
+                self._blocks[self._stage.learn(block)] = block
+            case ItemRecord():
+                pass  # All ops are in the journal from the start.
+            case _:
+                raise AssertionError(record)
+
+    def _leave(self, effect: CoreEffect) -> None:
+        match effect:
+            case Send(_, CastVote(_, _, vote), _) if vote.seat == self._seat:
+                self._say(Cast(vote.kind, vote.term, vote.height, self._stage.names[vote.block_id]))
+            case Send(_, GiveUp() as message, _) if message.timeout.seat == self._seat:
+                self.said.append(GaveUp(message.timeout.term, self._claim(message.timeout, message)))
+            case Send(_, Propose() as message, _):
+                self._say(self._stage.offer(message, decode_block(message.block)))
+            case Emit(Finalized(_, block, _, _, _)):
+                self._say(Final(block.height, self._stage.learn(block)))
+            case Emit(PairHalted(_, reason, _)):
+                raise Breach(f"the pair stopped as {reason}")
+            case Send() | SendStored() | Publish() | Emit():
+                pass  # Relays, requests and answers: whatever they lead to may happen anyhow.
+            case _:
+                raise AssertionError(effect)
+
+    def _say(self, fact: Cast | Offer | Final) -> None:
+        """Note what is within bounds."""
+        if fact.height <= self._stage.configuration.heights:
+            self.said.append(fact)
+
+    def _claim(self, timeout: Timeout, message: GiveUp) -> Claim:
+        names = self._stage.names
+        fin_term = NONE if message.fc is None else message.fc.term
+        lock_term = NONE if timeout.lock_term is None else timeout.lock_term
+        return Claim(timeout.fin, names[timeout.fin_id], fin_term, lock_term, names[timeout.lock_id])
+
+
+def _place(error: AssertionError) -> str:
+    """The function that an assertion stands in."""
+    at = error.__traceback__
+    assert at is not None
+    while at.tb_next is not None:
+        at = at.tb_next
+    return at.tb_frame.f_code.co_qualname

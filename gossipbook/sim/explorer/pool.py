@@ -1,0 +1,174 @@
+"""Which actions are possible once certain things were sent, and whether what was sent agrees.
+
+The pool never shrinks: what was sent may be delivered at any later time, to anybody, any number of times. The liar
+signs whatever helps: its vote is counted towards every certificate, its TIMEOUTs claim anything that can be
+proven, and the terms that it leads it offers every block that might be believed.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations, permutations, product
+from typing import NamedTuple
+
+from gossipbook.consensus.committee import COMMIT, PREPARE
+from gossipbook.sim.explorer.configuration import SEATS
+from gossipbook.sim.explorer.laws import disagreement, unprepared
+from gossipbook.sim.explorer.stage import GENESIS, NO_BLOCK, OPS, Claims, Parts
+from gossipbook.sim.explorer.table import Sent, Table
+from gossipbook.sim.explorer.vocabulary import (
+    NONE,
+    Action,
+    Binding,
+    Cast,
+    Claim,
+    Crash,
+    Crashed,
+    DeliverBody,
+    DeliverFinality,
+    DeliverNotarization,
+    DeliverProposal,
+    DeliverTermChange,
+    GaveUp,
+    Offer,
+    RoundOver,
+)
+
+TWIN_OFFERS = 2  # fresh blocks that a lying leader makes on one tip: one more would go nowhere that these do not
+
+Casts = tuple[Cast, ...]
+GivenUp = tuple[GaveUp, ...]
+Options = tuple[tuple[Claim, ...], ...]  # by seat: what it may be shown to have claimed in giving up one term
+
+
+class Pool(NamedTuple):
+    """What may happen, by action number, and the law that was broken, if one was."""
+
+    number: int  # the same for the same actions
+    actions: tuple[int, ...]
+    breach: str | None
+
+
+class Pools:
+    """Pools by what each member has sent."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._stage = table.stage
+        self._configuration = table.configuration
+        self._numbers: dict[tuple[int, ...], int] = {}
+        self._possible: dict[object, tuple[int, tuple[int, ...]]] = {}
+        self._bindings: dict[tuple[int, Options], tuple[Binding, ...]] = {}
+
+    def of(self, sents: Sequence[Sent]) -> Pool:
+        """``sents`` are the honest members' in seat order."""
+        formable = self._formable(sents)
+        found = disagreement(sents, formable)
+        if found is None and not self._configuration.agreement_only:
+            found = unprepared(sents)
+        # What may happen follows from this much of what was sent.
+        offers = tuple(sorted({fact for sent in sents for fact in sent if isinstance(fact, Offer)}, key=repr))
+        given_up = tuple(tuple(fact for fact in sent if isinstance(fact, GaveUp)) for sent in sents)
+        voted = tuple(sorted({fact.block for sent in sents for fact in sent if isinstance(fact, Cast)}))
+        cap = self._configuration.restarts
+        crashes = sum(isinstance(fact, Crashed) for sent in sents for fact in sent)
+        key = formable, offers, given_up, voted, cap is None or crashes < cap
+        known = self._possible.get(key)
+        if known is None:
+            actions = tuple(self._table.action(action) for action in self._actions(*key))
+            known = self._possible[key] = self._numbers.setdefault(actions, len(self._numbers)), actions
+        return Pool(*known, found)
+
+    def _formable(self, sents: Sequence[Sent]) -> Casts:
+        """The NCs and FCs that q signatures make, the liar's among them."""
+        voters: dict[Cast, int] = {}
+        for sent in sents:
+            for fact in sent:
+                if isinstance(fact, Cast):
+                    voters[fact] = voters.get(fact, 0) + 1
+        return tuple(sorted(cast for cast, count in voters.items() if count >= self._stage.q - 1))
+
+    def _actions(
+        self,
+        formable: Casts,
+        offers: tuple[Offer, ...],
+        given_up: tuple[GivenUp, ...],
+        voted: tuple[str, ...],
+        may_crash: bool,
+    ) -> Iterator[Action]:
+        yield RoundOver()
+        if may_crash:
+            yield Crash()
+        bindings = [b for term in range(self._configuration.terms - 1) for b in self._bound(term, given_up, formable)]
+        yield from (DeliverTermChange(binding) for binding in bindings)
+        yield from (DeliverProposal(offer) for offer in offers)
+        named = {*voted, *(offer.block for offer in offers)}
+        yield from (DeliverProposal(offer) for offer in self._lies(named, formable, bindings))
+        for cast in formable:
+            yield DeliverNotarization(cast) if cast.kind == PREPARE else DeliverFinality(cast)
+        yield from (DeliverBody(name) for name in sorted({cast.block for cast in formable}))
+
+    # -- term changes -------------------------------------------------------------------------------
+
+    def _bound(self, term: int, given_up: Sequence[GivenUp], formable: Casts) -> Iterable[Binding]:
+        """What the TCs of a term may bind to.
+
+        A TC of more than q TIMEOUTs binds to nothing that q of them, the one with the highest claim among them,
+        would not.
+        """
+        options: list[tuple[Claim, ...]] = [()] * SEATS
+        for seat, timeouts in zip(self._configuration.honest, given_up, strict=True):
+            options[seat] = tuple(timeout.claim for timeout in timeouts if timeout.term == term)
+        if sum(map(bool, options)) < self._stage.q - 1:
+            return ()
+        options[self._configuration.liar] = tuple(_provable(formable))
+        key = term, tuple(options)
+        bindings = self._bindings.get(key)
+        if bindings is None:
+            found = {self._stage.bind(term, claims) for claims in self._choices(options)}
+            bindings = self._bindings[key] = tuple(sorted(found, key=repr))
+        return bindings
+
+    def _choices(self, options: list[tuple[Claim, ...]]) -> Iterator[Claims]:
+        """Each way to choose q seats and a claim of each, whichever way interchangeable members are seated."""
+        alike = self._configuration.honest[len(self._configuration.honest) - self._configuration.interchangeable :]
+        for order in permutations(alike):
+            seated = list(options)
+            for seat, other in zip(alike, order, strict=True):
+                seated[seat] = options[other]
+            for seats in combinations([seat for seat in range(SEATS) if seated[seat]], self._stage.q):
+                for claims in product(*(seated[seat] for seat in seats)):
+                    yield tuple(zip(seats, claims, strict=True))
+
+    # -- the liar's proposals -----------------------------------------------------------------------
+
+    def _lies(self, named: set[str], formable: Casts, bindings: list[Binding]) -> Iterator[Offer]:
+        term = self._configuration.liar
+        if term >= self._configuration.terms:
+            return
+        for name, height in self._blocks_to_offer(term, named, formable):
+            if term == 0:
+                yield Offer(term, height, name, None)
+            else:
+                yield from (Offer(term, height, name, b) for b in bindings if b.term == term - 1)
+
+    def _blocks_to_offer(self, term: int, named: set[str], formable: Casts) -> list[tuple[str, int]]:
+        """Fresh blocks on every tip there may be, and every block that somebody has voted for or proposed."""
+        stage = self._stage
+        tips = [GENESIS, *sorted({fc.block for fc in formable if fc.kind == COMMIT})]
+        names = set(named)
+        for tip in tips:
+            used = {op for name in stage.line(tip) for op in stage.parts[name].ops}
+            for op in [op for op in OPS if op not in used][:TWIN_OFFERS]:
+                names.add(stage.name(Parts(term, (op,), tip)))
+        made = [(name, len(stage.line(name))) for name in sorted(names)]
+        return [(name, height) for name, height in made if height <= self._configuration.heights]
+
+
+def _provable(formable: Casts) -> Iterator[Claim]:
+    """All that the liar may claim in a TIMEOUT: a finalized tip that an FC proves, and a lock that an NC proves."""
+    tips = [(0, GENESIS, NONE)]
+    tips += [(cast.height, cast.block, cast.term) for cast in formable if cast.kind == COMMIT]
+    for fin, tip, fin_term in tips:
+        yield Claim(fin, tip, fin_term, NONE, NO_BLOCK)
+        for nc in formable:
+            if nc.kind == PREPARE and nc.height == fin + 1:
+                yield Claim(fin, tip, fin_term, nc.term, nc.block)

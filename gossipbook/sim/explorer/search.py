@@ -1,0 +1,259 @@
+"""Breadth-first search over global states; the first violation found is one of the shortest paths to one."""
+
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import permutations
+from typing import TypeAlias
+
+from gossipbook.sim.explorer.configuration import SEATS, Configuration
+from gossipbook.sim.explorer.pool import Pool, Pools
+from gossipbook.sim.explorer.stage import Stage
+from gossipbook.sim.explorer.table import Sent, Table
+from gossipbook.sim.explorer.vocabulary import KINDS, Action
+
+STATE_BITS = 21  # local states a search may have; three of them make a global state of one machine word
+_MASK = (1 << STATE_BITS) - 1
+PROGRESS_EVERY = 1 << 13
+
+Places: TypeAlias = tuple[int, int, int]
+Progress: TypeAlias = Callable[["Figures"], None]
+
+
+@dataclass(slots=True)
+class Figures:
+    """How far a search has come. ``transitions`` are actions that changed a state; ``actions`` counts them by type."""
+
+    states: int
+    expanded: int
+    local_states: int
+    local_transitions: int
+    depth: int
+    actions: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS.values(), 0))
+
+    @property
+    def transitions(self) -> int:
+        return sum(self.actions.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One action that happened to one seat, what it sent in turn, and the law that it broke by that, if any."""
+
+    seat: int
+    action: Action
+    said: Sent
+    breach: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A law that was broken, and a shortest path there."""
+
+    breach: str
+    path: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a search came to. ``exhausted``: no state within the configuration was left out."""
+
+    figures: Figures
+    exhausted: bool
+    finding: Finding | None
+
+    @property
+    def verdict(self) -> str:
+        if self.finding is not None:
+            return "invalid"
+        return "valid" if self.exhausted else "unknown"
+
+
+class Search:
+    """One exploration."""
+
+    def __init__(self, configuration: Configuration, progress: Progress = lambda figures: None) -> None:
+        self.configuration = configuration
+        self.table = Table(configuration, Stage(configuration))
+        self._progress = progress
+        self._pools = Pools(self.table)
+        self._pool_of: dict[Places, Pool] = {}
+        self._moves: dict[int, _Moves] = {}
+        honest, alike = configuration.honest, configuration.interchangeable
+        self._pair, self._trio = alike == 2, alike == 3
+        player = honest[len(honest) - alike] if alike else SEATS  # plays all that are interchangeable with it
+        boots = [self.table.boot(min(seat, player)) for seat in honest]
+        self._start: Places = (boots[0], boots[1], boots[2])
+        self._depth = 0
+        self._seen: set[int] = set()
+        self._order = array("Q")
+        self._parents = array("L")
+
+    # -- searching ----------------------------------------------------------------------------------
+
+    def run(self) -> Outcome:
+        """Search until the space is exhausted, a law is broken, or a cap of the configuration is reached."""
+        start = self.canonical(self._start)
+        self._seen.add(_packed(start))
+        self._append(start, 0)
+        breach = self.pool(start).breach
+        finding = None if breach is None else Finding(breach, ())
+        at, level_end = 0, 1
+        states_cap, depth_cap = self.configuration.states_cap, self.configuration.depth_cap
+        while finding is None and at < len(self._order):
+            if at == level_end:
+                self._depth += 1
+                level_end = len(self._order)
+            if self._depth == depth_cap or (states_cap is not None and len(self._order) >= states_cap):
+                break
+            finding = self._expand(at)
+            at += 1
+            if at % PROGRESS_EVERY == 0:
+                self._progress(self._figures(at))
+        return Outcome(self._figures(at), at == len(self._order), finding)
+
+    def _expand(self, at: int) -> Finding | None:
+        """Take every action that is possible in one state."""
+        places = _unpacked(self._order[at])
+        pool = self.pool(places)
+        for place in range(3):
+            moves = self._moves_of(places[place], pool)
+            if moves.breach is not None:
+                return self._found(at, moves.breach)
+            moves.uses += 1
+            for after in moves.after:
+                reached = self.canonical(_with(places, place, after))
+                packed = _packed(reached)
+                if packed not in self._seen:
+                    self._seen.add(packed)
+                    self._append(reached, at)
+                    breach = self.pool(reached).breach
+                    if breach is not None:
+                        return self._found(len(self._order) - 1, breach)
+        return None
+
+    def _append(self, places: Places, parent: int) -> None:
+        self._order.append(_packed(places))
+        self._parents.append(parent)
+
+    def canonical(self, places: Places) -> Places:
+        """The one of all states that differ from this one in names alone that stands for them."""
+        if not self.configuration.symmetry:
+            return places
+        twins = self.table.twins
+        a, b, c = places
+        x, y, z = twins[a], twins[b], twins[c]
+        if self._pair:
+            if b > c:
+                b, c = c, b
+            if y > z:
+                y, z = z, y
+        elif self._trio:
+            a, b, c = sorted(places)
+            x, y, z = sorted((x, y, z))
+        here, there = (a, b, c), (x, y, z)
+        return here if here <= there else there
+
+    def pool(self, places: Places) -> Pool:
+        sent = self.table.sent
+        a, b, c = places
+        key = sent[a], sent[b], sent[c]
+        pool = self._pool_of.get(key)
+        if pool is None:
+            sents = self.table.sents
+            pool = self._pool_of[key] = self._pools.of([sents[key[0]], sents[key[1]], sents[key[2]]])
+        return pool
+
+    def _moves_of(self, state: int, pool: Pool) -> "_Moves":
+        key = state << STATE_BITS | pool.number
+        moves = self._moves.get(key)
+        if moves is None:
+            moves = self._moves[key] = _Moves()
+            after: dict[int, None] = {}
+            for action in pool.actions:
+                reached = self.table.move(state, action)
+                if moves.breach is None:
+                    moves.breach = self.table.breach(state, action)
+                if reached != state:
+                    self.table.twin(reached)
+                    after[reached] = None
+                    kind = KINDS[type(self.table.actions[action])]
+                    moves.kinds[kind] = moves.kinds.get(kind, 0) + 1
+            moves.after = tuple(after)
+            assert len(self.table.keys) <= _MASK, "more local states than fit"
+        return moves
+
+    # -- reporting ----------------------------------------------------------------------------------
+
+    def _figures(self, expanded: int) -> Figures:
+        figures = Figures(len(self._order), expanded, len(self.table.keys), self.table.runs, self._depth)
+        for moves in self._moves.values():
+            for kind, count in moves.kinds.items():
+                figures.actions[kind] += moves.uses * count
+        return figures
+
+    def orbits(self) -> int:
+        """How many states those that were reached stand for."""
+        twins, total = self.table.twins, 0
+        for packed in self._order:
+            places = _unpacked(packed)
+            twin = twins[places[0]], twins[places[1]], twins[places[2]]
+            total += len({variant for one in (places, twin) for variant in self._seatings(one)})
+        return total
+
+    def _seatings(self, places: Places) -> list[Places]:
+        a, b, c = places
+        if self._trio:
+            return list(permutations(places))  # type: ignore[arg-type]
+        return [(a, b, c), (a, c, b)] if self._pair else [places]
+
+    def _found(self, at: int, breach: str) -> Finding:
+        """Walk the path again under one naming, each step the one that leads to the next state on it."""
+        path = [at]
+        while path[-1]:
+            path.append(self._parents[path[-1]])
+        places, steps = self._start, []
+        for index in reversed(path[:-1]):
+            target = _unpacked(self._order[index])
+            places, step = next(s for s in self._steps(places) if self.canonical(s[0]) == target)
+            steps.append(step)
+        if self.pool(places).breach is None:
+            steps.append(next(step for _, step in self._steps(places) if step.breach is not None))
+        return Finding(breach, tuple(steps))
+
+    def _steps(self, places: Places) -> Iterator[tuple[Places, Step]]:
+        """Everything that may happen in a state, and the state after it."""
+        for number in self.pool(places).actions:
+            action = self.table.actions[number]
+            for place, seat in enumerate(self.configuration.honest):
+                state = places[place]
+                after = self.table.move(state, number)
+                self.table.twin(after)
+                reached = _with(places, place, after)
+                yield reached, Step(seat, action, self.table.said(state, number), self.table.breach(state, number))
+
+
+class _Moves:
+    """What can come of one local state in one pool, how often that was needed, and how many actions of each type."""
+
+    __slots__ = ("after", "breach", "kinds", "uses")
+
+    def __init__(self) -> None:
+        self.after: tuple[int, ...] = ()
+        self.breach: str | None = None
+        self.kinds: dict[str, int] = {}
+        self.uses = 0
+
+
+def _with(places: Places, place: int, after: int) -> Places:
+    a, b, c = places
+    return (after, b, c) if place == 0 else (a, after, c) if place == 1 else (a, b, after)
+
+
+def _packed(places: Places) -> int:
+    a, b, c = places
+    return a << 2 * STATE_BITS | b << STATE_BITS | c
+
+
+def _unpacked(packed: int) -> Places:
+    return packed >> 2 * STATE_BITS, packed >> STATE_BITS & _MASK, packed & _MASK

@@ -1,0 +1,130 @@
+"""Facts that honest members put into the world, and actions that happen to them; blocks go by their names.
+
+Names and not bytes, so that a state reads the same in every process and two states can be compared up to renaming.
+A missing lock or certificate has term ``NONE``; the block of no lock has the name ``""``.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+NONE = -1
+
+
+class Cast(NamedTuple):
+    """A PREPARE or COMMIT that was signed; as a certificate, the NC or FC made of q of them."""
+
+    kind: int
+    term: int
+    height: int
+    block: str
+
+
+class Claim(NamedTuple):
+    """What a TIMEOUT says: the finalized tip, the term of the FC that proves it, and the lock on top of it."""
+
+    fin: int
+    tip: str
+    fin_term: int
+    lock_term: int
+    lock: str
+
+
+class Binding(NamedTuple):
+    """A TC by what it binds to: its highest claim as computed here, and the lock that the core makes out in it."""
+
+    term: int
+    highest: Claim
+    read_term: int
+    read_lock: str
+
+
+class GaveUp(NamedTuple):
+    """A TIMEOUT that was signed."""
+
+    term: int
+    claim: Claim
+
+
+class Offer(NamedTuple):
+    """A proposal that was signed, with the TC attached."""
+
+    term: int
+    height: int
+    block: str
+    binding: Binding | None
+
+
+class Final(NamedTuple):
+    """A block that a member told its subscribers is final."""
+
+    height: int
+    block: str
+
+
+class Crashed(NamedTuple):
+    """A restart, where they are counted."""
+
+    times: int
+
+
+Fact: TypeAlias = Cast | GaveUp | Offer | Final | Crashed
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverProposal:
+    """A leader's proposal arrives."""
+
+    offer: Offer
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverNotarization:
+    """An NC arrives."""
+
+    nc: Cast
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverFinality:
+    """An FC arrives."""
+
+    fc: Cast
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverTermChange:
+    """A TC arrives."""
+
+    tc: Binding
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverBody:
+    """A block arrives that was asked for, because a certificate named it."""
+
+    block: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundOver:
+    """The round timer fires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The member loses all memory and comes back with what was durable."""
+
+
+Delivery: TypeAlias = DeliverProposal | DeliverNotarization | DeliverFinality | DeliverTermChange | DeliverBody
+Action: TypeAlias = Delivery | RoundOver | Crash
+
+KINDS: dict[type, str] = {
+    DeliverProposal: "proposal",
+    DeliverNotarization: "nc",
+    DeliverFinality: "fc",
+    DeliverTermChange: "tc",
+    DeliverBody: "body",
+    RoundOver: "timer",
+    Crash: "restart",
+}
+"""What the figures call each type of action."""

@@ -1,0 +1,87 @@
+"""Many seeds of one or more scenarios, and what they come to together."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from gossipbook.sim.checkers import INVARIANTS
+from gossipbook.sim.plan import Plan, make_plan
+from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, run_plan
+from gossipbook.sim.scenario import Scenario
+from gossipbook.sim.swarm import swarm_scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One seed to run. ``swarm`` draws the faults, and without a scenario the network too, from the seed."""
+
+    scenario: Scenario | None
+    seed: int
+    swarm: bool = False
+
+    @property
+    def name(self) -> str:
+        return "swarm" if self.scenario is None else self.scenario.name
+
+    def plan(self) -> Plan:
+        if not self.swarm:
+            assert self.scenario is not None
+            return make_plan(self.scenario, self.seed)
+        drawn = swarm_scenario(self.seed)
+        if self.scenario is not None:
+            drawn = replace(
+                self.scenario, faults=self.scenario.faults + drawn.faults, expect=drawn.expect, why=self.scenario.why
+            )
+        return make_plan(drawn, self.seed)
+
+
+def run_job(job: Job) -> Outcome:
+    """What a worker does, in this process or another one."""
+    return run_plan(job.plan())
+
+
+@dataclass
+class Tally:
+    """Outcomes added up in the order of their jobs, so that the hash does not depend on who was quicker."""
+
+    runs: int = 0
+    invalid: dict[str, list[int]] = field(default_factory=dict)
+    unknown: dict[str, list[int]] = field(default_factory=dict)
+    checks: dict[str, int] = field(default_factory=lambda: dict.fromkeys(INVARIANTS, 0))
+    deliveries: int = 0
+    sim_s: float = 0.0
+    fills: int = 0
+    term_changes: int = 0
+    hashes: dict[tuple[str, int], str] = field(default_factory=dict)
+
+    def add(self, job: Job, outcome: Outcome) -> None:
+        self.runs += 1
+        if outcome.verdict == INVALID:
+            self.invalid.setdefault(job.name, []).append(job.seed)
+        elif outcome.verdict == UNKNOWN:
+            self.unknown.setdefault(job.name, []).append(job.seed)
+        for name, count in outcome.checks.items():
+            self.checks[name] += count
+        self.deliveries += outcome.deliveries
+        self.sim_s += outcome.sim_s
+        self.fills += outcome.fills
+        self.term_changes += outcome.term_changes
+        self.hashes[job.name, job.seed] = outcome.trace_hash
+
+    @property
+    def verdict(self) -> str:
+        """Invalid if any seed is, else unknown if any is."""
+        if self.invalid:
+            return INVALID
+        return UNKNOWN if self.unknown or not self.runs else VALID
+
+    def trace_hash(self, jobs: Iterable[Job]) -> str:
+        """One hash over all seeds."""
+        total = hashlib.sha256()
+        for job in jobs:
+            total.update(f"{job.name} {job.seed} {self.hashes.get((job.name, job.seed), '')}\n".encode())
+        return total.hexdigest()
+
+    def seeds(self, of: dict[str, list[int]]) -> list[int]:
+        """Seeds in whichever scenario."""
+        return sorted({seed for seeds in of.values() for seed in seeds})
