@@ -19,6 +19,7 @@ ADVERSARIES = (
     "equivocating-author",
     "silent-leader",
     "censoring-leader",
+    "front-runner",
     "forger",
     "replayer",
     "flooder",

@@ -26,6 +26,7 @@ LIARS = (
     "equivocating-author",
     "silent-leader",
     "censoring-leader",
+    "front-runner",
     "forger",
     "replayer",
     "outdated-member",

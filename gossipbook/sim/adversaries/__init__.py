@@ -12,6 +12,7 @@ from gossipbook.sim.adversaries.equivocating_author import EquivocatingAuthor
 from gossipbook.sim.adversaries.equivocating_leader import EquivocatingLeader
 from gossipbook.sim.adversaries.flooder import Flooder
 from gossipbook.sim.adversaries.forger import Forger
+from gossipbook.sim.adversaries.front_runner import FrontRunner
 from gossipbook.sim.adversaries.outdated_member import restore_old_journal
 from gossipbook.sim.adversaries.replayer import Replayer
 from gossipbook.sim.adversaries.silent_leader import SilentLeader
@@ -28,6 +29,7 @@ BEHAVIOURS: dict[str, tuple[str, Making]] = {
     "equivocating-leader": ("leader", EquivocatingLeader),
     "silent-leader": ("leader", SilentLeader),
     "censoring-leader": ("leader", CensoringLeader),
+    "front-runner": ("leader", FrontRunner),
     "forger": ("anyone", Forger),
     "replayer": ("anyone", Replayer),
     "flooder": ("anyone", Flooder),

@@ -12,6 +12,7 @@ once · I7 one committee · I8 bounded · I9 authentic and blameless · I10 live
 from gossipbook.sim.checkers.acks import AckChecker
 from gossipbook.sim.checkers.authentic import AuthenticityChecker
 from gossipbook.sim.checkers.base import INVARIANTS, Checker, Violation
+from gossipbook.sim.checkers.blocks import BlockChecker
 from gossipbook.sim.checkers.bounds import BoundsChecker
 from gossipbook.sim.checkers.committee import CommitteeChecker
 from gossipbook.sim.checkers.convergence import ConvergenceChecker
@@ -34,5 +35,6 @@ def all_checkers() -> list[Checker]:
         CommitteeChecker(),
         BoundsChecker(),
         AuthenticityChecker(),
+        BlockChecker(),
         LivenessChecker(),
     ]

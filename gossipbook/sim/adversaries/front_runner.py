@@ -1,0 +1,61 @@
+"""A leader that runs the ops of its blocks in an order of its own, the last in line first."""
+
+import copy
+import random
+from collections.abc import Iterable
+from typing import Any
+
+from gossipbook.consensus.block import decode_block, make_block
+from gossipbook.consensus.committee import Committee
+from gossipbook.consensus.messages import CastVote, Propose
+from gossipbook.effects import LinkId
+from gossipbook.identity import DOMAIN_PROPOSE
+from gossipbook.sim.host import Behaviour, Host
+from gossipbook.sim.stage import Stage
+
+
+class FrontRunner(Behaviour):
+    """The events digest fits the wrong order, so nothing but the rule of order is against its blocks."""
+
+    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+        self._host = host
+        self._manifest = stage.world.manifest
+        self._lied: set[tuple[str, int, int]] = set()  # looked up, never iterated
+
+    def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
+        if isinstance(message, Propose):
+            return ((to, self._turned_round(message) or message),)
+        if isinstance(message, CastVote) and (message.pair, message.vote.term, message.vote.height) in self._lied:
+            return ()  # It would be a vote for the block that nobody was shown.
+        return ((to, message),)
+
+    def _turned_round(self, message: Propose) -> Propose | None:
+        block = decode_block(message.block)
+        assert self._host.peer is not None
+        pair = self._host.peer.pairs[message.pair]
+        items, missing = pair.ops.resolve(tuple(reversed(block.op_ids)))
+        if len(items) < 2 or missing or block.created_term != message.term:
+            return None
+        state = copy.deepcopy(pair.certified)
+        state.rollback()
+        if state.refusal(items) is not None:
+            return None  # Two ops of one author, which cannot change places.
+        self._lied.add((message.pair, message.term, message.height))
+        turned = make_block(
+            chain_id=block.chain_id,
+            epoch=block.epoch,
+            pair=block.pair,
+            height=block.height,
+            parent=block.parent,
+            proposer=block.proposer,
+            created_term=block.created_term,
+            time_ms=block.time_ms,
+            op_ids=tuple(item.id for item in items),
+            events_digest=state.execute(block.time_ms, items).events_digest,
+        )
+        committee = Committee.of(self._manifest, self._manifest.chain_id, message.pair)
+        body = committee.propose_body(message.term, message.height, turned.id)
+        signature = self._host.identity.sign(DOMAIN_PROPOSE, committee.chain_id, body)
+        return Propose(
+            message.pair, message.epoch, message.term, message.height, turned.raw, message.tc, message.fc, signature
+        )
