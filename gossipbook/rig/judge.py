@@ -87,11 +87,12 @@ def judge(evidence: Evidence) -> RealResult:
         VerifyError: an export cannot be read.
     """
     report = verify_exports(evidence.exports, evidence.acks, evidence.manifest)
-    reasons = [*report.reasons, *evidence.problems, *evidence.tally.refused]
-    reasons += _unequal(evidence, report) + _unextended(evidence)
+    # What was seen on the way comes first: a peer that died explains a great many ops that are not there.
+    reasons = [*evidence.problems, *evidence.tally.refused, *_unequal(evidence, report), *_unextended(evidence)]
     left = evidence.tally.submitted - evidence.tally.certified
     if left:
         reasons.append(f"I10: {left} ops were not certified within {evidence.scenario.expect.heal_s:g} s of the heal")
+    reasons += report.reasons
     short = _shown_too_little(evidence, report)
     verdict = Verdict.INVALID if reasons else Verdict.UNKNOWN if short else Verdict.VALID
     tally = evidence.tally

@@ -76,7 +76,7 @@ def test_a_tampered_export_is_invalid(meddled):
     meddled.exports[0].write_text("\n".join(lines) + "\n")
     result = judge(meddled)
     assert result.verdict == "invalid"
-    assert "events differ from what the rules give" in result.reasons[0]
+    assert any("events differ from what the rules give" in reason for reason in result.reasons), result.reasons
 
 
 def test_a_certificate_with_a_wrong_signature_is_invalid(meddled):
