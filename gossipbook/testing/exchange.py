@@ -1,0 +1,256 @@
+"""A whole simulated exchange in the hands of a test: peers, a virtual clock, faults at will, and the checkers.
+
+    def test_my_strategy_survives_a_partition(simulated_exchange):
+        exchange = simulated_exchange(peers=5)
+        order = exchange.buy("alice", price_ticks=100, lots=3)
+        exchange.partition([exchange.leader], exchange.others(exchange.leader))
+        exchange.sell("bob", price_ticks=100, lots=3, through=exchange.others(exchange.leader)[0])
+        exchange.run(5)
+        exchange.heal()
+        exchange.settle()
+        assert exchange.filled_lots(order) == 3
+
+Time stands still between the calls. Nothing here waits for anything real.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+from gossipbook.consensus.records import Finalized
+from gossipbook.crdt.view import BookView
+from gossipbook.matching.commands import Cancel, Command, OrderType, Place, Side, TimeInForce
+from gossipbook.matching.events import FILL, RawEvent
+from gossipbook.requests import AckLevel
+from gossipbook.sim.checkers import Violation
+from gossipbook.sim.exchange import Exchange
+from gossipbook.sim.host import Host, Observer
+from gossipbook.sim.orders import Submission
+from gossipbook.sim.plan import Plan
+from gossipbook.sim.scenario import NetworkPart, Scenario, WorkloadPart
+from gossipbook.sim.traders import Signed
+
+MS = 1_000
+
+
+class _Tape(Observer):
+    """Every pair's events, from whichever honest peer finalized a block first."""
+
+    def __init__(self) -> None:
+        self.events: dict[str, list[RawEvent]] = {}
+        self._heights: dict[str, int] = {}
+
+    def emitted(self, host: Host, event: object, now_us: int) -> None:
+        if isinstance(event, Finalized) and event.block.height == self._heights.get(event.pair, 0) + 1:
+            self._heights[event.pair] = event.block.height
+            self.events.setdefault(event.pair, []).extend(event.events)
+
+
+class SimulatedExchange:
+    """``peers`` of them, the first ``committee`` seated in every pair's committee (all up to seven by default).
+
+    Args:
+        seed: everything random comes from it.
+        network: further keys of a scenario's ``[network]``, such as ``delay_ms=(1.0, 5.0)`` or ``pairs=2``.
+
+    Raises:
+        ScenarioError: the network cannot be.
+    """
+
+    def __init__(self, peers: int = 4, *, committee: int | None = None, seed: int = 0, **network: object) -> None:
+        seats = committee if committee is not None else min(peers, 4) if peers >= 4 else peers
+        if "fault_model" not in network and seats < 4:
+            network["fault_model"] = "crash"
+        part = NetworkPart(peers=peers, committee=seats, **network)  # type: ignore[arg-type]  # Scenario checks them
+        scenario = Scenario("a test", network=part, workload=WorkloadPart(seconds=1.0, ops_per_s=0.0))
+        self._exchange = Exchange(Plan(scenario, seed, (), ()))
+        self._tape = _Tape()
+        self._exchange.world.watch(self._tape)
+        self._cut: list[tuple[bytes, bytes]] = []
+        self._next_ids: dict[tuple[str, str], int] = {}
+        self._finished = False
+        self._exchange.open()
+
+    # -- who there is -------------------------------------------------------------------------------
+
+    @property
+    def pairs(self) -> list[str]:
+        return self._exchange.manifest.symbols()
+
+    @property
+    def peers(self) -> range:
+        """The peers by number."""
+        return range(len(self._exchange.stage.hosts))
+
+    @property
+    def leader(self) -> int:
+        """Who leads the first pair now."""
+        return self._exchange.stage.leader().index
+
+    @property
+    def members(self) -> list[int]:
+        """The first pair's committee, in the order of their seats."""
+        return [host.index for host in self._exchange.stage.members]
+
+    def others(self, *but: int) -> list[int]:
+        """All peers but some."""
+        return [peer for peer in self.peers if peer not in but]
+
+    # -- trading ------------------------------------------------------------------------------------
+
+    def submit(self, author: str, *commands: Command, pair: str | None = None, through: int | None = None) -> Signed:
+        """Sign commands as one op of an author and send it to a peer: ``through``, or the author's usual one."""
+        symbol = pair or self.pairs[0]
+        trader = self._exchange.trader(author)
+        if through is not None:
+            trader.home = self._host(through)
+        at_us = self._exchange.world.now_us
+        return trader.trade(Submission(at_us, author, self.pairs.index(symbol), commands, 0), symbol)
+
+    def buy(
+        self, author: str, price_ticks: int, lots: int, *, pair: str | None = None, through: int | None = None
+    ) -> Signed:
+        """Place a limit order that is good till cancelled, under the author's next order id."""
+        return self._place(author, Side.BUY, price_ticks, lots, pair, through)
+
+    def sell(
+        self, author: str, price_ticks: int, lots: int, *, pair: str | None = None, through: int | None = None
+    ) -> Signed:
+        """As :meth:`buy`, on the other side."""
+        return self._place(author, Side.SELL, price_ticks, lots, pair, through)
+
+    def cancel(self, order: Signed, *, through: int | None = None) -> Signed:
+        """Cancel the order that an op placed."""
+        return self.submit(self._author(order), Cancel(_placed(order).client_id), pair=order.op.pair, through=through)
+
+    def level(self, op: Signed) -> AckLevel:
+        """The highest level of safety that the author has heard of."""
+        return max(op.heard, default=AckLevel.REFUSED)
+
+    def events(self, pair: str | None = None) -> list[RawEvent]:
+        """All certified events of a pair, as in :mod:`gossipbook.matching.events`."""
+        return list(self._tape.events.get(pair or self.pairs[0], []))
+
+    def filled_lots(self, order: Signed) -> int:
+        """How much of the order that an op placed is certified as filled."""
+        key = (order.op.author, _placed(order).client_id)
+        fills = [event for event in self.events(order.op.pair) if event[0] == FILL]
+        return sum(event[3] for event in fills for side in ((event[4], event[5]), (event[6], event[7])) if side == key)
+
+    def book(self, peer: int, *, levels: int = 10, pair: str | None = None) -> BookView:
+        """The book as a client of a peer sees it: certified and pending apart."""
+        core = self._host(peer).peer
+        assert core is not None, f"peer {peer} is down"
+        return core.pairs[pair or self.pairs[0]].view(levels)
+
+    # -- time ---------------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        """Simulated seconds since the peers were started."""
+        return self._exchange.world.now_us / 1e6
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        self._exchange.world.run(round(seconds * MS))
+
+    def run_until(self, condition: Callable[[], bool], within_s: float = 30.0) -> bool:
+        """Let time pass until something holds; False if it did not in time."""
+        return self._exchange.world.run(round(within_s * MS), condition)
+
+    def settle(self, within_s: float = 60.0) -> None:
+        """Let time pass until all agree and nothing is left to do.
+
+        Raises:
+            AssertionError: they did not in time, as while a partition is on.
+        """
+        assert self._exchange.settle(round(within_s * MS)), f"not at rest after {within_s:g} s"
+
+    # -- faults -------------------------------------------------------------------------------------
+
+    def partition(self, *groups: Iterable[int]) -> None:
+        """Cut the network into groups; who is in none of them is alone. Replaces an earlier partition."""
+        self.heal()
+        sides = {peer: number for number, group in enumerate(groups) for peer in group}
+        for a in self.peers:
+            for b in self.peers:
+                if a != b and sides.get(a, -1 - a) != sides.get(b, -1 - b):
+                    cut = (self._host(a).peer_id, self._host(b).peer_id)
+                    self._exchange.network.cut(*cut)
+                    self._cut.append(cut)
+        self._reconsider(self._cut)
+
+    def heal(self) -> None:
+        """Take the partition away."""
+        mended, self._cut = self._cut, []
+        for cut in mended:
+            self._exchange.network.mend(*cut)
+        self._reconsider(mended)
+
+    def crash(self, peer: int) -> None:
+        """Kill a peer; what it had not synced is lost."""
+        self._exchange.world.crash(self._host(peer).address)
+
+    def restart(self, peer: int) -> None:
+        """Start a peer again from its journal."""
+        self._exchange.world.start(self._host(peer).address)
+
+    def pause(self, peer: int) -> None:
+        """Let a peer's process stand still."""
+        self._exchange.world.pause(self._host(peer).address)
+
+    def resume(self, peer: int) -> None:
+        self._exchange.world.resume(self._host(peer).address)
+
+    # -- verdict ------------------------------------------------------------------------------------
+
+    @property
+    def violations(self) -> list[Violation]:
+        """What the checkers found so far, oldest first."""
+        found = [violation for checker in self._exchange.checkers for violation in checker.violations]
+        return sorted(found, key=lambda violation: violation.at_us)
+
+    def check(self) -> None:
+        """Raises :class:`AssertionError` naming the first invariant that does not hold, if one does not."""
+        for violation in self.violations[:1]:
+            raise AssertionError(f"{violation.invariant} at {violation.at_us / 1e6:.3f} s: {violation.text}")
+
+    def finish(self) -> None:
+        """Heal, start whoever is down, let all come to rest, and check everything; once."""
+        if self._finished:
+            return
+        self._finished = True
+        self.heal()
+        for host in self._exchange.stage.hosts:
+            self._exchange.world.resume(host.address)
+            if host.peer is None:
+                self._exchange.world.start(host.address)
+        self.check()
+        self.settle()
+        self._exchange.finish()
+        self.check()
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    def _place(
+        self, author: str, side: Side, price_ticks: int, lots: int, pair: str | None, through: int | None
+    ) -> Signed:
+        symbol = pair or self.pairs[0]
+        client_id = self._next_ids.get((author, symbol), 0) + 1
+        self._next_ids[author, symbol] = client_id
+        place = Place(client_id, side, OrderType.LIMIT, price_ticks, lots, TimeInForce.GTC)
+        return self.submit(author, place, pair=symbol, through=through)
+
+    def _host(self, peer: int) -> Host:
+        return self._exchange.stage.hosts[peer]
+
+    def _author(self, order: Signed) -> str:
+        return order.submission.author
+
+    def _reconsider(self, cut: Sequence[tuple[bytes, bytes]]) -> None:
+        for a, b in dict.fromkeys((a, b) if a < b else (b, a) for a, b in cut):
+            self._exchange.world.reconsider(a, b)
+
+
+def _placed(order: Signed) -> Place:
+    places = [command for command in order.op.commands if isinstance(command, Place)]
+    assert len(places) == 1, "an op that places exactly one order"
+    return places[0]

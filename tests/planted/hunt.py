@@ -1,0 +1,46 @@
+"""A hunt for whatever is wrong with the package that is imported here; it knows nothing of what was planted.
+
+Runs as a program with the package to judge on its path: first the scenario files, one seed of each, then swarm
+seeds, then the files again, until something is invalid or the budget is used up. Prints one line of JSON.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+SCENARIOS = Path(__file__).parent.parent.parent / "simulations"
+ROUNDS = 3
+SWARM_EACH = 30
+
+
+def jobs():  # type: ignore[no-untyped-def]
+    from gossipbook.sim.scenario import parse_scenario
+    from gossipbook.sim.seeds import Job
+
+    scenarios = [parse_scenario(file.read_text(), file.stem) for file in sorted(SCENARIOS.glob("*.toml"))]
+    for round_ in range(ROUNDS):
+        for scenario in scenarios:
+            yield Job(scenario, round_)
+        for seed in range(round_ * SWARM_EACH, (round_ + 1) * SWARM_EACH):
+            yield Job(None, seed, swarm=True)
+
+
+def main(budget: int) -> None:
+    from gossipbook.sim.run import run_plan
+
+    tried = 0
+    for job in jobs():
+        if tried == budget:
+            break
+        tried += 1
+        outcome = run_plan(job.plan(), to_the_end=False)
+        if outcome.violations:
+            first = outcome.violations[0]
+            found = {"caught": True, "by": first.invariant, "in": job.name, "seed": job.seed, "said": first.text}
+            print(json.dumps({**found, "tried": tried}))
+            return
+    print(json.dumps({"caught": False, "tried": tried}))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
