@@ -50,6 +50,7 @@ class Exchange:
             config=PRESETS[part.preset](),
             verifier=self.verifier,
         )
+        self.world.deliveries_cap = plan.scenario.deliveries_cap
         self.stage = Stage(self.world)
         self.world.wanted = neighbours(
             list(self.world.hosts), [m.peer_id for m in self.stage.members], part, seeded(plan.seed, "links")

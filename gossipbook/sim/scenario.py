@@ -140,7 +140,7 @@ class BudgetPart:
     """What one seed may cost."""
 
     wall_s: float = 2.0
-    deliveries: int = 20_000_000
+    deliveries: int = 0  # 0: sixty for each peer and each op or twentieth of a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +164,12 @@ class Scenario:
         if self.expect.term_changes >= 0:
             return self.expect.term_changes
         return int(any(fault.kind == "partition" for fault in self.faults))
+
+    @property
+    def deliveries_cap(self) -> int:
+        """More messages than this mean that somebody talks to himself."""
+        n, w = self.network, self.workload
+        return self.budget.deliveries or round(60 * n.peers * (w.seconds * (w.ops_per_s + 20) + 400))
 
     def without_faults(self) -> "Scenario":
         """The same orders in fair weather, to compare with."""

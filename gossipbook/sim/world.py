@@ -38,6 +38,10 @@ CLIENT_DELAY_US = 500
 Happening = PeerEvent | bytes | Callable[[], object]
 
 
+class Flooded(Exception):
+    """The budget of messages is used up."""
+
+
 class Crash(Exception):
     """A host's fuse burnt down in the middle of a turn."""
 
@@ -68,6 +72,7 @@ class World:
         self.clients: dict[LinkId, Callable[[bytes], None]] = {}
         self.now_us = 0
         self.deliveries = 0
+        self.deliveries_cap = 2**63
         self._linked: set[tuple[PeerId, PeerId]] = set()  # looked up, never iterated
         self._queue: list[tuple[int, int, Host | None, int, Happening, PeerId]] = []
         self._order = 0
@@ -260,6 +265,8 @@ class World:
 
     def _receive(self, host: Host, raw: bytes, sender: PeerId) -> Received | None:
         self.deliveries += 1
+        if self.deliveries > self.deliveries_cap:
+            raise Flooded(f"more than {self.deliveries_cap} messages were delivered, the budget of this run")
         note = self.now_us.to_bytes(8, "big") + host.address + len(raw).to_bytes(4, "big")
         self._trace.update(note + raw)
         for hook in self._watching["delivered"]:
