@@ -6,7 +6,7 @@ from dataclasses import replace
 from gossipbook.consensus.certificate import Certificate, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.messages import Bodies, CastVote, Proof
-from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.crdt.op import sign_op
 from gossipbook.gossip.messages import Push
 from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
@@ -15,6 +15,8 @@ from gossipbook.sim.host import Host
 from gossipbook.sim.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
+
+FORGED_IDS = 1_000_000
 
 
 class Forger(Busy):
@@ -46,10 +48,14 @@ class Forger(Busy):
         return encode_message(Proof(stage.symbol, 0, certificate))
 
     def _op(self) -> bytes:
-        """An order in another's name."""
+        """An order in another's name, where the other's next one would go."""
         stage = self._stage
-        place = Place(self._number, Side.SELL, OrderType.LIMIT, FIRST_PRICE_TICKS // 2, 9, TimeInForce.GTC)
-        op = sign_op(self._victim, stage.world.manifest.chain_id, stage.symbol, 0, GENESIS_PREV, (place,), 0)
+        assert self._host.peer is not None
+        state = self._host.peer.pairs[stage.symbol].certified.author(self._victim.public_key)
+        client_id = FORGED_IDS + self._number
+        place = Place(client_id, Side.SELL, OrderType.LIMIT, FIRST_PRICE_TICKS // 2, 9, TimeInForce.GTC)
+        chain_id = stage.world.manifest.chain_id
+        op = sign_op(self._victim, chain_id, stage.symbol, state.next_seq, state.head, (place,), 0)
         forged = replace(op, signature=self._rng.randbytes(SIGNATURE_BYTES))
         bodies = encode_message(Bodies(stage.symbol, (forged,)))
         return encode_message(Push(stage.symbol, bodies)) if self._rng.randrange(2) else bodies
