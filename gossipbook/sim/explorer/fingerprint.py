@@ -53,6 +53,8 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Chain: (),
 }
 
+PLAIN = frozenset((type(None), bool, int, str))
+
 
 class Fingerprint:
     """Reads states into values. Order is kept where it decides, and forgotten where it does not."""
@@ -62,7 +64,7 @@ class Fingerprint:
         self._names = stage.names
         self._durable: dict[bytes, object] = {}
         self._readers: dict[type, Callable[[Any], object]] = {
-            **dict.fromkeys((type(None), bool, int, str), _itself),
+            **dict.fromkeys(PLAIN, _itself),
             **dict.fromkeys((tuple, list), self._sequence),
             **dict.fromkeys((dict, BoundedDict), self._mapping),
             bytes: self._bytes,
@@ -92,13 +94,14 @@ class Fingerprint:
         """How to read the attributes of a class that has no reader of its own."""
         assert kind.__module__.startswith("gossipbook."), f"{kind} in a replica's state"
         assert kind not in (Interpretation, OpSet), "follows from the finalized chain"
-        left_out = LEFT_OUT.get(kind, ())
+        left_out = frozenset(LEFT_OUT.get(kind, ()))
         slots = getattr(kind, "__slots__", None)
         of = self.of
 
         def read(value: Any) -> object:
             names = vars(value) if slots is None else slots
-            return tuple([of(getattr(value, name)) for name in names if name not in left_out])
+            parts = [getattr(value, name) for name in names if name not in left_out]
+            return tuple([part if type(part) in PLAIN else of(part) for part in parts])
 
         return read
 

@@ -96,6 +96,7 @@ class Stage:
         self._blocks: dict[str, Block] = {}
         self._certificates: dict[Cast, Certificate] = {}
         self._claims: dict[Binding, Claims] = {}
+        self._messages: dict[Delivery, tuple[PeerId, ConsensusMessage]] = {}
         self._twins: dict[str, str] = dict(TWINS)
 
     def _ops(self) -> dict[str, Op]:
@@ -232,6 +233,12 @@ class Stage:
 
     def message(self, action: Delivery) -> tuple[PeerId, ConsensusMessage]:
         """What an action delivers, and from whom; certificates come from the liar, who may relay them at any time."""
+        known = self._messages.get(action)
+        if known is None:
+            known = self._messages[action] = self._message(action)
+        return known
+
+    def _message(self, action: Delivery) -> tuple[PeerId, ConsensusMessage]:
         c, liar = self.committee, self.keys[self.configuration.liar].peer_id
         match action:
             case DeliverProposal(offer):
