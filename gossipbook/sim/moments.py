@@ -1,11 +1,12 @@
 """The dangerous moments of the protocol, which a schedule by the clock seldom meets."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.committee import COMMIT
-from gossipbook.consensus.messages import CastVote, FinalizedBlock, Proof
+from gossipbook.consensus.messages import CastVote, FinalizedBlock, GiveUp, Proof, Propose
 from gossipbook.consensus.records import VoteRecord, VoteState
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import Push
@@ -33,9 +34,10 @@ class OnPrepared(Observer):
 
 
 class Muffled(Behaviour):
-    """An honest host whose COMMITs reach one other alone, and whose final certificates reach nobody."""
+    """An honest host whose COMMITs reach one other alone, and whose final certificates reach nobody, however packed."""
 
-    def __init__(self, lucky: Host) -> None:
+    def __init__(self, host: Host, lucky: Host) -> None:
+        self._host = host
         self._lucky = lucky
 
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
@@ -47,6 +49,10 @@ class Muffled(Behaviour):
                 return ()
             case FinalizedBlock():
                 return ()
+            case Propose() if inner is message:
+                return ((to, replace(message, fc=None)),)
+            case Propose() | GiveUp() if self._host is self._lucky:
+                return ()
         return ((to, message),)
 
 
@@ -57,7 +63,7 @@ class FinalToOne:
         self.lucky = lucky
         self._muffled = [host for host in stage.hosts if host.behaviour is None]
         for host in self._muffled:
-            host.behaviour = Muffled(lucky)
+            host.behaviour = Muffled(host, lucky)
 
     def end(self) -> None:
         for host in self._muffled:

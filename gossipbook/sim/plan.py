@@ -6,6 +6,7 @@ Orders and faults are lists that can be shortened, which is how a failing run is
 
 import hashlib
 import json
+import math
 import random
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -104,7 +105,7 @@ def make_manifest(network: NetworkPart, keys: list[Identity]) -> Manifest:
         for i, key in enumerate(keys[: network.matchers or network.committee])
     )
     pairs = tuple(Pair(symbol) for symbol in SYMBOLS[: network.pairs])
-    timing = Timing(network_delay_ms=max(1, round(network.delay_ms[1])), timeout_base_ms=network.timeout_base_ms)
+    timing = Timing(network_delay_ms=max(1, math.ceil(network.delay_ms[1])), timeout_base_ms=network.timeout_base_ms)
     return Manifest("simulated", pairs, matchers, network.committee, network.fault_model, timing=timing)
 
 

@@ -6,6 +6,7 @@ error that names its line and the nearest right one. :data:`FAULTS` says which k
 """
 
 import difflib
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from gossipbook.errors import ScenarioError
+from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
 
 ADVERSARIES = (
     "equivocating-leader",
@@ -35,7 +37,12 @@ DISK_TROUBLES = ("fails", "full", "flips")
 MOMENTS = ("at once", "prepared")
 DELAYS = ("fixed", "uniform", "normal", "heavy-tailed")
 MAX_PEERS = 2_000
+MAX_SPAN_S = 3_600
+MAX_LEVELS = 50  # a quote is one op, and an op has a cap
+MAX_AGENTS = 10_000
+DAY_MS = 24 * 3_600 * 1_000
 FULL_BLOCK_MS = 200  # the manifest's default for the work of a full block
+STATEMENT_LINES_CAP = 200  # how far a reader of an unknown key looks for the end of its statement
 
 FAULTS: dict[str, tuple[str, ...]] = {
     "partition": ("shape", "who", "leader", "flap_s", "when"),
@@ -193,7 +200,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # Too many digits and too deep a nesting are no TOMLDecodeError.
         raise ScenarioError(f"{name}: not TOML: {error}") from None
     reader = _Reader(text, name)
     for key in document:
@@ -201,7 +208,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
             raise reader.unknown(key, list(SECTIONS), section="", number=0)
     faults = document.get("fault", [])
     if not isinstance(faults, list):
-        raise ScenarioError(f"{name}: line {reader.line('fault', '', 0)}: write [[fault]], there may be several")
+        raise ScenarioError(f"{name}: line {reader.line('fault')}: write [[fault]], there may be several")
     parts = {key: reader.part(key, document.get(key, {}), 0) for key in SECTIONS if key != "fault"}
     read = tuple(reader.fault(table, number) for number, table in enumerate(faults))
     try:
@@ -229,7 +236,7 @@ class _Reader:
 
     def part(self, section: str, table: object, number: int) -> Any:
         if not isinstance(table, Mapping):
-            raise ScenarioError(f"{self._name}: [{section}] is a table")
+            raise ScenarioError(f"{self._name}: line {self.line(section)}: [{section}] is a table")
         kind = SECTIONS[section]
         known = {f.name: f for f in fields(kind)}
         values = {}
@@ -244,9 +251,9 @@ class _Reader:
     def fault(self, table: object, number: int) -> FaultPart:
         kind = table.get("kind") if isinstance(table, Mapping) else None
         if not isinstance(table, Mapping) or not isinstance(kind, str):
-            raise ScenarioError(f"{self._name}: line {self.line('', 'fault', number)}: a [[fault]] needs a kind")
+            raise ScenarioError(f"{self._name}: line {self.line('fault', number)}: a [[fault]] needs a kind")
         if kind not in FAULTS:
-            line = self.line("kind", "fault", number)
+            line = self.line("fault", number, "kind")
             raise ScenarioError(f"{self._name}: line {line}: no fault {kind!r}{_nearest(kind, list(FAULTS))}")
         known = ["kind", "at_s", "for_s", *FAULTS[kind]]
         for key in table:
@@ -256,42 +263,80 @@ class _Reader:
         return read
 
     def _value(self, value: object, example: object, key: str, section: str, number: int) -> object:
-        """A value of its default's type; whole numbers will do for fractions."""
-        if isinstance(example, tuple):
-            if isinstance(value, list) and len(value) == 2 and all(_is_number(item) for item in value):
-                return float(value[0]), float(value[1])
-            wanted = "two numbers, least and most"
-        elif isinstance(example, float):
-            if _is_number(value):
-                return float(value)  # type: ignore[arg-type]  # _is_number said so
-            wanted = "a number"
-        else:
-            if type(value) is type(example):
-                return value
-            wanted = {int: "a whole number", str: "a text"}[type(example)]
-        where = self.line(key, section, number)
-        raise ScenarioError(f"{self._name}: line {where}: {key} is {wanted}, not {value!r}")
+        try:
+            return typed(value, example)
+        except ValueError as error:
+            where = self._where(section, number, key)
+            raise ScenarioError(f"{self._name}: line {where}: {key} is {error}, not {value!r:.80}") from None
 
     def unknown(self, key: str, known: list[str], section: str, number: int) -> ScenarioError:
-        where = self.line(key, section, number)
+        where = self._where(section, number, key) if section else self.line(key)
         of = f"[{section}]" if section else "a scenario"
         return ScenarioError(f"{self._name}: line {where}: {of} has no key {key!r}{_nearest(key, known)}")
 
-    def line(self, key: str, section: str, number: int) -> int:
-        """Where a key of the ``number``-th table of a section stands, from 1; the section's own line without a key."""
-        seen, inside = -1, not section
-        for at, text in enumerate(self._lines, 1):
-            header = re.match(r"\s*\[\[?\s*([\w.\-]+)", text)
-            if header:
-                if not section and header[1].split(".")[0] == key:
-                    return at
-                seen += header[1] == section
-                inside = header[1] == section and seen == number
-                if inside and not key:
-                    return at
-            elif inside and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*(=|\.)", text):
-                return at
+    def _where(self, section: str, number: int, key: str) -> int:
+        return self.line("fault", number, key) if section == "fault" else self.line(section, key)
+
+    def line(self, *path: str | int) -> int:
+        """Where what a path leads to is written, from 1, however it is: under a header, dotted, or within braces.
+
+        It is the first line that names it and up to which the text says it, an array closed that is still open there.
+        """
+        name = [step for step in path if isinstance(step, str)][-1]
+        spelled = [at for at, line in enumerate(self._lines, 1) if name in line]  # else with an escape in it
+        for at in spelled or range(1, len(self._lines) + 1):
+            for end in range(at, min(len(self._lines), at + STATEMENT_LINES_CAP) + 1):
+                document = _parsed("\n".join(self._lines[:end]))
+                if document is not None:
+                    if _leads(document, path):
+                        return at
+                    break
         return 1
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """A document that may end within an array; None if it ends within anything else."""
+    for ending in ("", "]"):
+        try:
+            return tomllib.loads(text + ending)
+        except tomllib.TOMLDecodeError:
+            continue
+    return None
+
+
+def _leads(document: Any, path: tuple[str | int, ...]) -> bool:
+    for step in path:
+        try:
+            document = document[step]
+        except (LookupError, TypeError):
+            return False
+    return True
+
+
+def typed(value: object, example: object) -> Any:
+    """A value of its default's type; whole numbers will do for fractions, and lists of two numbers for spans.
+
+    Raises:
+        ValueError: it is of another type; says which one it should be of.
+    """
+    if isinstance(example, tuple):
+        if isinstance(value, list) and len(value) == 2 and all(_is_number(item) for item in value):
+            return _fraction(value[0]), _fraction(value[1])
+        raise ValueError("two numbers, least and most")
+    if isinstance(example, float):
+        if _is_number(value):
+            return _fraction(value)
+        raise ValueError("a number")
+    if type(value) is not type(example):
+        raise ValueError("a whole number" if isinstance(example, int) else "a text")
+    return value
+
+
+def _fraction(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError("a number of a reasonable size") from None
 
 
 def _is_number(value: object) -> bool:
@@ -304,12 +349,32 @@ def _nearest(word: str, known: list[str]) -> str:
 
 
 def _check(s: Scenario) -> None:
-    """Relations between the values, each said with the key that is wrong."""
-    n, w = s.network, s.workload
+    """Relations between the values, each said with the key that is wrong. What is no number (nan) fits no range."""
+    rules = _network_rules(s.network) + _workload_rules(s.workload)
+    for number, fault in enumerate(s.faults, 1):
+        rules += [(good, f"[[fault]] {number} ({fault.kind}) {text}") for good, text in _fault_rules(fault)]
+    e, b = s.expect, s.budget
+    rules += [
+        (
+            min(e.fills, e.observers) >= 0 and e.term_changes >= -1,
+            "[expect] fills, observers, term_changes: not negative",
+        ),
+        (0 < e.heal_s <= MAX_SPAN_S, f"[expect] heal_s: above 0, up to {MAX_SPAN_S}"),
+        (b.wall_s > 0 and b.deliveries >= 0, "[budget] wall_s is above 0, and deliveries is not negative"),
+    ]
+    for good, text in rules:
+        if not good:
+            raise ScenarioError(text)
+
+
+def _network_rules(n: NetworkPart) -> list[tuple[bool, str]]:
     matchers = n.matchers or n.committee
-    rules: list[tuple[bool, str]] = [
+    least_ms = 6 * max(1, math.ceil(n.delay_ms[1])) + 2 * FULL_BLOCK_MS if n.delay_ms[1] < DAY_MS else DAY_MS
+    return [
         (1 <= n.peers <= MAX_PEERS, f"[network] peers: 1 to {MAX_PEERS}"),
         (1 <= n.committee <= matchers <= n.peers, "[network] committee <= matchers <= peers, and at least 1"),
+        (n.committee <= MAX_COMMITTEE, f"[network] committee: at most {MAX_COMMITTEE} seats"),
+        (matchers <= MAX_MATCHERS, f"[network] matchers: at most {MAX_MATCHERS}"),
         (n.fault_model in ("byzantine", "crash"), "[network] fault_model: byzantine or crash"),
         (n.fault_model == "crash" or n.committee >= 4, "[network] committee: a byzantine one has at least 4 seats"),
         (n.preset in ("local", "lan", "wan"), "[network] preset: local, lan or wan"),
@@ -318,32 +383,44 @@ def _check(s: Scenario) -> None:
         (0 <= n.delay_ms[0] <= n.delay_ms[1], "[network] delay_ms: least and most, in this order"),
         (n.views in ("full", "divergent"), "[network] views: full or divergent"),
         (n.signatures in ("stub", "real"), "[network] signatures: stub or real"),
+        (min(n.kbit_s, n.links) >= 0, "[network] kbit_s and links are not negative"),
+        (0 <= n.clock_skew_ms <= DAY_MS, "[network] clock_skew_ms: up to a day"),
         (
-            n.timeout_base_ms >= 6 * n.delay_ms[1] + 2 * FULL_BLOCK_MS,
+            least_ms <= n.timeout_base_ms <= DAY_MS,
             f"[network] timeout_base_ms: at least six of the longest delays and {2 * FULL_BLOCK_MS} ms",
         ),
-        (0 < w.seconds <= 3_600, "[workload] seconds: up to an hour"),
-        (0 <= w.ops_per_s <= 10_000, "[workload] ops_per_s: up to 10000"),
-        (all(0 <= x <= 1 for x in (n.loss, n.duplicate, n.reorder, w.expiring)), "shares are between 0 and 1"),
-        (w.makers + w.noise + w.takers + w.cancellers > 0, "[workload] somebody must trade"),
+        (all(0 <= x <= 1 for x in (n.loss, n.duplicate, n.reorder)), "[network] shares are between 0 and 1"),
     ]
-    for number, fault in enumerate(s.faults, 1):
-        rules += [(good, f"[[fault]] {number} ({fault.kind}) {text}") for good, text in _fault_rules(fault)]
-    for good, text in rules:
-        if not good:
-            raise ScenarioError(text)
+
+
+def _workload_rules(w: WorkloadPart) -> list[tuple[bool, str]]:
+    agents = (w.makers, w.noise, w.takers, w.cancellers)
+    return [
+        (0 < w.seconds <= MAX_SPAN_S, "[workload] seconds: up to an hour"),
+        (w.ops_per_s == 0 or 0.001 <= w.ops_per_s <= 10_000, "[workload] ops_per_s: 0, or 0.001 to 10000"),
+        (all(0 <= count <= MAX_AGENTS for count in agents), f"[workload] traders: up to {MAX_AGENTS} of a kind"),
+        (sum(agents) > 0, "[workload] somebody must trade"),
+        (0 <= w.levels <= MAX_LEVELS, f"[workload] levels: up to {MAX_LEVELS}"),
+        (0 <= w.expiring <= 1, "[workload] expiring: a share is between 0 and 1"),
+    ]
 
 
 def _fault_rules(fault: FaultPart) -> list[tuple[bool, str]]:
+    low_ms, high_ms = fault.delay_ms
     return [
         (fault.kind in FAULTS, "kind is not known"),
-        (fault.at_s >= 0 and fault.for_s >= 0, "at_s and for_s are not negative"),
+        (0 <= fault.at_s <= MAX_SPAN_S and 0 <= fault.for_s <= MAX_SPAN_S, "at_s and for_s: from 0 up to an hour"),
         (fault.shape in SHAPES, f"shape: one of {', '.join(SHAPES)}{_nearest(fault.shape, list(SHAPES))}"),
         (fault.leader in LEADER_SIDES, f"leader: one of {', '.join(LEADER_SIDES)}"),
         (fault.trouble in DISK_TROUBLES, f"trouble: one of {', '.join(DISK_TROUBLES)}"),
         (fault.when in MOMENTS, f"when: one of {', '.join(MOMENTS)}"),
         (0 <= fault.share <= 1, "share: between 0 and 1"),
         (fault.kbit_s > 0, "kbit_s: above 0"),
+        (0 <= low_ms <= high_ms <= 60_000, "delay_ms: least and most, in this order, up to a minute"),
+        (fault.flap_s == 0 or 0.01 <= fault.flap_s <= MAX_SPAN_S, "flap_s: 0, or from 0.01 up to an hour"),
+        (0.01 <= fault.gap_s <= MAX_SPAN_S, "gap_s: from 0.01 up to an hour"),
+        (abs(fault.skew_ms) <= DAY_MS, "skew_ms: up to a day either way"),
+        (-900_000 <= fault.rate_ppm <= 9_000_000, "rate_ppm: a clock runs at a tenth to ten times its speed"),
         (not fault.who or WHO.fullmatch(fault.who) is not None, f"who: {fault.who!r} names nobody; say {WHO_WORDS}"),
     ]
 

@@ -321,14 +321,10 @@ class World:
             case Persist():
                 pass  # Durable by now.
             case Send(to, message, _):
-                if host.behaviour is None:
-                    self.send(host, to, encode_message(message))
-                else:
-                    for receivers, said in host.behaviour.sends(to, message):
-                        self.send(host, receivers, encode_message(said))
+                self._say(host, to, message)
             case SendStored(link, pair, first, last):
                 for block in host.journal.blocks(pair, first, last, self.manifest.epoch):
-                    self.send(host, (link,), encode_message(block))
+                    self._say(host, (link,), block)
             case SetTimer(after_ms, timer):
                 self.push(host.clock.lasts_us(after_ms), host.address, TimerFired(timer))
             case Emit(event):
@@ -345,6 +341,14 @@ class World:
             self._redial(host.peer_id, link)
 
     # -- messages -----------------------------------------------------------------------------------
+
+    def _say(self, host: Host, to: tuple[LinkId, ...], message: object) -> None:
+        """What a core wants to send, or what a liar makes of it."""
+        if host.behaviour is None:
+            self.send(host, to, encode_message(message))
+            return
+        for receivers, said in host.behaviour.sends(to, message):
+            self.send(host, receivers, encode_message(said))
 
     def send(self, host: Host, to: tuple[LinkId, ...], raw: bytes) -> None:
         """Put one encoded message on the wires to each receiver that there is a link to."""

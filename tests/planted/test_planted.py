@@ -29,10 +29,10 @@ def head(patch: Path) -> tuple[str, str]:
 
 
 def run(python_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(python_path), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(python_path), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONSAFEPATH": "1"}
     return subprocess.run(
         [sys.executable, *arguments],
-        cwd=ROOT,
+        cwd=python_path,
         env=environment,
         capture_output=True,
         text=True,
@@ -64,7 +64,7 @@ def explored(python_path: Path) -> dict[str, object]:
 
 
 def directed(python_path: Path, test: str) -> dict[str, object]:
-    done = run(python_path, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", test)
+    done = run(python_path, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", str(ROOT / test))
     assert done.returncode in (0, 1), done.stdout + done.stderr
     return {"caught": done.returncode == 1, "by": "test", "said": test.rsplit("::", 1)[-1], "tried": 1}
 
