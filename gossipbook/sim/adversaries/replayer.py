@@ -4,7 +4,7 @@ import random
 from typing import Any
 
 from gossipbook.consensus.messages import Bodies
-from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.crdt.op import Op, sign_op
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import Push
 from gossipbook.ids import DIGEST_BYTES
@@ -17,6 +17,7 @@ from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
 
 MEMORY_CAP = 512
+FOREIGN_IDS = 1_000_000
 
 
 class Replayer(Busy):
@@ -28,9 +29,8 @@ class Replayer(Busy):
         super().__init__(stage, host, rng)
         self._heard: list[Any] = []
         real = author_identity("taker 0")
-        author = StubIdentity(real.seed) if isinstance(host.identity, StubIdentity) else real
-        place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS * 2, 9, TimeInForce.GTC)
-        self.foreign = sign_op(author, bytes(DIGEST_BYTES), stage.symbol, 0, GENESIS_PREV, (place,), 0)
+        self._author = StubIdentity(real.seed) if isinstance(host.identity, StubIdentity) else real
+        self._number = 0
 
     def hears(self, sender: LinkId, message: Any) -> bool:
         if len(self._heard) < MEMORY_CAP:
@@ -41,6 +41,15 @@ class Replayer(Busy):
 
     def act(self) -> bytes | None:
         if self._rng.randrange(10) == 0:
-            bodies = encode_message(Bodies(self._stage.symbol, (self.foreign,)))
+            bodies = encode_message(Bodies(self._stage.symbol, (self._foreign(),)))
             return encode_message(Push(self._stage.symbol, bodies))
         return encode_message(self._rng.choice(self._heard)) if self._heard else None
+
+    def _foreign(self) -> Op:
+        """What an author signed for another network, where their next op here would go."""
+        assert self._host.peer is not None
+        self._number += 1
+        state = self._host.peer.pairs[self._stage.symbol].certified.author(self._author.public_key)
+        client_id = FOREIGN_IDS + self._number
+        place = Place(client_id, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 2, 9, TimeInForce.GTC)
+        return sign_op(self._author, bytes(DIGEST_BYTES), self._stage.symbol, state.next_seq, state.head, (place,), 0)
