@@ -8,15 +8,17 @@ import hashlib
 import json
 import math
 import random
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
-from gossipbook.errors import ScenarioError
-from gossipbook.identity import Identity
+from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.errors import DecodeError, ScenarioError
+from gossipbook.identity import SEED_BYTES, Identity
+from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
-from gossipbook.matching.commands import KINDS, Amend, Cancel, CancelAll, Command, Place
+from gossipbook.matching.commands import KINDS, Amend, Cancel, CancelAll, Place
 from gossipbook.sim.orders import Submission, agents_orders
-from gossipbook.sim.scenario import BudgetPart, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart
+from gossipbook.sim.scenario import BudgetPart, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart, typed
 from gossipbook.sim.signatures import StubIdentity
 
 FORMAT = 1
@@ -64,26 +66,27 @@ class Plan:
             ScenarioError: it is not one, or of another format.
         """
         try:
-            document = json.loads(text)
-            if document["format"] != FORMAT:
-                raise ScenarioError(f"this plan has format {document['format']}; this version reads {FORMAT}")
-            raw = document["scenario"]
-            scenario = Scenario(
-                name=raw["name"],
-                network=_part(NetworkPart, raw["network"]),
-                workload=_part(WorkloadPart, raw["workload"]),
-                faults=tuple(_part(FaultPart, fault) for fault in raw["faults"]),
-                expect=_part(ExpectPart, raw["expect"]),
-                budget=_part(BudgetPart, raw["budget"]),
-                why=raw["why"],
-            )
-            orders = tuple(
-                Submission(at_us, author, pair, tuple(_command(c) for c in commands), ttl_ms)
-                for at_us, author, pair, commands, ttl_ms in document["orders"]
-            )
-            return cls(scenario, document["seed"], orders, tuple(_part(FaultPart, f) for f in document["faults"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise ScenarioError(f"not a plan of a simulation: {error!r}") from None
+            return cls._read(json.loads(text))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError, DecodeError) as error:
+            raise ScenarioError(f"not a plan of a simulation: {error!r:.200}") from None
+
+    @classmethod
+    def _read(cls, document: Any) -> "Plan":
+        if document["format"] != FORMAT:
+            raise ScenarioError(f"this plan has format {document['format']!r:.20}; this version reads {FORMAT}")
+        raw = document["scenario"]
+        scenario = Scenario(
+            name=typed(raw["name"], ""),
+            network=_part(NetworkPart, raw["network"]),
+            workload=_part(WorkloadPart, raw["workload"]),
+            faults=tuple(_part(FaultPart, fault) for fault in raw["faults"]),
+            expect=_part(ExpectPart, raw["expect"]),
+            budget=_part(BudgetPart, raw["budget"]),
+            why=typed(raw["why"], ""),
+        )
+        faults = tuple(_part(FaultPart, fault) for fault in document["faults"])
+        replace(scenario, faults=faults)  # They keep to the same rules.
+        return cls(scenario, _whole(document["seed"]), tuple(_submission(raw) for raw in document["orders"]), faults)
 
 
 def make_plan(scenario: Scenario, seed: int) -> Plan:
@@ -115,9 +118,19 @@ def seeded(seed: int, *what: object) -> random.Random:
 
 
 def _part(kind: type[Any], raw: dict[str, Any]) -> Any:
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()})
+    examples = {f.name: "" if f.default is MISSING else f.default for f in fields(kind)}
+    return kind(**{key: typed(value, examples[key]) for key, value in raw.items()})
 
 
-def _command(raw: list[int]) -> Command:
-    made: Command = _COMMANDS[raw[0]](*raw[1:])
-    return made
+def _submission(raw: list[Any]) -> Submission:
+    """An order whose commands can be signed: what no peer could decode is no order."""
+    at_us, author, pair, listed, ttl_ms = raw
+    commands = tuple(_COMMANDS[command[0]](*map(_whole, command[1:])) for command in listed)
+    sign_op(StubIdentity(bytes(SEED_BYTES)), ZERO_DIGEST, "any", 0, GENESIS_PREV, commands)
+    return Submission(_whole(at_us), typed(author, ""), _whole(pair), commands, _whole(ttl_ms))
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise ValueError(f"{value!r:.40} is no whole number from 0 up")
+    return value

@@ -15,6 +15,7 @@ from typing import Any
 
 from gossipbook.errors import ScenarioError
 from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
+from gossipbook.sim.lines import line_of
 
 ADVERSARIES = (
     "equivocating-leader",
@@ -42,7 +43,6 @@ MAX_LEVELS = 50  # a quote is one op, and an op has a cap
 MAX_AGENTS = 10_000
 DAY_MS = 24 * 3_600 * 1_000
 FULL_BLOCK_MS = 200  # the manifest's default for the work of a full block
-STATEMENT_LINES_CAP = 200  # how far a reader of an unknown key looks for the end of its statement
 
 FAULTS: dict[str, tuple[str, ...]] = {
     "partition": ("shape", "who", "leader", "flap_s", "when"),
@@ -278,39 +278,7 @@ class _Reader:
         return self.line("fault", number, key) if section == "fault" else self.line(section, key)
 
     def line(self, *path: str | int) -> int:
-        """Where what a path leads to is written, from 1, however it is: under a header, dotted, or within braces.
-
-        It is the first line that names it and up to which the text says it, an array closed that is still open there.
-        """
-        name = [step for step in path if isinstance(step, str)][-1]
-        spelled = [at for at, line in enumerate(self._lines, 1) if name in line]  # else with an escape in it
-        for at in spelled or range(1, len(self._lines) + 1):
-            for end in range(at, min(len(self._lines), at + STATEMENT_LINES_CAP) + 1):
-                document = _parsed("\n".join(self._lines[:end]))
-                if document is not None:
-                    if _leads(document, path):
-                        return at
-                    break
-        return 1
-
-
-def _parsed(text: str) -> dict[str, Any] | None:
-    """A document that may end within an array; None if it ends within anything else."""
-    for ending in ("", "]"):
-        try:
-            return tomllib.loads(text + ending)
-        except tomllib.TOMLDecodeError:
-            continue
-    return None
-
-
-def _leads(document: Any, path: tuple[str | int, ...]) -> bool:
-    for step in path:
-        try:
-            document = document[step]
-        except (LookupError, TypeError):
-            return False
-    return True
+        return line_of(self._lines, path)
 
 
 def typed(value: object, example: object) -> Any:
