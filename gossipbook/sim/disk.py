@@ -51,10 +51,10 @@ class SimDisk(MemoryJournal):
                 self.torn += 1
 
     def flip_bit(self, rng: random.Random) -> None:
-        """Damage one durable row, if there is any."""
+        """Damage one durable row, if there is any. A row that a later one took the place of is not there any more."""
         if not self._rows:
             return
-        at = rng.randrange(len(self._rows))
+        at = rng.choice(list({_key(row): at for at, row in enumerate(self._rows)}.values()))
         row = self._rows[at]
         raw = bytearray(row.state if isinstance(row, VoteRow) else row.body)
         raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
@@ -74,6 +74,16 @@ class SimDisk(MemoryJournal):
     def _refuse(self) -> None:
         if self.trouble:
             raise JournalFull(f"the disk is in trouble: {self.trouble}")
+
+
+def _key(row: Row) -> tuple[object, ...]:
+    """A journal keeps one row for each key."""
+    match row:
+        case FinalRow():
+            return FinalRow, row.pair, row.height
+        case VoteRow():
+            return VoteRow, row.pair
+    return type(row), row.pair, row.id
 
 
 def frame(rows: list[Row]) -> bytes:
