@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import Plan, make_plan
@@ -27,12 +27,7 @@ class Job:
         if not self.swarm:
             assert self.scenario is not None
             return make_plan(self.scenario, self.seed)
-        drawn = swarm_scenario(self.seed)
-        if self.scenario is not None:
-            drawn = replace(
-                self.scenario, faults=self.scenario.faults + drawn.faults, expect=drawn.expect, why=self.scenario.why
-            )
-        return make_plan(drawn, self.seed)
+        return make_plan(swarm_scenario(self.seed, self.scenario), self.seed)
 
 
 def run_job(job: Job) -> Outcome:

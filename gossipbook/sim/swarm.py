@@ -11,7 +11,7 @@ import random
 from dataclasses import replace
 
 from gossipbook.sim.plan import seeded
-from gossipbook.sim.scenario import ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart
+from gossipbook.sim.scenario import ADVERSARIES, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart
 
 SECONDS = 11.0
 OPS_PER_S = 5.0
@@ -35,8 +35,11 @@ LIARS = (
 )
 
 
-def swarm_scenario(seed: int) -> Scenario:
-    """The scenario of a seed. Its verdict needs only that nothing is wrong: a seed may well trade nothing."""
+def swarm_scenario(seed: int, base: Scenario | None = None) -> Scenario:
+    """The scenario of a seed. Its verdict needs only that nothing is wrong: a seed may well trade nothing.
+
+    With ``base`` only faults are drawn: they come on top of its own, on its network and under its orders.
+    """
     rng = seeded(seed, "swarm")
     network = _network(rng)
     workload = WorkloadPart(
@@ -51,9 +54,13 @@ def swarm_scenario(seed: int) -> Scenario:
     faults: list[FaultPart] = []
     for kind in rng.sample(BENIGN + RARER, rng.randint(*KINDS_AT_ONCE)):
         faults += [_fault(kind, rng) for _ in range(rng.randint(*FAULTS_EACH))]
-    faults = _within_f(faults, network, rng)
+    if base is not None:
+        network = base.network
+    faults = _within_f(faults, network, rng, () if base is None else base.faults)
     faults.sort(key=lambda fault: fault.at_s)
     expect = ExpectPart(fills=0, term_changes=0, heal_s=90.0, observers=network.committee)
+    if base is not None:
+        return replace(base, faults=base.faults + tuple(faults), expect=expect)
     return Scenario(
         name=f"swarm {seed}",
         network=network,
@@ -115,9 +122,16 @@ def _fault(kind: str, rng: random.Random) -> FaultPart:
     return fault
 
 
-def _within_f(faults: list[FaultPart], network: NetworkPart, rng: random.Random) -> list[FaultPart]:
-    """Give the network its liars, or its broken disk, but no more of them than it may bear."""
+def _within_f(
+    faults: list[FaultPart], network: NetworkPart, rng: random.Random, already: tuple[FaultPart, ...]
+) -> list[FaultPart]:
+    """Give the network its liars, or its broken disk, but no more of them than it may bear.
+
+    Beside a liar, or a broken disk, that is there ``already`` there is no room for another.
+    """
     bearable = (network.committee - 1) // 3 if network.fault_model == "byzantine" else 0
+    if any(fault.kind in ADVERSARIES or (fault.kind, fault.trouble) == ("disk", "flips") for fault in already):
+        bearable = 0
     kept: list[FaultPart] = []
     for fault in faults:
         if fault.kind != "disk":
