@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gossipbook.errors import GossipbookError
 from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker
@@ -88,7 +89,7 @@ def run_plan(
         also(exchange)
     try:
         return _phases(exchange, watcher, to_the_end)
-    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (AssertionError, ArithmeticError, LookupError, TypeError, ValueError, GossipbookError) as error:
         # A core that trips over itself has broken its own rules, whichever they are.
         where = error.__traceback__
         while where is not None and where.tb_next is not None:
