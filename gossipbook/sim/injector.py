@@ -244,17 +244,15 @@ class Injector:
 
     def _clock(self, injected: Injected, rng: random.Random) -> Undo:
         injected.hosts = self.stage.chosen(injected.fault.who, rng, "anyone")
-        before = [(host, host.clock.skew_ms, host.clock.rate_ppm) for host in injected.hosts]
-        for host, skew_ms, _ in before:
-            host.clock.change(
-                self.world.now_us, skew_ms=skew_ms + injected.fault.skew_ms, rate_ppm=injected.fault.rate_ppm
-            )
+        self._turn_clocks(injected, 1)
+        return lambda: self._turn_clocks(injected, -1)
 
-        def back() -> None:
-            for host, skew_ms, rate_ppm in before:
-                host.clock.change(self.world.now_us, skew_ms=skew_ms, rate_ppm=rate_ppm)
-
-        return back
+    def _turn_clocks(self, injected: Injected, sign: int) -> None:
+        """By as much as the fault says, or back by as much: several may be on one clock at once."""
+        skew_ms, rate_ppm = sign * injected.fault.skew_ms, sign * injected.fault.rate_ppm
+        for host in injected.hosts:
+            clock = host.clock
+            clock.change(self.world.now_us, skew_ms=clock.skew_ms + skew_ms, rate_ppm=clock.rate_ppm + rate_ppm)
 
     def _final_to_one(self, injected: Injected, rng: random.Random) -> Undo:
         moment = FinalToOne(self.stage, rng.choice([host for host in self.stage.members if not host.faulty]))
