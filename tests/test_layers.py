@@ -35,7 +35,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dht": PEER,
     "storage": SHELLS,
     "audit": SHELLS,
-    "sim": SHELLS | {"storage", "audit"},
+    "sim": SHELLS | {"storage", "audit", "flow"},
     "net": SHELLS | {"storage"},
 }
 ONLY_MODULES = {"flow": {"matching.commands", "errors"}}

@@ -18,6 +18,7 @@ from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import KINDS, Amend, Cancel, CancelAll, Place
 from gossipbook.sim.orders import Submission, agents_orders
+from gossipbook.sim.recorded import recorded_orders
 from gossipbook.sim.scenario import BudgetPart, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart, typed
 from gossipbook.sim.signatures import StubIdentity
 
@@ -91,7 +92,10 @@ class Plan:
 
 def make_plan(scenario: Scenario, seed: int) -> Plan:
     """Draw the orders of a seed; the faults are the scenario's."""
-    orders = agents_orders(scenario.workload, scenario.network.pairs, seed)
+    if scenario.workload.flow == "agents":
+        orders = agents_orders(scenario.workload, scenario.network.pairs, seed)
+    else:
+        orders = recorded_orders(scenario)
     return Plan(scenario, seed, orders, scenario.faults)
 
 

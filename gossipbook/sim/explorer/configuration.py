@@ -44,7 +44,7 @@ class Configuration:
 
     def describe(self) -> str:
         """The bounds in words."""
-        restarts = "any restarts" if self.restarts is None else f"{self.restarts or 'no'} restarts"
+        restarts = "any restarts" if self.restarts is None else _count(self.restarts, "restart")
         timers = "" if self.last_term_ends else ", no timer in the last"
         capped = "" if self.states_cap is None else f", at most {self.states_cap:,} states"
         capped += "" if self.depth_cap is None else f", {self.depth_cap} steps"
@@ -53,7 +53,7 @@ class Configuration:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number or 'no'} {noun}" + ("" if number == 1 else "s")
 
 
 def quick(liar: int) -> tuple[Configuration, ...]:
