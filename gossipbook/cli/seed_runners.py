@@ -71,7 +71,7 @@ def run_on_dask(jobs: Sequence[Job], address: str) -> Results:
         client: Any = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {address}: {error}") from None
-    with client:
+    with client, client.as_current():
         left = iter(jobs)
         first = list(islice(left, DASK_AHEAD))
         names: dict[str, Job] = {}
