@@ -1,0 +1,33 @@
+"""One run in one picture: a recorder that watches an exchange, the market's bill for its faults, and the page.
+
+:class:`Recorder` hooks into a world and writes down bounded notes; :func:`market_cost` compares two recordings of the
+same orders, with faults and without; :func:`render` makes one self-contained HTML file of it all. Everything is pure:
+the same plan gives the same page, byte by byte.
+"""
+
+from gossipbook.sim.plan import Plan
+from gossipbook.sim.report.cost import MarketCost, market_cost
+from gossipbook.sim.report.page import render
+from gossipbook.sim.report.recorder import Recorder
+from gossipbook.sim.report.recording import Recording
+from gossipbook.sim.run import Outcome, Watcher, run_plan
+
+__all__ = ["MarketCost", "Recorder", "Recording", "market_cost", "record", "record_and_render", "render"]
+
+
+def record(plan: Plan, watcher: Watcher | None = None) -> tuple[Outcome, Recording]:
+    """Run a plan and keep what a report needs of it."""
+    recorder = Recorder()
+    outcome = run_plan(plan, watcher, also=recorder.attend)
+    return outcome, recorder.recording()
+
+
+def record_and_render(plan: Plan, watcher: Watcher | None = None, command: str = "") -> tuple[Outcome, str]:
+    """Run a plan, run it again in fair weather, and render what the two show; ``watcher`` hears of the first run.
+
+    ``command`` replays the run, if it is another than the scenario's name and seed say.
+    """
+    outcome, recording = record(plan, watcher)
+    fair_outcome, fair_recording = record(plan.in_fair_weather())
+    cost = market_cost(recording, fair_recording)
+    return outcome, render(outcome, recording, fair_outcome, fair_recording, cost, plan, command)

@@ -1,0 +1,264 @@
+"""Watches one exchange and writes down what a report needs.
+
+Attach it before the exchange opens: ``run_plan(plan, also=recorder.attend)``. It only looks: a run with a recorder
+delivers the same messages at the same times as one without.
+"""
+
+from typing import TYPE_CHECKING
+
+from gossipbook.consensus.records import Finalized, TermChanged
+from gossipbook.effects import LinkId
+from gossipbook.ids import PeerId
+from gossipbook.sim.host import Host, Observer
+from gossipbook.sim.report.closing import close
+from gossipbook.sim.report.contents import Contents, Reader, VoteKey
+from gossipbook.sim.report.market import MarketLog
+from gossipbook.sim.report.messages import FIRST_FILL, TERM_CHANGE, VIOLATION, MessageFlow
+from gossipbook.sim.report.recording import (
+    CUT_OFF,
+    DOWN,
+    PARTLY_CUT,
+    PAUSED,
+    UP,
+    Look,
+    Recording,
+    Traffic,
+    VoteNote,
+)
+from gossipbook.sim.report.sampling import Spreads, Steps
+
+if TYPE_CHECKING:
+    from gossipbook.sim.exchange import Exchange
+
+PERIOD_US = 250_000
+LOOKS_CAP = 2_400
+"""Ten minutes of looks; a longer run is looked at half as often each time that they are full."""
+
+PEERS_SHOWN = 48
+VOTES_CAP = 50_000
+
+
+class Recorder(Observer):
+    """One run's notes. :meth:`recording` hands them over when the run is over."""
+
+    exchange: "Exchange"
+
+    def __init__(self) -> None:
+        self.traffic: dict[str, Traffic] = {}
+        self.ops = Spreads()
+        self.blocks = Spreads()
+        self.flow = MessageFlow()
+        self.votes: dict[tuple[str, int], dict[VoteKey, VoteNote]] = {}
+        self.looks: list[Look] = []
+        self.period_us = PERIOD_US
+        self.states: dict[int, Steps[str]] = {}
+        self.terms: dict[int, Steps[int]] = {}
+        self.heights: dict[int, Steps[int]] = {}
+        self.left_out: dict[str, int] = {}
+        self._reader = Reader()
+        self._votes = 0
+        self._shown: list[Host] = []
+        self._seats: dict[bytes, int] = {}
+
+    def attend(self, exchange: "Exchange") -> None:
+        """Look at an exchange from before it opens."""
+        self.exchange = exchange
+        stage = exchange.stage
+        self._seats = {host.peer_id: seat for seat, host in enumerate(stage.members)}
+        others = [host for host in stage.hosts if host.peer_id not in self._seats]
+        self._shown = [*stage.members, *others][:PEERS_SHOWN]
+        self.market = MarketLog({host.identity.public_key: host.name for host in stage.hosts})
+        for host in self._shown:
+            self.states[host.index] = Steps()
+        for host in stage.hosts:
+            self.heights[host.index] = Steps()
+        self.terms = {seat: Steps() for seat in self._seats.values()}
+        exchange.world.watch(self)
+        exchange.world.call(0, self._look)
+
+    def recording(self) -> Recording:
+        """What was seen, once the run is over."""
+        self._watch_violations()
+        for host in self._shown:
+            self._note_state(host)
+        return close(self, self._shown)
+
+    # -- messages -----------------------------------------------------------------------------------
+
+    def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
+        contents = self._reader.read(raw)
+        traffic = self._traffic(contents.kind)
+        traffic.sent += len(to)
+        traffic.sent_bytes += len(to) * len(raw)
+        for op_id in contents.ops:
+            self.ops.born(op_id, now_us, host.index)
+        if contents.label and host.peer_id in self._seats:
+            self._note_member_message(host, to, contents, raw, now_us)
+
+    def delivered(self, host: Host, sender: PeerId, raw: bytes, now_us: int) -> None:
+        contents = self._reader.read(raw)
+        self._traffic(contents.kind).delivered += 1
+        other = self.exchange.world.hosts.get(sender)
+        if contents.label and host.peer_id in self._seats and other is not None:
+            self.flow.delivered(now_us, other.name, host.name, raw)
+        if host.faulty:
+            return
+        for op_id in contents.ops:
+            self.ops.arrived(op_id, now_us, host.index)
+            if other is not None:
+                self.ops.copied(op_id, host.index)
+        for block_id in contents.blocks:
+            self.blocks.copied(block_id, host.index)
+
+    def _note_member_message(
+        self, host: Host, to: tuple[LinkId, ...], contents: Contents, raw: bytes, now_us: int
+    ) -> None:
+        world, me = self.exchange.world, host.peer_id
+        wired = {
+            world.hosts[link].name: world.linked(me, link) and not world.network.is_cut(me, link)
+            for link in to
+            if link in self._seats
+        }
+        if contents.seat not in (-1, self._seats[host.peer_id]):
+            return  # Relayed for another.
+        self.flow.sent(now_us, host.name, wired, contents, raw)
+        key = contents.vote
+        if key is None:
+            return
+        votes = self.votes.setdefault(key[:2], {})
+        if key in votes:
+            return
+        if self._votes >= VOTES_CAP:
+            self._leave_out("votes")
+            return
+        self._votes += 1
+        votes[key] = VoteNote(key[2], key[3], key[4], key[5], now_us)
+
+    def _traffic(self, kind: str) -> Traffic:
+        found = self.traffic.get(kind)
+        if found is None:
+            found = self.traffic[kind] = Traffic()
+        return found
+
+    # -- peers --------------------------------------------------------------------------------------
+
+    def emitted(self, host: Host, event: object, now_us: int) -> None:
+        if host.faulty:
+            return
+        if isinstance(event, Finalized):
+            self.blocks.born(event.block.id, now_us, host.index)
+            self.blocks.arrived(event.block.id, now_us, host.index)
+            self._note_height(host, now_us)
+            if self.market.take(host, event, now_us):
+                self._mark(event, now_us)
+        elif isinstance(event, TermChanged) and event.pair == self.exchange.stage.symbol:
+            self._note_term(host, event.term, now_us)
+
+    def started(self, host: Host, now_us: int) -> None:
+        assert host.peer is not None
+        self._note_state(host)
+        self._note_term(host, host.peer.pairs[self.exchange.stage.symbol].replica.ballot.term, now_us)
+        self._note_height(host, now_us)
+
+    def crashed(self, host: Host, now_us: int) -> None:
+        self._note_state(host)
+        self._note_term(host, -1, now_us)
+
+    def _mark(self, final: Finalized, now_us: int) -> None:
+        """Whether this block is one that the message diagram might be about."""
+        where = f"block {final.block.height} of {final.pair}"
+        if final.pair == self.exchange.stage.symbol and final.fc.term > 0:
+            self.flow.mark(TERM_CHANGE, now_us, f"the first block of a later term is final: {where}", final.pair)
+        if self.market.fills:
+            self.flow.mark(FIRST_FILL, now_us, f"the first fill is final: {where}", final.pair)
+
+    def _note_term(self, host: Host, term: int, now_us: int) -> None:
+        seat = self._seats.get(host.peer_id)
+        if seat is not None and host.address == host.peer_id:
+            self.terms[seat].note(now_us, term)
+
+    def _note_height(self, host: Host, now_us: int) -> None:
+        if host.peer is not None and host.address == host.peer_id:
+            total = sum(pair.replica.fin for pair in host.peer.pairs.values())
+            self.heights[host.index].note(now_us, total)
+
+    def _note_state(self, host: Host) -> None:
+        steps = self.states.get(host.index)
+        if steps is not None and host.address == host.peer_id:
+            steps.note(self.exchange.world.now_us, self._state(host))
+
+    def _state(self, host: Host) -> str:
+        """Up, or why it cannot take part."""
+        if host.peer is None:
+            return DOWN
+        if host.backlog is not None:
+            return PAUSED
+        network, stage = self.exchange.network, self.exchange.stage
+        me = host.peer_id
+        votes = sum(m is host or (m.up and not network.severed(me, m.peer_id)) for m in stage.members)
+        if votes < stage.quorum and any(network.severed(me, m.peer_id) for m in stage.members if m is not host):
+            return CUT_OFF
+        partly = any(network.severed(me, other.peer_id) for other in stage.hosts if other is not host)
+        return PARTLY_CUT if partly else UP
+
+    # -- looks --------------------------------------------------------------------------------------
+
+    def _look(self) -> None:
+        """The network as it is now, and again after a while."""
+        if len(self.looks) >= LOOKS_CAP:
+            self.looks = self.looks[::2]
+            self.period_us *= 2
+        for host in self._shown:
+            self._note_state(host)
+        self.looks.append(self._observe())
+        self._watch_violations()
+        self.exchange.world.call(self.period_us, self._look)
+
+    def _observe(self) -> Look:
+        exchange = self.exchange
+        honest = exchange.honest()
+        states = {
+            (symbol, pair.replica.fin, pair.ops.digest(), pair.replica.tip)
+            for host in honest
+            if host.peer is not None
+            for symbol, pair in host.peer.pairs.items()
+        }
+        pools = [(h.index, [pair.ops for pair in h.peer.pairs.values()]) for h in honest if h.peer is not None]
+        waiting = self._waiting()
+        shown = [host.peer for host in self._shown]
+        stage = exchange.stage
+        return Look(
+            at_us=exchange.world.now_us,
+            states=max(0, len(states) - len(exchange.manifest.symbols())),
+            pending=max((len(pool) for _, of_peer in pools for pool in of_peer), default=0),
+            term=stage.term(),
+            all_up=all(host.up for host in honest),
+            heights=tuple(-1 if p is None else sum(pair.replica.fin for pair in p.pairs.values()) for p in shown),
+            pendings=tuple(-1 if p is None else sum(len(pair.ops) for pair in p.pairs.values()) for p in shown),
+            waiting=tuple(waiting.get(host.address, 0) for host in self._shown),
+            pool_bytes=tuple(-1 if p is None else sum(pair.ops.bytes for pair in p.pairs.values()) for p in shown),
+            books=tuple(self.market.top(symbol) for symbol in exchange.manifest.symbols()),
+        )
+
+    def _waiting(self) -> dict[bytes, int]:
+        """Messages on their way to each host that runs, and those that a paused one has not looked at."""
+        found: dict[bytes, int] = {}
+        for _, _, host, life, event, _ in self.exchange.world._queue:
+            if host is not None and host.life == life and isinstance(event, bytes):
+                found[host.address] = found.get(host.address, 0) + 1
+        for host in self._shown:
+            if host.backlog:
+                waits = sum(isinstance(event, bytes) for event, _ in host.backlog)
+                found[host.address] = found.get(host.address, 0) + waits
+        return found
+
+    def _watch_violations(self) -> None:
+        if self.flow.marked(VIOLATION):
+            return
+        found = [violation for checker in self.exchange.checkers for violation in checker.violations]
+        if found:
+            first = min(found, key=lambda violation: violation.at_us)
+            self.flow.mark(VIOLATION, first.at_us, f"{first.invariant} is violated: {first.text}", first.pair)
+
+    def _leave_out(self, what: str) -> None:
+        self.left_out[what] = self.left_out.get(what, 0) + 1
