@@ -5,6 +5,8 @@ from gossipbook.effects import Now
 START_WALL_MS = 1_700_000_000_000
 US_PER_MS = 1_000
 MILLION = 1_000_000
+SLOWEST_PPM = -900_000
+"""Slower than a tenth no clock runs, however many faults slow it at once."""
 
 
 class HostClock:
@@ -37,7 +39,7 @@ class HostClock:
         if not self.rate_ppm:
             wall_ms = START_WALL_MS + now_us // US_PER_MS + self.skew_ms
             return Now(wall_ms, self._timer_base_ms + (now_us - self._began_us) // US_PER_MS)
-        run_us = (now_us - self._began_us) * (MILLION + self.rate_ppm) // MILLION
+        run_us = (now_us - self._began_us) * self._rate() // MILLION
         drift_ms = (run_us - (now_us - self._began_us)) // US_PER_MS
         wall_ms = START_WALL_MS + now_us // US_PER_MS + self.skew_ms + drift_ms
         return Now(wall_ms, self._timer_base_ms + run_us // US_PER_MS)
@@ -46,4 +48,7 @@ class HostClock:
         """How long, in the world's time, this host takes to count so many milliseconds."""
         if not self.rate_ppm:
             return ms * US_PER_MS
-        return ms * US_PER_MS * MILLION // (MILLION + self.rate_ppm)
+        return ms * US_PER_MS * MILLION // self._rate()
+
+    def _rate(self) -> int:
+        return MILLION + max(self.rate_ppm, SLOWEST_PPM)
