@@ -145,7 +145,8 @@ def availability_chart(recording: Recording) -> str:
 
     chart = in_both_widths(recording, (rows * (ROW_PX + ROW_GAP_PX),), "availability of each peer", fill)
     words = {PARTLY_CUT: "some wires cut", CUT_OFF: "cut off from a quorum"}
-    return chart + legend([(words.get(state, state), fill_) for state, fill_ in STATE_FILLS.items()])
+    lies = "" if all(note.honest for note in recording.peers) else '<p class="note">⚑ lies, or is made to.</p>'
+    return chart + legend([(words.get(state, state), fill_) for state, fill_ in STATE_FILLS.items()]) + lies
 
 
 def _row_name(note: PeerNote, narrow: bool) -> str:

@@ -128,30 +128,27 @@ def _network_words(plan: Plan) -> str:
 
 def _tiles(outcome: Outcome, recording: Recording, cost: MarketCost) -> str:
     waits = sorted(op.certified_us - op.signed_us for op in recording.ops if op.certified_us >= 0)
-    certified = f"{len(waits):,} of {len(recording.ops):,}"
     p50, p99 = (in_time(percentile(waits, share), 2) for share in (0.5, 0.99))
+    late = (
+        f"ops late for the faults, by up to {seconds(cost.extra_max_s)}" if cost.late_ops else "ops late for the faults"
+    )
+    blocks = sum(outcome.heights.values())
     tiles = [
-        (certified, "ops certified, as their traders heard"),
-        (
-            f"{p50} / {p99}" if waits else "–",
-            "to certification, p50 / p99",
-        ),
+        (f"{len(waits):,} of {len(recording.ops):,}", "ops certified, as their traders heard"),
+        (p50 if waits else "–", f"to certification, median; p99 {p99}" if waits else "no op was certified"),
         (f"{outcome.fills:,}", f"trades; {cost.fair_fills:,} in fair weather"),
         (f"{cost.lost_fills:,} / {cost.new_fills + cost.changed_fills:,}", "trades lost / new or different"),
-        (
-            f"{cost.late_ops:,}",
-            "ops late for the faults" + (f", by up to {seconds(cost.extra_max_s)}" if cost.late_ops else ""),
-        ),
-        (f"{outcome.term_changes:,}", "term changes"),
-        (f"{sum(outcome.heights.values()):,}", "blocks final"),
+        (f"{cost.late_ops:,}", late),
+        (f"{blocks:,}", f"blocks final; term changes: {outcome.term_changes:,}"),
         (seconds(cost.idle_s), f"longest wait for a block; {seconds(cost.fair_idle_s)} in fair weather"),
         (
             seconds(cost.backlog_s) if recording.faults else "–",
-            "from the last fault's end to backlog certified everywhere",
+            "from the last fault's end until its backlog is certified",
         ),
         (f"{mean_copies(recording.op_spreads):.2f}", "copies of an op handed to a peer, mean"),
         (f"{outcome.deliveries:,}", "messages delivered"),
-        (f"{sum(outcome.checks.values()):,}", f"comparisons; {len(outcome.violations):,} violations"),
+        (f"{sum(outcome.checks.values()):,}", "comparisons by the checkers"),
+        (f"{len(outcome.violations):,}", "violations"),
     ]
     made = "".join(
         f'<div class="tile"><b>{escape(value)}</b><span>{escape(what)}</span></div>' for value, what in tiles

@@ -11,7 +11,7 @@ WIDTH_PX, HEIGHT_PX = 330, 220
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 54, 66, 22, 34
 SHARES = (("p50", 0.5, 0), ("p99", 0.99, 4), ("max", 1.0, 1))
 FEWEST_US = 100
-COPIES_SHOWN = 12
+COPIES_SHOWN = 10
 
 Curve = list[tuple[int, int]]  # (peers reached, microseconds)
 

@@ -101,7 +101,8 @@ class Frame:
         if self.faults and self.era.opened_us < healed <= self.era.end_us:
             x = self.x(healed)
             self.canvas.line((x, 0), (x, bottom), "heal")
-            self.canvas.text((x + 3, 9.5), "heal", "heal-label")
+            room = self.width - x > 30
+            self.canvas.text((x + (3 if room else -3), 9.5), "heal", "heal-label", "start" if room else "end")
 
     def panel(self, title: str, unit: str = "") -> tuple[float, float]:
         """The next panel's top and bottom, with its title above it."""
