@@ -1,8 +1,8 @@
 """A simulated disk with a journal on it: it loses what was not synced, tears, flips, fails and fills up.
 
 The journal is a log of transactions, each a frame of length, CRC-32 and rows, as a write-ahead log is. What was synced
-is safe. Of what was written and not synced a crash keeps a prefix of bytes, often none: frames that are whole count,
-a torn one is found by its checksum and dropped. A flipped bit in what was synced is found when the journal is read
+is safe. Of what was written and not synced a crash keeps a prefix of bytes, often none and often all: frames that are
+whole count, a torn one is found by its checksum and dropped. A flipped bit in what was synced is found when the journal is read
 back, because every row carries a checksum; then the journal is refused, as the SQLite one is.
 """
 
@@ -38,12 +38,13 @@ class SimDisk(MemoryJournal):
         super().sync()
 
     def crash(self, rng: random.Random | None = None) -> None:
-        """Lose what was not synced: all of it, or with ``rng`` all but a prefix of its bytes."""
+        """Lose what was not synced: all of it, or with ``rng`` none of it, all, or all but a prefix of its bytes."""
         written, self._written = self._written, []
         if rng is None or not written:
             return
         log = b"".join(frame(rows) for rows in written)
-        for rows, whole in _frames(log[: rng.randrange(len(log) + 1)]):
+        kept = (0, len(log), rng.randrange(len(log) + 1))[rng.randrange(3)]
+        for rows, whole in _frames(log[:kept]):
             if whole:
                 self.survived += 1
                 self._keep(rows)

@@ -1,6 +1,7 @@
 """A disk that loses, tears, flips and refuses; and a journal on it that never gives back what was not written."""
 
 import random
+from collections import Counter
 from dataclasses import fields, replace
 
 import pytest
@@ -20,8 +21,8 @@ class At(random.Random):
         super().__init__(0)
         self.at = at
 
-    def randrange(self, *_: object) -> int:  # type: ignore[override]
-        return self.at
+    def randrange(self, stop: int, *_: object) -> int:  # type: ignore[override]
+        return 2 if stop == 3 else self.at  # of none, all and a part: a part
 
 
 class Ledger(Observer):
@@ -102,15 +103,15 @@ def test_a_power_cut_spares_what_was_synced(ledger: Ledger) -> None:
 
 def test_all_that_can_come_of_a_power_cut_comes_of_some(ledger: Ledger) -> None:
     """A transaction that was not synced is gone, torn, or there all the same."""
-    seen = set()
+    seen: Counter[tuple[int, int]] = Counter()
     for seed in range(200):
         disk = SimDisk()
         for records in ledger.written[:2]:
             disk.append(records)
         disk.crash(random.Random(seed))
-        seen.add((disk.survived, disk.torn))
-    assert {(0, 1), (1, 1)} <= seen
-    assert seen <= {(0, 0), (0, 1), (1, 0), (1, 1), (2, 0)}
+        seen[disk.survived, disk.torn] += 1
+    assert set(seen) == {(0, 0), (0, 1), (1, 1), (2, 0)}
+    assert min(seen.values()) > 10
 
 
 def test_what_survives_can_be_loaded_and_served(ledger: Ledger) -> None:
