@@ -89,3 +89,19 @@ class Tape(Observer):
     def finals(self, host: Host | None = None) -> list[tuple[int, Host, Finalized]]:
         """When and where blocks became final."""
         return [(at, who, e) for at, who, e in self.told if isinstance(e, Finalized) and host in (None, who)]
+
+
+def watched(text: str, seed: int = 0) -> "tuple[Outcome, Exchange, Tape]":
+    """A whole run, and the exchange as it was at its end."""
+    tape, held = Tape(), []
+
+    def watch(exchange: Exchange) -> None:
+        exchange.world.watch(tape)
+        held.append(exchange)
+
+    return run_plan(plan(text, seed), also=watch), held[0], tape
+
+
+def run_to(exchange: Exchange, second: float) -> None:
+    """Let time pass until so many seconds after the first order."""
+    exchange.world.run(round(exchange.opened_us / 1_000 + second * 1_000) - exchange.world.now_us // 1_000)
