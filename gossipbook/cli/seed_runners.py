@@ -3,6 +3,7 @@
 All three yield (job, outcome) in any order and may be stopped at any time.
 """
 
+import importlib
 import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -62,13 +63,13 @@ def run_on_dask(jobs: Sequence[Job], address: str) -> Results:
         ConfigError: no Dask here, or no cluster there.
     """
     try:
-        import distributed
+        distributed: Any = importlib.import_module("distributed")
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"--scheduler needs Dask; install it with: pip install 'gossipbook[dask]' ({error})"
         ) from None
     try:
-        client: Any = distributed.Client(address, timeout="10s", set_as_default=False)
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no Dask scheduler answers at {address}: {error}") from None
     with client, client.as_current():

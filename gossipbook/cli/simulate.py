@@ -12,11 +12,12 @@ from rich.console import Console
 
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.cli.seed_runners import run_here, run_in_pool, run_on_dask
-from gossipbook.cli.simulate_failure import explain_failure
+from gossipbook.cli.simulate_failure import explain_failure, replay_command
 from gossipbook.cli.simulate_real import simulate_real
 from gossipbook.cli.simulate_view import SimulateView
 from gossipbook.errors import ScenarioError
 from gossipbook.sim.plan import Plan
+from gossipbook.sim.report import record_and_render
 from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, run_plan
 from gossipbook.sim.scenario import Scenario, parse_scenario
 from gossipbook.sim.seeds import Job, Tally
@@ -171,9 +172,7 @@ def _report(jobs: Sequence[Job], file: Path, as_json: bool) -> None:
         fail("--report is about one seed of one scenario: name a file and --seed", 2)
     began = time.monotonic()
     with SimulateView(1) as view:
-        from gossipbook.sim.report import record_and_render
-
-        outcome, page = record_and_render(jobs[0].plan(), view.look if view.shown else None)
+        outcome, page = record_and_render(jobs[0].plan(), view.look if view.shown else None, replay_command(jobs[0]))
         view.done(jobs[0], outcome)
     file.write_text(page, encoding="utf-8")
     _conclude_one(jobs[0], outcome, began, as_json, f"report: {file}")
@@ -185,9 +184,7 @@ def _replay(file: Path, options: dict[str, Any], as_json: bool) -> None:
     job = Job(plan.scenario, plan.seed)
     began = time.monotonic()
     if options["report"] is not None:
-        from gossipbook.sim.report import record_and_render
-
-        outcome, page = record_and_render(plan, None)
+        outcome, page = record_and_render(plan, None, f"gossipbook simulate --replay {file}")
         options["report"].write_text(page, encoding="utf-8")
     else:
         with SimulateView(1) as view:

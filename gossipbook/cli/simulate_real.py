@@ -42,7 +42,7 @@ def simulate_real(scenarios: list[Scenario], seeds: list[int], as_json: bool) ->
     if as_json:
         print_json(_row(results, verdict, checks))
     else:
-        print_table("checks made", ["invariant", "comparisons"], [(name, n) for name, n in checks.items()])
+        print_table("checks made", ["invariant", "comparisons"], list(checks.items()))
         console.print(f"verdict: {verdict}", style="bold green" if verdict == "valid" else "bold red")
     sys.exit(EXIT_CODES[verdict])
 

@@ -12,8 +12,8 @@ Rules, as the methods of :class:`~gossipbook.consensus.replica.Replica` apply th
    block; else a fresh one, if there are eligible ops.
 2. *PREPARE* a block that sits on my tip, whose ops I hold and that are eligible in order, in canonical order,
    within limits, executes to the events digest it states, is timely by my clock if it was created in this term,
-   leaves out no op that is long due, and obeys the TC. Whatever else is wrong with it, I give up the term at
-   once.
+   leaves out no op that is long due. It obeys the TC that its leader shows, which need not be the one that brought
+   me into the term; one that does not is not looked at. Whatever else is wrong with it, I give up the term at once.
 3. *Lock* on an NC of a later term than my lock's.
 4. *COMMIT* only on a lock of this very term, with the block held and executed.
 5. *Finalize* on an FC of any term, in height order. An FC that contradicts my execution makes the pair

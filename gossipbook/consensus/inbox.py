@@ -7,7 +7,7 @@ is counted under its reason in ``replica.faults`` and changes nothing else.
 from typing import TYPE_CHECKING
 
 from gossipbook.consensus.block import decode_block
-from gossipbook.consensus.certificate import proves_fin, proves_lock
+from gossipbook.consensus.certificate import TermChange, proves_fin, proves_lock
 from gossipbook.consensus.committee import COMMIT
 from gossipbook.consensus.messages import (
     AskVotes,
@@ -94,8 +94,9 @@ class Inbox:
             return
         if m.fc is not None and not replica.known.learn(m.fc, sender, replica.ballot.term):
             self._blame("invalid certificate")
-        if m.tc is not None and not replica.known.learn(m.tc, sender, replica.ballot.term):
+        if m.tc is not None and not self._learn_binding(sender, m.tc):
             self._blame("invalid certificate")
+            return
         if m.height <= replica.fin:
             self._help(sender, m.height - 1, m.term, now)
             return
@@ -108,7 +109,19 @@ class Inbox:
         elif m.term == term:
             self._expect(sender, m, now)
             if m.height <= replica.fin + 2:
-                replica.proposing.offer(block, m.term)
+                replica.proposing.offer(block, m.term, m.tc)
+
+    def _learn_binding(self, sender: PeerId, tc: TermChange) -> bool:
+        """Take the TC that a leader shows; False if it is not valid.
+
+        It need not be the one by which this member entered the term: each valid one is as good.
+        """
+        replica = self._replica
+        if tc == replica.ballot.state.high_tc:
+            return True
+        if replica.known.news(tc, replica.ballot.term):
+            return replica.known.learn(tc, sender, replica.ballot.term)
+        return tc.valid(replica.committee, replica.verifier)
 
     def _expect(self, sender: PeerId, m: Propose, now: Now) -> None:
         """A proposal above the next height shows that its sender has finalized more."""

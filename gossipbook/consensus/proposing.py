@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.canonical import canonical_order
+from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.records import BlockRecord
 from gossipbook.consensus.selection import select, unjustly_omitted
@@ -26,9 +27,16 @@ class Proposing:
         self._waking: BlockId = b""  # the block whose time a timer waits for
         self._of_next_term: tuple[int, Block] | None = None  # one that came with the TC of its term
 
-    def offer(self, block: Block, term: int) -> None:
-        """A leader's genuine proposal; of this term, or of the one that is about to be entered."""
-        if term == self._replica.ballot.term:
+    def offer(self, block: Block, term: int, tc: TermChange | None) -> None:
+        """A leader's genuine proposal with the valid TC that it shows; of this term, or of the one about to be entered.
+
+        It is judged by that TC, not by the one that this member entered the term by: members may know different
+        ones, and whichever of them a leader obeys, it proposes nothing that contradicts a final block.
+        """
+        fault = unbound(block, term, tc)
+        if fault is not None:
+            self._replica.rejected[f"proposal: {fault}"] += 1
+        elif term == self._replica.ballot.term:
             if block.height not in self.proposals:
                 self._replica.hold(block)
                 self.proposals[block.height] = block
@@ -107,9 +115,6 @@ class Proposing:
         if block is None or self.refused or not replica.voting or not replica.ballot.may_prepare(replica.fin + 1):
             return False
         if misfit(block, replica.committee, replica.fin, replica.tip):
-            return False
-        self.refused = unbound(block, replica.ballot.term, replica.ballot.state.high_tc) or ""
-        if self.refused:
             return False
         items, missing = replica.ops.resolve(block.op_ids)
         if missing:

@@ -122,9 +122,4 @@ def decode_message(raw: bytes) -> Any:
     cls, length, layout = known
     if len(values) != length:
         raise DecodeError(f"{cls.__name__}: expected {length - 1} fields, not {len(values) - 1}")
-    at = 0
-    fields = []
-    for read, name in layout:
-        at += 1
-        fields.append(read(values[at], name))
-    return cls(*fields)
+    return cls(*[read(values[at], name) for at, (read, name) in enumerate(layout, 1)])

@@ -1,5 +1,7 @@
 """What the transcripts do not show: bugs that others had, bounds, and where blame may not fall."""
 
+from dataclasses import replace
+
 from gossipbook import cbor
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.messages import (
@@ -338,3 +340,45 @@ def test_two_final_certificates_ahead_of_the_chain_freeze_it() -> None:
         bench.deliver("a", final)
     bench.deliver("a", FinalizedBlock(SYMBOL, 0, bench.blocks["b1"].raw, bench.certificate(COMMIT, "b1", 0), ()))
     assert bench.replica.halted == "frozen"
+
+
+# -- whose TC binds --------------------------------------------------------------------------------------
+
+
+def in_term_1_by_a_locked_tc() -> Bench:
+    """c knows a TC that is locked on b1; the leader of term 1 may know one that is not."""
+    bench = Bench("c")
+    bench.op("o1", "alice", buy(1))
+    bench.op("o2", "bob", sell(1, 101))
+    bench.block("b1", ["o1"])
+    bench.hold("o1", "o2")
+    bench.proof(bench.term_change(0, {"a": {"lock": "0:b1"}, "b": {}, "d": {}}), "a")
+    assert bench.replica.ballot.term == 1
+    bench.block("b3", ["o2"], term=1)
+    return bench
+
+
+def test_a_proposal_is_judged_by_the_tc_that_its_leader_shows() -> None:
+    """Members enter a term by different TCs, each of them good; a follower's own must not veto an honest leader."""
+    bench = in_term_1_by_a_locked_tc()
+    bench.deliver("b", bench.proposal("b3", 1, tc=bench.term_change(0, {"b": {}, "c": {}, "d": {}})))
+    assert [m.vote.block_id for m in bench.sent if isinstance(m, CastVote)] == [bench.blocks["b3"].id]
+
+
+def test_a_proposal_against_the_tc_that_it_shows_is_not_looked_at() -> None:
+    """Nor does it keep a better one of the same leader out."""
+    bench = in_term_1_by_a_locked_tc()
+    locked = bench.term_change(0, {"a": {"lock": "0:b1"}, "b": {}, "c": {}})
+    bench.deliver("b", bench.proposal("b3", 1, tc=locked))
+    assert [m for m in bench.sent if isinstance(m, CastVote)] == []
+    bench.deliver("b", bench.proposal("b1", 1, tc=locked))
+    assert [m.vote.block_id for m in bench.sent if isinstance(m, CastVote)] == [bench.blocks["b1"].id]
+
+
+def test_a_forged_tc_on_a_proposal_is_blamed() -> None:
+    bench = in_term_1_by_a_locked_tc()
+    good = bench.term_change(0, {"b": {}, "c": {}, "d": {}})
+    forged = replace(good, timeouts=(replace(good.timeouts[0], signature=bytes(64)), *good.timeouts[1:]))
+    bench.deliver("b", bench.proposal("b3", 1, tc=forged))
+    assert [m for m in bench.sent if isinstance(m, CastVote)] == []
+    assert bench.replica.faults["invalid certificate"] == 1

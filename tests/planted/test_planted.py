@@ -56,11 +56,16 @@ def hunted(python_path: Path) -> dict[str, object]:
 
 
 def explored(python_path: Path) -> dict[str, object]:
-    done = run(python_path, "-m", "gossipbook", "explore", "--json")
-    row = json.loads(done.stdout.splitlines()[-1])
-    assert done.returncode == (1 if row["verdict"] == "invalid" else 0), done.stderr
-    said = row.get("law") or row.get("violation") or ""
-    return {"caught": row["verdict"] == "invalid", "by": "agreement", "said": said, "tried": row["states"]}
+    """Each leader of an explored term lies in turn."""
+    states = 0
+    for liar in ("0", "1"):
+        done = run(python_path, "-m", "gossipbook", "explore", "--liar", liar, "--json")
+        row = json.loads(done.stdout.splitlines()[-1])
+        assert done.returncode == (1 if row["verdict"] == "invalid" else 0), done.stderr
+        states += row["states"]
+        if row["verdict"] == "invalid":
+            return {"caught": True, "by": "the laws", "said": done.stderr.splitlines()[-1], "tried": states}
+    return {"caught": False, "tried": states}
 
 
 def directed(python_path: Path, test: str) -> dict[str, object]:

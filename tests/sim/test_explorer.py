@@ -35,8 +35,8 @@ def explored(configuration: Configuration) -> Outcome:
 # Global states up to renaming, for each of the spaces that CI exhausts. They change when what a member remembers
 # does: look whether that was meant before pinning them anew.
 EXHAUSTED = {
-    0: (48_134, 280_888),
-    1: (22_324, 268_469),
+    0: (48_134, 347_843),
+    1: (22_324, 478_907),
 }
 
 
@@ -57,14 +57,14 @@ def test_restarts_in_both_terms_break_no_law() -> None:
     assert outcome.finding is None
     assert not outcome.exhausted
     assert outcome.verdict == "unknown"
-    assert outcome.figures.states == 44_744
+    assert outcome.figures.states == 41_777
     assert all(outcome.figures.actions.values())
 
 
 def test_two_heights_break_no_law() -> None:
     outcome = explored(Configuration(heights=2, depth_cap=7))
     assert outcome.finding is None
-    assert outcome.figures.states == 14_446
+    assert outcome.figures.states == 13_620
 
 
 # -- symmetry and order ---------------------------------------------------------------------------------
@@ -115,11 +115,12 @@ def test_counts_are_the_same_in_every_process() -> None:
 # -- mutants ----------------------------------------------------------------------------------------------
 
 # The law that each breaks first, and in how many steps at least.
+LIARS = {"followers skip the TC check": 1}  # the leader of term 0 has no TC to disobey
 FOUND = {
     "COMMIT after TIMEOUT": ("a COMMIT in term 0 after a TIMEOUT of term 0", 4),
     "timed_out lost on restart": ("a PREPARE in term 0 after a TIMEOUT of term 0", 3),
     "lock left out of TIMEOUT": ("shows fin 0 and no lock after a COMMIT", 4),
-    "followers skip the TC check": ("a PREPARE of t1:o1+o2 where the TC binds to t0:o1", 7),
+    "followers skip the TC check": ("a PREPARE of t1:o1 where the TC binds to t0:o1+o2", 7),
     "COMMIT on an old-term lock": ("in term 1 without 3 PREPAREs of that term", 5),
     "fin left out of TIMEOUT": ("shows fin 0 and no lock after a COMMIT", 6),
     "lock lost on restart": ("shows fin 0 and no lock after a COMMIT", 5),
@@ -136,9 +137,10 @@ def test_every_mutant_is_looked_for() -> None:
 @pytest.mark.parametrize("name", FOUND)
 def test_the_mutant_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTANTS[name][0](monkeypatch)
-    outcome = explored(Configuration(states_cap=100_000))
+    liar = LIARS.get(name, 0)
+    outcome = explored(Configuration(liar, states_cap=100_000))
     assert outcome.finding is not None
-    print("\n".join(trace(outcome.finding, 0)))
+    print("\n".join(trace(outcome.finding, liar)))
     law, steps = FOUND[name]
     assert law in outcome.finding.breach
     assert len(outcome.finding.path) == steps

@@ -23,9 +23,9 @@ those.
 
 **Laws** (:mod:`laws`), read off what members send, none of them taken from the core: no two blocks final at one
 height, told or certifiable; one PREPARE and one COMMIT to a (term, height); none in a term that was given up; a
-COMMIT only where q PREPAREs of its term exist; a PREPARE only as its term's TC allows; one TIMEOUT to a term, which
-shows the block, or a lock at least as late, of every COMMIT before it; no record after an output of the same turn;
-no assertion of the core fails, and no pair stops.
+COMMIT only where q PREPAREs of its term exist; a PREPARE only as the TC allows that was shown with the proposal; one
+TIMEOUT to a term, which shows the block, or a lock at least as late, of every COMMIT before it; no record after an
+output of the same turn; no assertion of the core fails, and no pair stops.
 
 **Why it is fast.** What a member does next is a function of its local state and the action. Local states are
 compared by value (:mod:`fingerprint` says what is left out of the value, and why), and each (local state, action)

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.sim.explorer.configuration import FAULTY, SEATS
-from gossipbook.sim.explorer.vocabulary import NONE, Binding, Cast, Claim, Fact, Final, GaveUp
+from gossipbook.sim.explorer.vocabulary import NONE, Cast, Claim, Fact, Final, GaveUp, Offer
 
 QUORUM = (SEATS + FAULTY) // 2 + 1
 
 
-def breach(sent: Iterable[Fact], fact: Fact, binding: Binding | None) -> str | None:
-    """What is wrong with a member's next fact after all that it sent before; ``binding`` is its highest TC."""
+def breach(sent: Iterable[Fact], fact: Fact, offers: Sequence[Offer]) -> str | None:
+    """What is wrong with a member's next fact after all that it sent before, and all that it was offered."""
     match fact:
         case Cast():
-            return _vote_breach(sent, fact) or _binding_breach(fact, binding)
+            return _vote_breach(sent, fact) or _binding_breach(fact, offers)
         case GaveUp():
             return _timeout_breach(sent, fact)
         case _:
@@ -30,18 +30,27 @@ def _vote_breach(sent: Iterable[Fact], vote: Cast) -> str | None:
     return None
 
 
-def _binding_breach(vote: Cast, binding: Binding | None) -> str | None:
-    """A PREPARE obeys the TC that ended the term before."""
+def _binding_breach(vote: Cast, offers: Sequence[Offer]) -> str | None:
+    """A PREPARE in a later term is of a block that was offered with a TC of the term before that leaves room for it."""
     if vote.kind != PREPARE or vote.term == 0:
         return None
-    if binding is None or binding.term != vote.term - 1:
+    shown = [o.binding for o in offers if (o.term, o.height, o.block) == (vote.term, vote.height, vote.block)]
+    highest = [b.highest for b in shown if b is not None and b.term == vote.term - 1]
+    if not highest:
         return f"a PREPARE in term {vote.term} without a TC of the term before"
-    highest = binding.highest
-    if vote.height <= highest.fin:
+    if any(_allows(claim, vote) for claim in highest):
+        return None
+    claim = highest[0]
+    if vote.height <= claim.fin:
         return f"a PREPARE at height {vote.height}, which the TC shows to be final"
-    if vote.height == highest.fin + 1 and highest.lock_term != NONE and vote.block != highest.lock:
-        return f"a PREPARE of {vote.block} where the TC binds to {highest.lock}, locked in term {highest.lock_term}"
-    return None
+    return f"a PREPARE of {vote.block} where the TC binds to {claim.lock}, locked in term {claim.lock_term}"
+
+
+def _allows(highest: Claim, vote: Cast) -> bool:
+    """Whether a TC with these highest claims leaves room for a block at a height."""
+    if vote.height <= highest.fin:
+        return False
+    return vote.height > highest.fin + 1 or highest.lock_term == NONE or vote.block == highest.lock
 
 
 def _timeout_breach(sent: Iterable[Fact], timeout: GaveUp) -> str | None:

@@ -1,7 +1,7 @@
 """One honest member: the real replica, its journal and its round timer."""
 
 from gossipbook.consensus.block import Block, decode_block
-from gossipbook.consensus.certificate import TermChange, Timeout
+from gossipbook.consensus.certificate import Timeout
 from gossipbook.consensus.events import Event, Message, PoolGrew, RoundTimer, Started
 from gossipbook.consensus.messages import CastVote, GiveUp, Propose
 from gossipbook.consensus.records import (
@@ -23,11 +23,11 @@ from gossipbook.sim.explorer.stage import NOW, SYMBOL, Stage
 from gossipbook.sim.explorer.vocabulary import (
     NONE,
     Action,
-    Binding,
     Cast,
     Claim,
     Crash,
     Crashed,
+    DeliverProposal,
     Fact,
     Final,
     GaveUp,
@@ -54,6 +54,7 @@ class Member:
         self._timer: RoundTimer | None = None
         self._crashes = 0
         self.said: list[Fact] = []
+        self.offers: list[Offer] = []  # that it was given or made, in this history
         self._load()
         self._turn(PoolGrew())
 
@@ -78,13 +79,9 @@ class Member:
                     self._timer = None
                     self._turn(timer)
             case _:
+                if isinstance(action, DeliverProposal):
+                    self.offers.append(action.offer)
                 self._turn(Message(*self._stage.message(action)))
-
-    @property
-    def binding(self) -> Binding | None:
-        """The TC that this member's term rests on."""
-        tc: TermChange | None = self.replica.ballot.state.high_tc
-        return None if tc is None else self._stage.binding(tc)
 
     def value(self) -> object:
         """All that decides what this member does from now on."""
@@ -166,7 +163,9 @@ class Member:
             case Send(_, GiveUp() as message, _) if message.timeout.seat == self._seat:
                 self.said.append(GaveUp(message.timeout.term, self._claim(message.timeout, message)))
             case Send(_, Propose() as message, _):
-                self._say(self._stage.offer(message, decode_block(message.block)))
+                offer = self._stage.offer(message, decode_block(message.block))
+                self.offers.append(offer)
+                self._say(offer)
             case Emit(Finalized(_, block, _, _, _)):
                 self._say(Final(block.height, self._stage.learn(block)))
             case Emit(PairHalted(_, reason, _)):

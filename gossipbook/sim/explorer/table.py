@@ -141,7 +141,7 @@ class Table:
         for fact in member.said:
             if fact in before:
                 continue  # sent again
-            found = breach(before, fact, member.binding)
+            found = breach(before, fact, member.offers)
             if found is not None:
                 self._breaches.setdefault((state, action), found)
             before.append(fact)
