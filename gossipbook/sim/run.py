@@ -49,7 +49,8 @@ class Outcome:
             return f"{first.invariant} at {first.at_us / 1e6:.3f} s: {first.text}{more}"
         if self.lacks:
             return "; ".join(self.lacks)
-        return f"{self.fills} fills, {self.term_changes} term changes, at rest {self.heal_s:.1f} s after the heal"
+        changes = "1 term change" if self.term_changes == 1 else f"{self.term_changes} term changes"
+        return f"{self.fills} fills, {changes}, at rest {self.heal_s:.1f} s after the heal"
 
 
 @dataclass(frozen=True, slots=True)
