@@ -51,6 +51,9 @@ class Inbox:
                 return self._on_vote(sender, message, now)
             if isinstance(message, Proof):
                 return self._on_proof(sender, message)
+            if isinstance(message, Status):
+                self._on_status(sender, message, now)
+                return False
             self._dispatch(sender, message, now)
         except DecodeError:
             self._blame(f"malformed {type(message).__name__}")
@@ -62,8 +65,6 @@ class Inbox:
                 self._on_propose(sender, message, now)
             case GiveUp():
                 self._on_give_up(sender, message, now)
-            case Status():
-                self._on_status(sender, message, now)
             case Sync():
                 replica = self._replica
                 replica.outbox.extend(replica.catch_up.serve(sender, message.first, replica.fin))
@@ -77,8 +78,8 @@ class Inbox:
                 self._on_ask_votes(sender)
             case OwnVotes():
                 self._on_own_votes(sender, message)
-            case CastVote() | Proof() | Fetch() | Bodies():
-                raise AssertionError("votes and proofs are taken above; op bodies by the pair's composition")
+            case CastVote() | Proof() | Status() | Fetch() | Bodies():
+                raise AssertionError("taken above, or, the op bodies, by the pair's composition")
 
     def _blame(self, reason: str) -> None:
         self._replica.faults[reason] += 1
@@ -150,8 +151,7 @@ class Inbox:
         if vote.height > replica.fin + 2:
             replica.catch_up.saw_height(sender, vote.height - 1)
             replica.outbox.extend(replica.catch_up.sync(replica.fin, now, sender))
-        replica.known.count(vote)
-        return True
+        return replica.known.count(vote)
 
     def _on_give_up(self, sender: PeerId, m: GiveUp, now: Now) -> None:
         replica, timeout = self._replica, m.timeout

@@ -66,17 +66,18 @@ class Known:
                 self._catch_up.saw_height(sender, certificate.height)
         return True
 
-    def count(self, vote: Vote) -> None:
-        """Count a vote whose signature is good."""
+    def count(self, vote: Vote) -> bool:
+        """Count a vote whose signature is good; True if it completed a certificate at the next height."""
         if not self._chain.fin < vote.height <= self._chain.fin + 2:
-            return
+            return False
         certificate = self.votes.add(vote)
         if certificate is None or certificate.height != self._chain.fin + 1:
-            return
+            return False
         if certificate.kind != PREPARE:
             self._learn_final(certificate)
         elif self.nc is None or certificate.term > self.nc.term:
             self.nc = certificate
+        return True
 
     def advanced(self) -> None:
         """A height was finalized: what was known of it is used up, and the next may be known already."""
