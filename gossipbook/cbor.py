@@ -23,7 +23,6 @@ def _refuse(*_: object) -> NoReturn:
 
 
 _LEAVES = {int, bytes, str, bool, type(None)}
-_NODES = _LEAVES | {list}
 _SEMANTIC_DECODERS = dict.fromkeys(KNOWN_TAGS, _refuse)
 
 
@@ -62,10 +61,13 @@ def decode(raw: bytes) -> Any:
 
 def _is_plain(items: list[Any]) -> bool:
     """Whether a list holds nothing but leaves and lists that are plain themselves."""
-    kinds = set(map(type, items))
-    if kinds <= _LEAVES:
+    if _LEAVES.issuperset(map(type, items)):
         return True
-    return kinds <= _NODES and all(_is_plain(item) for item in items if type(item) is list)
+    for item in items:
+        kind = type(item)
+        if kind not in _LEAVES and (kind is not list or not _is_plain(item)):
+            return False
+    return True
 
 
 def decode_array(raw: bytes, length: int) -> list[Any]:

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
-from gossipbook.consensus.messages import Bodies
+from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.effects import CoreEffect, Disconnect, Effect, Lane, LinkId, Now, Publish, Send, SetTimer
 from gossipbook.errors import DecodeError
 from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
@@ -198,7 +198,9 @@ class Peer:
             effects += self._fault(link, "")
         if relay:
             self._payloads[key] = None
-            effects += self.router.accepted(link, gossip_id, push)
+            # Members certify a block before anybody can tell them that it is final.
+            besides = pair.replica.peers if isinstance(message, FinalizedBlock) else ()
+            effects += self.router.accepted(link, gossip_id, push, besides)
         return effects
 
     def _submit(self, message: Submit, link: LinkId, now: Now) -> list[CoreEffect]:
