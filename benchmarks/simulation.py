@@ -1,9 +1,9 @@
-"""How fast the simulator runs: CPU seconds a seed and deliveries a CPU second, and a plain loop as yardstick beside them.
+"""How fast the simulator runs: CPU seconds a seed and deliveries a CPU second, beside a plain loop as yardstick.
 
     python benchmarks/simulation.py [--large]
 
-``--large`` adds a thousand peers (several minutes). CPU time, because the machine is shared; the yardstick (twenty million
-additions in a loop, in the same run) tells how fast the machine was at the time.
+``--large`` adds a thousand peers (several minutes). CPU time, because the machine is shared; the yardstick (twenty
+million additions in a loop, in the same run) tells how fast the machine was at the time.
 """
 
 import argparse
