@@ -2,8 +2,8 @@
 
 The journal is a log of transactions, each a frame of length, CRC-32 and rows, as a write-ahead log is. What was synced
 is safe. Of what was written and not synced a crash keeps a prefix of bytes, often none and often all: frames that are
-whole count, a torn one is found by its checksum and dropped. A flipped bit in what was synced is found when the journal is read
-back, because every row carries a checksum; then the journal is refused, as the SQLite one is.
+whole count, a torn one is found by its checksum and dropped. A flipped bit in what was synced is found when the journal
+is read back, because every row carries a checksum; then the journal is refused, as the SQLite one is.
 """
 
 import random
