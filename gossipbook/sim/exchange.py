@@ -8,7 +8,7 @@ from functools import partial
 
 from gossipbook.identity import Verifier
 from gossipbook.peer.config import PeerConfig
-from gossipbook.sim.checkers import Checker, all_checkers
+from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
 from gossipbook.sim.injector import Injector
@@ -64,6 +64,7 @@ class Exchange:
         self.traded_until_us = 0
         self.healed_us = -1
         self.rested_us = -1
+        self.tripped: list[Violation] = []  # a core that failed by itself, or a storm of messages
         self.checkers = list(all_checkers() if checkers is None else checkers)
         for checker in self.checkers:
             checker.attend(self)

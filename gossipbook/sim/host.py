@@ -55,6 +55,7 @@ class Host:
     faulty: bool = False  # it lies, or is made to: no checker holds it to the rules of the honest
     observer_reason: str = ""  # its journal was lost: it must not vote
     why_down: str = ""
+    linked: set[PeerId] = field(default_factory=set)  # the peers at the other ends of its links; never iterated
     twin: "Host | None" = None
     audience: frozenset[PeerId] | None = None
 

@@ -57,6 +57,7 @@ class Injector:
         self.injected = [Injected(fault, number) for number, fault in enumerate(faults)]
         self._seed = seed
         self._over = False
+        self._waiting: list[OnPrepared] = []
         for injected in self.injected:
             at_us = begin_us + round(injected.fault.at_s * US_PER_S)
             self.world.call(max(0, at_us - self.world.now_us), partial(self._begin, injected))
@@ -67,6 +68,8 @@ class Injector:
     def heal(self) -> None:
         """All faults end; every peer is started that is down. Liars go on lying."""
         self._over = True
+        for moment in self._waiting:
+            moment.end()
         for injected in self.injected:
             if injected.active and injected.fault.kind not in ADVERSARIES:
                 self._end(injected)
@@ -95,7 +98,7 @@ class Injector:
         fault = injected.fault
         rng = seeded(self._seed, "fault", injected.number, fault.kind)
         if fault.kind == "partition" and fault.when == "prepared":
-            OnPrepared(self.stage, partial(self._apply, injected, rng))
+            self._waiting.append(OnPrepared(self.stage, partial(self._apply, injected, rng)))
         else:
             self._apply(injected, rng)
 
@@ -184,7 +187,13 @@ class Injector:
         injected.hosts = self.stage.chosen(injected.fault.who, rng, "leader")
         for host in injected.hosts:
             self.world.pause(host.address)
-        return lambda: self._each(injected, lambda host: self.world.resume(host.address))
+        return lambda: self._each(injected, lambda host: self._resume(injected, host))
+
+    def _resume(self, injected: Injected, host: Host) -> None:
+        """Unless another pause still holds it."""
+        others = [one for one in self.active() if one is not injected and one.fault.kind == "pause"]
+        if not any(host in one.hosts for one in others):
+            self.world.resume(host.address)
 
     def _crash(self, injected: Injected, rng: random.Random) -> Undo:
         injected.hosts = self.stage.chosen(injected.fault.who, rng, "member")
@@ -254,8 +263,11 @@ class Injector:
             clock = host.clock
             clock.change(self.world.now_us, skew_ms=clock.skew_ms + skew_ms, rate_ppm=clock.rate_ppm + rate_ppm)
 
-    def _final_to_one(self, injected: Injected, rng: random.Random) -> Undo:
-        moment = FinalToOne(self.stage, rng.choice([host for host in self.stage.members if not host.faulty]))
+    def _final_to_one(self, injected: Injected, rng: random.Random) -> Undo | None:
+        honest = [host for host in self.stage.members if not host.faulty]
+        if not honest:
+            return None
+        moment = FinalToOne(self.stage, rng.choice(honest))
         injected.hosts = [moment.lucky]
         return moment.end
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from gossipbook.consensus.certificate import Certificate
-from gossipbook.consensus.committee import COMMIT
+from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.messages import CastVote, FinalizedBlock, GiveUp, Proof, Propose
 from gossipbook.consensus.records import VoteRecord, VoteState
 from gossipbook.effects import LinkId
@@ -15,12 +15,29 @@ from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import decode_message
 
 
+class ToLeaderOnly(Behaviour):
+    """An honest host whose PREPAREs reach the leader alone, so that nobody else can make a certificate of them."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
+        inner = decode_message(message.payload) if isinstance(message, Push) else message
+        if isinstance(inner, CastVote) and inner.vote.kind == PREPARE:
+            leader = self._stage.leader().peer_id
+            return ((tuple(link for link in to if link == leader), message),)
+        return ((to, message),)
+
+
 class OnPrepared(Observer):
-    """Calls back once, as soon as the leader holds a prepare certificate that it has not told anybody of."""
+    """Calls back once, as soon as the leader, and nobody else, holds a prepare certificate."""
 
     def __init__(self, stage: Stage, then: Callable[[], None]) -> None:
         self._stage = stage
         self._then: Callable[[], None] | None = then
+        self._hosts = [host for host in stage.hosts if host.behaviour is None]
+        for host in self._hosts:
+            host.behaviour = ToLeaderOnly(stage)
         stage.world.watch(self)
 
     def synced(self, host: Host, records: list[object], now_us: int) -> None:
@@ -28,9 +45,17 @@ class OnPrepared(Observer):
             return
         for record in records:
             if isinstance(record, VoteRecord) and VoteState.decode(record.state).lock is not None:
-                then, self._then = self._then, None
+                then = self._then
+                self.end()
                 then()
                 return
+
+    def end(self) -> None:
+        """Wait no longer."""
+        self._then = None
+        for host in self._hosts:
+            if isinstance(host.behaviour, ToLeaderOnly):
+                host.behaviour = None
 
 
 class Muffled(Behaviour):
@@ -43,6 +68,8 @@ class Muffled(Behaviour):
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
         inner = decode_message(message.payload) if isinstance(message, Push) else message
         match inner:
+            case Propose() | GiveUp() | Proof() if self._host is self._lucky:
+                return ()  # Each may carry the certificate, a TC in the proof of the own claim.
             case CastVote(_, _, vote) if vote.kind == COMMIT:
                 return ((tuple(link for link in to if link == self._lucky.peer_id), message),)
             case Proof(_, _, Certificate(kind=kind)) if kind == COMMIT:
@@ -51,8 +78,6 @@ class Muffled(Behaviour):
                 return ()
             case Propose() if inner is message:
                 return ((to, replace(message, fc=None)),)
-            case Propose() | GiveUp() if self._host is self._lucky:
-                return ()
         return ((to, message),)
 
 

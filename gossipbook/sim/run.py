@@ -96,10 +96,10 @@ def run_plan(
         while where is not None and where.tb_next is not None:
             where = where.tb_next
         line = "" if where is None else f" at {where.tb_frame.f_code.co_qualname}, line {where.tb_lineno}"
-        exchange.checkers[0].blame("core", f"{type(error).__name__}{line}: {error}")
+        exchange.tripped.append(Violation("core", exchange.world.now_us, f"{type(error).__name__}{line}: {error}"))
         return conclude(exchange, False)
     except Flooded as error:
-        exchange.checkers[0].blame("I8", str(error))
+        exchange.tripped.append(Violation("I8", exchange.world.now_us, str(error)))
         return conclude(exchange, False)
 
 
@@ -157,7 +157,7 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
     """The verdict on a run that is over."""
     scenario = exchange.plan.scenario
     checks: Counter[str] = Counter(dict.fromkeys(INVARIANTS, 0))
-    violations: list[Violation] = []
+    violations = list(exchange.tripped)
     fills = 0
     for checker in exchange.checkers:
         checks.update(checker.counts)

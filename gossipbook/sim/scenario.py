@@ -78,7 +78,7 @@ class NetworkPart:
     preset: str = "local"
     pairs: int = 1
     delay: str = "uniform"
-    delay_ms: tuple[float, float] = (5.0, 25.0)  # least and most: peers in one region; heavy-tailed may go beyond
+    delay_ms: tuple[float, float] = (10.0, 40.0)  # least and most: peers in one region; heavy-tailed may go beyond
     loss: float = 0.0
     duplicate: float = 0.0
     reorder: float = 0.0

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import Plan, make_plan
@@ -74,7 +75,8 @@ class Tally:
         """One hash over all seeds."""
         total = hashlib.sha256()
         for job in jobs:
-            total.update(f"{job.name} {job.seed} {self.hashes.get((job.name, job.seed), '')}\n".encode())
+            name = PurePath(job.name).stem  # Not the way by which the file was named.
+            total.update(f"{name} {job.seed} {self.hashes.get((job.name, job.seed), '')}\n".encode())
         return total.hexdigest()
 
     def seeds(self, of: dict[str, list[int]]) -> list[int]:

@@ -73,7 +73,6 @@ class World:
         self.now_us = 0
         self.deliveries = 0
         self.deliveries_cap = 2**63
-        self._linked: set[tuple[PeerId, PeerId]] = set()  # looked up, never iterated
         self._queue: list[tuple[int, int, Host | None, int, Happening, PeerId]] = []
         self._order = 0
         self._trace = hashlib.sha256()
@@ -162,11 +161,12 @@ class World:
 
     def link(self, dialler: PeerId, listener: PeerId) -> None:
         """Link two peers at once, if both are up and may reach each other."""
-        key = _pair(dialler, listener)
         ends = (self.hosts[dialler], self.hosts[listener])
-        if key in self._linked or any(end.peer is None for end in ends) or self.network.severed(dialler, listener):
+        if listener in ends[0].linked or any(end.peer is None for end in ends):
             return
-        self._linked.add(key)
+        if self.network.severed(dialler, listener):
+            return
+        self._note_link(dialler, listener, True)
         for here, there, outbound in ((dialler, listener, True), (listener, dialler, False)):
             up = LinkUp(there, self.hosts[there].identity.public_key, "peer", outbound)
             for host in self._faces(self.hosts[here], there):
@@ -174,16 +174,24 @@ class World:
 
     def unlink(self, a: PeerId, b: PeerId) -> None:
         """Both ends learn that their link is gone."""
-        if _pair(a, b) not in self._linked:
+        if not self.linked(a, b):
             return
-        self._linked.discard(_pair(a, b))
+        self._note_link(a, b, False)
         for here, there in ((a, b), (b, a)):
             for host in self._faces(self.hosts[here], there):
                 if host.peer is not None:
                     self.push(0, host.address, LinkDown(there))
 
     def linked(self, a: PeerId, b: PeerId) -> bool:
-        return _pair(a, b) in self._linked
+        return b in self.hosts[a].linked
+
+    def _note_link(self, a: PeerId, b: PeerId, up: bool) -> None:
+        """At both ends; a twin has the links of its key."""
+        for here, there in ((a, b), (b, a)):
+            host = self.hosts[here]
+            (host.linked.add if up else host.linked.discard)(there)
+            if host.twin is not None:
+                host.twin.linked = host.linked
 
     def reconsider(self, a: PeerId, b: PeerId) -> None:
         """The wires between two peers were cut or mended: their link dies of silence, or comes back."""
@@ -267,8 +275,8 @@ class World:
         self.deliveries += 1
         if self.deliveries > self.deliveries_cap:
             raise Flooded(f"more than {self.deliveries_cap} messages were delivered, the budget of this run")
-        note = self.now_us.to_bytes(8, "big") + host.address + len(raw).to_bytes(4, "big")
-        self._trace.update(note + raw)
+        self._trace.update(b"%x %b %x" % (self.now_us, host.address, len(raw)))
+        self._trace.update(raw)
         for hook in self._watching["delivered"]:
             hook(host, sender, raw, self.now_us)
         try:
@@ -354,26 +362,28 @@ class World:
         """Put one encoded message on the wires to each receiver that there is a link to."""
         for hook in self._watching["sent"]:
             hook(host, to, raw, self.now_us)
-        me = host.peer_id
+        me, size, now_us, arrivals, queue = host.peer_id, len(raw), self.now_us, self.network.arrivals, self._queue
         for receiver in to:
-            there = self.hosts.get(receiver)
-            if there is None:
-                self._answer_client(receiver, raw)
+            if receiver not in host.linked:
+                if receiver in self.clients:
+                    self._answer_client(receiver, raw)
                 continue
-            if _pair(me, receiver) not in self._linked or (host.audience is not None and receiver not in host.audience):
+            if host.audience is not None and receiver not in host.audience:
                 continue
-            for at_us in self.network.arrivals(me, receiver, len(raw), self.now_us):
-                for face in self._faces(there, me):
-                    self.push(at_us - self.now_us, face.address, raw, me)
+            there = self.hosts[receiver]
+            if there.twin is not None:
+                there = self._faces(there, me)[0]
+            for at_us in arrivals(me, receiver, size, now_us):
+                self._order += 1
+                heapq.heappush(queue, (at_us, self._order, there, there.life, raw, me))
 
     def submit(self, address: PeerId, client: LinkId, raw: bytes) -> None:
         """A client's message reaches a peer, if the peer is up."""
         self.push(CLIENT_DELAY_US, address, raw, client)
 
     def _answer_client(self, link: LinkId, raw: bytes) -> None:
-        hear = self.clients.get(link)
-        if hear is not None:
-            self.call(CLIENT_DELAY_US, lambda: hear(raw))
+        hear = self.clients[link]
+        self.call(CLIENT_DELAY_US, lambda: hear(raw))
 
     def _faces(self, host: Host, other: PeerId) -> tuple[Host, ...]:
         """Which of a key's processes another peer talks to: one, unless it has a twin."""
@@ -381,7 +391,3 @@ class World:
             return (host,)
         assert host.audience is not None
         return (host,) if other in host.audience else (host.twin,)
-
-
-def _pair(a: PeerId, b: PeerId) -> tuple[PeerId, PeerId]:
-    return (a, b) if a < b else (b, a)

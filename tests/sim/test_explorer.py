@@ -120,7 +120,7 @@ FOUND = {
     "COMMIT after TIMEOUT": ("a COMMIT in term 0 after a TIMEOUT of term 0", 4),
     "timed_out lost on restart": ("a PREPARE in term 0 after a TIMEOUT of term 0", 3),
     "lock left out of TIMEOUT": ("shows fin 0 and no lock after a COMMIT", 4),
-    "followers skip the TC check": ("a PREPARE of t1:o1 where the TC binds to t0:o1+o2", 7),
+    "followers skip the TC check": ("a PREPARE of t1:o1 where the TC binds to t0:o1+o2", 4),
     "COMMIT on an old-term lock": ("in term 1 without 3 PREPAREs of that term", 5),
     "fin left out of TIMEOUT": ("shows fin 0 and no lock after a COMMIT", 6),
     "lock lost on restart": ("shows fin 0 and no lock after a COMMIT", 5),

@@ -218,7 +218,6 @@ def test_prepared_cuts_the_leader_off_as_soon_as_it_is_locked(seed: int) -> None
     assert injected.ended_us == began + round((OFF - ON) * 1e6)
 
 
-@pytest.mark.xfail(reason="the members' votes reach one another, so that the others are locked too", strict=True)
 def test_prepared_is_the_moment_when_the_leader_alone_is_locked() -> None:
     """Nobody else holds the lock when the cut falls, nor comes to it, or beyond it, by what was under way."""
     alone = 0
@@ -434,16 +433,16 @@ def test_clock_faults_that_overlap_leave_nothing_behind() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_final_to_one(seed: int) -> None:
-    """One honest peer learns that a block is final, and nobody else does for as long as the term lasts."""
+    """One honest peer learns that a block is final, and nobody else does as long as it lasts."""
     exchange, tape, injected, _ = one(on("final-to-one"), seed, peers=5)
     run_to(exchange, LATER)
     begun, ended, under_way = at_us(exchange, ON), at_us(exchange, OFF), 10_000
     (lucky,) = injected.hosts
     first_us, who, event = next(final for final in tape.finals() if begun + under_way < final[0])
     assert who is lucky
-    assert first_us < ended - 1_000_000
+    assert first_us < ended
     same = [(at, host) for at, host, e in tape.finals() if e.block.height == event.block.height and host is not lucky]
-    assert min(at for at, _ in same) > first_us + 900_000
+    assert min(at for at, _ in same) >= ended
     assert len({host.index for _, host in same}) == 4, "afterwards all do"
     assert {e.block.id for _, _, e in tape.finals() if e.block.height == event.block.height} == {event.block.id}
 

@@ -26,6 +26,7 @@ def make_twin(stage: Stage, host: Host, rng: random.Random) -> None:
     twin.faulty = True
     twin.audience = frozenset(others) - mine
     host.twin, host.audience = twin, mine
+    twin.linked = host.linked
     world.hosts[address] = twin
     world.wanted[address] = ()
     world.start(address)
