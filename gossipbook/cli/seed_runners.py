@@ -1,27 +1,26 @@
 """Where the seeds of a simulation run: in this process, in a pool of processes, or on a Dask cluster.
 
-All three yield (job, outcome) in any order and may be stopped at any time.
+All three yield (job, outcome, wall seconds of that job) in any order and may be stopped at any time.
 """
 
 import importlib
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from itertools import islice
 from multiprocessing.queues import Queue
 from typing import Any
 
 from gossipbook.errors import ConfigError
-from gossipbook.sim.run import Outcome, Progress, run_plan
+from gossipbook.sim.run import Outcome, Progress, Watcher
 from gossipbook.sim.seeds import Job, run_job
 
 LOOK_S = 0.25
 WAITING_EACH = 3  # jobs handed out ahead, for each process
 DASK_AHEAD = 2_000
 
-Watcher = Callable[[Progress], None]
-Results = Iterator[tuple[Job, Outcome]]
+Results = Iterator[tuple[Job, Outcome, float]]
 
 _progress: "Queue[Progress] | None" = None
 
@@ -29,7 +28,7 @@ _progress: "Queue[Progress] | None" = None
 def run_here(jobs: Sequence[Job], watcher: Watcher | None) -> Results:
     """One after another, with a look at each as it goes."""
     for job in jobs:
-        yield job, run_plan(job.plan(), watcher)
+        yield job, *timed(job, watcher)
 
 
 def run_in_pool(jobs: Sequence[Job], processes: int, watcher: Watcher | None) -> Results:
@@ -38,7 +37,7 @@ def run_in_pool(jobs: Sequence[Job], processes: int, watcher: Watcher | None) ->
     looks: Queue[Progress] | None = context.Queue(64) if watcher is not None else None
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(looks,))
     left = iter(jobs)
-    running: dict[Future[Outcome], Job] = {}
+    running: dict[Future[tuple[Outcome, float]], Job] = {}
     try:
         while True:
             for job in islice(left, processes * WAITING_EACH - len(running)):
@@ -49,7 +48,7 @@ def run_in_pool(jobs: Sequence[Job], processes: int, watcher: Watcher | None) ->
             while looks is not None and watcher is not None and not looks.empty():
                 watcher(looks.get())
             for future in done:
-                yield running.pop(future), future.result()
+                yield running.pop(future), *future.result()
     finally:
         if looks is not None:
             looks.cancel_join_thread()
@@ -78,13 +77,13 @@ def run_on_dask(jobs: Sequence[Job], address: str) -> Results:
         names: dict[str, Job] = {}
 
         def submit(job: Job) -> Any:
-            future = client.submit(run_job, job, pure=False)
+            future = client.submit(timed, job, pure=False)
             names[future.key] = job
             return future
 
         coming = distributed.as_completed([submit(job) for job in first], with_results=False)
         for future in coming:
-            yield names.pop(future.key), future.result()
+            yield names.pop(future.key), *future.result()
             for job in islice(left, 1):
                 coming.add(submit(job))
 
@@ -94,10 +93,15 @@ def _begin(looks: "Queue[Progress] | None") -> None:
     _progress = looks
 
 
-def _work(job: Job) -> Outcome:
-    if _progress is None:
-        return run_job(job)
-    return run_plan(job.plan(), _Seldom(_progress))
+def _work(job: Job) -> tuple[Outcome, float]:
+    return timed(job, None if _progress is None else _Seldom(_progress))
+
+
+def timed(job: Job, watcher: Watcher | None = None) -> tuple[Outcome, float]:
+    """Run one job; what came of it, and how long that took here, in seconds."""
+    began = time.monotonic()
+    outcome = run_job(job, watcher)
+    return outcome, time.monotonic() - began
 
 
 class _Seldom:

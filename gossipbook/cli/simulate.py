@@ -3,7 +3,7 @@
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
-from gossipbook.cli.seed_runners import run_here, run_in_pool, run_on_dask
+from gossipbook.cli.seed_runners import Results, run_here, run_in_pool, run_on_dask
 from gossipbook.cli.simulate_failure import explain_failure, replay_command
 from gossipbook.cli.simulate_real import simulate_real
 from gossipbook.cli.simulate_view import SimulateView
@@ -91,10 +91,13 @@ def _seeds(one: int | None, many: str | None) -> range:
 
 def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
     tally, failures = Tally(), {}
+    slow: dict[str, float] = {}
     began = time.monotonic()
     with SimulateView(len(jobs)) as view:
-        for job, outcome in _results(jobs, options, view):
+        for job, outcome, took_s in _results(jobs, options, view):
             view.done(job, outcome)
+            if job.scenario is not None and took_s > job.scenario.budget.wall_s:
+                slow[job.name] = max(took_s, slow.get(job.name, 0.0))
             tally.add(job, outcome)
             if outcome.verdict == INVALID:
                 failures[job.name, job.seed] = (job, outcome)
@@ -108,6 +111,8 @@ def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
         if failed is not None:
             explain_failure(*failed, told, shrink=options["shrink"] and first, briefly=not first)
             first = False
+    for name, took_s in slow.items():
+        told.print(f"slow: {name}: a seed took {took_s:.1f} s, more than its [budget] wall_s", markup=False)
     for name, seeds in tally.unknown.items():
         told.print(f"unknown: {name}: too little happened in seeds {_listed(seeds)}", markup=False)
     if as_json:
@@ -115,7 +120,7 @@ def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
     sys.exit(EXIT_CODES[tally.verdict])
 
 
-def _results(jobs: Sequence[Job], options: dict[str, Any], view: SimulateView) -> Iterator[tuple[Job, Outcome]]:
+def _results(jobs: Sequence[Job], options: dict[str, Any], view: SimulateView) -> Results:
     watcher = view.look if view.shown else None
     if options["scheduler"] is not None:
         return run_on_dask(jobs, options["scheduler"])

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, run_plan
+from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, Watcher, run_plan
 from gossipbook.sim.scenario import Scenario
 from gossipbook.sim.swarm import swarm_scenario
 
@@ -31,9 +31,9 @@ class Job:
         return make_plan(swarm_scenario(self.seed, self.scenario), self.seed)
 
 
-def run_job(job: Job) -> Outcome:
+def run_job(job: Job, watcher: Watcher | None = None) -> Outcome:
     """What a worker does, in this process or another one."""
-    return run_plan(job.plan())
+    return run_plan(job.plan(), watcher)
 
 
 @dataclass
