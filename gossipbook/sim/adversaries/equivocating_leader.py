@@ -4,14 +4,15 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from gossipbook.consensus.block import Block, decode_block, make_block
+from gossipbook.consensus.block import Block, decode_block
 from gossipbook.consensus.certificate import Vote
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.messages import CastVote, Propose
 from gossipbook.effects import LinkId
-from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_VOTE
+from gossipbook.identity import DOMAIN_VOTE
 from gossipbook.ids import BlockId
 from gossipbook.ordered import BoundedDict
+from gossipbook.sim.adversaries.altered import altered_block, proposal_of
 from gossipbook.sim.host import Behaviour, Host
 from gossipbook.sim.stage import Stage
 
@@ -45,24 +46,9 @@ class EquivocatingLeader(Behaviour):
         block = decode_block(message.block)
         if block.created_term != message.term or block.proposer != self._host.identity.public_key:
             return None  # Bound to another's block: a change would show at once.
-        other = make_block(
-            chain_id=block.chain_id,
-            epoch=block.epoch,
-            pair=block.pair,
-            height=block.height,
-            parent=block.parent,
-            proposer=block.proposer,
-            created_term=block.created_term,
-            time_ms=block.time_ms + 1,
-            op_ids=block.op_ids,
-            events_digest=block.events_digest,
-        )
+        other = altered_block(block, time_ms=block.time_ms + 1)
         self._other[block.id] = other
-        body = self._committee(message.pair).propose_body(message.term, message.height, other.id)
-        signature = self._host.identity.sign(DOMAIN_PROPOSE, self._chain_id, body)
-        return Propose(
-            message.pair, message.epoch, message.term, message.height, other.raw, message.tc, message.fc, signature
-        )
+        return proposal_of(other, message, self._committee(message.pair), self._host.identity)
 
     def _other_vote(self, message: CastVote) -> CastVote | None:
         vote = message.vote

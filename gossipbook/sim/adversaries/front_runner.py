@@ -5,11 +5,11 @@ import random
 from collections.abc import Iterable
 from typing import Any
 
-from gossipbook.consensus.block import decode_block, make_block
+from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.messages import CastVote, Propose
 from gossipbook.effects import LinkId
-from gossipbook.identity import DOMAIN_PROPOSE
+from gossipbook.sim.adversaries.altered import altered_block, proposal_of
 from gossipbook.sim.host import Behaviour, Host
 from gossipbook.sim.stage import Stage
 
@@ -41,21 +41,7 @@ class FrontRunner(Behaviour):
         if state.refusal(items) is not None:
             return None  # Two ops of one author, which cannot change places.
         self._lied.add((message.pair, message.term, message.height))
-        turned = make_block(
-            chain_id=block.chain_id,
-            epoch=block.epoch,
-            pair=block.pair,
-            height=block.height,
-            parent=block.parent,
-            proposer=block.proposer,
-            created_term=block.created_term,
-            time_ms=block.time_ms,
-            op_ids=tuple(item.id for item in items),
-            events_digest=state.execute(block.time_ms, items).events_digest,
-        )
+        digest = state.execute(block.time_ms, items).events_digest
+        turned = altered_block(block, op_ids=tuple(item.id for item in items), events_digest=digest)
         committee = Committee.of(self._manifest, self._manifest.chain_id, message.pair)
-        body = committee.propose_body(message.term, message.height, turned.id)
-        signature = self._host.identity.sign(DOMAIN_PROPOSE, committee.chain_id, body)
-        return Propose(
-            message.pair, message.epoch, message.term, message.height, turned.raw, message.tc, message.fc, signature
-        )
+        return proposal_of(turned, message, committee, self._host.identity)
