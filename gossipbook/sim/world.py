@@ -22,7 +22,7 @@ from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.peer.turns import transactions
-from gossipbook.sim.clocks import US_PER_MS
+from gossipbook.sim.clocks import US_PER_MS, HostClock
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.network import Network
 from gossipbook.wire.codec import decode_message, encode_message
@@ -219,7 +219,7 @@ class World:
 
     def now(self) -> Now:
         """The world's own clock, which no host has to agree with."""
-        return Host(0, b"", next(iter(self.hosts.values())).identity, self.rng).clock.now(self.now_us)
+        return HostClock().now(self.now_us)
 
     def push(self, after_us: int, address: PeerId, event: PeerEvent | bytes, sender: PeerId = b"") -> None:
         """Let an event happen to a peer after a while; bytes are a message from ``sender``."""

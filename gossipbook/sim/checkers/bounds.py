@@ -25,6 +25,9 @@ CAPS: dict[str, int] = {
     "AuthorLog.main": 1_024,
     "OrderLog._orders": 1_000_000,
     "Book.orders": 10_000,
+    "Ladder.levels": 1_000_000,
+    "Ladder.keys": 1_000_000,
+    "Level.queue": 1_000_000,
     "Router._seen": 131_072,
 }
 """By class and attribute; as the manifest's defaults and the cores' constants have it."""
