@@ -127,7 +127,9 @@ class FaultPart:
 
     def described(self) -> str:
         """One line for people."""
-        own = [f"{name}={getattr(self, name)}" for name in FAULTS[self.kind] if getattr(self, name) not in ("", 0)]
+        plain = FaultPart(self.kind)
+        said = [name for name in FAULTS[self.kind] if name == "shape" or getattr(self, name) != getattr(plain, name)]
+        own = [f"{name}={getattr(self, name)}" for name in said]
         span = f"{self.at_s:g}..{self.at_s + self.for_s:g} s" if self.for_s else f"from {self.at_s:g} s"
         return f"{self.kind} {span} {' '.join(own)}".rstrip()
 
