@@ -48,7 +48,7 @@ class Host:
     clock: HostClock = field(default_factory=HostClock)
     peer: Peer | None = None
     life: int = 0  # counts starts; what was addressed to an earlier life is lost
-    backlog: list[tuple[PeerEvent | bytes, PeerId]] | None = None  # what waits for a paused process
+    backlog: list[tuple[int, PeerEvent | bytes, PeerId]] | None = None  # what waits for a paused process, by order
     fuse: int | None = None
     torn: bool = False  # the next crash leaves what was not synced half written
     behaviour: Behaviour | None = None

@@ -148,8 +148,8 @@ class World:
         if host.backlog is None:
             return
         backlog, host.backlog = host.backlog, None
-        for event, sender in backlog:
-            self.push(0, address, event, sender)
+        for order, event, sender in backlog:  # Before whatever else is about to happen to it.
+            heapq.heappush(self._queue, (self.now_us, order, host, host.life, event, sender))
         for other in self.wanted[host.peer_id]:
             self._redial(host.peer_id, other)
 
@@ -244,7 +244,7 @@ class World:
 
     def step(self) -> None:
         """The next thing happens."""
-        self.now_us, _, host, life, event, sender = heapq.heappop(self._queue)
+        self.now_us, order, host, life, event, sender = heapq.heappop(self._queue)
         if host is None:
             assert not isinstance(event, bytes)
             event()  # type: ignore[operator]  # only calls are put there without a host
@@ -252,7 +252,7 @@ class World:
         if host.peer is None or life != host.life:
             return
         if host.backlog is not None:
-            host.backlog.append((event, sender))  # type: ignore[arg-type]
+            host.backlog.append((order, event, sender))  # type: ignore[arg-type]
             return
         if isinstance(event, bytes):
             received = self._receive(host, event, sender)
@@ -261,9 +261,16 @@ class World:
             event = received
         self._turn(host, event)  # type: ignore[arg-type]
 
-    def waiting(self) -> int:
-        """How many events are to come."""
-        return len(self._queue)
+    def in_flight(self) -> dict[PeerId, int]:
+        """Messages on their way to each host that runs, and those that a paused one has not looked at, by address."""
+        found: dict[PeerId, int] = {}
+        for _, _, host, life, event, _ in self._queue:
+            if host is not None and host.life == life and isinstance(event, bytes):
+                found[host.address] = found.get(host.address, 0) + 1
+        for host in self.hosts.values():
+            for _, event, _ in host.backlog or ():
+                found[host.address] = found.get(host.address, 0) + isinstance(event, bytes)
+        return found
 
     def trace_hash(self) -> str:
         """Digest of every message delivered, in order, with its time and receiver."""

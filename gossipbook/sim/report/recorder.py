@@ -224,7 +224,7 @@ class Recorder(Observer):
             for symbol, pair in host.peer.pairs.items()
         }
         pools = [(h.index, [pair.ops for pair in h.peer.pairs.values()]) for h in honest if h.peer is not None]
-        waiting = self._waiting()
+        waiting = self.exchange.world.in_flight()
         shown = [host.peer for host in self._shown]
         stage = exchange.stage
         return Look(
@@ -239,18 +239,6 @@ class Recorder(Observer):
             pool_bytes=tuple(-1 if p is None else sum(pair.ops.bytes for pair in p.pairs.values()) for p in shown),
             books=tuple(self.market.top(symbol) for symbol in exchange.manifest.symbols()),
         )
-
-    def _waiting(self) -> dict[bytes, int]:
-        """Messages on their way to each host that runs, and those that a paused one has not looked at."""
-        found: dict[bytes, int] = {}
-        for _, _, host, life, event, _ in self.exchange.world._queue:
-            if host is not None and host.life == life and isinstance(event, bytes):
-                found[host.address] = found.get(host.address, 0) + 1
-        for host in self._shown:
-            if host.backlog:
-                waits = sum(isinstance(event, bytes) for event, _ in host.backlog)
-                found[host.address] = found.get(host.address, 0) + waits
-        return found
 
     def _watch_violations(self) -> None:
         if self.flow.marked(VIOLATION):
