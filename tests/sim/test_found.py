@@ -8,6 +8,8 @@ FOUND = {
     99: "what a slow wire held back was delivered long after it was fast again",
     389: "the same, where two limits met on one wire",
     1_781: "of two clock faults that overlapped, one stayed on for ever",
+    4_740: "a vote on disk left for the first time after the TIMEOUT of its term",
+    7_296: "an old journal was put under a running peer",
     4_176: "what waited for a paused process came to it after what happened later",
 }
 

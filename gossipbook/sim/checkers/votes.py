@@ -2,7 +2,8 @@
 
 A vote is ``[21, pair, epoch, [kind, term, height, block id, seat, signature]]``, a proposal
 ``[20, pair, epoch, term, height, block, …]``, a TIMEOUT ``[22, pair, epoch, [term, fin, fin id, lock term, lock id,
-seat, signature], …]``; any of them may be the payload of a push ``[15, topic, payload]``.
+seat, signature], …]``; any of them may be the payload of a push ``[15, topic, payload]``. The vote state on disk is
+``[term, timed out, TIMEOUT, FC, NC, TC, lock, PREPARE, COMMIT, …]``.
 """
 
 import hashlib
@@ -10,9 +11,11 @@ from typing import Any
 
 import cbor2
 
+from gossipbook.consensus.records import VoteRecord
 from gossipbook.effects import LinkId
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
+from gossipbook.storage.rows import VoteRow
 
 PUSH, PROPOSE, VOTE, TIMEOUT = 15, 20, 21, 22
 PREPARE, COMMIT = 1, 2
@@ -27,6 +30,24 @@ class VoteChecker(Checker):
         self._signed: dict[tuple[Any, ...], Any] = {}
         self._gave_up: dict[tuple[bytes, str], int] = {}  # the highest term that a key gave up
         self._commits: dict[tuple[bytes, str], dict[int, tuple[int, bytes]]] = {}  # height: (term, block)
+        self._kept: dict[tuple[bytes, str], dict[int, list[Any]]] = {}  # votes on disk when a term was given up
+
+    def synced(self, host: Host, records: list[object], now_us: int) -> None:
+        for record in records:
+            if isinstance(record, VoteRecord):
+                self._note_state(host, record.pair, record.state)
+
+    def started(self, host: Host, now_us: int) -> None:
+        """What was never synced may have survived all the same."""
+        for row in host.journal.rows():
+            if isinstance(row, VoteRow):
+                self._note_state(host, row.pair, row.state)
+
+    def _note_state(self, host: Host, pair: str, state: bytes) -> None:
+        """Which votes were on disk when a term was given up: they may leave later, as if the wires had been slow."""
+        term, timed_out, _, _, _, _, _, prepared, committed, *_ = cbor2.loads(state)
+        if timed_out:
+            self._kept.setdefault((host.peer_id, pair), {}).setdefault(term, [prepared, committed])
 
     def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
         if host.faulty or raw[1] not in _LOOKED_AT:
@@ -59,7 +80,9 @@ class VoteChecker(Checker):
         if not self._own(host, pair, seat):
             return
         fresh = self._once(host, pair, "PREPAREs" if kind == PREPARE else "COMMITs", term, height, block_id)
-        if fresh and term <= self._gave_up.get((host.peer_id, pair), -1):
+        kept = self._kept.get((host.peer_id, pair), {})
+        known = any(vote in votes for given_up, votes in kept.items() if given_up >= term)
+        if fresh and not known and term <= self._gave_up.get((host.peer_id, pair), -1):
             text = f"{host.name} votes in term {term} of {pair} after it gave up that term"
             self.blame("I6", text, pair, height)
         if kind == COMMIT:
