@@ -43,8 +43,6 @@ def _fault_refusal(fault: FaultPart, scenario: Scenario) -> str:
         return f'when = "{fault.when}": from outside nobody sees what a peer has prepared'
     if fault.kind == "loss" and fault.share >= 1:
         return "share: a connection of which everything is lost is a partition; say that"
-    if fault.kind == "delay" and not 0 <= fault.delay_ms[0] <= fault.delay_ms[1]:
-        return "delay_ms: least and most, in this order"
     if fault.at_s >= scenario.workload.seconds:
         return f"at_s: the heal is at {scenario.workload.seconds:g} s, before it would strike"
     return ""

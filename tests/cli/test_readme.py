@@ -25,6 +25,7 @@ def test_a_command_of_the_readme_parses(line, tmp_path, monkeypatch):
     for name in ("one.ndjson", "four.ndjson", "net/network.toml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    (tmp_path / "simulations").symlink_to(README.parent / "simulations")
     for number in range(1, 5):
         (tmp_path / "net" / f"peer{number}").mkdir()
     command: click.Command = app

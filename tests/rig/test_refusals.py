@@ -33,7 +33,6 @@ def test_a_kind_that_only_the_simulator_has_is_refused_by_name(kind):
         (FaultPart("partition", when="prepared"), 'when = "prepared"'),
         (FaultPart("loss", share=1.0), "share"),
         (FaultPart("crash", at_s=10.0), "at_s"),
-        (FaultPart("delay", delay_ms=(20.0, 10.0)), "delay_ms"),
     ],
 )
 def test_a_setting_of_a_fault_is_refused_by_name(fault, word):
