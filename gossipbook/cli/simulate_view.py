@@ -55,6 +55,8 @@ class SimulateView:
         self._bad += outcome.verdict == INVALID
         self._unknown += outcome.verdict == UNKNOWN
         self._deliveries += outcome.deliveries
+        if outcome.verdict == INVALID and self._done < self._runs:  # At once: the others may take hours.
+            self._console.print(f"invalid: {job.name} seed {job.seed}: {outcome.summary}", style="red", markup=False)
 
     def _draw(self) -> RenderableType:
         elapsed_s = max(time.monotonic() - self._began, 1e-3)
