@@ -3,7 +3,7 @@
 The scenario runner drives one from a plan; a test may drive one by hand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from gossipbook.identity import Verifier
@@ -97,13 +97,18 @@ class Exchange:
         self.network.weather.clear()
         self.healed_us = self.world.now_us
 
-    def settle(self, within_ms: int) -> bool:
-        """Let time pass until everybody agrees and nothing is left to do; False if that takes too long."""
+    def settle(self, within_ms: int, look: Callable[[], None] | None = None) -> bool:
+        """Let time pass until everybody agrees and nothing is left to do; False if that takes too long.
+
+        ``look`` is called after every step.
+        """
         end_us = self.world.now_us + within_ms * 1_000
         while not self.at_rest():
             if self.world.now_us >= end_us:
                 return False
             self.world.run(SETTLE_STEP_MS)
+            if look is not None:
+                look()
         return True
 
     def at_rest(self) -> bool:

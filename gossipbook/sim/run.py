@@ -7,6 +7,7 @@ accepted must be certified everywhere within a bound; then a moment of silence. 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from gossipbook.errors import GossipbookError
 from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
@@ -111,7 +112,8 @@ def _phases(exchange: Exchange, watcher: Watcher | None, to_the_end: bool) -> Ou
     if not to_the_end and any(checker.violations for checker in exchange.checkers):
         return conclude(exchange, False)
     heal_s = plan.scenario.expect.heal_s
-    rested = _settle(exchange, heal_s, watcher)
+    look = None if watcher is None else partial(_look, exchange, watcher)
+    rested = exchange.settle(round(heal_s * 1_000), look)
     exchange.rested_us = exchange.world.now_us
     for checker in exchange.checkers:
         if isinstance(checker, LivenessChecker):
@@ -131,15 +133,8 @@ def _trade(exchange: Exchange, watcher: Watcher | None, to_the_end: bool) -> Non
             return
 
 
-def _settle(exchange: Exchange, heal_s: float, watcher: Watcher | None) -> bool:
-    end_us = exchange.world.now_us + round(heal_s * 1_000_000)
-    while not exchange.at_rest():
-        if exchange.world.now_us >= end_us:
-            return False
-        exchange.world.run(100)
-        if watcher is not None:
-            watcher(progress(exchange))
-    return True
+def _look(exchange: Exchange, watcher: Watcher) -> None:
+    watcher(progress(exchange))
 
 
 def _listen(exchange: Exchange) -> None:

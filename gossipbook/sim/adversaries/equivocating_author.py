@@ -1,6 +1,7 @@
 """An author who signs two ops with one sequence number and sends one to each side of the network."""
 
 import random
+from functools import partial
 
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
@@ -39,7 +40,7 @@ class EquivocatingAuthor:
             for fork, op in enumerate(ops):
                 raw = encode_message(Submit(op))
                 for host in self._stage.hosts[fork::forks]:
-                    world.call(seq * GAP_US, lambda raw=raw, host=host: self._submit(host, raw))  # type: ignore[misc]
+                    world.call(seq * GAP_US, partial(self._submit, host, raw))
             prev = ops[0].id
 
     def end(self) -> None:
