@@ -14,8 +14,8 @@ from gossipbook.sim.adversaries import lie
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.host import Host
 from gossipbook.sim.moments import FinalToOne, OnPrepared
-from gossipbook.sim.network import Delay, Weather
-from gossipbook.sim.partitions import Cut, cuts
+from gossipbook.sim.network import Delay, Weather, Wire
+from gossipbook.sim.partitions import cuts
 from gossipbook.sim.plan import seeded
 from gossipbook.sim.scenario import ADVERSARIES, FaultPart
 from gossipbook.sim.stage import Stage
@@ -37,7 +37,7 @@ class Injected:
     began_us: int = -1
     ended_us: int = -1
     hosts: list[Host] = field(default_factory=list)
-    cuts: list[Cut] = field(default_factory=list)
+    cuts: list[Wire] = field(default_factory=list)
     undo: Undo | None = None
 
     @property
@@ -139,31 +139,19 @@ class Injector:
     def _partition(self, injected: Injected, rng: random.Random) -> Undo:
         injected.cuts = cuts(injected.fault, self.stage, rng)
         injected.hosts = [host for host in self.stage.hosts if any(host.peer_id == a for a, _ in injected.cuts)]
-        self._cut(injected.cuts)
+        self.world.cut(injected.cuts)
         period_us = round(injected.fault.flap_s * US_PER_S)
         on = [True]
 
         def flap() -> None:
             if injected.active:
                 on[0] = not on[0]
-                (self._cut if on[0] else self._mend)(injected.cuts)
+                (self.world.cut if on[0] else self.world.mend)(injected.cuts)
                 self.world.call(period_us, flap)
 
         if period_us:
             self.world.call(period_us, flap)
-        return lambda: self._mend(injected.cuts) if on[0] else None
-
-    def _cut(self, cut: list[Cut]) -> None:
-        for a, b in cut:
-            self.world.network.cut(a, b)
-        for a, b in _undirected(cut):
-            self.world.reconsider(a, b)
-
-    def _mend(self, cut: list[Cut]) -> None:
-        for a, b in cut:
-            self.world.network.mend(a, b)
-        for a, b in _undirected(cut):
-            self.world.reconsider(a, b)
+        return lambda: self.world.mend(injected.cuts) if on[0] else None
 
     def _weather(self, injected: Injected, rng: random.Random) -> Undo:
         fault, network = injected.fault, self.world.network
@@ -270,7 +258,3 @@ class Injector:
         moment = FinalToOne(self.stage, rng.choice(honest))
         injected.hosts = [moment.lucky]
         return moment.end
-
-
-def _undirected(cut: list[Cut]) -> list[Cut]:
-    return list(dict.fromkeys((a, b) if a < b else (b, a) for a, b in cut))

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 from gossipbook.ids import PeerId
 
+Wire = tuple[PeerId, PeerId]
+"""One direction between two peers: from, to."""
+
 WIRE_QUEUE_US = 2_000_000
 """How long a message may wait for a slow wire; beyond it, it is dropped, as a full lane drops it."""
 
@@ -62,9 +65,9 @@ class Network:
         self.cut_losses = 0
         self.weather: list[Weather] = []
         self._rng = rng
-        self._cuts: dict[tuple[PeerId, PeerId], int] = {}
-        self._last: dict[tuple[PeerId, PeerId], int] = {}  # arrival of the latest in-order message
-        self._free: dict[tuple[PeerId, PeerId], int] = {}  # when a slow wire is through with what it has
+        self._cuts: dict[Wire, int] = {}
+        self._last: dict[Wire, int] = {}  # arrival of the latest in-order message
+        self._free: dict[Wire, int] = {}  # when a slow wire is through with what it has
 
     # -- cuts ---------------------------------------------------------------------------------------
 

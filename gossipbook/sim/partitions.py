@@ -2,15 +2,13 @@
 
 import random
 
-from gossipbook.ids import PeerId
 from gossipbook.sim.host import Host
+from gossipbook.sim.network import Wire
 from gossipbook.sim.scenario import FaultPart
 from gossipbook.sim.stage import Stage
 
-Cut = tuple[PeerId, PeerId]
 
-
-def cuts(fault: FaultPart, stage: Stage, rng: random.Random) -> list[Cut]:
+def cuts(fault: FaultPart, stage: Stage, rng: random.Random) -> list[Wire]:
     """The directed pairs that a partition cuts, each once."""
     match fault.shape:
         case "halves":
@@ -44,12 +42,12 @@ def halves(stage: Stage, rng: random.Random, leader: str) -> tuple[list[Host], l
     return one, other
 
 
-def between(one: list[Host], other: list[Host]) -> list[Cut]:
+def between(one: list[Host], other: list[Host]) -> list[Wire]:
     """Both directions between two sides."""
     return [cut for a in one for b in other for cut in ((a.peer_id, b.peer_id), (b.peer_id, a.peer_id))]
 
 
-def ring(order: list[Host]) -> list[Cut]:
+def ring(order: list[Host]) -> list[Wire]:
     """Everybody reaches only the two next to them."""
     n = len(order)
     return [

@@ -12,19 +12,21 @@ import heapq
 import random
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from gossipbook.effects import Disconnect, Effect, Emit, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.errors import DecodeError, JournalFull
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import PeerId
 from gossipbook.manifest import Manifest
+from gossipbook.ordered import BoundedDict
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.peer.turns import transactions
 from gossipbook.sim.clocks import US_PER_MS, HostClock
 from gossipbook.sim.host import Host, Observer
-from gossipbook.sim.network import Network
+from gossipbook.sim.network import Network, Wire
 from gossipbook.wire.codec import decode_message, encode_message
 
 LINK_DEADLINE_US = (2_000_000, 4_000_000)
@@ -34,6 +36,9 @@ REDIAL_US = (100_000, 1_000_000)
 """How soon two peers that may reach each other again do so."""
 
 CLIENT_DELAY_US = 500
+
+HEARD_CAP = 4_096
+"""Messages kept decoded, by their bytes: the same bytes reach many peers, and mean the same to each."""
 
 Happening = PeerEvent | bytes | Callable[[], object]
 
@@ -76,6 +81,7 @@ class World:
         self._queue: list[tuple[int, int, Host | None, int, Happening, PeerId]] = []
         self._order = 0
         self._trace = hashlib.sha256()
+        self._heard: BoundedDict[bytes, Any] = BoundedDict(HEARD_CAP)
         self._watching: dict[str, list[Callable[..., None]]] = {
             name: [] for name in vars(Observer) if not name.startswith("_")
         }
@@ -193,12 +199,25 @@ class World:
             if host.twin is not None:
                 host.twin.linked = host.linked
 
-    def reconsider(self, a: PeerId, b: PeerId) -> None:
-        """The wires between two peers were cut or mended: their link dies of silence, or comes back."""
-        if self.network.severed(a, b):
-            self.call(self._draw(LINK_DEADLINE_US), lambda: self._give_up_severed(a, b))
-        else:
-            self._redial(a, b)
+    def cut(self, wires: list[Wire]) -> None:
+        """Lose from now on what is sent over some wires; the links on them die of silence."""
+        for wire in wires:
+            self.network.cut(*wire)
+        self._reconsider(wires)
+
+    def mend(self, wires: list[Wire]) -> None:
+        """Undo one :meth:`cut`; links that can live again come back."""
+        for wire in wires:
+            self.network.mend(*wire)
+        self._reconsider(wires)
+
+    def _reconsider(self, wires: list[Wire]) -> None:
+        """A link each, whether one of its wires was touched or both."""
+        for a, b in dict.fromkeys((a, b) if a < b else (b, a) for a, b in wires):
+            if self.network.severed(a, b):
+                self.call(self._draw(LINK_DEADLINE_US), partial(self._give_up_severed, a, b))
+            else:
+                self._redial(a, b)
 
     def _redial(self, a: PeerId, b: PeerId) -> None:
         if b in self.wanted[a]:
@@ -286,11 +305,13 @@ class World:
         self._trace.update(raw)
         for hook in self._watching["delivered"]:
             hook(host, sender, raw, self.now_us)
-        try:
-            message = decode_message(raw)
-        except DecodeError as error:
-            self._disconnect(host, sender, f"malformed message: {error}")
-            return None
+        message = self._heard.get(raw)
+        if message is None:
+            try:
+                message = self._heard[raw] = decode_message(raw)
+            except DecodeError as error:
+                self._disconnect(host, sender, f"malformed message: {error}")
+                return None
         if host.behaviour is not None and not host.behaviour.hears(sender, message):
             return None
         return Received(sender, message)

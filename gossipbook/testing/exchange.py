@@ -13,7 +13,7 @@
 Time stands still between the calls. Nothing here waits for anything real.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
@@ -23,6 +23,7 @@ from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers import Violation
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
+from gossipbook.sim.network import Wire
 from gossipbook.sim.orders import Submission
 from gossipbook.sim.plan import Plan
 from gossipbook.sim.scenario import NetworkPart, Scenario, WorkloadPart
@@ -64,7 +65,7 @@ class SimulatedExchange:
         self._exchange = Exchange(Plan(scenario, seed, (), ()))
         self._tape = _Tape()
         self._exchange.world.watch(self._tape)
-        self._cut: list[tuple[bytes, bytes]] = []
+        self._cut: list[Wire] = []
         self._next_ids: dict[tuple[str, str], int] = {}
         self._finished = False
         self._exchange.open()
@@ -167,23 +168,21 @@ class SimulatedExchange:
     # -- faults -------------------------------------------------------------------------------------
 
     def partition(self, *groups: Iterable[int]) -> None:
-        """Cut the network into groups; who is in none of them is alone. Replaces an earlier partition."""
+        """Wire the network into groups; who is in none of them is alone. Replaces an earlier partition."""
         self.heal()
         sides = {peer: number for number, group in enumerate(groups) for peer in group}
-        for a in self.peers:
-            for b in self.peers:
-                if a != b and sides.get(a, -1 - a) != sides.get(b, -1 - b):
-                    cut = (self._host(a).peer_id, self._host(b).peer_id)
-                    self._exchange.network.cut(*cut)
-                    self._cut.append(cut)
-        self._reconsider(self._cut)
+        self._cut = [
+            (self._host(a).peer_id, self._host(b).peer_id)
+            for a in self.peers
+            for b in self.peers
+            if a != b and sides.get(a, -1 - a) != sides.get(b, -1 - b)
+        ]
+        self._exchange.world.cut(self._cut)
 
     def heal(self) -> None:
         """Take the partition away."""
         mended, self._cut = self._cut, []
-        for cut in mended:
-            self._exchange.network.mend(*cut)
-        self._reconsider(mended)
+        self._exchange.world.mend(mended)
 
     def crash(self, peer: int) -> None:
         """Kill a peer; what it had not synced is lost."""
@@ -244,10 +243,6 @@ class SimulatedExchange:
 
     def _author(self, order: Signed) -> str:
         return order.submission.author
-
-    def _reconsider(self, cut: Sequence[tuple[bytes, bytes]]) -> None:
-        for a, b in dict.fromkeys((a, b) if a < b else (b, a) for a, b in cut):
-            self._exchange.world.reconsider(a, b)
 
 
 def _placed(order: Signed) -> Place:

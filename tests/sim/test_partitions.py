@@ -7,7 +7,8 @@ import pytest
 
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
-from gossipbook.sim.partitions import Cut, cuts, halves
+from gossipbook.sim.network import Wire
+from gossipbook.sim.partitions import cuts, halves
 from gossipbook.sim.scenario import FaultPart
 
 from .support import opened, small
@@ -20,14 +21,14 @@ def exchange(peers: int = 7) -> Exchange:
     return opened(small(peers=peers, ops_per_s=0))[0]
 
 
-def drawn(rng: random.Random, **keys: object) -> list[Cut]:
+def drawn(rng: random.Random, **keys: object) -> list[Wire]:
     made = cuts(FaultPart("partition", **keys), exchange().stage, rng)  # type: ignore[arg-type]
     assert len(made) == len(set(made)), "each direction once"
     assert all(a != b for a, b in made)
     return made
 
 
-def sides(made: list[Cut], hosts: list[Host]) -> list[list[Host]]:
+def sides(made: list[Wire], hosts: list[Host]) -> list[list[Host]]:
     """Who can still reach whom, by any way."""
     cut, left, found = set(made), list(hosts), []
     while left:

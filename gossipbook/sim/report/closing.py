@@ -6,7 +6,7 @@ from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, Plac
 from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers.bounds import BoundsChecker
 from gossipbook.sim.host import Host
-from gossipbook.sim.partitions import Cut
+from gossipbook.sim.network import Wire
 from gossipbook.sim.report.recording import FaultSpan, OpNote, PeerNote, Recording
 from gossipbook.sim.report.sampling import Steps
 from gossipbook.sim.traders import Signed, Trader
@@ -82,7 +82,7 @@ def _fault_spans(exchange: "Exchange") -> tuple[FaultSpan, ...]:
     )
 
 
-def _sides(cuts: list[Cut], hosts: list[Host]) -> str:
+def _sides(cuts: list[Wire], hosts: list[Host]) -> str:
     """Who can still reach whom over whole wires, if that is more than one group."""
     severed = {frozenset(cut) for cut in cuts}
     left, groups = list(hosts), []
