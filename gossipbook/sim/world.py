@@ -415,7 +415,6 @@ class World:
 
     def _faces(self, host: Host, other: PeerId) -> tuple[Host, ...]:
         """Which of a key's processes another peer talks to: one, unless it has a twin."""
-        if host.twin is None:
+        if host.twin is None or (host.audience is not None and other in host.audience):
             return (host,)
-        assert host.audience is not None
-        return (host,) if other in host.audience else (host.twin,)
+        return (host.twin,)
