@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 TESTS ?= tests
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: setup demo test check format lint types bench lock clean
+.PHONY: setup compile demo test check format lint types bench lock clean
 
 setup: $(STAMP)
 
@@ -19,6 +19,10 @@ $(STAMP): $(LOCK) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 	touch $@
+
+# Build the matching engine's extensions anew, after a change of its source (which runs uncompiled until then).
+compile: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 
 demo: $(STAMP)
 	$(BIN)/gossipbook demo
@@ -45,4 +49,4 @@ lock: $(STAMP)
 	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra peer --extra dev --output-file $(LOCK) pyproject.toml
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist *.so gossipbook/matching/*.so gossipbook/matching/compiled.sha256 .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -17,7 +17,13 @@ from gossipbook import cbor
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
 
-RULES_VERSION = 1
+RULES_VERSION = 2
+"""Rules of matching: 2 has special orders, leases, groups and pair states; networks of version 1 go on without."""
+
+KNOWN_RULES = (1, 2)
+LATER_LIMITS = ("max_commands_per_author_per_s", "max_triggers_per_block")
+"""Limits that only version 2 has."""
+
 MAX_PAIRS = 1024
 MAX_MATCHERS = 1024
 MAX_COMMITTEE = 7
@@ -69,6 +75,8 @@ class Limits:
     max_block_bytes: int = 65_536
     max_block_commands: int = 4_096
     author_window: int = 1_024  # ops above an author's next_seq that a pool takes
+    max_commands_per_author_per_s: int = 0  # places and amends in a second of block time; 0: no limit
+    max_triggers_per_block: int = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +158,13 @@ class Manifest:
                 None if self.admission is None else list(self.admission),
                 self.committee_size,
                 self.fault_model,
-                [getattr(self.limits, f.name) for f in fields(Limits)],
+                [getattr(self.limits, name) for name in self._limit_names()],
                 [getattr(self.timing, f.name) for f in fields(Timing)],
             ]
         )
+
+    def _limit_names(self) -> list[str]:
+        return [f.name for f in fields(Limits) if self.rules_version >= 2 or f.name not in LATER_LIMITS]
 
     def to_dict(self) -> dict[str, Any]:
         """The TOML document's content; ``from_dict`` reads it back."""
@@ -165,7 +176,7 @@ class Manifest:
             "fault_model": self.fault_model,
             "admission": "open" if self.admission is None else [key.hex() for key in self.admission],
             "wardens": [key.hex() for key in self.wardens],
-            "limits": {f.name: getattr(self.limits, f.name) for f in fields(Limits)},
+            "limits": {name: getattr(self.limits, name) for name in self._limit_names()},
             "timing": {f.name: getattr(self.timing, f.name) for f in fields(Timing)},
             "pair": [{f.name: getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs],
             "matcher": [
@@ -324,8 +335,8 @@ def _unique(values: list[Any], what: str) -> None:
 def _check_names(m: Manifest) -> None:
     if not 1 <= len(m.name) <= 64:
         raise ManifestError("name: expected 1 to 64 characters")
-    if m.rules_version != RULES_VERSION:
-        raise ManifestError(f"rules_version: this build knows only version {RULES_VERSION}, not {m.rules_version}")
+    if m.rules_version not in KNOWN_RULES:
+        raise ManifestError(f"rules_version: this build knows versions {KNOWN_RULES}, not {m.rules_version}")
     if not 1 <= len(m.pairs) <= MAX_PAIRS:
         raise ManifestError(f"pair: expected 1 to {MAX_PAIRS} of them")
     if not 1 <= len(m.matchers) <= MAX_MATCHERS:
@@ -383,9 +394,13 @@ def _check_committee(m: Manifest) -> None:
 def _check_numbers(m: Manifest) -> None:
     for part in (m.limits, m.timing):
         for f in fields(part):
-            if not 1 <= getattr(part, f.name) <= 10**9:
-                raise ManifestError(f"{f.name}: expected 1 to 10**9, not {getattr(part, f.name)}")
+            least = 0 if f.name == "max_commands_per_author_per_s" else 1
+            if not least <= getattr(part, f.name) <= 10**9:
+                raise ManifestError(f"{f.name}: expected {least} to 10**9, not {getattr(part, f.name)}")
     limits, timing = m.limits, m.timing
+    for name in LATER_LIMITS:
+        if m.rules_version < 2 and getattr(limits, name) != getattr(Limits(), name):
+            raise ManifestError(f"{name}: needs rules_version 2")
     if limits.max_commands_per_op > MAX_COMMANDS_PER_OP:
         raise ManifestError(f"max_commands_per_op: at most {MAX_COMMANDS_PER_OP}")
     if limits.max_block_commands < limits.max_commands_per_op:

@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import TypeAlias
 
 from gossipbook.crdt.op import Op
-from gossipbook.ids import BlockId, OpId
+from gossipbook.ids import BlockId, Digest, OpId
 from gossipbook.matching.events import RawEvent
 
 
@@ -80,4 +80,71 @@ class Answer:
     json: bytes
 
 
-ClientMessage: TypeAlias = Submit | Ack | Watch | PairEvents | Query | Answer
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Send me a pair's certified book, and from then on every block's events with a mark. Again: a new snapshot."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfollow:
+    """No more of that pair's book."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookPart:
+    """A part of a pair's certified book as of a height: rows as in ``books.snapshot``. ``last`` marks the end.
+
+    ``state`` is the pair's, a ``commands.PairState``.
+    """
+
+    pair: str
+    height: int
+    block_id: BlockId
+    time_ms: int
+    sequence: int
+    last_ticks: int
+    state: int
+    part: int
+    rows: tuple[RawEvent, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BookMark:
+    """What the sender's book is after a block, or as of a snapshot: for the receiver to compare its own with.
+
+    ``previous`` and ``sequence``: the last event's number before and after it; equal for a snapshot. ``digest`` (of
+    what the book shows) and ``unseen`` (of the rest) are None after most blocks of a large book.
+    """
+
+    pair: str
+    height: int
+    previous: int
+    sequence: int
+    checksum: int
+    digest: Digest | None
+    unseen: Digest | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEnded:
+    """No more of that pair's book until it is asked for again; ``reason`` is one of the words below."""
+
+    pair: str
+    reason: str
+
+
+LAGGED = "lagged"
+"""The receiver was too slow. Ask again."""
+UNKNOWN_PAIR = "unknown-pair"
+TOO_LARGE = "too-large"
+"""There are more orders than a snapshot may have."""
+BROKEN = "broken"
+"""The peer cannot keep the book itself; its log says why."""
+
+FeedMessage: TypeAlias = PairEvents | BookPart | BookMark | FeedEnded
+ClientMessage: TypeAlias = Submit | Ack | Watch | Query | Answer | Follow | Unfollow | FeedMessage

@@ -11,9 +11,9 @@ ROOT = Path(__file__).parent.parent / "gossipbook"
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 
 # What each part may import of gossipbook, besides itself.
-GROUND = {"ids", "errors", "effects", "ordered"}
+GROUND = {"ids", "errors", "effects", "ordered", "compiled"}
 FIRST = GROUND | {"cbor", "identity", "manifest"}
-CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "requests"}
+CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "requests", "books", "receipt"}
 PEER = CORES | {"wire"}
 SHELLS = PEER | {"peer", "dht"}
 BELOW_THE_DOORS = SHELLS | {"storage", "net", "sim", "flow"}
@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "effects": set(),
     "ordered": set(),
+    "compiled": set(),
     "cbor": GROUND,
     "identity": GROUND,
     "manifest": GROUND | {"cbor"},
@@ -30,6 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "consensus": FIRST | {"matching", "crdt"},
     "gossip": FIRST,
     "requests": FIRST | {"matching", "crdt"},
+    "books": FIRST | {"matching", "requests"},
+    "receipt": FIRST | {"matching", "crdt", "consensus"},
     "wire": CORES,
     "peer": PEER,
     "dht": PEER,
@@ -38,11 +41,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sim": SHELLS | {"storage", "audit", "flow"},
     "net": SHELLS | {"storage"},
 }
-ONLY_MODULES = {"flow": {"matching.commands", "errors"}}
-TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "__init__", "__main__"}
+ONLY_MODULES = {
+    "flow": {"matching.commands", "errors"},
+    "rematch": {"matching.commands", "matching.events", "crdt.op", "errors", "ids", "manifest"},
+}
+TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "book_feed", "__init__", "__main__"}
+TOP |= {"submission", "tickets", "trading"}
 PURE = {
     *("ids", "errors", "effects", "ordered", "cbor", "identity", "manifest"),
-    *("matching", "crdt", "consensus", "gossip", "requests", "wire", "peer", "sim"),
+    *("matching", "crdt", "consensus", "gossip", "requests", "books", "receipt", "rematch", "wire", "peer", "sim"),
 }
 IMPURE = {"trio", "asyncio", "time", "socket", "os", "secrets", "sqlite3", "threading"}
 

@@ -14,17 +14,18 @@ of its pairs. All exports are of one network; given a manifest, of that one.
 
 *Block.* Id = H("block", bytes). Chain id, epoch and pair are the header's; heights run from 1 without a gap; the
 parent is the id of the block before, height 1's the genesis H("genesis", chain id, epoch, SHA-256(symbol)); the
-time is above the parent's; the proposer is seat ``created term mod n``; the ops are not empty and within the
-manifest's block limits.
+time is above the parent's; the proposer is seat ``created term mod n``; the ops are within the manifest's block
+limits. A block without ops has something to do all the same: a lease ran out before its time, or triggered orders are
+in line and the pair is open.
 
 *Committee and certificate.* The seats are the ``committee_size`` matchers nearest by XOR to the pair's key, at most
 max(1, f) an operator. A certificate holds at least q votes of distinct seats, ascending, for this block's id and
 height, of a term not below the block's. A vote signs "vote" padded to 8 bytes, the chain id, and (kind u8 = 2 for
 COMMIT, epoch u32, SHA-256(symbol), term u64, height u64, block id), big-endian.
 
-*Op.* Id = SHA-256 of the signed bytes, which decode to an op of this chain and pair with commands that exist; the
-author's signature is good. Evidence is two different good ops of one author and sequence number, smaller id first,
-and its id is H("evidence", author).
+*Op.* Id = SHA-256 of the signed bytes, which decode to an op of this chain and pair with commands that exist, in
+their one encoding; of version 2 only where the manifest has rules version 2; the author's signature is good. Evidence
+is two different good ops of one author and sequence number, smaller id first, and its id is H("evidence", author).
 
 *Eligibility.* An author is admitted, not frozen, and within the author table; an op's seq and prev follow the
 author's last; no op appears twice. Evidence freezes its author.
@@ -36,9 +37,12 @@ SHA-256(parent ‖ author ‖ round).
 the events that are listed, numbered without a gap, and, through Merkle root and chained digest, at the block's
 events digest.
 
-*Ledger.* Independent of the oracle, from the listed events alone: no order fills beyond what it has open, fills are
-within both limits and between different authors, and total = filled + open + cancelled + expired for each order,
-always.
+*Ledger.* Independent of the oracle, from the listed events alone: no order fills beyond what it has open and shows,
+fills are within both limits and between authors of different groups, and total = filled + open + cancelled + expired
+for each order, always. A stop order does not trade before it is triggered, nor is it triggered before a trade at its
+stop price or beyond. Nothing trades while the pair is not open, but when an auction ends: its fills are at one price
+and come to the volume that it found. Leases end when they have run out, and not before. At the end of the chain what
+is open, shown, waiting, in line and leased by the ledger is so in the oracle's book.
 
 *Between exports of a pair.* One block a height; a shorter chain is a prefix of the longest. Signer sets may differ,
 and each is checked.

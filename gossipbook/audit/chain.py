@@ -9,6 +9,7 @@ from gossipbook.audit.export import Event
 from gossipbook.audit.ledger import Ledger
 from gossipbook.audit.opening import Opened
 from gossipbook.audit.oracle import OracleBook
+from gossipbook.audit.oracle_codes import OPEN
 from gossipbook.audit.order import canonical_order
 from gossipbook.audit.records import BLOCK_OPS_CAP, Evidence, Item, Op
 from gossipbook.audit.seats import Seats
@@ -49,6 +50,9 @@ class Chain:
             pair.price_band_bps,
             limits.max_open_orders_per_author,
             limits.max_open_orders_per_pair,
+            limits.max_commands_per_author_per_s,
+            limits.max_triggers_per_block,
+            manifest.wardens,
         )
 
     @property
@@ -68,12 +72,14 @@ class Chain:
             wrong.append("its parent is not the block before it")
         if block.time_ms <= self._time_ms:
             wrong.append(f"its time {block.time_ms} is not above its parent's {self._time_ms}")
+        if not items and not self._due(block.time_ms):
+            wrong.append("it is empty, and nothing was due")
         wrong += self._above_limits(items)
         wrong += self._ineligible(items, block.height)
         if [item.id for item in canonical_order(block.parent, items)] != list(block.op_ids):
             wrong.append("its ops are out of canonical order")
         wrong += self._misexecuted(opened)
-        wrong += self.ledger.take(opened.events)[:LEDGER_REASONS_PER_BLOCK]
+        wrong += self.ledger.take(opened.events, block.time_ms)[:LEDGER_REASONS_PER_BLOCK]
         self.ids.append(block.id)
         self._time_ms = block.time_ms
         self.ops += len(items)
@@ -81,20 +87,35 @@ class Chain:
         return wrong
 
     def imbalance(self) -> list[str]:
-        """At the end: the ledger's open orders are the book's."""
+        """At the end: what the ledger has is what the oracle has."""
+        oracle, ledger = self._oracle, self.ledger
         book = {
-            (author, client_id): (side, price, lots)
+            (author, client_id): (side, price, shown, shown + hidden)
             for side in (1, 2)
-            for author, client_id, price, lots in self._oracle.resting(side)
+            for author, client_id, price, shown, hidden in oracle.resting_whole(side)
         }
-        return [] if book == self.ledger.resting() else ["the open orders by the ledger are not those in the book"]
+        stops, line = ({row[:2]: row[2:] for row in rows} for rows in (oracle.waiting(), oracle.line()))
+        compared = [
+            (book, ledger.resting(), "the open orders by the ledger are not those in the book"),
+            (stops, ledger.waiting(), "the stop orders by the ledger are not those that wait"),
+            (line, ledger.line(), "the triggered orders by the ledger are not those in line"),
+            (dict(oracle.leases()), ledger.leases, "the leases by the ledger are not those that hold"),
+            (oracle.pair_state, ledger.pair_state, "the pair's state by the ledger is not the one it is in"),
+        ]
+        return [reason for by_rules, by_ledger, reason in compared if by_rules != by_ledger]
 
     # -- parts --------------------------------------------------------------------------------------
+
+    def _due(self, time_ms: int) -> bool:
+        """Whether a block at this time may be without ops: a lease has run out, or triggered orders can run."""
+        oracle = self._oracle
+        ended = any(until_ms < time_ms for _, until_ms in oracle.leases())
+        return ended or (oracle.pair_state == OPEN and bool(oracle.line()))
 
     def _above_limits(self, items: Sequence[Item]) -> list[str]:
         limits = self._limits
         ops = [item for item in items if isinstance(item, Op)]
-        wrong = [] if items else ["it is empty"]
+        wrong = []
         if len(items) > min(limits.max_block_ops, BLOCK_OPS_CAP):
             wrong.append(f"above the block limits: {len(items)} ops")
         if (size := sum(item.size for item in items)) > limits.max_block_bytes:

@@ -35,8 +35,24 @@ BLOCK_KEYS = ("kind", "height", "id", "block", "time_ms", "proposer", "created_t
 CERTIFICATE_KEYS = ("term", "height", "block_id", "signers")
 CERTIFICATE_MARK = b',"certificate":'
 
-# Which fields of an event are byte strings (b), by kind. The first two, kind and number, are left out.
-EVENT_FIELDS = {1: "biiii", 2: "biii", 3: "iibibii", 4: "biiii", 5: "bii", 6: "biiii", 7: "b"}
+# Which fields of an event are keys (b), keys or empty (e) and numbers (i), by kind. Kind and number are left out.
+EVENT_FIELDS = {
+    1: "biiii",
+    2: "biii",
+    3: "iibibii",
+    4: "biiii",
+    5: "bii",
+    6: "biiii",
+    7: "b",
+    8: "biii",
+    9: "biii",
+    10: "bi",
+    11: "ii",
+    12: "bi",
+    13: "b",
+    14: "bei",
+    15: "biiiii",
+}
 
 Event = tuple[Any, ...]
 
@@ -163,7 +179,11 @@ def _read_event(item: object) -> Event:
         raise Defect("event: unknown kind or a wrong number of fields")
     event = [fields[0], uint(fields[1], "event number")]
     for letter, value in zip(shape, fields[2:], strict=True):
-        event.append(hex_bytes(value, "event", PUBLIC_KEY_BYTES) if letter == "b" else uint(value, "event"))
+        if letter == "i":
+            event.append(uint(value, "event"))
+        else:
+            empty = letter == "e" and value == ""
+            event.append(hex_bytes(value, "event", 0 if empty else PUBLIC_KEY_BYTES))
     return tuple(event)
 
 

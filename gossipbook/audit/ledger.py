@@ -1,36 +1,20 @@
 """A book-keeper's view of the events: per order, total = filled + open + cancelled + expired.
 
-No fill may go beyond what is open. The ledger never matches anything and knows no rule of priority; so it cannot
-share a mistake with an engine.
+No fill may go beyond what is open and shown, no stop order trade before it is triggered, nobody trade with their own
+group, nor anybody while the pair is not open, but in an auction's end and at its price. The ledger never matches
+anything and knows no rule of priority; so it cannot share a mistake with an engine.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from gossipbook.audit.accounts import Account, Memberships, OrderKey
 from gossipbook.audit.export import Event
 
 ACCEPTED, REJECTED, FILL, CANCELLED, EXPIRED, AMENDED, FROZEN = 1, 2, 3, 4, 5, 6, 7
-BUY = 1
-
-OrderKey = tuple[bytes, int]  # author, client order id
-
-
-@dataclass(slots=True)
-class Account:
-    """What became of one order's lots."""
-
-    side: int
-    price_ticks: int
-    total: int
-    open: int
-    filled: int = 0
-    gone: int = 0  # cancelled or expired
-
-    def balanced(self) -> bool:
-        return self.open >= 0 and self.total == self.filled + self.open + self.gone
-
-    def allows(self, price_ticks: int) -> bool:
-        return price_ticks <= self.price_ticks if self.side == BUY else price_ticks >= self.price_ticks
+TRIGGERED, SLICED, PAIR_STATE, UNCROSSED, LEASED, LEASE_ENDED, GROUPED, STOP_ACCEPTED = 8, 9, 10, 11, 12, 13, 14, 15
+PLACES = (1, 5)  # the kinds of commands that use up a client order id
+OPEN, HALTED, AUCTION = 1, 4, 5
+SELF_TRADE = 4
 
 
 class Ledger:
@@ -43,26 +27,39 @@ class Ledger:
         self.last_number = 0
         self.fills = 0
         self.overfilled: dict[OrderKey, None] = {}  # orders filled beyond their quantity
+        self.pair_state = OPEN
+        self.leases: dict[bytes, int] = {}  # until when, by author
+        self._waiting: dict[OrderKey, Account] = {}  # stop orders that no trade has reached
+        self._line: dict[OrderKey, Account] = {}  # those that one has, and that have not run
+        self._groups = Memberships()
+        self._opening = False  # a pair was just opened, and an auction may end
+        self._auction_ticks = self._auction_lots = 0  # the price of the one that ends, and what is still to trade
+        self._time_ms = 0
 
-    def take(self, events: Iterable[Event]) -> list[str]:
-        """Book one block's events; what is wrong with them."""
+    def take(self, events: Iterable[Event], time_ms: int = 0) -> list[str]:
+        """Book one block's events; what is wrong with them. Without the block's time leases are not held to it."""
         self.closed = {}
+        self._time_ms = time_ms
         wrong: list[str] = []
         for event in events:
             if event[1] != self.last_number + 1:
                 wrong.append(f"event {event[1]} follows event {self.last_number}")
             self.last_number = event[1]
-            fault = self._book(event)
+            fault = self._out_of_place(event) or self._book(event)
             if fault:
                 wrong.append(f"event {event[1]}: {fault}")
-        return wrong
+        if self._auction_lots:
+            wrong.append(f"an auction ends with {self._auction_lots} lots left to trade")
+            self._auction_lots = 0
+        late = [author for author, until_ms in self.leases.items() if until_ms < time_ms]
+        return wrong + [f"the lease of {author.hex()[:8]} has run out and was not ended" for author in late]
 
     def take_rival(self, events: Iterable[Event]) -> None:
         """Count what a second block at the present height fills on top of the first."""
         filled: dict[OrderKey, int] = {}
         accepted: dict[OrderKey, None] = {}
         for event in events:
-            if event[0] == ACCEPTED:
+            if event[0] in (ACCEPTED, STOP_ACCEPTED):
                 accepted[event[2], event[3]] = None
             elif event[0] == FILL:
                 for key in ((event[4], event[5]), (event[6], event[7])):
@@ -75,16 +72,43 @@ class Ledger:
             elif key not in accepted:
                 self.overfilled[key] = None  # Closed before this height.
 
-    def resting(self) -> dict[OrderKey, tuple[int, int, int]]:
-        """(side, price, open lots) of each open order."""
-        return {key: (account.side, account.price_ticks, account.open) for key, account in self.open.items()}
+    def resting(self) -> dict[OrderKey, tuple[int, int, int, int]]:
+        """(side, price, shown lots, open lots) of each order in the book."""
+        return {key: (a.side, a.price_ticks, a.shown, a.open) for key, a in self.open.items() if not a.waits}
+
+    def waiting(self) -> dict[OrderKey, tuple[int, int, int, int]]:
+        """(side, stop price, price, open lots) of each stop order that no trade has reached."""
+        return {key: (a.side, a.stop_ticks, a.price_ticks, a.open) for key, a in self._waiting.items()}
+
+    def line(self) -> dict[OrderKey, tuple[int, int, int, int]]:
+        """The same of those that a trade has reached and that have not run yet."""
+        return {key: (a.side, a.stop_ticks, a.price_ticks, a.open) for key, a in self._line.items()}
+
+    def due(self, time_ms: int) -> bool:
+        """Whether a block at this time has something to do without any op."""
+        return (self.pair_state == OPEN and bool(self._line)) or any(until < time_ms for until in self.leases.values())
+
+    # -- parts --------------------------------------------------------------------------------------
+
+    def _out_of_place(self, event: Event) -> str:
+        """An auction's end is one piece: groups part, the price is found, and all of the volume trades."""
+        kind, opening = event[0], self._opening
+        self._opening = kind == PAIR_STATE or (
+            opening and (kind == SLICED or (kind == CANCELLED and event[-1] == SELF_TRADE))
+        )
+        if self._auction_lots and kind not in (FILL, SLICED):
+            left, self._auction_lots = self._auction_lots, 0
+            return f"an auction ends with {left} lots left to trade"
+        if kind == UNCROSSED and not opening:
+            return "an auction ends where none was ended"
+        return ""
 
     def _book(self, event: Event) -> str:
         match event:
             case (1, _, author, client_id, side, price, lots):
-                return self._accept((author, client_id), side, price, lots)
+                return self._accept((author, client_id), Account(side, price, lots, lots, lots))
             case (2, _, author, client_id, command, _):
-                if command == 1:
+                if command in PLACES:
                     self.last_ids[author] = max(client_id, self.last_ids.get(author, 0))
                 return ""
             case (3, _, price, lots, maker, maker_id, taker, taker_id, taker_side):
@@ -95,16 +119,46 @@ class Ledger:
                 return self._take_out((author, client_id), lots, 0)
             case (6, _, author, client_id, price, total, left):
                 return self._amend((author, client_id), price, total, left)
+            case (7, _, author):
+                self.leases.pop(author, None)
+                return ""
+        return self._book_later(event)
+
+    def _book_later(self, event: Event) -> str:
+        """The events of rules version 2."""
+        match event:
+            case (8, _, author, client_id, price, lots):
+                return self._trigger((author, client_id), price, lots)
+            case (9, _, author, client_id, shown, hidden):
+                return self._slice((author, client_id), shown, hidden)
+            case (10, _, _, state):
+                self.pair_state = state
+                self._opening = state not in (HALTED, AUCTION)
+                return "" if 1 <= state <= AUCTION else f"no state {state}"
+            case (11, _, price, lots):
+                self._auction_ticks, self._auction_lots = price, lots
+                return "" if lots else "an auction ends with nothing to trade"
+            case (12, _, author, until_ms):
+                return self._lease(author, until_ms)
+            case (13, _, author):
+                return self._end_lease(author)
+            case (14, _, member, owner, consent):
+                return self._groups.take(member, owner, consent)
+            case (15, _, author, client_id, side, stop, price, lots):
+                fault = self._accept((author, client_id), Account(side, price, lots, lots, lots, stop, waits=True))
+                if not fault:
+                    self._waiting[author, client_id] = self.open[author, client_id]
+                return fault or ("" if stop else f"order {_name((author, client_id))} waits for no price")
         return ""
 
-    def _accept(self, key: OrderKey, side: int, price: int, lots: int) -> str:
+    def _accept(self, key: OrderKey, account: Account) -> str:
         author, client_id = key
         if client_id <= self.last_ids.get(author, 0):
             return f"order {_name(key)} is accepted again"
-        if side not in (1, 2) or lots < 1:
+        if account.side not in (1, 2) or account.total < 1:
             return f"order {_name(key)} has no side or no quantity"
         self.last_ids[author] = client_id
-        self.open[key] = Account(side, price, lots, lots)
+        self.open[key] = account
         return ""
 
     def _fill(self, price: int, lots: int, maker: OrderKey, taker: OrderKey, taker_side: int) -> str:
@@ -115,19 +169,39 @@ class Ledger:
                 self.overfilled[key] = None
                 left = 0 if account is None else account.open
                 return f"order {_name(key)} fills {lots} lots, but has {left} open: filled twice or too much"
+            if account.waits or account.shown < lots:
+                shown = 0 if account.waits else account.shown
+                return f"order {_name(key)} fills {lots} lots, but shows {shown}"
         made, took = accounts
         assert made is not None
         assert took is not None
-        if maker[0] == taker[0]:
-            return f"orders {_name(maker)} and {_name(taker)} of one author trade"
+        fault = self._may_trade(price, lots, maker, taker)
+        if fault:
+            return fault
         if took.side != taker_side or made.side == taker_side:
             return f"orders {_name(maker)} and {_name(taker)} are not on the sides that trade"
         for key, account in ((maker, made), (taker, took)):
             if not account.allows(price):
                 return f"order {_name(key)} fills at {price}, beyond its limit {account.price_ticks}"
-            account.open -= lots
+            account.take(lots)
             account.filled += lots
             self._settle(key, account)
+        for key in [key for key, account in self._waiting.items() if account.reached(price)]:
+            self._line[key] = self._waiting.pop(key)
+        return ""
+
+    def _may_trade(self, price: int, lots: int, maker: OrderKey, taker: OrderKey) -> str:
+        """Who may trade at all, and when."""
+        if maker[0] == taker[0]:
+            return f"orders {_name(maker)} and {_name(taker)} of one author trade"
+        if self._groups.of(maker[0]) == self._groups.of(taker[0]):
+            return f"orders {_name(maker)} and {_name(taker)} of one group trade"
+        if self._auction_lots:
+            left, self._auction_lots = self._auction_lots, max(0, self._auction_lots - lots)
+            if price != self._auction_ticks or lots > left:
+                return f"{lots} lots trade at {price} in an auction of {left} more at {self._auction_ticks}"
+        elif self.pair_state != OPEN:
+            return f"orders {_name(maker)} and {_name(taker)} trade while the pair is not open"
         return ""
 
     def _take_out(self, key: OrderKey, lots: int, left: int) -> str:
@@ -135,7 +209,7 @@ class Ledger:
         if account is None or account.open - lots != left:
             had = 0 if account is None else account.open
             return f"order {_name(key)} loses {lots} of {had} open lots and is said to keep {left}"
-        account.open -= lots
+        account.take(lots)
         account.gone += lots
         self._settle(key, account)
         return ""
@@ -146,13 +220,44 @@ class Ledger:
             return f"order {_name(key)} is amended, but not open"
         if not left or total != account.filled + left + account.gone:
             return f"order {_name(key)} does not add up after its amend"
-        account.price_ticks, account.total, account.open = price, total, left
+        account.amend(price, total, left)
+        return ""
+
+    def _trigger(self, key: OrderKey, price: int, lots: int) -> str:
+        account = self._line.pop(key, None)
+        if account is None:
+            return f"order {_name(key)} is triggered, but no trade has reached its stop price"
+        account.waits = False
+        if (price, lots) != (account.price_ticks, account.open):
+            return f"order {_name(key)} is triggered with other lots or at another price than it has"
+        return "" if self.pair_state == OPEN else f"order {_name(key)} is triggered while the pair is not open"
+
+    def _slice(self, key: OrderKey, shown: int, hidden: int) -> str:
+        account = self.open.get(key)
+        if account is None or account.waits or shown < 1 or account.open != shown + hidden:
+            return f"order {_name(key)} is said to show {shown} and hide {hidden} lots, which it does not have"
+        account.shown = shown
+        return ""
+
+    def _lease(self, author: bytes, until_ms: int) -> str:
+        if until_ms:
+            self.leases[author] = until_ms
+        else:
+            self.leases.pop(author, None)
+        return ""
+
+    def _end_lease(self, author: bytes) -> str:
+        until_ms = self.leases.pop(author, None)
+        if until_ms is None or (self._time_ms and until_ms >= self._time_ms):
+            return f"the lease of {author.hex()[:8]} ends, but has not run out"
         return ""
 
     def _settle(self, key: OrderKey, account: Account) -> None:
         assert account.balanced()
         if not account.open:
             self.closed[key] = self.open.pop(key)
+            self._waiting.pop(key, None)
+            self._line.pop(key, None)
 
 
 def _name(key: OrderKey) -> str:

@@ -132,6 +132,8 @@ def _open_op(listed: OpEntry, seats: Seats) -> Item:
         op = decode_op(signed, signature)
         if op.chain_id != seats.chain_id or op.pair != seats.symbol:
             raise Defect(f"op {op.id.hex()[:10]} is of another chain or pair")
+        if op.version > seats.rules_version:
+            raise Defect(f"op {op.id.hex()[:10]} is of version {op.version}, in a network of rules version 1")
         ops.append(op)
     item: Item = make_evidence(*ops) if listed.is_evidence else ops[0]
     if item.id != listed.id:

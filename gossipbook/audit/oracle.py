@@ -1,65 +1,58 @@
 """A deliberately dumb matching engine that judges the real one.
 
 It follows the rule book in the docstring of :mod:`gossipbook.matching` sentence by sentence and shares nothing
-with that package, not even its constants: a mistake in one is not a mistake in the other. Both sides are plain
-sorted lists, every question is a scan, and undoing a block means keeping a :meth:`OracleBook.copy` from before it.
+with that package, not even its constants: a mistake in one is not a mistake in the other. Both sides, the stop
+orders that wait and the line of triggered ones are plain lists, nearly every question is a scan, and undoing a
+block means keeping a :meth:`OracleBook.copy` from before it.
+
+Here are blocks, and commands with their refusals, each in the order of the rule book. Beside it are
+:mod:`~gossipbook.audit.oracle_market`, where orders meet, and smaller modules for one order, groups, the price of
+an auction and the numbers of the format.
 
 Commands are tuples ``(kind, *fields)`` in the field order of ``matching.commands``; events are the raw tuples
 of ``matching.events``.
 """
 
 import copy
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
-Command: TypeAlias = tuple[int, ...]
-RawEvent: TypeAlias = tuple[Any, ...]
-
-PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
-BUY = 1
-MARKET = 2
-GTC, GTD, IOC, FOK = 1, 2, 3, 4
-POST_ONLY = REDUCE_ONLY = 1
-CANCEL_TAKER, CANCEL_MAKER, CANCEL_BOTH, DECREMENT = 1, 2, 3, 4
-
-ACCEPTED, REJECTED, FILL, CANCELLED, EXPIRED, AMENDED, FROZEN = 1, 2, 3, 4, 5, 6, 7
-
-ID_REUSED, OP_EXPIRED, INVALID_COMBINATION, ALREADY_EXPIRED, PRICE_OUT_OF_RANGE, QUANTITY_OUT_OF_RANGE = (
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
+from gossipbook.audit.oracle_codes import (
+    ACCEPTED,
+    AMENDED,
+    AUCTION,
+    BUY,
+    CANCEL_ONLY,
+    CANCELLED,
+    EXPIRED,
+    FILL,
+    FOK,
+    FROZEN,
+    GROUPED,
+    HALTED,
+    LEASE_CAP_MS,
+    LEASE_ENDED,
+    LEASED,
+    OPEN,
+    PAIR_STATE,
+    POST_ONLY_STATE,
+    REDUCE_ONLY,
+    REJECTED,
+    STOP_ACCEPTED,
+    TRIGGERED,
+    Ask,
+    Cause,
+    Refusal,
 )
-PRICE_BAND, TOO_MANY_OPEN_ORDERS, BOOK_FULL, POST_ONLY_WOULD_CROSS = 7, 8, 9, 10
-UNKNOWN_ORDER, ORDER_CLOSED, NOT_A_REDUCTION = 11, 12, 13
+from gossipbook.audit.oracle_market import OracleMarket, RawEvent
+from gossipbook.audit.oracle_order import Fields, OracleOrder
 
-REQUESTED, BY_CANCEL_ALL, UNFILLED, SELF_TRADE, AMENDED_AWAY, AUTHOR_FROZEN = 1, 2, 3, 4, 5, 6
+Command: TypeAlias = tuple[Any, ...]
 
-
-class OracleOrder:
-    """What one order is now. ``entered`` counts entries: time priority within a price."""
-
-    def __init__(self, author: bytes, place: Command, entered: int) -> None:
-        self.author = author
-        self.client_id, self.side, self.type, self.price, self.total, self.tif, flags, self.self_trade, self.expires = (
-            place
-        )
-        self.post_only = bool(flags & POST_ONLY)
-        self.open = self.total
-        self.entered = entered
-
-    def allows(self, price: int) -> bool:
-        return price <= self.price if self.side == BUY else price >= self.price
-
-    def rank(self) -> tuple[int, int]:
-        """Sorts a side by price, then time."""
-        return (-self.price if self.side == BUY else self.price), self.entered
+NAMES_AN_ORDER = (Ask.PLACE, Ask.PLACE_SPECIAL, Ask.CANCEL, Ask.AMEND)
 
 
-class OracleBook:
+class OracleBook(OracleMarket):
     """One pair's book. ``begin_block``, ``run`` and ``freeze``, ``end_block``."""
 
     def __init__(
@@ -70,222 +63,336 @@ class OracleBook:
         price_band_bps: int,
         max_open_orders_per_author: int,
         max_open_orders_per_pair: int,
+        max_commands_per_author_per_s: int = 0,
+        max_triggers_per_block: int = 256,
+        wardens: tuple[bytes, ...] = (),
     ) -> None:
+        super().__init__()
         self.min_qty, self.max_qty, self.max_price = min_qty_lots, max_qty_lots, max_price_ticks
         self.band_bps, self.max_own, self.max_all = price_band_bps, max_open_orders_per_author, max_open_orders_per_pair
-        self.buys: list[OracleOrder] = []
-        self.sells: list[OracleOrder] = []
+        self.max_rate, self.max_triggers = max_commands_per_author_per_s, max_triggers_per_block
+        self.wardens = wardens
+
+        self.lease_ends: dict[bytes, int] = {}
         self.last_ids: dict[bytes, int] = {}
-        self.entries = self.event_number = 0
-        self.reference = 0
+        self.counted: dict[bytes, int] = {}  # commands of this second, by author
+        self.reference = 0  # the price band's; 0: none yet
         self.time_ms = 0
-        self.events: list[RawEvent] = []
 
     def copy(self) -> "OracleBook":
         return copy.deepcopy(self)
 
-    def resting(self, side: int) -> list[tuple[bytes, int, int, int]]:
-        """A side in priority order: (author, client_id, price_ticks, open_lots)."""
-        return [(order.author, order.client_id, order.price, order.open) for order in self._side(side)]
+    def leases(self) -> list[tuple[bytes, int]]:
+        """Sorted: (author, until_ms)."""
+        return sorted(self.lease_ends.items())
+
+    # Blocks.
 
     def begin_block(self, time_ms: int) -> None:
+        if time_ms // 1000 != self.time_ms // 1000:
+            self.counted = {}
         self.time_ms = time_ms
         self.events = []
-        late = [o for o in self.buys + self.sells if o.expires and time_ms > o.expires]
-        for order in sorted(late, key=lambda o: (o.expires, o.entered)):
-            self._side(order.side).remove(order)
-            self._emit(EXPIRED, order.author, order.client_id, order.open)
+        late = [order for order in self.open_orders.values() if order.expires and time_ms > order.expires]
+        ends: list[tuple[int, int, int | bytes]] = [(order.expires, 0, order.entered) for order in late]
+        ends += [(until, 1, author) for author, until in self.lease_ends.items() if time_ms > until]
+        for _, _, which in sorted(ends):
+            if isinstance(which, bytes):
+                self._end_lease(which)
+            for order in late:
+                if order.entered == which and order.where is not None:  # a lease's end may have taken it
+                    self._leave(order)
+                    self._emit(EXPIRED, order.author, order.client_id, order.open)
 
     def end_block(self) -> list[RawEvent]:
-        prices: list[int] = [event[2] for event in self.events if event[0] == FILL]
-        self.reference = prices[-1] if prices else self.reference
+        self._run_line()
+        if any(event[0] == FILL for event in self.events):
+            self.reference = self.last_trade
         return self.events
+
+    def _run_line(self) -> None:
+        ran = 0
+        while self.pair_state == OPEN and self.triggered and ran < self.max_triggers:
+            order = self.triggered[0]
+            ran += 1
+            order.entered = self._next_entry()
+            self._emit(TRIGGERED, order.author, order.client_id, order.price, order.open)
+            if self._is_beyond_band(order):
+                self._cancel_order(order, Cause.PRICE_BAND)
+            else:
+                self._leave(order)
+                self._enter(order)
 
     def run(self, author: bytes, commands: Sequence[Command], void: bool = False) -> None:
         for kind, *fields in commands:
-            if kind == CANCEL_ALL:
-                self._cancel_all(author, fields[0], BY_CANCEL_ALL)
-                continue
-            if kind == PLACE:
-                reason = self._place(author, tuple(fields), void)
-            elif kind == CANCEL:
-                reason = self._cancel(author, fields[0])
-            else:
-                reason = self._amend(author, tuple(fields), void)
-            if reason:
-                self._emit(REJECTED, author, fields[0], kind, reason)
+            refusal = self._execute(author, kind, tuple(fields), void)
+            if refusal:
+                client_id = fields[0] if kind in NAMES_AN_ORDER else 0
+                self._emit(REJECTED, author, client_id, kind, int(refusal))
 
     def freeze(self, author: bytes) -> None:
         self._emit(FROZEN, author)
-        self._cancel_all(author, 0, AUTHOR_FROZEN)
+        self.lease_ends.pop(author, None)
+        self._cancel_own(author, 0, Cause.AUTHOR_FROZEN)
 
-    # Each command returns its reason of refusal, or 0.
+    def _execute(self, author: bytes, kind: int, fields: Fields, void: bool) -> Refusal:
+        match kind:
+            case Ask.PLACE | Ask.PLACE_SPECIAL:
+                return self._place(author, fields, void)
+            case Ask.CANCEL:
+                return self._cancel(author, *fields)
+            case Ask.AMEND:
+                return self._amend(author, *fields, void=void)
+            case Ask.CANCEL_ALL:
+                return self._cancel_all(author, *fields)
+            case Ask.LEASE:
+                return self._lease(author, *fields, void=void)
+            case Ask.SET_STATE:
+                return self._set_state(author, *fields)
+            case Ask.JOIN_GROUP:
+                return self._join_group(author, *fields, void=void)
+            case _:
+                return self._admit_to_group(author, *fields, void=void)
 
-    def _place(self, author: bytes, place: Command, void: bool) -> int:
-        client_id = place[0]
-        if client_id <= self.last_ids.get(author, 0):
-            return ID_REUSED
-        self.last_ids[author] = client_id
+    # Places.
+
+    def _place(self, author: bytes, place: Fields, void: bool) -> Refusal:
+        order = OracleOrder(author, place)
+        if order.client_id <= self.last_ids.get(author, 0):
+            return Refusal.ID_REUSED
+        self.last_ids[author] = order.client_id
         if void:
-            return OP_EXPIRED
-        order = OracleOrder(author, place, self._next_entry())
-        rests = order.tif in (GTC, GTD)
-        if order.type == MARKET and rests:
-            return INVALID_COMBINATION
-        if order.post_only and (order.type == MARKET or not rests):
-            return INVALID_COMBINATION
-        if (order.tif == GTD) != (order.expires != 0):
-            return INVALID_COMBINATION
-        if order.tif == GTD and self.time_ms > order.expires:
-            return ALREADY_EXPIRED
-        if not 1 <= order.price <= self.max_price:
-            return PRICE_OUT_OF_RANGE
-        if not self.min_qty <= order.total <= self.max_qty:
-            return QUANTITY_OUT_OF_RANGE
-        if self._beyond_band(order.side, order.price):
-            return PRICE_BAND
-        if rests and sum(o.author == author for o in self.buys + self.sells) >= self.max_own:
-            return TOO_MANY_OPEN_ORDERS
-        if rests and len(self.buys) + len(self.sells) >= self.max_all:
-            return BOOK_FULL
-        if order.post_only and self._would_cross(order):
-            return POST_ONLY_WOULD_CROSS
-        self._emit(ACCEPTED, author, client_id, order.side, order.price, order.total)
-        if order.tif != FOK or self._can_fill_whole(order):
-            self._match(order)
-        if order.open and rests:
-            self._rest(order)
-        elif order.open:
-            self._emit(CANCELLED, author, client_id, order.open, 0, UNFILLED)
-        return 0
+            return Refusal.OP_EXPIRED
+        if self._is_above_rate(author):
+            return Refusal.RATE_LIMITED
+        refusal = self._refuse_by_state(order) or self._refuse_fields(order) or self._refuse_by_market(order)
+        if refusal:
+            return refusal
+        order.entered = self._next_entry()
+        if order.is_stop:
+            what = (order.side, order.stop, order.price, order.total)
+            self._emit(STOP_ACCEPTED, author, order.client_id, *what)
+            self._keep(order, self.stops)
+            return Refusal.NONE
+        order.price = self._price_that_takes_nothing(order) if order.post_only else order.price
+        self._emit(ACCEPTED, author, order.client_id, order.side, order.price, order.total)
+        if order.tif == FOK and not self._can_fill(order, order.total):
+            self._emit(CANCELLED, author, order.client_id, order.open, 0, int(Cause.UNFILLED))
+        elif order.minimum and not self._can_fill(order, order.minimum):
+            self._emit(CANCELLED, author, order.client_id, order.open, 0, int(Cause.BELOW_MINIMUM))
+        else:
+            self._enter(order)
+        return Refusal.NONE
 
-    def _cancel(self, author: bytes, client_id: int) -> int:
-        order = self._find(author, client_id)
+    def _refuse_by_state(self, order: OracleOrder) -> Refusal:
+        if self.pair_state == HALTED:
+            return Refusal.PAIR_HALTED
+        if self.pair_state == CANCEL_ONLY:
+            return Refusal.PAIR_CANCEL_ONLY
+        if self.pair_state == POST_ONLY_STATE and not order.post_only:
+            return Refusal.PAIR_POST_ONLY
+        if self.pair_state == AUCTION and not order.fits_an_auction():
+            return Refusal.PAIR_IN_AUCTION
+        return Refusal.NONE
+
+    def _refuse_fields(self, order: OracleOrder) -> Refusal:
+        if order.is_nonsense():
+            return Refusal.INVALID_COMBINATION
+        if order.expires and self.time_ms > order.expires:
+            return Refusal.ALREADY_EXPIRED
+        if not self._is_price(order.price) or (order.is_stop and not self._is_price(order.stop)):
+            return Refusal.PRICE_OUT_OF_RANGE
+        if not self.min_qty <= order.total <= self.max_qty or (order.display and order.display < self.min_qty):
+            return Refusal.QUANTITY_OUT_OF_RANGE
+        if order.has_too_many_slices():
+            return Refusal.TOO_MANY_SLICES
+        return Refusal.NONE
+
+    def _refuse_by_market(self, order: OracleOrder) -> Refusal:
+        if not order.is_stop and self._is_beyond_band(order):
+            return Refusal.PRICE_BAND
+        if order.is_stop and self.last_trade and order.triggered_by(self.last_trade):
+            return Refusal.STOP_WOULD_TRIGGER
+        if order.rests and sum(author == order.author for author, _ in self.open_orders) >= self.max_own:
+            return Refusal.TOO_MANY_OPEN_ORDERS
+        if order.rests and len(self.open_orders) >= self.max_all:
+            return Refusal.BOOK_FULL
+        if order.post_only and not self._price_that_takes_nothing(order):
+            return Refusal.POST_ONLY_WOULD_CROSS
+        return Refusal.NONE
+
+    # Cancels and amends.
+
+    def _cancel(self, author: bytes, client_id: int) -> Refusal:
+        if self.pair_state == HALTED:
+            return Refusal.PAIR_HALTED
+        order = self.open_orders.get((author, client_id))
         if order is None:
             return self._why_not_open(author, client_id)
-        self._remove(order, REQUESTED)
-        return 0
+        self._cancel_order(order, Cause.REQUESTED)
+        return Refusal.NONE
 
-    def _amend(self, author: bytes, amend: Command, void: bool) -> int:
-        client_id, price, total, flags = amend
-        order = self._find(author, client_id)
+    def _cancel_all(self, author: bytes, side: int) -> Refusal:
+        if self.pair_state == HALTED:
+            return Refusal.PAIR_HALTED
+        self._cancel_own(author, side, Cause.CANCEL_ALL)
+        return Refusal.NONE
+
+    def _amend(self, author: bytes, client_id: int, price: int, total: int, flags: int, *, void: bool) -> Refusal:
+        reduce_only = bool(flags & REDUCE_ONLY)
+        if not reduce_only and self._is_above_rate(author):
+            return Refusal.RATE_LIMITED
+        if self.pair_state == HALTED:
+            return Refusal.PAIR_HALTED
+        order = self.open_orders.get((author, client_id))
         if order is None:
             return self._why_not_open(author, client_id)
         price, total = price or order.price, total or order.total
         new_open = total - (order.total - order.open)
         reduction = price == order.price and new_open <= order.open
-        if flags & REDUCE_ONLY and not reduction:
-            return NOT_A_REDUCTION
+        if reduce_only and not reduction:
+            return Refusal.NOT_A_REDUCTION
         if void and not reduction:
-            return OP_EXPIRED
+            return Refusal.OP_EXPIRED
         if new_open <= 0:
-            self._remove(order, AMENDED_AWAY)
-            return 0
+            self._cancel_order(order, Cause.AMENDED_AWAY)
+            return Refusal.NONE
+        if self.pair_state == CANCEL_ONLY and not reduction:
+            return Refusal.PAIR_CANCEL_ONLY
+        if self.pair_state == POST_ONLY_STATE and not reduction and not order.post_only:
+            return Refusal.PAIR_POST_ONLY
         if not self.min_qty <= total <= self.max_qty:
-            return QUANTITY_OUT_OF_RANGE
+            return Refusal.QUANTITY_OUT_OF_RANGE
         if reduction:
-            order.total, order.open = total, new_open
-            self._emit(AMENDED, author, client_id, price, total, new_open)
-            return 0
-        moved = copy.copy(order)
-        moved.price, moved.total, moved.open = price, total, new_open
-        if not 1 <= price <= self.max_price:
-            return PRICE_OUT_OF_RANGE
-        if price != order.price and self._beyond_band(order.side, price):
-            return PRICE_BAND
-        if order.post_only and self._would_cross(moved):
-            return POST_ONLY_WOULD_CROSS
-        self._side(order.side).remove(order)
-        moved.entered = self._next_entry()
-        self._emit(AMENDED, author, client_id, price, total, new_open)
-        self._match(moved)
-        if moved.open:
-            self._rest(moved)
-        return 0
+            return self._reduce(order, total, new_open)
+        return self._amend_anew(order, price, total, new_open)
 
-    def _cancel_all(self, author: bytes, side: int, cause: int) -> None:
-        own = [o for o in self.buys + self.sells if o.author == author and side in (0, o.side)]
-        for order in sorted(own, key=lambda o: o.entered):
-            self._remove(order, cause)
+    def _reduce(self, order: OracleOrder, total: int, new_open: int) -> Refusal:
+        """An amend that keeps the order in its place."""
+        order.total, order.open = total, new_open
+        order.shown = min(order.shown, new_open)  # what is hidden goes first
+        self._emit(AMENDED, order.author, order.client_id, order.price, total, new_open)
+        return Refusal.NONE
 
-    def _match(self, taker: OracleOrder) -> None:
-        makers = self._other_side(taker.side)
-        while taker.open and makers and taker.allows(makers[0].price):
-            maker = makers[0]
-            lots = min(taker.open, maker.open)
-            if maker.author != taker.author:
-                taker.open -= lots
-                maker.open -= lots
-                who = (maker.author, maker.client_id, taker.author, taker.client_id)
-                self._emit(FILL, maker.price, lots, *who, taker.side)
-                if not maker.open:
-                    makers.remove(maker)
-                continue
-            if taker.self_trade in (CANCEL_MAKER, CANCEL_BOTH):
-                self._take_lots(maker, maker.open)
-            if taker.self_trade in (CANCEL_TAKER, CANCEL_BOTH):
-                self._take_lots(taker, taker.open)
-            if taker.self_trade == DECREMENT:
-                self._take_lots(maker, lots)
-                self._take_lots(taker, lots)
+    def _amend_anew(self, order: OracleOrder, price: int, total: int, new_open: int) -> Refusal:
+        """An amend that loses the order its place."""
+        wish = copy.copy(order)
+        wish.price, wish.total = price, total
+        if wish.has_too_many_slices():
+            return Refusal.TOO_MANY_SLICES
+        if not self._is_price(price):
+            return Refusal.PRICE_OUT_OF_RANGE
+        if price != order.price and order.where is not self.stops and self._is_beyond_band(wish):
+            return Refusal.PRICE_BAND
+        if order.post_only and self.pair_state != AUCTION:
+            price = self._price_that_takes_nothing(wish)
+            if not price:
+                return Refusal.POST_ONLY_WOULD_CROSS
+            if price == order.price and new_open <= order.open:
+                return self._reduce(order, total, new_open)
+        outside = order.where is self.stops or order.where is self.triggered
+        if not outside:
+            self._leave(order)
+        order.price, order.total = price, total
+        order.show_all(new_open)
+        order.entered = self._next_entry()
+        self._emit(AMENDED, order.author, order.client_id, price, total, new_open)
+        if not outside:
+            self._enter(order)
+        return Refusal.NONE
 
-    def _take_lots(self, order: OracleOrder, lots: int) -> None:
-        """Self-trade prevention takes ``lots`` out of an order, which may be the taker or in the book."""
-        order.open -= lots
-        self._emit(CANCELLED, order.author, order.client_id, lots, order.open, SELF_TRADE)
-        side = self._side(order.side)
-        if not order.open and order in side:
-            side.remove(order)
+    # Leases, groups, states.
 
-    def _can_fill_whole(self, taker: OracleOrder) -> bool:
-        found = 0
-        for maker in self._other_side(taker.side):
-            if found >= taker.open or not taker.allows(maker.price):
-                break
-            if maker.author != taker.author:
-                found += maker.open
-            elif taker.self_trade != CANCEL_MAKER:
-                break
-        return found >= taker.open
+    def _lease(self, author: bytes, for_ms: int, *, void: bool) -> Refusal:
+        if for_ms > LEASE_CAP_MS:
+            return Refusal.INVALID_COMBINATION
+        if void:
+            return Refusal.OP_EXPIRED
+        if for_ms:
+            self.lease_ends[author] = self.time_ms + for_ms
+        else:
+            self.lease_ends.pop(author, None)
+        self._emit(LEASED, author, self.lease_ends.get(author, 0))
+        return Refusal.NONE
 
-    def _side(self, side: int) -> list[OracleOrder]:
-        return self.buys if side == BUY else self.sells
+    def _end_lease(self, author: bytes) -> None:
+        del self.lease_ends[author]
+        self._emit(LEASE_ENDED, author)
+        self._cancel_own(author, 0, Cause.LEASE)
 
-    def _other_side(self, side: int) -> list[OracleOrder]:
-        return self._side(3 - side)
+    def _refuse_group(self, void: bool) -> Refusal:
+        if void:
+            return Refusal.OP_EXPIRED
+        if self.pair_state == HALTED:
+            return Refusal.PAIR_HALTED
+        return Refusal.PAIR_IN_AUCTION if self.pair_state == AUCTION else Refusal.NONE
 
-    def _find(self, author: bytes, client_id: int) -> OracleOrder | None:
-        for order in self.buys + self.sells:
-            if order.client_id == client_id and order.author == author:
-                return order
-        return None
+    def _join_group(self, author: bytes, owner: bytes, *, void: bool) -> Refusal:
+        refusal = self._refuse_group(void)
+        if refusal:
+            return refusal
+        if self.groups.has_admitted(owner, author) and self._would_nest(author, owner):
+            return Refusal.INVALID_COMBINATION
+        if owner in (b"", author):
+            self.groups.leave(author)
+            self._emit(GROUPED, author, b"", 0)
+        else:
+            self.groups.join(author, owner)
+            self._emit(GROUPED, author, owner, self.groups.holds(author, owner))
+        return Refusal.NONE
 
-    def _rest(self, order: OracleOrder) -> None:
-        side = self._side(order.side)
-        side.insert(bisect_right(side, order.rank(), key=OracleOrder.rank), order)
+    def _admit_to_group(self, author: bytes, member: bytes, admit: int, *, void: bool) -> Refusal:
+        refusal = self._refuse_group(void)
+        if refusal:
+            return refusal
+        if admit and (member == author or (self.groups.wants(member, author) and self._would_nest(member, author))):
+            return Refusal.INVALID_COMBINATION
+        if admit and self.groups.is_full_for(author, member):
+            return Refusal.GROUP_FULL
+        if admit:
+            self.groups.admit(author, member)
+        else:
+            self.groups.expel(author, member)
+        self._emit(GROUPED, member, author, self.groups.holds(member, author))
+        return Refusal.NONE
 
-    def _remove(self, order: OracleOrder, cause: int) -> None:
-        self._side(order.side).remove(order)
-        self._emit(CANCELLED, order.author, order.client_id, order.open, 0, cause)
+    def _would_nest(self, member: bytes, owner: bytes) -> bool:
+        """Who has members is in nobody's group, and who is in a group has no members."""
+        return self.groups.has_members(member) or self.groups.of(owner) != owner
 
-    def _would_cross(self, order: OracleOrder) -> bool:
-        others = self._other_side(order.side)
-        return bool(others) and order.allows(others[0].price)
+    def _set_state(self, author: bytes, state: int) -> Refusal:
+        if author not in self.wardens:
+            return Refusal.NOT_A_WARDEN
+        self.pair_state = state
+        self._emit(PAIR_STATE, author, state)
+        if state in (OPEN, POST_ONLY_STATE, CANCEL_ONLY):
+            self._uncross()
+        return Refusal.NONE
 
-    def _beyond_band(self, side: int, price: int) -> bool:
+    # Questions.
+
+    def _is_price(self, price: int) -> bool:
+        return 1 <= price <= self.max_price
+
+    def _is_beyond_band(self, order: OracleOrder) -> bool:
         if self.reference == 0 or self.band_bps == 0:
             return False
-        if side == BUY:
-            return price * 10_000 > self.reference * (10_000 + self.band_bps)
-        return price * 10_000 < self.reference * (10_000 - self.band_bps)
+        if order.side == BUY:
+            return order.price * 10_000 > self.reference * (10_000 + self.band_bps)
+        return order.price * 10_000 < self.reference * (10_000 - self.band_bps)
 
-    def _why_not_open(self, author: bytes, client_id: int) -> int:
-        return ORDER_CLOSED if client_id <= self.last_ids.get(author, 0) else UNKNOWN_ORDER
+    def _price_that_takes_nothing(self, order: OracleOrder) -> int:
+        """Its own price if that does not cross; else the nearest that does not, if it slides; 0 if there is none."""
+        others = self._other_side(order)
+        if not others or not order.allows(others[0].price):
+            return order.price
+        nearest = others[0].price - 1 if order.side == BUY else others[0].price + 1
+        return nearest if order.slide and self._is_price(nearest) else 0
 
-    def _next_entry(self) -> int:
-        self.entries += 1
-        return self.entries
+    def _is_above_rate(self, author: bytes) -> bool:
+        """Count one command of the author's, refused or not."""
+        self.counted[author] = self.counted.get(author, 0) + 1
+        return 0 < self.max_rate < self.counted[author]
 
-    def _emit(self, kind: int, *fields: bytes | int) -> None:
-        self.event_number += 1
-        self.events.append((kind, self.event_number, *fields))
+    def _why_not_open(self, author: bytes, client_id: int) -> Refusal:
+        return Refusal.ORDER_CLOSED if client_id <= self.last_ids.get(author, 0) else Refusal.UNKNOWN_ORDER

@@ -1,12 +1,13 @@
 """Blocks and ops from their bytes, by the format's rules.
 
 A block is ``[1, chain id, epoch, pair, height, parent, proposer, created term, time_ms, [op id, …], events digest,
-""]``. An op's signed bytes are ``[1, chain id, pair, author, seq, prev, expiry_ms, [[command kind, field, …],
-…]]``.
+""]``. An op's signed bytes are ``[version, chain id, pair, author, seq, prev, expiry_ms, [[command kind, field, …],
+…]]``; the version is 2 if one of its commands is of kind 5 or above, else 1.
 """
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from gossipbook import cbor
 from gossipbook.audit.fields import Defect
@@ -21,14 +22,37 @@ SYMBOL_CAP = 32
 EPOCH_MAX = 2**32 - 1
 
 PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
-FIELD_COUNTS = {PLACE: 9, CANCEL: 1, AMEND: 4, CANCEL_ALL: 1}
+PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP = 5, 6, 7, 8, 9
+FIELD_COUNTS = {
+    PLACE: 9,
+    CANCEL: 1,
+    AMEND: 4,
+    CANCEL_ALL: 1,
+    PLACE_SPECIAL: 12,
+    LEASE: 1,
+    SET_STATE: 1,
+    JOIN_GROUP: 1,
+    ADMIT_TO_GROUP: 2,
+}
+LATER_KINDS = (PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP)
 
-# The least and the most of a place's side, type, time in force, flags and self-trade mode, by position in it.
-PLACE_RANGES = {2: (1, 2), 3: (1, 2), 6: (1, 4), 7: (0, 1), 8: (1, 4)}
+# The least and the most that a field may be, by its position in the command; any number will do where nothing is said.
+ANY_ID = (1, cbor.MAX_INT)  # client order ids start at 1
+RANGES: dict[int, dict[int, tuple[int, int]]] = {
+    PLACE: {1: ANY_ID, 2: (1, 2), 3: (1, 2), 6: (1, 4), 7: (0, 1), 8: (1, 4)},
+    CANCEL: {1: ANY_ID},
+    AMEND: {1: ANY_ID, 4: (0, 1)},
+    CANCEL_ALL: {1: (0, 2)},
+    PLACE_SPECIAL: {1: ANY_ID, 2: (1, 2), 3: (1, 4), 6: (1, 4), 7: (0, 3), 8: (1, 4)},
+    LEASE: {},
+    SET_STATE: {1: (1, 5)},
+    JOIN_GROUP: {},
+    ADMIT_TO_GROUP: {2: (0, 1)},
+}
 
 CANCELS, POST_ONLY, REST = 0, 1, 2  # priority classes
 
-Command = tuple[int, ...]
+Command = tuple[Any, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +75,7 @@ class Op:
     """``priority`` is the op's own class: the highest of its commands'."""
 
     id: bytes
+    version: int
     chain_id: bytes
     pair: str
     author: bytes
@@ -117,13 +142,16 @@ def decode_op(signed: bytes, signature: bytes) -> Op:
     try:
         cbor.check_blob(signed, "op", OP_BYTES_CAP)
         version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
-        if type(version) is not int or version != 1:
+        if type(version) is not int or version not in (1, 2):
             raise DecodeError("unknown version")
         decoded = tuple(_command(item) for item in cbor.check_list(commands, "commands", COMMANDS_CAP))
         if not decoded:
             raise DecodeError("no commands")
+        if version != (2 if any(command[0] in LATER_KINDS for command in decoded) else 1):
+            raise DecodeError(f"version {version} is not that of its commands")
         return Op(
             id=op_id,
+            version=version,
             chain_id=cbor.check_bytes(chain_id, "chain id", DIGEST_BYTES),
             pair=cbor.check_text(pair, "pair", SYMBOL_CAP),
             author=cbor.check_bytes(author, "author", PUBLIC_KEY_BYTES),
@@ -149,25 +177,28 @@ def make_evidence(first: Op, second: Op) -> Evidence:
 def _command(item: object) -> Command:
     if type(item) is not list or not item:
         raise DecodeError("a command is an array")
-    for value in item:
-        cbor.check_uint(value, "command")
-    kind = item[0]
+    kind = cbor.check_uint(item[0], "command")
     if len(item) - 1 != FIELD_COUNTS.get(kind):
         raise DecodeError(f"command kind {kind} with {len(item) - 1} fields")
-    if kind == CANCEL_ALL:
-        good = item[1] <= 2
-    else:
-        good = item[1] >= 1  # client order ids start at 1
-        if kind == PLACE:
-            good = good and all(least <= item[i] <= most for i, (least, most) in PLACE_RANGES.items())
-        elif kind == AMEND:
-            good = good and item[4] <= 1
-    if not good:
-        raise DecodeError(f"a value out of range in a command of kind {kind}")
+    for position, value in enumerate(item[1:], 1):
+        if position == 1 and kind in (JOIN_GROUP, ADMIT_TO_GROUP):
+            nobody = kind == JOIN_GROUP and value == b""
+            cbor.check_bytes(value, "command", 0 if nobody else PUBLIC_KEY_BYTES)
+            continue
+        least, most = RANGES[kind].get(position, (0, cbor.MAX_INT))
+        if not least <= cbor.check_uint(value, "command") <= most:
+            raise DecodeError(f"a value out of range in a command of kind {kind}")
+    if kind == PLACE_SPECIAL and not _is_special(item):
+        raise DecodeError("a plain order is a command of kind 1")
     return tuple(item)
 
 
+def _is_special(item: list[Any]) -> bool:
+    """Whether kind 1 could not say it: a displayed or minimum quantity, a stop price, a slide, a stop order."""
+    return any(item[10:]) or item[7] > 1 or item[3] > 2
+
+
 def _priority(command: Command) -> int:
-    if command[0] == PLACE:
-        return POST_ONLY if command[7] else REST
+    if command[0] in (PLACE, PLACE_SPECIAL):
+        return POST_ONLY if command[7] & 1 else REST
     return REST if command[0] == AMEND and not command[4] else CANCELS

@@ -18,13 +18,14 @@ _VOTE = struct.Struct(">BI32sQQ32s")
 
 @dataclass(frozen=True, slots=True)
 class Seats:
-    """One pair's committee in epoch 0: keys by seat, and how many votes decide."""
+    """One pair's committee in epoch 0: keys by seat, how many votes decide, and the highest version of its ops."""
 
     chain_id: bytes
     epoch: int
     symbol: str
     keys: tuple[bytes, ...]
     quorum: int
+    rules_version: int
 
     @classmethod
     def of(cls, manifest: Manifest, symbol: str) -> "Seats":
@@ -46,7 +47,7 @@ class Seats:
             if len(chosen) < n and operators.count(matcher.operator) < max(1, f):
                 chosen.append(matcher.public_key)
                 operators.append(matcher.operator)
-        return cls(manifest.chain_id, manifest.epoch, symbol, tuple(chosen), quorum)
+        return cls(manifest.chain_id, manifest.epoch, symbol, tuple(chosen), quorum, manifest.rules_version)
 
     @property
     def genesis(self) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, OrderType, Place, Side, TimeInForce
+from gossipbook.matching.words import say
 from gossipbook.sim.plan import Plan
 from gossipbook.sim.run import Outcome
 from gossipbook.sim.seeds import Job
@@ -40,23 +40,6 @@ def replay_command(job: Job) -> str:
     return shlex.join([*words, "--seed", str(job.seed)])
 
 
-def _command(command: Command) -> str:
-    """A command in a trader's words."""
-    match command:
-        case Place():
-            side, kind = Side(command.side).name.lower(), OrderType(command.type).name.lower()
-            tif = TimeInForce(command.tif).name
-            return f"#{command.client_id} {side} {command.qty_lots} at {command.price_ticks} {kind} {tif}"
-        case Cancel(client_id):
-            return f"cancel #{client_id}"
-        case Amend():
-            return (
-                f"amend #{command.client_id} to {command.qty_lots or 'the same'} at {command.price_ticks or 'the same'}"
-            )
-        case CancelAll():
-            return "cancel all"
-
-
 def _shrunk(job: Job, outcome: Outcome, plan: Plan, told: Console) -> Plan:
     before = plan.events()
     with told.status("shrinking") as status:
@@ -77,6 +60,6 @@ def _shrunk(job: Job, outcome: Outcome, plan: Plan, told: Console) -> Plan:
     for fault in small.faults:
         told.print(f"    fault: {fault.described()}", markup=False)
     for order in small.orders:
-        commands = "; ".join(map(_command, order.commands))
+        commands = "; ".join(map(say, order.commands))
         told.print(f"    {order.at_us / 1e6:7.3f} s {order.author}: {commands}", markup=False)
     return small

@@ -63,7 +63,7 @@ class SettleTimer:
 
 @dataclass(frozen=True, slots=True)
 class WakeTimer:
-    """Look whether a proposal that came early, by this peer's clock, is acceptable now."""
+    """Look whether a proposal that came early, by this peer's clock, is acceptable now, or a lease has ended."""
 
     pair: str
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gossipbook.consensus.config import round_ms
-from gossipbook.consensus.events import RetryTimer, RoundTimer
+from gossipbook.consensus.events import RetryTimer, RoundTimer, WakeTimer
 from gossipbook.consensus.messages import DUE_IDS_CAP, AskVotes, CastVote, Proof
 from gossipbook.consensus.selection import due_ids
 from gossipbook.effects import SetTimer
@@ -14,17 +14,23 @@ if TYPE_CHECKING:
 
 
 class Pacing:
-    """The round timer, which runs exactly while there is work, and the retry timer, while something is asked for."""
+    """The round timer, which runs exactly while there is work, the retry timer, while something is asked for, and a
+    timer for the end of the next lease, which is work too."""
 
     def __init__(self, replica: "Replica") -> None:
         self._replica = replica
         self._round_on = False
         self._generation = 0  # a timer of an earlier one is stale
         self._retry_on = False
+        self._lease_ms = 0  # the lease whose end a timer waits for
 
     def restart(self) -> None:
         """A height was finalized or a term entered: the round begins anew."""
         self._round_on = False
+
+    def woken(self) -> None:
+        """A timer went off that may have waited for a lease; by a clock that was set back it has not ended yet."""
+        self._lease_ms = 0
 
     def retry_over(self) -> None:
         self._retry_on = False
@@ -52,6 +58,10 @@ class Pacing:
             delay = round_ms(replica.manifest.timing, replica.failed_terms)
             replica.outbox.put(SetTimer(delay, RoundTimer(symbol, self._generation)))
         self._round_on = work
+        lease_ms = replica.certified.next_lease_ms
+        if replica.voting and replica.wall_ms <= lease_ms != self._lease_ms:
+            self._lease_ms = lease_ms
+            replica.outbox.put(SetTimer(lease_ms - replica.wall_ms + 1, WakeTimer(symbol)))
         if not self._retry_on and replica.catch_up.busy(replica.fin):
             self._retry_on = True
             replica.outbox.put(SetTimer(replica.config.fetch_retry_ms, RetryTimer(symbol)))

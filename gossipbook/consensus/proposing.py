@@ -80,10 +80,10 @@ class Proposing:
     def _fresh_block(self, now: Now) -> Block | None:
         replica = self._replica
         chosen = select(replica.ops, replica.certified, replica.manifest.limits)
-        if not chosen:
+        time_ms = max(now.wall_ms, replica.certified.time_ms + 1)
+        if not chosen and not replica.certified.due(time_ms):
             return None
         items = canonical_order(replica.tip, chosen)
-        time_ms = max(now.wall_ms, replica.certified.time_ms + 1)
         block = make_block(
             chain_id=replica.committee.chain_id,
             epoch=replica.committee.epoch,

@@ -97,6 +97,7 @@ class Replica:
         self.failed_terms = 0
         self.term_started_ms = 0
         self.last_progress_ms = 0
+        self.wall_ms = 0  # when the last event happened
         self._relayed: BoundedDict[tuple[int, int, int], None] = BoundedDict(RELAYED_CAP)
 
     # -- restoring ----------------------------------------------------------------------------------
@@ -138,6 +139,7 @@ class Replica:
     def handle(self, event: Event, now: Now) -> list[CoreEffect]:
         """Take one event; the effects, records first."""
         moved = True
+        self.wall_ms = now.wall_ms
         match event:
             case Message(sender, message):
                 moved = self.inbox.take(sender, message, now)
@@ -155,7 +157,9 @@ class Replica:
                     self.outbox.put(SetTimer(self.config.settle_ms, SettleTimer(self.committee.symbol)))
             case SettleTimer():
                 self.settled = True
-            case PoolGrew() | WakeTimer():
+            case WakeTimer():
+                self.pacing.woken()
+            case PoolGrew():
                 pass  # _progress looks for work by itself.
         if moved and not self.halted:
             self._progress(now)
@@ -198,6 +202,7 @@ class Replica:
         at = self.fin + 1
         return (
             self.ops.has_eligible()
+            or self.certified.due(max(self.wall_ms, self.certified.time_ms + 1))
             or state.lock is not None
             or (state.prepared is not None and state.prepared.height == at)
             or (state.proposed is not None and state.proposed[1] == at)

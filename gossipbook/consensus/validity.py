@@ -37,7 +37,7 @@ def unbound(block: Block, term: int, tc: TermChange | None) -> str | None:
 
 def unordered(block: Block, items: Sequence[Item], certified: Interpretation, manifest: Manifest) -> str | None:
     """Contents that no honest leader would choose, whatever the term."""
-    if not items:
+    if not items and not certified.due(block.time_ms):
         return "empty"
     if len(set(block.op_ids)) != len(block.op_ids):
         return "names an op twice"

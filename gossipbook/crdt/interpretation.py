@@ -44,12 +44,14 @@ class Interpretation:
     """One pair's certified state."""
 
     def __init__(self, manifest: Manifest, symbol: str) -> None:
-        self.engine = Engine(manifest.pair(symbol), manifest.limits)
+        self.engine = Engine(manifest.pair(symbol), manifest.limits, manifest.wardens)
         self.authors: dict[PublicKey, AuthorState] = {}
         self.time_ms = 0  # the last block's time
         self.events_digest: Digest = ZERO_DIGEST
         self._admission = manifest.admission
         self._max_authors = manifest.limits.max_authors_per_pair
+        self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
+        self._triggered = False
         self._speculative: Execution | None = None
 
     def author(self, public_key: PublicKey) -> AuthorState:
@@ -90,6 +92,10 @@ class Interpretation:
         """Whether an author is known, or ``newcomers`` and then it still fit the author table."""
         return author in self.authors or len(self.authors) + newcomers < self._max_authors
 
+    def due(self, time_ms: int) -> bool:
+        """Whether a block at this time has something to do without any op: a lease to end, or a triggered order."""
+        return self._triggered or 0 < self.next_lease_ms < time_ms
+
     def execute(self, time_ms: int, items: Iterable[Item]) -> Execution:
         """Run a block's ops, in the order given, on top of the certified state. ``refusal`` must be None."""
         assert self._speculative is None
@@ -113,6 +119,8 @@ class Interpretation:
         execution = self._speculative
         assert execution is not None
         self.engine.commit()
+        self.next_lease_ms = self.engine.next_lease_ms()
+        self._triggered = self.engine.has_triggered()
         self.authors.update(execution.authors)
         self.time_ms = execution.time_ms
         self.events_digest = execution.events_digest

@@ -1,8 +1,9 @@
 """The op: one author's signed step in one pair, carrying 1 to 256 commands.
 
-``signed`` is the CBOR array ``[1, chain id, pair, author, seq, prev, expiry_ms, [command, …]]``; a command is
-``[kind, field, …]``. The op's id is the SHA-256 of exactly those bytes. ``prev`` is the id of the author's op
-``seq - 1`` (zeros for the first), so a head names a whole verified prefix.
+``signed`` is the CBOR array ``[version, chain id, pair, author, seq, prev, expiry_ms, [command, …]]``; a command is
+``[kind, field, …]`` (:mod:`~gossipbook.crdt.command_code`). The version is the lowest that has all its commands: 1, or
+2 with the later ones, which only networks of rules version 2 take. The op's id is the SHA-256 of exactly those bytes.
+``prev`` is the id of the author's op ``seq - 1`` (zeros for the first), so a head names a whole verified prefix.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gossipbook import cbor
+from gossipbook.crdt.command_code import decode_command, encode_command, least_version, priority_class
 from gossipbook.errors import DecodeError
 from gossipbook.identity import DOMAIN_OP, Identity, SignatureCheck, signed_message
 from gossipbook.ids import (
@@ -23,30 +25,12 @@ from gossipbook.ids import (
     digest,
 )
 from gossipbook.manifest import MAX_COMMANDS_PER_OP
-from gossipbook.matching.commands import (
-    AMEND,
-    CANCEL,
-    CANCEL_ALL,
-    KINDS,
-    PLACE,
-    Amend,
-    AmendFlags,
-    Cancel,
-    CancelAll,
-    Command,
-    Place,
-    PlaceFlags,
-)
+from gossipbook.matching.commands import Command
 
-OP_VERSION = 1
+OP_VERSIONS = (1, 2)
 OP_BYTES_CAP = 65_536  # above any manifest's max_op_bytes; checked before decoding
 SYMBOL_CAP = 32
 GENESIS_PREV: OpId = ZERO_DIGEST
-
-_INTEGERS = {int}
-_POST_ONLY, _REDUCE_ONLY = int(PlaceFlags.POST_ONLY), int(AmendFlags.REDUCE_ONLY)  # enum arithmetic is slow
-
-CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +48,7 @@ class Op:
     signed: bytes
     signature: bytes
     priority_class: int
+    version: int
 
     @property
     def size(self) -> int:
@@ -136,11 +121,11 @@ def sign_op(
     expiry_ms: int = 0,
 ) -> Op:
     """Make an author's next op. ``expiry_ms``: block time after which its places are void; 0 for never."""
-    numbers = [seq, expiry_ms, *(int(number) for command in commands for number in command)]
-    if min(numbers) < 0 or max(numbers) > cbor.MAX_INT:
+    if min(seq, expiry_ms) < 0 or max(seq, expiry_ms) > cbor.MAX_INT:
         raise ValueError("the numbers of an op are from 0 to 2**63 - 1")
-    body = [OP_VERSION, chain_id, pair, identity.public_key, seq, prev, expiry_ms]
-    signed = cbor.encode([*body, [(KINDS[type(command)], *map(int, command)) for command in commands]])
+    version = least_version(tuple(commands))
+    body = [version, chain_id, pair, identity.public_key, seq, prev, expiry_ms]
+    signed = cbor.encode([*body, [encode_command(command) for command in commands]])
     return open_op(signed, identity.sign(DOMAIN_OP, chain_id, signed))
 
 
@@ -173,11 +158,13 @@ def open_op(signed: object, signature: object) -> Op:
     signed = cbor.check_blob(signed, "op", OP_BYTES_CAP)
     signature = cbor.check_bytes(signature, "op signature", SIGNATURE_BYTES)
     version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
-    if cbor.check_uint(version, "version") != OP_VERSION:
-        raise DecodeError(f"op: version {version!r}; this build knows {OP_VERSION}")
-    decoded = tuple(_decode_command(item) for item in cbor.check_list(commands, "commands", MAX_COMMANDS_PER_OP))
+    if cbor.check_uint(version, "version") not in OP_VERSIONS:
+        raise DecodeError(f"op: version {version!r}; this build knows {OP_VERSIONS}")
+    decoded = tuple(decode_command(item) for item in cbor.check_list(commands, "commands", MAX_COMMANDS_PER_OP))
     if not decoded:
         raise DecodeError("op: no commands")
+    if version != least_version(decoded):
+        raise DecodeError(f"op: version {version!r}, and its commands are those of version {least_version(decoded)}")
     return Op(
         id=hashlib.sha256(signed).digest(),
         chain_id=cbor.check_bytes(chain_id, "chain id", DIGEST_BYTES),
@@ -189,47 +176,6 @@ def open_op(signed: object, signature: object) -> Op:
         commands=decoded,
         signed=signed,
         signature=signature,
-        priority_class=max(map(_priority_class, decoded)),
+        priority_class=max(map(priority_class, decoded)),
+        version=version,
     )
-
-
-def _priority_class(command: Command) -> int:
-    if type(command) is Place:
-        return CLASS_POST_ONLY if command.flags & _POST_ONLY else CLASS_REST
-    if type(command) is Amend:
-        return CLASS_CANCELS if command.flags & _REDUCE_ONLY else CLASS_REST
-    return CLASS_CANCELS
-
-
-def _decode_command(item: object) -> Command:
-    """A command from its array. Unknown kinds and values out of range make the whole op undeliverable."""
-    if type(item) is not list or not item:
-        raise DecodeError("command: expected an array")
-    if set(map(type, item)) != _INTEGERS or min(item) < 0 or max(item) > cbor.MAX_INT:
-        raise DecodeError("command: expected integers from 0 to 2**63 - 1")
-    kind, fields = item[0], item[1:]
-    if kind == PLACE and len(fields) == 9:
-        return _check_place(Place._make(fields))
-    if kind == CANCEL and len(fields) == 1:
-        _check_id(fields[0])
-        return Cancel._make(fields)
-    if kind == AMEND and len(fields) == 4:
-        if fields[3] > 1:
-            raise DecodeError("amend: unknown flags")
-        _check_id(fields[0])
-        return Amend._make(fields)
-    if kind == CANCEL_ALL and len(fields) == 1 and fields[0] <= 2:
-        return CancelAll._make(fields)
-    raise DecodeError(f"command: unknown kind {kind} with {len(fields)} fields")
-
-
-def _check_place(c: Place) -> Place:
-    if not (1 <= c.side <= 2 and 1 <= c.type <= 2 and 1 <= c.tif <= 4 and c.flags <= 1 and 1 <= c.self_trade <= 4):
-        raise DecodeError("place: a side, type, time in force, flag or self-trade mode is unknown")
-    _check_id(c.client_id)
-    return c
-
-
-def _check_id(client_id: int) -> None:
-    if not client_id:
-        raise DecodeError("command: client order ids start at 1")

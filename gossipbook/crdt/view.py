@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import Cancel, CancelAll, Place, Side, TimeInForce
+from gossipbook.matching.commands import Cancel, CancelAll, Place, PlaceSpecial, Side, TimeInForce
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +62,20 @@ class _Overlay:
         self.cancelling: dict[tuple[PublicKey, int], tuple[int, int, int]] = {}
 
     def add(self, certified: Interpretation, author: PublicKey, command: object) -> None:
-        if isinstance(command, Place):
+        if isinstance(command, Place | PlaceSpecial):
             if command.tif in (TimeInForce.IOC, TimeInForce.FOK):
                 return  # It never rests.
+            if isinstance(command, PlaceSpecial) and command.stop_ticks:
+                return  # It waits outside the book.
             key = (command.side, command.price_ticks)
             self.pending[key] = self.pending.get(key, 0) + command.qty_lots
         elif isinstance(command, Cancel):
             order = certified.engine.book.find(author, command.client_id)
-            if order is not None:
+            if order is not None and not certified.engine.book.is_waiting(order):
                 self.cancelling[author, order.client_id] = (order.side, order.price_ticks, order.open_lots)
         elif isinstance(command, CancelAll):
             for order in certified.engine.book.own_orders(author):
-                if command.side in (0, order.side):
+                if command.side in (0, order.side) and not certified.engine.book.is_waiting(order):
                     self.cancelling[author, order.client_id] = (order.side, order.price_ticks, order.open_lots)
 
     def side(self, certified: Interpretation, side: int, levels: int) -> tuple[LevelView, ...]:

@@ -1,43 +1,63 @@
-"""One pair's resting orders: two ladders, an index by author, and the undo log of the block being executed."""
+"""One pair's open orders: two ladders, the stops, an index by author, and the undo log of the block being executed."""
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any, Final
 
-from sortedcontainers import SortedKeyList
-
-from gossipbook.matching.commands import Side
-from gossipbook.matching.ladder import TOMBSTONE_SLACK, Ladder, Level, Order
+from gossipbook.matching.ladder import IN_LINE, OUT, RESTING, WAITING, Ladder, Level, Order
+from gossipbook.matching.plain import BUY
+from gossipbook.matching.stops import Stops
+from gossipbook.matching.timetable import Timetable
 from gossipbook.matching.undo import (
-    BURIED,
-    COMPACTED,
-    LAST_ID,
-    LEVEL_ADDED,
-    LEVEL_REMOVED,
+    HIDDEN,
+    INDEXED,
+    LINED_UP,
+    MAPPED,
     OPEN,
-    POPPED,
-    RESTED,
-    SWEPT,
-    TOTAL,
+    ORDER,
+    PLACE,
+    RUN,
+    SORTED_ADDED,
+    SORTED_REMOVED,
+    TIDIED,
+    UNINDEXED,
     UndoEntry,
 )
 
-
-def _lapse_order(order: Order) -> tuple[int, int]:
-    return order.expires_ms, order.number
+LINE_SLACK: Final = 32
+"""Cancelled orders in the line of triggered ones never outnumber the open ones by more."""
 
 
 class Book:
     """The structure, without the rules: put an order in, take it out, lower it, undo all that."""
 
-    __slots__ = ("asks", "bids", "expiries", "last_ids", "log", "open_count", "orders")
+    __slots__ = (
+        "asks",
+        "bids",
+        "ids_before",
+        "in_line",
+        "last_ids",
+        "line",
+        "log",
+        "open_count",
+        "orders",
+        "stops",
+        "timetable",
+        "waiting",
+    )
 
     def __init__(self) -> None:
-        self.bids = Ladder(Side.BUY)
-        self.asks = Ladder(Side.SELL)
+        self.bids = Ladder(1)
+        self.asks = Ladder(-1)
+        self.stops = Stops()
+        self.waiting = 0  # orders among the stops
+        self.in_line = 0  # orders in the line that are still open
+        self.line: deque[Order] = deque()  # triggered stop orders, those that were cancelled among them
+        self.timetable = Timetable()
         self.orders: dict[bytes, dict[int, Order]] = {}
         self.open_count = 0
         self.last_ids: dict[bytes, int] = {}
-        self.expiries: SortedKeyList[Order, tuple[int, int]] = SortedKeyList(key=_lapse_order)
+        self.ids_before: dict[bytes, int] = {}  # of the authors that this block had commands of; 0 for none
         self.log: list[UndoEntry] = []
 
     def find(self, author: bytes, client_id: int) -> Order | None:
@@ -45,148 +65,295 @@ class Book:
         own = self.orders.get(author)
         return None if own is None else own.get(client_id)
 
+    def meet(self, author: bytes) -> None:
+        """Prepare for the first commands of an author in a block."""
+        self.ids_before[author] = self.last_ids.get(author, 0)
+        self.orders.setdefault(author, {})
+
     def own_orders(self, author: bytes) -> list[Order]:
         """An author's open orders in order of entry."""
-        return sorted(self.orders.get(author, {}).values(), key=lambda order: order.number)
+        own = self.orders.get(author)
+        return sorted(own.values(), key=_number) if own else []
 
-    def use_id(self, author: bytes, client_id: int) -> None:
-        """Make ``client_id`` the author's last."""
-        self.log.append((LAST_ID, author, self.last_ids.get(author, 0)))
-        self.last_ids[author] = client_id
+    def is_waiting(self, order: Order) -> bool:
+        """Whether an open order is a stop order that has not entered the market yet."""
+        return order.place > RESTING
 
-    def rest(self, order: Order) -> None:
-        """Join the back of the queue at the order's price."""
-        ladder = self.bids if order.side == Side.BUY else self.asks
-        key = order.price_ticks * ladder.sign
+    # -- resting orders -----------------------------------------------------------------------------
+
+    def rest(self, order: Order, own: dict[int, Order]) -> None:
+        """Join the back of the queue at the order's price. ``own``: its author's orders."""
+        if order.side == BUY:
+            ladder, key = self.bids, order.price_ticks
+        else:
+            ladder, key = self.asks, -order.price_ticks
         level = ladder.levels.get(key)
         if level is None:
-            level = Level(key, order.price_ticks)
+            level = Level(key, ladder, order)
             ladder.insert(level)
-            self.log.append((LEVEL_ADDED, ladder, level))
-        level.queue.append(order)
-        level.open_lots += order.open_lots
-        level.live += 1
-        self._index(order)
-        self.log.append((RESTED, order, level))
-
-    def lower(self, order: Order, level: Level, lots: int) -> None:
-        """Take ``lots`` of an order's open quantity, leaving some."""
-        self.log.append((OPEN, order, level, order.open_lots))
-        order.open_lots -= lots
-        level.open_lots -= lots
-
-    def take_front(self, order: Order, ladder: Ladder, level: Level) -> None:
-        """Take the order at the front of its queue out of the book."""
-        self.log.append((POPPED, order, level, order.open_lots))
-        level.queue.popleft()
-        level.open_lots -= order.open_lots
-        level.live -= 1
-        order.open_lots = 0
-        self._unindex(order)
-        if not level.live:
-            ladder.remove(level)
-            self.log.append((LEVEL_REMOVED, ladder, level))
+            order.before = None
+        else:
+            last = level.last
+            assert last is not None
+            last.behind = order
+            order.before = last
+            level.last = order
+            level.open_lots += order.open_lots
+            if order.hidden_lots:
+                level.hidden_lots += order.hidden_lots
+        order.behind = None
+        order.level = level
+        order.place = RESTING
+        own[order.client_id] = order
+        self.open_count += 1
+        if order.terms.expires_ms:
+            self.timetable.expiries.add(order)
+        self.log.append(order)
 
     def take_out(self, order: Order) -> None:
-        """Take an order out of the book, wherever in its queue it is."""
-        ladder = self.bids if order.side == Side.BUY else self.asks
-        level = ladder.levels[order.price_ticks * ladder.sign]
-        if level.queue[0] is order:
-            self.take_front(order, ladder, level)
+        """Take an open order out of the book, wherever it is."""
+        if order.place != RESTING:
+            self._take_out_waiting(order)
             return
-        self.log.append((BURIED, order, level, order.open_lots))
-        level.open_lots -= order.open_lots
-        level.live -= 1
-        order.open_lots = 0
-        self._unindex(order)
-        if not level.live:
-            ladder.remove(level)
-            self.log.append((LEVEL_REMOVED, ladder, level))
-        elif len(level.queue) > 2 * level.live + TOMBSTONE_SLACK:
-            self.log.append((COMPACTED, level, level.queue))
-            level.queue = deque([other for other in level.queue if other.open_lots])
+        self.unlink(order, self.orders[order.author])
 
-    def front(self, level: Level) -> Order:
-        """The first live order of a level, dropping tombstones before it."""
-        queue = level.queue
-        while not queue[0].open_lots:
-            self.log.append((SWEPT, queue.popleft(), level))
-        return queue[0]
+    def unlink(self, order: Order, own: dict[int, Order]) -> None:
+        """Take a resting order out of its queue. ``own``: its author's.
 
-    def set_total(self, order: Order, total_lots: int) -> None:
-        self.log.append((TOTAL, order, order.total_lots))
-        order.total_lots = total_lots
+        It keeps its neighbours, and a level that it leaves empty its sums, for the undo.
+        """
+        level = order.level
+        before, behind = order.before, order.behind
+        if before is None and behind is None:
+            level.ladder.remove(level.key)
+            level.first = level.last = None  # Or the two would keep one another in memory.
+        else:
+            if before is None:
+                level.first = behind
+            else:
+                before.behind = behind
+            if behind is None:
+                level.last = before
+            else:
+                behind.before = before
+            level.open_lots -= order.open_lots
+            if order.hidden_lots:
+                level.hidden_lots -= order.hidden_lots
+        order.place = OUT
+        del own[order.client_id]
+        self.open_count -= 1
+        if order.terms.expires_ms:
+            self.timetable.expiries.remove(order)
+        self.log.append(order)
 
-    def level_of(self, order: Order) -> Level:
-        ladder = self.bids if order.side == Side.BUY else self.asks
-        return ladder.levels[order.price_ticks * ladder.sign]
+    def lower(self, order: Order, lots: int) -> None:
+        """Take ``lots`` of what a resting order shows, leaving some."""
+        self.log.append((OPEN, order, order.open_lots))
+        order.open_lots -= lots
+        order.level.open_lots -= lots
+
+    def set_hidden(self, order: Order, lots: int) -> None:
+        """Change what is hidden behind an order, in its level or on its way to it."""
+        self.log.append((HIDDEN, order, order.hidden_lots))
+        self._hide(order, lots)
 
     def live_orders(self, ladder: Ladder) -> Iterator[Order]:
-        """All open orders of a side in priority order."""
+        """All resting orders of a side in priority order."""
         for level in ladder.best_first():
-            for order in level.queue:
-                if order.open_lots:
-                    yield order
+            yield from level.orders()
+
+    def change(self, order: Order, price: int, total: int, open_lots: int, number: int) -> None:
+        """Set what an amend may set: of an order that waits, or of a resting one its total alone."""
+        self.log.append((ORDER, order, order.price_ticks, order.total_lots, order.open_lots, order.number))
+        order.price_ticks, order.total_lots, order.open_lots, order.number = price, total, open_lots, number
+
+    # -- stop orders --------------------------------------------------------------------------------
+
+    def wait(self, order: Order) -> None:
+        """Let a stop order wait for its trigger."""
+        self._index(order)
+        self.log.append((INDEXED, order))
+        self.set_place(order, WAITING)
+        self.add_sorted(self.stops.side(order), order)
+
+    def renumber_waiting(self, order: Order, price: int, total: int, open_lots: int, number: int) -> None:
+        """Amend a stop order so that it loses its place among those at its stop price (but not its place in line)."""
+        side, expiries = self.stops.side(order), self.timetable.expiries
+        if order.place == WAITING:
+            self.remove_sorted(side, order)
+        if order.terms.expires_ms:
+            self.remove_sorted(expiries, order)
+        self.change(order, price, total, open_lots, number)
+        if order.terms.expires_ms:
+            self.add_sorted(expiries, order)
+        if order.place == WAITING:
+            self.add_sorted(side, order)
+
+    def trigger(self, price_ticks: int) -> None:
+        """A trade at a price: the waiting orders that it triggers join the line."""
+        for order in self.stops.reached(price_ticks):
+            self.remove_sorted(self.stops.side(order), order)
+            self.set_place(order, IN_LINE)
+            self.line.append(order)
+            self.log.append((LINED_UP, order))
+
+    def next_in_line(self) -> Order | None:
+        """Take the first triggered order that is still open out of the line, and out of the open orders."""
+        while self.line:
+            order = self.line.popleft()
+            self.log.append((RUN, order))
+            if order.place == IN_LINE:
+                self._end_wait(order)
+                return order
+        return None
+
+    def lined_up(self) -> list[Order]:
+        """The line, first first."""
+        return [order for order in self.line if order.place == IN_LINE]
+
+    def set_place(self, order: Order, place: int) -> None:
+        """Note where a stop order is."""
+        self.log.append((PLACE, order, order.place))
+        self._move(order, place)
+
+    def _take_out_waiting(self, order: Order) -> None:
+        if order.place == WAITING:
+            self.remove_sorted(self.stops.side(order), order)
+        self._end_wait(order)
+        if len(self.line) > 2 * self.in_line + LINE_SLACK:
+            self.log.append((TIDIED, self.line))
+            self.line = deque(self.lined_up())
+
+    def _end_wait(self, order: Order) -> None:
+        self.set_place(order, OUT)
+        self._unindex(order)
+        self.log.append((UNINDEXED, order))
+
+    # -- undoing ------------------------------------------------------------------------------------
+
+    def set_item(self, mapping: dict[Any, Any], key: Any, value: Any) -> None:
+        """Set an entry of a table, or delete it with None, so that it can be undone."""
+        self.log.append((MAPPED, mapping, key, mapping.get(key)))
+        if value is None:
+            mapping.pop(key, None)
+        else:
+            mapping[key] = value
+
+    def add_sorted(self, items: Any, item: Any) -> None:
+        """Add to a sorted list, so that it can be undone."""
+        items.add(item)
+        self.log.append((SORTED_ADDED, items, item))
+
+    def remove_sorted(self, items: Any, item: Any) -> None:
+        """Remove from a sorted list, so that it can be undone."""
+        items.remove(item)
+        self.log.append((SORTED_REMOVED, items, item))
+
+    def keep(self) -> None:
+        """What was changed since the last call stays."""
+        self.log.clear()
+        self.ids_before.clear()
 
     def undo(self) -> None:
         """Put back everything that was changed since the log was last cleared."""
-        for entry in reversed(self.log):
-            kind = entry[0]
-            if kind == RESTED:
-                self._undo_rested(entry[1], entry[2])
-            elif kind <= BURIED:
-                self._undo_lots(kind, entry[1], entry[2], entry[3])
-            elif kind == SWEPT:
-                entry[2].queue.appendleft(entry[1])
-            elif kind == LEVEL_ADDED:
-                entry[1].remove(entry[2])
-            elif kind == LEVEL_REMOVED:
-                entry[1].insert(entry[2])
-            elif kind == COMPACTED:
-                entry[1].queue = entry[2]
-            elif kind == TOTAL:
-                entry[1].total_lots = entry[2]
+        for entry in self.log[::-1]:
+            if type(entry) is Order:
+                self._undo_order(entry)
             else:
-                assert kind == LAST_ID
-                self._undo_last_id(entry[1], entry[2])
+                self._undo_entry(entry)
         self.log.clear()
+        for author, last in self.ids_before.items():
+            if last:
+                self.last_ids[author] = last
+            else:
+                self.last_ids.pop(author, None)
+        self.ids_before.clear()
 
-    def _undo_lots(self, kind: int, order: Order, level: Level, lots: int) -> None:
-        level.open_lots += lots - order.open_lots
-        order.open_lots = lots
-        if kind == OPEN:
+    def _undo_order(self, order: Order) -> None:
+        if order.place == RESTING:
+            self.unlink(order, self.orders[order.author])  # What it logs is not looked at any more.
             return
-        if kind == POPPED:
-            level.queue.appendleft(order)
-        level.live += 1
+        level, before, behind = order.level, order.before, order.behind
+        if before is None and behind is None:
+            level.ladder.insert(level)
+            level.first = level.last = order
+        else:
+            if before is None:
+                level.first = order
+            else:
+                before.behind = order
+            if behind is None:
+                level.last = order
+            else:
+                behind.before = order
+            level.open_lots += order.open_lots
+            level.hidden_lots += order.hidden_lots
+        order.place = RESTING
         self._index(order)
 
-    def _undo_rested(self, order: Order, level: Level) -> None:
-        level.queue.pop()
-        level.open_lots -= order.open_lots
-        level.live -= 1
-        self._unindex(order)
-
-    def _undo_last_id(self, author: bytes, before: int) -> None:
-        if before:
-            self.last_ids[author] = before
+    def _undo_entry(self, entry: Any) -> None:
+        kind: int = entry[0]
+        order: Order
+        if kind == OPEN:
+            order = entry[1]
+            order.level.open_lots += entry[2] - order.open_lots
+            order.open_lots = entry[2]
+        elif kind == ORDER:
+            order = entry[1]
+            order.price_ticks, order.total_lots, order.open_lots, order.number = entry[2:]
+        elif kind == HIDDEN:
+            self._hide(entry[1], entry[2])
+        elif kind == MAPPED:
+            if entry[3] is None:
+                entry[1].pop(entry[2], None)
+            else:
+                entry[1][entry[2]] = entry[3]
+        elif kind == TIDIED:
+            self.line = entry[1]
+        elif kind == SORTED_ADDED:
+            entry[1].remove(entry[2])
+        elif kind == SORTED_REMOVED:
+            entry[1].add(entry[2])
         else:
-            del self.last_ids[author]
+            self._undo_waiting(kind, entry[1], entry)
+
+    def _undo_waiting(self, kind: int, order: Order, entry: Any) -> None:
+        if kind == INDEXED:
+            self._unindex(order)
+        elif kind == UNINDEXED:
+            self._index(order)
+        elif kind == LINED_UP:
+            self.line.pop()
+        elif kind == RUN:
+            self.line.appendleft(order)
+        else:
+            assert kind == PLACE
+            self._move(order, entry[2])
+
+    # -- small parts --------------------------------------------------------------------------------
+
+    def _move(self, order: Order, place: int) -> None:
+        self.waiting += (place == WAITING) - (order.place == WAITING)
+        self.in_line += (place == IN_LINE) - (order.place == IN_LINE)
+        order.place = place
+
+    def _hide(self, order: Order, lots: int) -> None:
+        if order.place == RESTING:
+            order.level.hidden_lots += lots - order.hidden_lots
+        order.hidden_lots = lots
 
     def _index(self, order: Order) -> None:
-        own = self.orders.get(order.author)
-        if own is None:
-            own = self.orders[order.author] = {}
-        own[order.client_id] = order
+        self.orders[order.author][order.client_id] = order
         self.open_count += 1
-        if order.expires_ms:
-            self.expiries.add(order)
+        if order.terms.expires_ms:
+            self.timetable.expiries.add(order)
 
     def _unindex(self, order: Order) -> None:
-        own = self.orders[order.author]
-        del own[order.client_id]
-        if not own:
-            del self.orders[order.author]
+        del self.orders[order.author][order.client_id]
         self.open_count -= 1
-        if order.expires_ms:
-            self.expiries.remove(order)
+        if order.terms.expires_ms:
+            self.timetable.expiries.remove(order)
+
+
+def _number(order: Order) -> int:
+    return order.number

@@ -1,11 +1,11 @@
-"""What an author may ask of a pair's book: place, cancel, amend, cancel all.
+"""What an author may ask of a pair's book: place, cancel, amend, and more.
 
 Commands travel inside ops as arrays ``[kind, field, …]`` in the field order of the classes here. Prices
 are integer ticks, quantities integer lots, times integer milliseconds of block time.
 """
 
 from enum import IntEnum, IntFlag
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 
 class Side(IntEnum):
@@ -17,6 +17,10 @@ class OrderType(IntEnum):
     LIMIT = 1
     MARKET = 2
     """Takes at any price up to its *protection price*, which is the command's price; never rests."""
+    STOP = 3
+    """Waits until a trade reaches its stop price; then a market order with its protection price."""
+    STOP_LIMIT = 4
+    """Waits until a trade reaches its stop price; then a limit order."""
 
 
 class TimeInForce(IntEnum):
@@ -34,6 +38,8 @@ class PlaceFlags(IntFlag):
     NONE = 0
     POST_ONLY = 1
     """Rejected if it would take liquidity on arrival."""
+    SLIDE = 2
+    """With post-only: goes to the nearest price that takes nothing, instead of being rejected."""
 
 
 class AmendFlags(IntFlag):
@@ -52,6 +58,21 @@ class SelfTrade(IntEnum):
     """Both are reduced by the smaller open quantity; what reaches zero is gone."""
 
 
+class PairState(IntEnum):
+    """What a pair's book takes. Only a warden's certified command changes it."""
+
+    OPEN = 1
+    POST_ONLY = 2
+    CANCEL_ONLY = 3
+    HALTED = 4
+    AUCTION = 5
+    """Orders rest without matching, until the pair opens at one price for all."""
+
+    @property
+    def word(self) -> str:
+        return self.name.lower().replace("_", "-")
+
+
 class Place(NamedTuple):
     """Enter an order.
 
@@ -67,6 +88,32 @@ class Place(NamedTuple):
     flags: int = 0
     self_trade: int = SelfTrade.CANCEL_TAKER
     expires_ms: int = 0
+
+
+class PlaceSpecial(NamedTuple):
+    """Enter an order that uses something which :class:`Place` has no field for, or one of the later flags and types.
+
+    ``display_lots``: an iceberg shows at most so much. ``min_lots``: cancelled unless so much fills on arrival.
+    ``stop_ticks``: the stop price of a stop or stop-limit order. 0 is none.
+    """
+
+    client_id: int
+    side: int
+    type: int
+    price_ticks: int
+    qty_lots: int
+    tif: int
+    flags: int = 0
+    self_trade: int = SelfTrade.CANCEL_TAKER
+    expires_ms: int = 0
+    display_lots: int = 0
+    min_lots: int = 0
+    stop_ticks: int = 0
+
+    def is_special(self) -> bool:
+        """Whether a :class:`Place` would not do."""
+        extras = self.display_lots or self.min_lots or self.stop_ticks
+        return bool(extras) or self.flags > PlaceFlags.POST_ONLY or self.type > OrderType.MARKET
 
 
 class Cancel(NamedTuple):
@@ -94,7 +141,59 @@ class CancelAll(NamedTuple):
     side: int = 0
 
 
-Command: TypeAlias = Place | Cancel | Amend | CancelAll
+class Lease(NamedTuple):
+    """Dead man's switch: unless renewed within ``for_ms`` of block time, all own orders are cancelled. 0: none."""
 
-PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
-KINDS: dict[type, int] = {Place: PLACE, Cancel: CANCEL, Amend: AMEND, CancelAll: CANCEL_ALL}
+    for_ms: int
+
+
+class SetState(NamedTuple):
+    """A warden's: what the pair takes from now on, a :class:`PairState`."""
+
+    state: int
+
+
+class JoinGroup(NamedTuple):
+    """Say whose group one wants to be in; empty for none. Orders of one group do not trade with each other."""
+
+    owner: bytes
+
+
+class AdmitToGroup(NamedTuple):
+    """Say whom one wants in the own group (``admit`` 1), or no more (0). It takes both to make a member."""
+
+    member: bytes
+    admit: int = 1
+
+
+Command: TypeAlias = Place | Cancel | Amend | CancelAll | PlaceSpecial | Lease | SetState | JoinGroup | AdmitToGroup
+
+PLACE: Final = 1
+CANCEL: Final = 2
+AMEND: Final = 3
+CANCEL_ALL: Final = 4
+PLACE_SPECIAL: Final = 5
+LEASE: Final = 6
+SET_STATE: Final = 7
+JOIN_GROUP: Final = 8
+ADMIT_TO_GROUP: Final = 9
+KINDS: dict[type, int] = {
+    Place: PLACE,
+    Cancel: CANCEL,
+    Amend: AMEND,
+    CancelAll: CANCEL_ALL,
+    PlaceSpecial: PLACE_SPECIAL,
+    Lease: LEASE,
+    SetState: SET_STATE,
+    JoinGroup: JOIN_GROUP,
+    AdmitToGroup: ADMIT_TO_GROUP,
+}
+LATER_KINDS = frozenset((PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP))
+"""Kinds that only ops of version 2 may hold."""
+
+LEASE_CAP_MS: Final = 30 * 24 * 3_600_000
+GROUP_CAP: Final = 64
+"""Members that an author may have admitted at once."""
+
+SLICES_CAP: Final = 100
+"""Slices that an iceberg may have: else one command could trade with it a thousand million times."""

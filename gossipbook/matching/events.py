@@ -6,9 +6,23 @@ into the other. Numbers are contiguous per pair, from 1, over the whole chain.
 """
 
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
-ACCEPTED, REJECTED, FILL, CANCELLED, EXPIRED, AMENDED, FROZEN = 1, 2, 3, 4, 5, 6, 7
+ACCEPTED: Final = 1
+REJECTED: Final = 2
+FILL: Final = 3
+CANCELLED: Final = 4
+EXPIRED: Final = 5
+AMENDED: Final = 6
+FROZEN: Final = 7
+TRIGGERED: Final = 8
+SLICED: Final = 9
+PAIR_STATE: Final = 10
+UNCROSSED: Final = 11
+LEASED: Final = 12
+LEASE_ENDED: Final = 13
+GROUPED: Final = 14
+STOP_ACCEPTED: Final = 15
 
 RawEvent: TypeAlias = tuple[Any, ...]
 
@@ -29,6 +43,15 @@ class RejectReason(IntEnum):
     UNKNOWN_ORDER = 11
     ORDER_CLOSED = 12
     NOT_A_REDUCTION = 13
+    RATE_LIMITED = 14
+    PAIR_HALTED = 15
+    PAIR_CANCEL_ONLY = 16
+    PAIR_POST_ONLY = 17
+    PAIR_IN_AUCTION = 18
+    STOP_WOULD_TRIGGER = 19
+    NOT_A_WARDEN = 20
+    GROUP_FULL = 21
+    TOO_MANY_SLICES = 22
 
     @property
     def word(self) -> str:
@@ -46,6 +69,12 @@ class CancelCause(IntEnum):
     AMENDED_AWAY = 5
     """Amended to a total that was already filled or less."""
     AUTHOR_FROZEN = 6
+    BELOW_MINIMUM = 7
+    """The minimum quantity could not fill on arrival."""
+    PRICE_BAND = 8
+    """A triggered order was outside the price band."""
+    LEASE = 9
+    """The author did not renew their lease."""
 
     @property
     def word(self) -> str:
@@ -117,6 +146,81 @@ class Amended(NamedTuple):
     open_lots: int
 
 
+class Triggered(NamedTuple):
+    """A waiting stop order enters the market, as a limit order at ``price_ticks``."""
+
+    number: int
+    author: bytes
+    client_id: int
+    price_ticks: int
+    qty_lots: int
+
+
+class Sliced(NamedTuple):
+    """An iceberg's slice joined the back of its level's queue; ``hidden_lots`` stay behind it."""
+
+    number: int
+    author: bytes
+    client_id: int
+    shown_lots: int
+    hidden_lots: int
+
+
+class PairStateSet(NamedTuple):
+    """A warden set what the pair takes, a ``commands.PairState``."""
+
+    number: int
+    warden: bytes
+    state: int
+
+
+class Uncrossed(NamedTuple):
+    """An auction found its price; ``qty_lots`` trade at it in the fills that follow."""
+
+    number: int
+    price_ticks: int
+    qty_lots: int
+
+
+class Leased(NamedTuple):
+    """The author's orders are cancelled at the start of the first block later than ``until_ms``; 0: no lease."""
+
+    number: int
+    author: bytes
+    until_ms: int
+
+
+class LeaseEnded(NamedTuple):
+    """The author did not renew in time; their orders are cancelled next."""
+
+    number: int
+    author: bytes
+
+
+class Grouped(NamedTuple):
+    """``consent``: 1 if the member wants to be in the owner's group, plus 2 if the owner admits them; 3 is a member.
+
+    Who leaves without joining another has an empty ``owner``.
+    """
+
+    number: int
+    member: bytes
+    owner: bytes
+    consent: int
+
+
+class StopAccepted(NamedTuple):
+    """An order waits outside the book until a trade reaches ``stop_ticks``."""
+
+    number: int
+    author: bytes
+    client_id: int
+    side: int
+    stop_ticks: int
+    price_ticks: int
+    qty_lots: int
+
+
 class Frozen(NamedTuple):
     """An author was proven to have signed two ops with one sequence number; its orders are cancelled next."""
 
@@ -124,7 +228,23 @@ class Frozen(NamedTuple):
     author: bytes
 
 
-Event: TypeAlias = Accepted | Rejected | Fill | Cancelled | Expired | Amended | Frozen
+Event: TypeAlias = (
+    Accepted
+    | Rejected
+    | Fill
+    | Cancelled
+    | Expired
+    | Amended
+    | Frozen
+    | Triggered
+    | Sliced
+    | PairStateSet
+    | Uncrossed
+    | Leased
+    | LeaseEnded
+    | Grouped
+    | StopAccepted
+)
 
 EVENT_TYPES: dict[int, type[Any]] = {
     ACCEPTED: Accepted,
@@ -134,6 +254,14 @@ EVENT_TYPES: dict[int, type[Any]] = {
     EXPIRED: Expired,
     AMENDED: Amended,
     FROZEN: Frozen,
+    TRIGGERED: Triggered,
+    SLICED: Sliced,
+    PAIR_STATE: PairStateSet,
+    UNCROSSED: Uncrossed,
+    LEASED: Leased,
+    LEASE_ENDED: LeaseEnded,
+    GROUPED: Grouped,
+    STOP_ACCEPTED: StopAccepted,
 }
 
 

@@ -1,33 +1,63 @@
 """One side's price levels: a dict of levels, a sorted list of keys with the best price at the *end*, a queue per level.
 
 Measured against sorted containers on recorded order flow this is more than twice as fast: most inserts and
-removals happen near the best price, where a list is cheap. A cancelled order stays in its queue as a
-tombstone (open quantity 0) until it reaches the front or tombstones outnumber the living.
+removals happen near the best price, where a list is cheap. A level's queue is a list of orders that know their
+neighbours: most levels hold one order, for which anything larger is too much, and an order leaves from the middle as
+cheaply as from the front. One that has left still knows its last neighbours, so that leaving can be undone.
 """
 
 from bisect import bisect_left
-from collections import deque
+from collections.abc import Iterator
+from typing import Final
 
-from gossipbook.matching.commands import Side
+OUT: Final = 0
+RESTING: Final = 1
+WAITING: Final = 2
+IN_LINE: Final = 3
+"""Where an order is: on its way in or gone, in its level's queue, waiting for a trigger, or triggered."""
 
-TOMBSTONE_SLACK = 32
+
+class Terms:
+    """What an order was placed with and keeps for life; one object for all that were placed plainly."""
+
+    __slots__ = ("display_lots", "expires_ms", "flags", "self_trade", "stop_ticks", "type")
+
+    def __init__(
+        self, type_: int, flags: int, self_trade: int, expires_ms: int, display_lots: int, stop_ticks: int
+    ) -> None:
+        self.type = type_
+        self.flags = flags
+        self.self_trade = self_trade
+        self.expires_ms = expires_ms
+        self.display_lots = display_lots
+        self.stop_ticks = stop_ticks
 
 
 class Order:
-    """One open order. ``total_lots - open_lots`` is what was filled or decremented."""
+    """One open order. ``total_lots - open_lots - hidden_lots`` is what was filled or decremented.
+
+    ``open_lots`` is what the order shows, ``hidden_lots`` what an iceberg has behind it.
+    """
 
     __slots__ = (
         "author",
+        "before",
+        "behind",
         "client_id",
-        "expires_ms",
-        "flags",
+        "hidden_lots",
+        "level",
         "number",
         "open_lots",
+        "place",
         "price_ticks",
-        "self_trade",
         "side",
+        "terms",
         "total_lots",
     )
+
+    level: "Level"  # where it rests or rested; not there before, as its neighbours in the queue
+    before: "Order | None"
+    behind: "Order | None"
 
     def __init__(
         self,
@@ -37,10 +67,8 @@ class Order:
         price_ticks: int,
         total_lots: int,
         open_lots: int,
-        flags: int,
-        self_trade: int,
-        expires_ms: int,
         number: int,
+        terms: Terms,
     ) -> None:
         self.author = author
         self.client_id = client_id
@@ -48,23 +76,35 @@ class Order:
         self.price_ticks = price_ticks
         self.total_lots = total_lots
         self.open_lots = open_lots
-        self.flags = flags
-        self.self_trade = self_trade
-        self.expires_ms = expires_ms
+        self.hidden_lots = 0
         self.number = number  # order of entry within the pair; gives time priority a name
+        self.terms = terms
+        self.place = OUT
 
 
 class Level:
-    """The orders at one price, first come first served, tombstones among them."""
+    """The orders at one price, first come first served. ``open_lots`` is what they show. An empty one has no first."""
 
-    __slots__ = ("key", "live", "open_lots", "price_ticks", "queue")
+    __slots__ = ("first", "hidden_lots", "key", "ladder", "last", "open_lots")
 
-    def __init__(self, key: int, price_ticks: int) -> None:
+    def __init__(self, key: int, ladder: "Ladder", order: Order) -> None:
         self.key = key
-        self.price_ticks = price_ticks
-        self.queue: deque[Order] = deque()
-        self.open_lots = 0
-        self.live = 0
+        self.ladder = ladder
+        self.first: Order | None = order
+        self.last: Order | None = order
+        self.open_lots = order.open_lots
+        self.hidden_lots = order.hidden_lots
+
+    @property
+    def price_ticks(self) -> int:
+        return self.key * self.ladder.sign
+
+    def orders(self) -> Iterator[Order]:
+        """In the order in which they trade."""
+        order = self.first
+        while order is not None:
+            yield order
+            order = order.behind
 
 
 class Ladder:
@@ -72,8 +112,8 @@ class Ladder:
 
     __slots__ = ("keys", "levels", "sign")
 
-    def __init__(self, side: int) -> None:
-        self.sign = 1 if side == Side.BUY else -1
+    def __init__(self, sign: int) -> None:
+        self.sign = sign
         self.levels: dict[int, Level] = {}
         self.keys: list[int] = []
 
@@ -87,9 +127,8 @@ class Ladder:
             keys.insert(bisect_left(keys, key), key)
         self.levels[key] = level
 
-    def remove(self, level: Level) -> None:
+    def remove(self, key: int) -> None:
         """Take an empty level out."""
-        key = level.key
         keys = self.keys
         if keys[-1] == key:
             keys.pop()
@@ -97,8 +136,11 @@ class Ladder:
             del keys[bisect_left(keys, key)]
         del self.levels[key]
 
-    def best(self) -> Level | None:
-        return self.levels[self.keys[-1]] if self.keys else None
+    def front(self) -> Order:
+        """The order that trades next. There must be one."""
+        order = self.levels[self.keys[-1]].first
+        assert order is not None
+        return order
 
     def best_first(self) -> list[Level]:
         return [self.levels[key] for key in reversed(self.keys)]

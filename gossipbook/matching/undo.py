@@ -1,30 +1,36 @@
 """The kinds of entry in the undo log of one speculative block.
 
-Entries are small tuples ``(kind, …)``, undone in reverse: every structure is then met in exactly the
-shape it had just after the change, so each undo is local. :meth:`Book.undo` is the reader.
+The commonest changes, an order that joined the back of its level's queue and one that left it, are logged as the order
+itself: it rests in the first case and does not in the second. All others are small tuples ``(kind, …)``. The log is
+undone in reverse: every structure is then met in exactly the shape it had just after the change, so each undo is local.
+:meth:`Book.undo` is the reader.
 """
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-UndoEntry: TypeAlias = tuple[Any, ...]
+UndoEntry: TypeAlias = Any
 
-OPEN = 0
-"""(order, level, open lots before): a partial fill, reduction or decrement."""
-POPPED = 1
-"""(order, level, open lots before): left the front of its queue."""
-BURIED = 2
-"""(order, level, open lots before): became a tombstone inside its queue."""
-SWEPT = 3
-"""(order, level): a tombstone was dropped from the front."""
-RESTED = 4
-"""(order, level): joined the back of the queue."""
-LEVEL_ADDED = 5
-"""(ladder, level)."""
-LEVEL_REMOVED = 6
-"""(ladder, level): with whatever tombstones it held."""
-COMPACTED = 7
-"""(level, queue before): the tombstones were thrown out."""
-TOTAL = 8
-"""(order, total lots before)."""
-LAST_ID = 9
-"""(author, last client id before; 0 for none)."""
+OPEN: Final = 0
+"""(order, open lots before): a partial fill, reduction or decrement of what it shows."""
+ORDER: Final = 1
+"""(order, price, total, open, number before): changed while in no queue, or its total in place."""
+HIDDEN: Final = 2
+"""(order, hidden lots before)."""
+INDEXED: Final = 3
+"""(order,): a waiting order became open."""
+UNINDEXED: Final = 4
+"""(order,): a waiting order is open no more."""
+SORTED_ADDED: Final = 5
+"""(sorted list, item)."""
+SORTED_REMOVED: Final = 6
+"""(sorted list, item)."""
+MAPPED: Final = 7
+"""(dict, key, value before or None)."""
+LINED_UP: Final = 8
+"""(order,): joined the line of triggered orders."""
+RUN: Final = 9
+"""(order,): left the front of the line."""
+PLACE: Final = 10
+"""(order, place before): where a stop order is."""
+TIDIED: Final = 11
+"""(line before): cancelled orders were thrown out of it."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from gossipbook.books.snapshot import BookSnapshot
 from gossipbook.crdt.op import Op
 from gossipbook.effects import LinkId
 from gossipbook.ids import PEER_ID_BYTES, PublicKey
@@ -39,6 +40,22 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
+class BookAsked:
+    """This program itself asks for a pair's certified book; :class:`BookRead` is emitted."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
+class BookRead:
+    """Emitted: a pair's certified book, for who asked. It comes after the ``Finalized`` of its height, if there was one
+    in this run, and before that of the next."""
+
+    asker: LinkId
+    snapshot: BookSnapshot
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     timer: object
 
@@ -53,7 +70,7 @@ class Begun:
     """The driver runs; the first event after restoring."""
 
 
-PeerEvent: TypeAlias = Begun | LinkUp | LinkDown | Received | Submitted | TimerFired
+PeerEvent: TypeAlias = Begun | LinkUp | LinkDown | Received | Submitted | BookAsked | TimerFired
 
 LOCAL: LinkId = b""
 """Stands for this program itself where a link is named."""

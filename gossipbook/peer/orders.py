@@ -5,6 +5,7 @@ from typing import Any
 
 from gossipbook.ids import PublicKey
 from gossipbook.matching import events as e
+from gossipbook.matching.commands import PLACE, PLACE_SPECIAL
 from gossipbook.matching.events import RawEvent
 from gossipbook.ordered import BoundedDict
 
@@ -13,7 +14,11 @@ ORDERS_CAP = 200_000
 
 @dataclass(slots=True)
 class OrderState:
-    """One order's life so far, in ticks and lots. ``status``: open, filled, cancelled, expired or rejected."""
+    """One order's life so far, in ticks and lots.
+
+    ``status``: waiting (a stop order), open, filled, cancelled, expired or rejected. ``stop_ticks``: a stop order's;
+    ``triggered``: it is one no more. ``hidden_lots``: how much of what is open an iceberg does not show.
+    """
 
     side: int
     price_ticks: int
@@ -23,6 +28,9 @@ class OrderState:
     cancelled_lots: int = 0
     status: str = "open"
     reason: str = ""
+    stop_ticks: int = 0
+    triggered: bool = False
+    hidden_lots: int = 0
 
 
 class OrderLog:
@@ -42,6 +50,13 @@ class OrderLog:
                 case e.Accepted():
                     state = OrderState(event.side, event.price_ticks, event.qty_lots, event.qty_lots)
                     self._orders[event.author, event.client_id] = state
+                case e.StopAccepted():
+                    lots = event.qty_lots
+                    state = OrderState(event.side, event.price_ticks, lots, lots, status="waiting")
+                    state.stop_ticks = event.stop_ticks
+                    self._orders[event.author, event.client_id] = state
+                case e.Triggered():
+                    self._triggered(event)
                 case e.Rejected():
                     self._rejected(event)
                 case e.Fill():
@@ -51,12 +66,24 @@ class OrderLog:
                     self._reduced(event)
                 case e.Amended():
                     self._amended(event)
-                case e.Frozen():
-                    pass  # The cancellations that it brings follow as events of their own.
+                case e.Sliced():
+                    self._sliced(event)
+                case _:
+                    pass  # Of no order: what it brings to orders follows as events of their own.
+
+    def _triggered(self, event: e.Triggered) -> None:
+        state = self._orders.get((event.author, event.client_id))
+        if state is not None:
+            state.status, state.triggered = "open", True
+
+    def _sliced(self, event: e.Sliced) -> None:
+        state = self._orders.get((event.author, event.client_id))
+        if state is not None:
+            state.hidden_lots = event.hidden_lots
 
     def _rejected(self, event: e.Rejected) -> None:
         key = (event.author, event.client_id)
-        if event.command == 1 and key not in self._orders:
+        if event.command in (PLACE, PLACE_SPECIAL) and key not in self._orders:
             reason = e.RejectReason(event.reason).word
             self._orders[key] = OrderState(0, 0, 0, 0, status="rejected", reason=reason)
 
@@ -75,6 +102,7 @@ class OrderLog:
         state.open_lots -= event.qty_lots
         state.cancelled_lots += event.qty_lots
         if not state.open_lots:
+            state.hidden_lots = 0
             cancelled = isinstance(event, e.Cancelled)
             state.status = "cancelled" if cancelled else "expired"
             state.reason = e.CancelCause(event.cause).word if isinstance(event, e.Cancelled) else "gtd"
@@ -82,4 +110,8 @@ class OrderLog:
     def _amended(self, event: e.Amended) -> None:
         state = self._orders.get((event.author, event.client_id))
         if state is not None:
+            # A reduction takes from what is hidden first; any other amend enters anew, and is sliced again if it rests.
+            less = state.open_lots - event.open_lots
+            reduced = event.price_ticks == state.price_ticks and less >= 0
+            state.hidden_lots = max(state.hidden_lots - less, 0) if reduced else 0
             state.price_ticks, state.qty_lots, state.open_lots = event.price_ticks, event.qty_lots, event.open_lots

@@ -1,11 +1,10 @@
 """One pair at one peer: op set, engine and consensus tied together, and the pair's gossip validated."""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-from gossipbook.consensus.block import Block, decode_block
-from gossipbook.consensus.certificate import Certificate
+from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import Event, MemberUp, Message, PoolGrew, Started
@@ -33,21 +32,13 @@ from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.acks import Acks
+from gossipbook.peer.arrivals import Arrivals, Came
 from gossipbook.peer.events import LOCAL
 from gossipbook.peer.exchange import Exchange
 from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news, is_spent, message_id
 from gossipbook.peer.orders import OrderLog
+from gossipbook.peer.stored import StoredPair
 from gossipbook.requests import Ack, AckLevel
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPair:
-    """What a journal holds of one pair, in order; empty for a new one."""
-
-    chain: list[tuple[Block, Certificate, list[Item]]]
-    blocks: list[Block]
-    votes: VoteState | None
-    pending: list[Item]
 
 
 class PairReplica:
@@ -69,6 +60,7 @@ class PairReplica:
         self.acks = Acks(committee, seat)
         self.counts: Counter[str] = BoundedCounter()
         self.orders = OrderLog()
+        self.arrivals = Arrivals()
         self.ops_certified = 0
         self.commands_certified = 0
         self.fills_certified = 0
@@ -92,7 +84,9 @@ class PairReplica:
 
     # -- starting -----------------------------------------------------------------------------------
 
-    def restore(self, stored: StoredPair, now: Now, observer_reason: str) -> str | None:
+    def restore(
+        self, stored: StoredPair, now: Now, observer_reason: str, replayed: Callable[[Finalized], None]
+    ) -> str | None:
         """Rebuild from the journal; what is wrong with it, or None."""
         self.replica = self._make_replica(self.replica.ballot.seat, stored.votes)
         self.exchange = Exchange(self.symbol, self.ops, self.replica.chain)
@@ -102,7 +96,9 @@ class PairReplica:
                 return f"block {block.height} of {self.symbol} does not execute to what was certified"
             for item in items:
                 self.replica.stored(item)
-            self._on_finalized(Finalized(self.symbol, block, fc, tuple(items), execution.events))
+            final = Finalized(self.symbol, block, fc, tuple(items), execution.events)
+            self._on_finalized(final)
+            replayed(final)
         for item in stored.pending:
             self.replica.stored(item)
             if isinstance(item, Evidence):
@@ -132,30 +128,31 @@ class PairReplica:
 
     def submit(self, op: Op, link: LinkId, now: Now) -> list[CoreEffect]:
         """Take an op from a client or from this program."""
-        if op.chain_id != self.committee.chain_id:
-            return self._refuse(op, link, "wrong-network")
+        if op.chain_id != self.committee.chain_id or op.version > self._manifest.rules_version:
+            reason = "later-rules" if op.chain_id == self.committee.chain_id else "wrong-network"
+            return self._refuse(op, link, reason, now)
         if not self.verifier.good(op.check()):
-            return self._refuse(op, link, "bad-signature")
+            return self._refuse(op, link, "bad-signature", now)
         height = self.acks.height_of(op.id)
         if height is not None:
             return self._tell([(link, Ack(self.symbol, op.id, AckLevel.CERTIFIED, height, ""))])
         state = self.certified.author(op.author)
         if op.seq == state.next_seq and op.prev != state.head:
-            return self._refuse(op, link, "wrong-prev")
-        outcome, effects = self._insert(op, now, solicited=False, follower=link)
+            return self._refuse(op, link, "wrong-prev", now)
+        outcome, effects = self._insert(op, now, Came.HERE if link == LOCAL else Came.CLIENT, link)
         if outcome is Inserted.DUPLICATE:
             self.acks.track(op, link)
             repeated = self.acks.repeat(op.id, link)
             return self._tell(repeated) if repeated else self._note_held([op])
         if outcome not in (Inserted.ACCEPTED, Inserted.PARKED):
-            return [*effects, *self._refuse(op, link, outcome.value)]
+            return [*effects, *self._refuse(op, link, outcome.value, now)]
         return effects
 
     def judge(self, sender: LinkId, message: Any, now: Now) -> tuple[bool, list[CoreEffect]]:
         """Validate a gossiped message: whether to relay it, and what it led to."""
         match message:
             case Bodies(_, items) if len(items) == 1:
-                return self._judge_item(items[0], now)
+                return self._judge_item(items[0], sender, now)
             case FinalizedBlock() | CastVote() | GiveUp() | Propose():
                 if is_spent(message, self.replica):
                     return False, []
@@ -169,7 +166,7 @@ class PairReplica:
                 self.counts["a message that does not belong on a topic"] += 1
                 return False, []
 
-    def _judge_item(self, item: Item, now: Now) -> tuple[bool, list[CoreEffect]]:
+    def _judge_item(self, item: Item, sender: LinkId, now: Now) -> tuple[bool, list[CoreEffect]]:
         fault = self._fault(item)
         if fault is not None:
             self.counts[fault] += 1
@@ -180,12 +177,12 @@ class PairReplica:
                 self._grew = True
                 return True, [Persist(ItemRecord(self.symbol, item))]
             return False, []
-        outcome, effects = self._insert(item, now, solicited=False, follower=None)
+        outcome, effects = self._insert(item, now, Came.GOSSIP, sender)
         if outcome not in (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED):
             self.counts[f"op {outcome.value}"] += 1
         return outcome in (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED), effects
 
-    def take_bodies(self, message: Bodies, now: Now) -> list[CoreEffect]:
+    def take_bodies(self, sender: LinkId, message: Bodies, now: Now) -> list[CoreEffect]:
         """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
         effects: list[CoreEffect] = []
         for item in message.items:
@@ -199,7 +196,7 @@ class PairReplica:
                     self._grew = True
                     effects += [Persist(ItemRecord(self.symbol, item)), self._publication(item)]
                 continue
-            outcome, more = self._insert(item, now, solicited=solicited, follower=None)
+            outcome, more = self._insert(item, now, Came.ASKED if solicited else Came.REPAIR, sender)
             effects += more
             if outcome in (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED):
                 self._grew = True
@@ -212,17 +209,19 @@ class PairReplica:
         for op in ops:
             if op.chain_id != self.committee.chain_id or op.pair != self.symbol:
                 return "an op of another network or pair"
+            if op.version > self._manifest.rules_version:
+                return "an op of later rules than this network's"
             if not self.verifier.good(op.check()):
                 return "a forged op"
         return None
 
-    def _insert(
-        self, op: Op, now: Now, *, solicited: bool, follower: LinkId | None
-    ) -> tuple[Inserted, list[CoreEffect]]:
+    def _insert(self, op: Op, now: Now, came: Came, link: LinkId) -> tuple[Inserted, list[CoreEffect]]:
+        solicited = came in (Came.ASKED, Came.BLOCK)
         outcome, grown = self.ops.insert(op, now.timer_ms, solicited=solicited)
+        self.arrivals.came(op, outcome, came, link, now.wall_ms)
         effects: list[CoreEffect] = []
-        if outcome in (Inserted.ACCEPTED, Inserted.PARKED) and follower is not None:
-            self.acks.track(op, follower)
+        if outcome in (Inserted.ACCEPTED, Inserted.PARKED) and came in (Came.HERE, Came.CLIENT):
+            self.acks.track(op, link)
             effects.append(self._publication(op))
         if outcome is Inserted.FORKED:
             log = self.ops.logs[op.author]
@@ -233,6 +232,7 @@ class PairReplica:
             self._grew = True
             for accepted in grown:
                 self.replica.stored(accepted)
+                self.arrivals.stored(accepted, now.wall_ms)
                 effects.append(Persist(ItemRecord(self.symbol, accepted)))
             effects += self._note_held(grown)
         return outcome, effects
@@ -251,7 +251,9 @@ class PairReplica:
                 self._ask.append(op.id)
         return self._tell(told)
 
-    def _refuse(self, op: Op, link: LinkId, reason: str) -> list[CoreEffect]:
+    def _refuse(self, op: Op, link: LinkId, reason: str, now: Now) -> list[CoreEffect]:
+        if reason not in ("wrong-network", "bad-signature"):
+            self.arrivals.refused(op, reason, now.wall_ms)
         self.counts[f"submit refused: {reason}"] += 1
         return self._tell([(link, Ack(self.symbol, op.id, AckLevel.REFUSED, 0, reason))])
 
@@ -269,15 +271,15 @@ class PairReplica:
             case Fetch():
                 return self.exchange.serve(sender, message.ids)
             case Bodies():
-                return self.take_bodies(message, now)
+                return self.take_bodies(sender, message, now)
             case AskHeld():
                 return self._on_ask_held(sender, message)
             case Held():
-                return self._on_held(sender, message)
+                return self._on_held(sender, message, now)
             case Frontier():
                 return self.exchange.on_frontier(sender, message)
             case FinalizedBlock():
-                return self._take_chain_bodies(message, now) + self._step(Message(sender, message), now)
+                return self._take_chain_bodies(sender, message, now) + self._step(Message(sender, message), now)
             case Status():
                 self.live[sender] = message.voting
                 effects = self._step(Message(sender, message), now)
@@ -285,7 +287,7 @@ class PairReplica:
             case _:
                 return self._step(Message(sender, message), now)
 
-    def _take_chain_bodies(self, message: FinalizedBlock, now: Now) -> list[CoreEffect]:
+    def _take_chain_bodies(self, sender: LinkId, message: FinalizedBlock, now: Now) -> list[CoreEffect]:
         """Bodies that came along with a finalized block: needed, not gossip."""
         effects: list[CoreEffect] = []
         if message.fc.height <= self.replica.fin or finality_fault(message, self.committee, self.verifier):
@@ -297,7 +299,7 @@ class PairReplica:
             if isinstance(item, Evidence):
                 self.ops.add_evidence(item, now.timer_ms)
             else:
-                effects += self._insert(item, now, solicited=True, follower=None)[1]
+                effects += self._insert(item, now, Came.BLOCK, sender)[1]
         return effects
 
     def _on_ask_held(self, sender: LinkId, message: AskHeld) -> list[CoreEffect]:
@@ -309,10 +311,12 @@ class PairReplica:
                 self.acks.asked(op_id, sender)
         return []
 
-    def _on_held(self, sender: LinkId, message: Held) -> list[CoreEffect]:
+    def _on_held(self, sender: LinkId, message: Held, now: Now) -> list[CoreEffect]:
         seat = self.committee.seat_of_peer(sender)
         if seat is None:
             return []
+        for op_id in message.ids:
+            self.arrivals.held(op_id, seat, now.wall_ms)
         return self._tell([told for op_id in message.ids for told in self.acks.held_there(op_id, seat)])
 
     # -- turns --------------------------------------------------------------------------------------
@@ -352,6 +356,7 @@ class PairReplica:
         more: list[CoreEffect] = []
         for effect in effects:
             if isinstance(effect, Emit) and isinstance(effect.event, Finalized):
+                self.arrivals.final(effect.event.block.height, now.wall_ms)
                 more += self._on_finalized(effect.event)
             elif isinstance(effect, Emit) and isinstance(effect.event, Dropped):
                 more += self._tell([told for op in effect.event.ops for told in self.acks.barred(op.id)])
@@ -388,7 +393,8 @@ class PairReplica:
     # -- questions ----------------------------------------------------------------------------------
 
     def view(self, levels: int) -> BookView:
-        """The book as a client sees it."""
+        """The book as a client sees it: what is executed ahead of its certificate is undone, to be done again later."""
+        self.replica.speculation.rollback()
         return view_book(self.symbol, self.replica.fin, self.certified, self.ops, levels)
 
     def state(self) -> tuple[str, list[str]]:

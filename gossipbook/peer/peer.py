@@ -7,11 +7,13 @@ after each batch of events. The very same class runs under the simulator.
 import hashlib
 import random
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
-from gossipbook.effects import CoreEffect, Disconnect, Effect, Lane, LinkId, Now, Publish, Send, SetTimer
+from gossipbook.consensus.records import Finalized
+from gossipbook.effects import CoreEffect, Disconnect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
 from gossipbook.errors import DecodeError
 from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
 from gossipbook.gossip.router import Router
@@ -19,11 +21,13 @@ from gossipbook.identity import Identity, SignatureCheck, Verifier
 from gossipbook.ids import PeerId, peer_id
 from gossipbook.manifest import Manifest
 from gossipbook.ordered import BoundedCounter, BoundedDict
+from gossipbook.peer.books import CertifiedBooks
 from gossipbook.peer.checks import signature_checks
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import (
     LOCAL,
     Begun,
+    BookAsked,
     Heartbeat,
     LinkDown,
     LinkUp,
@@ -34,8 +38,9 @@ from gossipbook.peer.events import (
     is_peer_link,
 )
 from gossipbook.peer.judgement import message_id
-from gossipbook.peer.pair_replica import PairReplica, StoredPair
-from gossipbook.requests import Ack, AckLevel, Submit
+from gossipbook.peer.pair_replica import PairReplica
+from gossipbook.peer.stored import StoredPair
+from gossipbook.requests import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, Follow, Submit
 from gossipbook.wire.codec import decode_message, encode_message
 
 PAYLOADS_CAP = 65_536
@@ -65,18 +70,26 @@ class Peer:
         self.links: dict[LinkId, str] = {}
         self.faults: Counter[LinkId] = Counter()
         self.rejected: Counter[str] = BoundedCounter()
+        self.books = CertifiedBooks()
         self._payloads: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
         self._decoded: BoundedDict[bytes, Any] = BoundedDict(1_024)
 
-    def restore(self, stored: dict[str, StoredPair], now: Now, observer_reason: str = "") -> list[str]:
+    def restore(
+        self,
+        stored: dict[str, StoredPair],
+        now: Now,
+        observer_reason: str = "",
+        replayed: Callable[[Finalized], None] = lambda final: None,
+    ) -> list[str]:
         """Rebuild all pairs from a journal; a line for each that does not check out.
 
         ``observer_reason``: this journal cannot account for all votes of its key, so no seat may be used.
+        ``replayed`` is told each block of the chains that is executed on the way.
         """
         problems = []
         for symbol, replica in self.pairs.items():
             empty = StoredPair([], [], None, [])
-            problem = replica.restore(stored.get(symbol, empty), now, observer_reason)
+            problem = replica.restore(stored.get(symbol, empty), now, observer_reason, replayed)
             if problem is not None:
                 problems.append(problem)
         return problems
@@ -120,10 +133,12 @@ class Peer:
                 return []
             case Submitted(op):
                 return self._through(self._submit(Submit(op), LOCAL, now))
+            case BookAsked(pair):
+                return self._through(self._book_asked(pair, LOCAL))
             case Begun():
                 effects: list[CoreEffect] = [SetTimer(self.router.next_heartbeat_ms(), Heartbeat())]
-                for pair in self.pairs.values():
-                    effects += pair.begin(now)
+                for replica in self.pairs.values():
+                    effects += replica.begin(now)
                 return self._through(effects)
 
     def flush(self, now: Now) -> list[Effect]:
@@ -160,6 +175,8 @@ class Peer:
             return []  # It was closed while this was on its way.
         if isinstance(message, Submit):
             return self._submit(message, link, now)
+        if isinstance(message, Follow):
+            return self._book_asked(message.pair, link)
         if self.links[link] != "peer":
             return self._fault(link, "a client sent what only peers send")
         if isinstance(message, Push):
@@ -210,6 +227,13 @@ class Peer:
             return pair.submit(op, link, now)
         refusal = Ack(op.pair, op.id, AckLevel.REFUSED, 0, "unknown-pair")
         return [Send((link,), refusal, Lane.CONSENSUS)] if link != LOCAL else []
+
+    def _book_asked(self, symbol: str, asker: LinkId) -> list[CoreEffect]:
+        """Emitted, so that the snapshot takes its place between the blocks that subscribers hear of."""
+        pair = self.pairs.get(symbol)
+        if pair is not None:
+            return [Emit(self.books.read(pair, asker))]
+        return [Send((asker,), FeedEnded(symbol, UNKNOWN_PAIR), Lane.SYNC)] if asker != LOCAL else []
 
     def _on_timer(self, timer: object, now: Now) -> list[CoreEffect]:
         if isinstance(timer, Heartbeat):

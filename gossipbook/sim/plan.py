@@ -11,21 +11,31 @@ import random
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
+from gossipbook.crdt.command_code import decode_command, encode_command
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
 from gossipbook.errors import DecodeError, ScenarioError
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
-from gossipbook.matching.commands import KINDS, Amend, Cancel, CancelAll, Place
-from gossipbook.sim.orders import Submission, agents_orders
+from gossipbook.matching.commands import Command, SetState
+from gossipbook.sim.orders import US_PER_S, Submission, agents_orders, author_identity
 from gossipbook.sim.recorded import recorded_orders
-from gossipbook.sim.scenario import BudgetPart, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart, typed
+from gossipbook.sim.scenario import (
+    BudgetPart,
+    ExpectPart,
+    FaultPart,
+    NetworkPart,
+    Scenario,
+    WardenPart,
+    WorkloadPart,
+    typed,
+)
+from gossipbook.sim.scenario_rules import STATES
 from gossipbook.sim.signatures import StubIdentity
 
 FORMAT = 1
+WARDEN = "warden"
 SYMBOLS = tuple(f"SIM{i}/USD" for i in range(16))
-_COMMANDS: dict[int, type[Any]] = {kind: cls for cls, kind in KINDS.items()}
-assert set(_COMMANDS.values()) == {Place, Cancel, Amend, CancelAll}
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,7 @@ class Plan:
             "format": FORMAT,
             "scenario": asdict(self.scenario),
             "seed": self.seed,
-            "orders": [
-                [o.at_us, o.author, o.pair, [[KINDS[type(c)], *map(int, c)] for c in o.commands], o.ttl_ms]
-                for o in self.orders
-            ],
+            "orders": [[o.at_us, o.author, o.pair, [_jsonable(c) for c in o.commands], o.ttl_ms] for o in self.orders],
             "faults": [asdict(fault) for fault in self.faults],
         }
         return json.dumps(document, separators=(",", ":"))
@@ -81,6 +88,7 @@ class Plan:
             network=_part(NetworkPart, raw["network"]),
             workload=_part(WorkloadPart, raw["workload"]),
             faults=tuple(_part(FaultPart, fault) for fault in raw["faults"]),
+            wardens=tuple(_part(WardenPart, warden) for warden in raw.get("wardens", [])),
             expect=_part(ExpectPart, raw["expect"]),
             budget=_part(BudgetPart, raw["budget"]),
             why=typed(raw["why"], ""),
@@ -96,7 +104,18 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
         orders = agents_orders(scenario.workload, scenario.network.pairs, seed)
     else:
         orders = recorded_orders(scenario)
+    if scenario.wardens:
+        orders = tuple(sorted(orders + _wardens_orders(scenario), key=lambda order: order.at_us))
     return Plan(scenario, seed, orders, scenario.faults)
+
+
+def _wardens_orders(scenario: Scenario) -> tuple[Submission, ...]:
+    """What the warden says, in all pairs at once."""
+    return tuple(
+        Submission(round(said.at_s * US_PER_S), WARDEN, pair, (SetState(STATES[said.state]),), 0)
+        for said in sorted(scenario.wardens, key=lambda said: said.at_s)
+        for pair in range(scenario.network.pairs)
+    )
 
 
 def identities(network: NetworkPart) -> list[Identity]:
@@ -105,15 +124,18 @@ def identities(network: NetworkPart) -> list[Identity]:
     return [make(hashlib.sha256(f"simulated peer {i}".encode()).digest()) for i in range(network.peers)]
 
 
-def make_manifest(network: NetworkPart, keys: list[Identity]) -> Manifest:
-    """The manifest of a simulated network: one operator a matcher."""
+def make_manifest(network: NetworkPart, keys: list[Identity], *, warden: bool = False) -> Manifest:
+    """The manifest of a simulated network: one operator a matcher, and one warden if the scenario has need of one."""
     matchers = tuple(
         Matcher(f"p{i}", key.public_key, f"operator {i}")
         for i, key in enumerate(keys[: network.matchers or network.committee])
     )
     pairs = tuple(Pair(symbol) for symbol in SYMBOLS[: network.pairs])
     timing = Timing(network_delay_ms=max(1, math.ceil(network.delay_ms[1])), timeout_base_ms=network.timeout_base_ms)
-    return Manifest("simulated", pairs, matchers, network.committee, network.fault_model, timing=timing)
+    wardens = (author_identity(WARDEN).public_key,) if warden else ()
+    return Manifest(
+        "simulated", pairs, matchers, network.committee, network.fault_model, wardens=wardens, timing=timing
+    )
 
 
 def seeded(seed: int, *what: object) -> random.Random:
@@ -129,9 +151,17 @@ def _part(kind: type[Any], raw: dict[str, Any]) -> Any:
 def _submission(raw: list[Any]) -> Submission:
     """An order whose commands can be signed: what no peer could decode is no order."""
     at_us, author, pair, listed, ttl_ms = raw
-    commands = tuple(_COMMANDS[command[0]](*map(_whole, command[1:])) for command in listed)
+    commands = tuple(
+        decode_command([bytes.fromhex(field) if isinstance(field, str) else field for field in command])
+        for command in listed
+    )
     sign_op(StubIdentity(bytes(SEED_BYTES)), ZERO_DIGEST, "any", 0, GENESIS_PREV, commands)
     return Submission(_whole(at_us), typed(author, ""), _whole(pair), commands, _whole(ttl_ms))
+
+
+def _jsonable(command: Command) -> list[Any]:
+    """A command's array with keys as hex digits."""
+    return [field.hex() if isinstance(field, bytes) else field for field in encode_command(command)]
 
 
 def _whole(value: object) -> int:

@@ -83,6 +83,21 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     q.PairEvents: (53, (f.SYMBOL, f.uint(), f.DIGEST, f.uint(), f.many(f.EVENT, 4_096), f.FLAG)),
     q.Query: (54, (f.uint(2**32 - 1), f.text(32), f.many(f.text(128), 8))),
     q.Answer: (55, (f.uint(2**32 - 1), f.FLAG, f.blob(JSON_CAP))),
+    # books
+    q.Follow: (70, (f.SYMBOL,)),
+    q.Unfollow: (71, (f.SYMBOL,)),
+    q.BookPart: (
+        72,
+        (
+            *(f.SYMBOL, f.uint(), f.DIGEST, f.uint(), f.uint(), f.uint(), f.uint(255), f.uint()),
+            *(f.many(f.EVENT, 1_024), f.FLAG),
+        ),
+    ),
+    q.BookMark: (
+        73,
+        (f.SYMBOL, f.uint(), f.uint(), f.uint(), f.uint(2**32 - 1), f.optional(f.DIGEST), f.optional(f.DIGEST)),
+    ),
+    q.FeedEnded: (74, (f.SYMBOL, f.text(64))),
 }
 
 # The layouts as the two functions below walk them.

@@ -16,7 +16,12 @@ PROTOCOL_VERSION = 1
 NONCE_BYTES = 32
 HANDSHAKE_BYTES_CAP = 4_096
 ROLES = ("peer", "client")
-FEATURES: tuple[str, ...] = ()
+RULES_2 = "rules-2"
+FEATURES: tuple[str, ...] = (RULES_2,)
+"""What this build speaks beyond the first version of the wire. Each side uses what both name.
+
+``rules-2``: ops of version 2 and the events that they lead to, see :func:`required_features`.
+"""
 
 WRONG_VERSION, WRONG_NETWORK, SELF, FORGED, MALFORMED = (
     "wrong-version",
@@ -25,6 +30,11 @@ WRONG_VERSION, WRONG_NETWORK, SELF, FORGED, MALFORMED = (
     "bad-handshake-signature",
     "malformed-handshake",
 )
+
+
+def required_features(rules_version: int) -> tuple[str, ...]:
+    """What both ends of a link must speak in a network of such rules: all that its ops and events are made of."""
+    return () if rules_version < 2 else (RULES_2,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +94,15 @@ class Handshake:
         role: str = "peer",
         addresses: tuple[str, ...] = (),
         binding: bytes = b"",
+        speaks: tuple[str, ...] = FEATURES,
+        requires: tuple[str, ...] = (),
     ) -> None:
         self._identity = identity
         self._chain_id = chain_id
         self._dialled = dialled
         self._binding = binding
-        self._mine = Hello(PROTOCOL_VERSION, chain_id, identity.public_key, nonce, role, addresses, FEATURES).encode()
+        self._requires = requires
+        self._mine = Hello(PROTOCOL_VERSION, chain_id, identity.public_key, nonce, role, addresses, speaks).encode()
         self._theirs: Hello | None = None
         self._transcript = b""
 
@@ -110,6 +123,9 @@ class Handshake:
             raise HandshakeError(WRONG_NETWORK, f"theirs is {theirs.chain_id.hex()[:10]}")
         if theirs.version != PROTOCOL_VERSION:
             raise HandshakeError(WRONG_VERSION, f"theirs is {theirs.version}, mine {PROTOCOL_VERSION}")
+        missing = [feature for feature in self._requires if feature not in theirs.features]
+        if missing:
+            raise HandshakeError(WRONG_VERSION, f"this network's rules need {', '.join(missing)}, which they lack")
         if theirs.public_key == self._identity.public_key:
             raise HandshakeError(SELF)
         if theirs.role not in ROLES:

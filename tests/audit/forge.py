@@ -16,10 +16,19 @@ from tests.audit.support import Line, copy, seats_of, sign_votes
 START_MS = 1_700_000_000_000
 
 
-def build(manifest: Manifest, symbol: str, blocks: Sequence[Sequence[Item]], ordered: bool = True) -> list[Line]:
-    """An export of blocks of these items, in canonical order, 10 ms apart; nothing but the order is seen to."""
+def build(
+    manifest: Manifest,
+    symbol: str,
+    blocks: Sequence[Sequence[Item]],
+    ordered: bool = True,
+    obeyed: Manifest | None = None,
+) -> list[Line]:
+    """An export of blocks of these items, in canonical order, 10 ms apart; nothing but the order is seen to.
+
+    The members execute by the manifest that is ``obeyed``, if they obey another one than they say.
+    """
     seats = seats_of(manifest, symbol)
-    certified = Interpretation(manifest, symbol)
+    certified = Interpretation(obeyed or manifest, symbol)
     lines: list[Line] = [header(manifest, symbol)]
     parent = seats.genesis
     for height, items in enumerate(blocks, 1):

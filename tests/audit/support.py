@@ -17,8 +17,19 @@ from gossipbook.audit.writer import export_lines
 from gossipbook.crdt.op import Op, sign_op
 from gossipbook.identity import DOMAIN_VOTE, Identity
 from gossipbook.ids import ZERO_DIGEST, digest
-from gossipbook.manifest import Manifest, Matcher, Pair
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, Place
+from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.matching.commands import (
+    AdmitToGroup,
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    JoinGroup,
+    Lease,
+    Place,
+    PlaceSpecial,
+    SetState,
+)
 from gossipbook.peer.events import Submitted
 from gossipbook.sim.clocks import START_WALL_MS
 from gossipbook.sim.network import Delay
@@ -80,6 +91,34 @@ def some_command(wallet: Wallet, rng: random.Random, now_ms: int) -> Command:
     return Place(wallet.next_id(), side, kind, price, lots, tif, post_only, rng.randint(1, 4), expires_ms)
 
 
+def some_special(wallet: Wallet, rng: random.Random, now_ms: int) -> Command:
+    """Anything that came with rules version 2, but a warden's commands; and what it meets."""
+    roll = rng.random()
+    if roll < 0.4:
+        return some_command(wallet, rng, now_ms)
+    if roll < 0.48:
+        return Lease(rng.choice([0, 60, 200, 1_000]))
+    if roll < 0.54:
+        return JoinGroup(rng.choice([b"", *FRIENDS]))
+    if roll < 0.6:
+        return AdmitToGroup(rng.choice(FRIENDS), rng.randint(0, 1))
+    side, price, lots = rng.randint(1, 2), rng.randint(96, 104), rng.randint(2, 12)
+    fields = {"tif": 1, "flags": 0, "self_trade": rng.randint(1, 4)}
+    match rng.randrange(4):
+        case 0:
+            return PlaceSpecial(wallet.next_id(), side, 1, price, lots, **fields, display_lots=rng.randint(1, lots))
+        case 1:
+            return PlaceSpecial(wallet.next_id(), side, 1, price, lots, **{**fields, "tif": 3}, min_lots=lots // 2)
+        case 2:
+            return PlaceSpecial(wallet.next_id(), side, 1, price, lots, **{**fields, "flags": 3})
+    stop = price + (-1 if side == 1 else 1) * rng.randint(0, 2)
+    shown = rng.choice([0, 1]) if rng.random() < 0.5 else 0
+    kind = 4 if shown else rng.choice([3, 4])
+    return PlaceSpecial(wallet.next_id(), side, kind, price, lots, **fields, display_lots=shown, stop_ticks=stop)
+
+
+FRIENDS = [identity(name).public_key for name in ("ann", "ben", "cat", "dan")]
+WARDEN = identity("wes").public_key
 SLOW = Delay("uniform", 10_000, 30_000)  # microseconds; slow enough that ops gather while a block is under way
 
 
@@ -112,6 +151,36 @@ def network(seed: int = 7, rounds: int = 16) -> Network:
         if number == rounds // 2:
             _equivocate(world, manifest, peers)
         world.run(rng.randint(20, 150))
+    return _finished(world, manifest)
+
+
+@functools.cache
+def special_network(seed: int = 3, rounds: int = 40) -> Network:
+    """The same with everything of rules version 2: few triggers a block, a low rate, short leases, a busy warden."""
+    limits = Limits(max_commands_per_author_per_s=12, max_triggers_per_block=1)
+    manifest, rng = make_manifest(wardens=(WARDEN,), limits=limits), random.Random(seed)
+    world = World(manifest, MEMBERS, seed=seed, network=Wires(random.Random(seed), SLOW))
+    peers = list(world.hosts)
+    for peer in peers:
+        world.start(peer)
+    world.run(1_000)
+    for number in range(rounds):
+        for symbol in SYMBOLS:
+            for name in rng.sample(["ann", "ben", "cat", "dan"] * 2, 3):
+                wallet = _wallet(name, manifest, symbol)
+                now_ms = world.now().wall_ms
+                commands = [some_special(wallet, rng, now_ms) for _ in range(rng.randint(1, 4))]
+                expiry_ms = rng.choice([0, 0, 0, now_ms + 1])
+                world.push(rng.randint(0, 20_000), rng.choice(peers), Submitted(wallet.sign(commands, expiry_ms)))
+            if number % 3 == 0:
+                who = _wallet(rng.choice(["wes", "wes", "ann"]), manifest, symbol)
+                state = 5 if number % 9 == 3 else 1 if number % 9 == 6 else rng.choice([1, 1, 2, 3, 4])
+                world.push(30_000, peers[0], Submitted(who.sign([SetState(state)])))
+        world.run(rng.choice([50, 150, 400]))
+    return _finished(world, manifest)
+
+
+def _finished(world: World, manifest: Manifest) -> Network:
     world.run(5_000)
     assert world.now().wall_ms > START_WALL_MS
     exports = {

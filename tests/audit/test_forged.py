@@ -252,7 +252,7 @@ def test_ops_that_are_not_eligible(tmp_path: Path) -> None:
     proof = Evidence(*sorted((e0, e1), key=lambda op: op.id))
     assert has_reason(said([proof, e0]), f"{SYMBOL} block 1", "is of a frozen author")
     assert has_reason(said([proof], [proof]), f"{SYMBOL} block 2", "is in the chain already, at height 1")
-    assert has_reason(said([]), f"{SYMBOL} block 1: it is empty")
+    assert has_reason(said([]), f"{SYMBOL} block 1: it is empty, and nothing was due")
 
 
 def test_ops_of_elsewhere_and_forged(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_ops_that_do_not_decode(tmp_path: Path) -> None:
     seats = seats_of(ann.manifest, SYMBOL)
     fields = cbor.decode(bytes.fromhex(lines[1]["ops"][0]["signed"]))
     place = fields[7][0]
-    bad_commands: list[object] = [[], [[9, 1]], [[2, 0]], [[4, 3]], [[2, -1]], [[1, 1]], [[3, 1, 1, 1, 2]], [7], [[]]]
+    bad_commands: list[object] = [[], [[10, 1]], [[2, 0]], [[4, 3]], [[2, -1]], [[1, 1]], [[3, 1, 1, 1, 2]], [7], [[]]]
     bad_commands += [[[*place[:at], 9, *place[at + 1 :]]] for at in (2, 3, 6, 7, 8)] + [[[2, 1]] * 257, [[2, True]]]
     variants = [[*fields[:7], commands] for commands in bad_commands]
     variants += [[2, *fields[1:]], fields[:7], [*fields[:4], -1, *fields[5:]], [*fields[:3], b"short", *fields[4:]]]

@@ -71,12 +71,13 @@ def identity(name: str) -> Identity:
 
 
 def network(n: int = 4, fault_model: str = "byzantine", **parts: Any) -> tuple[Manifest, list[Identity]]:
-    """A manifest of ``n`` matchers of as many operators, all seated, and their identities."""
+    """A manifest of ``n`` matchers of as many operators, all seated, and their identities; of the first rules."""
     identities = [identity(f"matcher {i}") for i in range(n)]
     matchers = tuple(Matcher(f"m{i}", key.public_key, f"operator {i}") for i, key in enumerate(identities))
     pairs = parts.pop("pairs", (Pair(SYMBOL),))
     limits = Limits(**parts.pop("limits", {}))
     timing = Timing(**parts.pop("timing", {}))
+    parts.setdefault("rules_version", 1)
     manifest = Manifest("test", pairs, matchers, n, fault_model=fault_model, limits=limits, timing=timing, **parts)
     return manifest, identities
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.selection import due_ids, select, unjustly_omitted, within_limits
-from gossipbook.crdt.op import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST, Evidence, Op
+from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
+from gossipbook.crdt.op import Evidence, Op
 from gossipbook.ids import digest
 from gossipbook.manifest import Limits
 from gossipbook.matching.commands import Cancel, PlaceFlags

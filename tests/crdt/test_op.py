@@ -4,10 +4,8 @@ import pytest
 from consensus.kit import SYMBOL, buy, identity, sell
 
 from gossipbook import cbor
+from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
 from gossipbook.crdt.op import (
-    CLASS_CANCELS,
-    CLASS_POST_ONLY,
-    CLASS_REST,
     Evidence,
     decode_evidence,
     decode_op,

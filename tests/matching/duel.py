@@ -14,6 +14,8 @@ from gossipbook.matching.events import CANCELLED, REJECTED
 
 from .audit import Audit
 
+PlainCommand = tuple[Any, ...]
+
 
 class Run(NamedTuple):
     author: bytes
@@ -37,10 +39,19 @@ class Rules(NamedTuple):
     band_bps: int = 0
     max_own: int = 12
     max_all: int = 40
+    rate: int = 0
+    triggers: int = 256
+    wardens: tuple[bytes, ...] = ()
 
     def engine(self, engine_type: type[Engine] = Engine) -> Engine:
         pair = Pair("A/B", "1", "1", self.min_qty, self.max_qty, self.max_price, self.band_bps)
-        return engine_type(pair, Limits(max_open_orders_per_author=self.max_own, max_open_orders_per_pair=self.max_all))
+        limits = Limits(
+            max_open_orders_per_author=self.max_own,
+            max_open_orders_per_pair=self.max_all,
+            max_commands_per_author_per_s=self.rate,
+            max_triggers_per_block=self.triggers,
+        )
+        return engine_type(pair, limits, self.wardens)
 
 
 BROAD = Rules(1, 10**9, 10**9, 0, 20_000, 1_000_000)
@@ -51,43 +62,67 @@ def blocks_of(steps: Sequence[FlowStep], size: int) -> list[Sequence[FlowStep]]:
     return [steps[first : first + size] for first in range(0, len(steps), size)]
 
 
-class Duel:
-    """``play`` executes a block on both and keeps it; ``play_and_undo`` also takes it back."""
+class Solo:
+    """The oracle alone, with the audit on: what can be asked of the rules without an engine."""
 
-    def __init__(self, rules: Rules, engine_type: type[Engine] = Engine) -> None:
-        self.engine = rules.engine(engine_type)
-        self.oracle = OracleBook(*rules)
+    def __init__(self, rules: Rules, book_type: type[OracleBook] = OracleBook) -> None:
+        self.oracle = book_type(*rules)
         self.audit = Audit()
         self.seen: Counter[tuple[int, int]] = Counter()  # by event kind, and reason or cause
 
     def play(self, time_ms: int, ops: Sequence[Op]) -> list[Any]:
-        events = _execute_engine(self.engine, time_ms, ops)
-        self._compare(events, self.oracle, time_ms, ops)
-        self.engine.commit()
+        events = execute_oracle(self.oracle, time_ms, ops)
+        self._look(events, ops)
+        return events
+
+    def play_and_undo(self, time_ms: int, ops: Sequence[Op]) -> None:
+        """The oracle's way to undo is a copy from before."""
+        before = self.oracle
+        self.oracle = before.copy()
+        execute_oracle(self.oracle, time_ms, ops)
+        self.oracle = before
+
+    def _look(self, events: Sequence[Any], ops: Sequence[Op]) -> None:
+        """Audit a block's events and the book after them, and count what happened."""
         for op in ops:
             if isinstance(op, Run):
                 self.audit.sent(op.author, op.commands)
-        self.audit.block(events, *(self.oracle.resting(side) for side in (1, 2)))
+        bids, asks = (self.oracle.resting_whole(side) for side in (1, 2))
+        self.audit.block(events, bids, asks, self.oracle.waiting() + self.oracle.line())
         for event in events:
             why = event[5] if event[0] == REJECTED else event[6] if event[0] == CANCELLED else 0
             self.seen[event[0], why] += 1
+
+
+class Duel(Solo):
+    """``play`` executes a block on both and keeps it; ``play_and_undo`` also takes it back."""
+
+    def __init__(self, rules: Rules, engine_type: type[Engine] = Engine) -> None:
+        super().__init__(rules)
+        self.engine = rules.engine(engine_type)
+
+    def play(self, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+        events = execute_engine(self.engine, time_ms, ops)
+        self._compare(events, self.oracle, time_ms, ops)
+        self.engine.commit()
+        self._look(events, ops)
         return events
 
     def play_and_undo(self, time_ms: int, ops: Sequence[Op]) -> None:
         """The block's events must be right, and then it must be as if it had not been."""
         before, digest = self.engine.state(), self.engine.digest()
-        events = _execute_engine(self.engine, time_ms, ops)
+        events = execute_engine(self.engine, time_ms, ops)
         self._compare(events, self.oracle.copy(), time_ms, ops)
         self.engine.rollback()
         assert self.engine.state() == before
         assert self.engine.digest() == digest
-        assert _execute_engine(self.engine, time_ms, ops) == events, "a second execution differs from the first"
+        assert execute_engine(self.engine, time_ms, ops) == events, "a second execution differs from the first"
         self.engine.rollback()
         assert self.engine.digest() == digest
         self._compare_books(self.oracle)
 
     def _compare(self, events: list[Any], oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> None:
-        expected = _execute_oracle(oracle, time_ms, ops)
+        expected = execute_oracle(oracle, time_ms, ops)
         for got, want in zip(events, expected, strict=False):
             assert got == want, f"the engine says {got}, the oracle {want}"
         assert len(events) == len(expected), "one of the two says more"
@@ -95,19 +130,25 @@ class Duel:
 
     def _compare_books(self, oracle: OracleBook) -> None:
         for side in (1, 2):
-            resting = oracle.resting(side)
-            assert [order[:4] for order in self.engine.open_orders(side)] == resting
-            entered = [(price, number) for _, _, price, _, number in self.engine.open_orders(side)]
+            rows = self.engine.open_orders(side)
+            assert [(*row[:4], row[5]) for row in rows] == oracle.resting_whole(side)
+            entered = [(price, number) for _, _, price, _, number, _ in rows]
             assert all(a[0] != b[0] or a[1] < b[1] for a, b in pairwise(entered)), "a queue is not in order of entry"
             levels: dict[int, list[int]] = {}
-            for _, _, price, lots in resting:
-                levels.setdefault(price, []).append(lots)
+            for _, _, price, shown in oracle.resting(side):
+                levels.setdefault(price, []).append(shown)
             depth = [(price, sum(lots), len(lots)) for price, lots in levels.items()]
             assert self.engine.depth(side, 1000) == depth
             assert self.engine.depth(side, 2) == depth[:2]
+        waiting = self.engine.waiting_orders()
+        assert [row[:6] for row in waiting] == oracle.waiting()
+        assert all(a[6] < b[6] for a, b in pairwise(waiting)), "waiting orders are not in order of number"
+        assert [row[:6] for row in self.engine.line()] == oracle.line()
+        assert self.engine.pair_state == oracle.pair_state
+        assert self.engine.leases() == oracle.leases()
 
 
-def _execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+def execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> list[Any]:
     engine.begin_block(time_ms)
     for op in ops:
         if isinstance(op, Run):
@@ -117,12 +158,16 @@ def _execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> list[Any
     return list(engine.end_block())
 
 
-def _execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+def execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> list[Any]:
     oracle.begin_block(time_ms)
     for op in ops:
         if isinstance(op, Run):
-            plain = [(KINDS[type(command)], *(int(value) for value in command)) for command in op.commands]
-            oracle.run(op.author, plain, op.void)
+            oracle.run(op.author, [plain(command) for command in op.commands], op.void)
         else:
             oracle.freeze(op.author)
     return oracle.end_block()
+
+
+def plain(command: Command) -> PlainCommand:
+    fields = (value if isinstance(value, bytes) else int(value) for value in command)
+    return (KINDS[type(command)], *fields)

@@ -66,7 +66,7 @@ class Tape:
         younger: list[tuple[int, int]] = []
         if message.order_id < self.newest:
             self.old_ids += 1
-            for author, client_id, at, lots, _ in self.engine.open_orders(message.side):
+            for author, client_id, at, lots, *_ in self.engine.open_orders(message.side):
                 if at == price and self.names[author, client_id] > message.order_id:
                     younger.append((self.names[author, client_id], lots))
         for order_id, _ in younger:

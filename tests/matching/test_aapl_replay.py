@@ -49,7 +49,7 @@ def test_an_hour_of_takes_is_reproduced_order_by_order() -> None:
     assert set(tape.differing) <= UNEXPLAINED
     assert tape.takes - len(tape.differing) >= 3315
     engine = {
-        (author, client_id): lots for side in Side for author, client_id, _, lots, _ in tape.engine.open_orders(side)
+        (author, client_id): lots for side in Side for author, client_id, _, lots, *_ in tape.engine.open_orders(side)
     }
     assert engine == {(order.author, order.client_id): order.open_lots for order in tape.orders.values()}
 

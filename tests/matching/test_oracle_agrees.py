@@ -11,28 +11,29 @@ from hypothesis import strategies as st
 
 from gossipbook.audit.oracle import OracleBook
 from gossipbook.flow import generated_flow
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, Place
-from gossipbook.matching.events import (
-    ACCEPTED,
-    AMENDED,
-    CANCELLED,
-    EXPIRED,
-    FILL,
-    FROZEN,
-    REJECTED,
-    CancelCause,
-    RejectReason,
+from gossipbook.matching.commands import (
+    AdmitToGroup,
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    JoinGroup,
+    Lease,
+    Place,
+    PlaceSpecial,
+    SetState,
 )
+from gossipbook.matching.events import CANCELLED, EVENT_TYPES, REJECTED, CancelCause, RejectReason
 
-from .chaos import ARENAS, AUTHORS, fight
+from .chaos import ARENAS, AUTHORS, WARDENS, fight
 from .duel import BROAD, Duel, Freeze, Op, Rules, Run, blocks_of
 
 SEEDS = (1, 2, 3)
-BLOCKS = {"wild": 500, "banded": 500, "capped": 500, "crowded": 150}
+BLOCKS = dict.fromkeys(ARENAS, 400) | {"crowded": 150}
 AT_LEAST = 25
 
 EVERYTHING = (
-    [(kind, 0) for kind in (ACCEPTED, FILL, EXPIRED, AMENDED, FROZEN)]
+    [(kind, 0) for kind in EVENT_TYPES if kind not in (REJECTED, CANCELLED)]
     + [(REJECTED, int(reason)) for reason in RejectReason]
     + [(CANCELLED, int(cause)) for cause in CancelCause]
 )
@@ -136,14 +137,58 @@ places = st.builds(
     self_trade=st.integers(1, 4),
     expires_ms=st.integers(1, 12),
 )
+specials = st.builds(
+    PlaceSpecial,
+    client_id=ids,
+    side=st.integers(1, 2),
+    type=st.sampled_from([1, 1, 1, 2, 3, 4]),
+    price_ticks=prices,
+    qty_lots=quantities,
+    tif=st.sampled_from([1, 1, 1, 3, 4]),
+    flags=st.sampled_from([0, 0, 0, 1, 2, 3]),
+    self_trade=st.integers(1, 4),
+    expires_ms=st.just(0),
+    display_lots=st.sampled_from([0, 0, 1, 2]),
+    min_lots=st.sampled_from([0, 0, 0, 2]),
+    stop_ticks=st.just(0),
+)
+stops = st.builds(
+    PlaceSpecial,
+    client_id=ids,
+    side=st.integers(1, 2),
+    type=st.sampled_from([3, 4]),
+    price_ticks=prices,
+    qty_lots=quantities,
+    tif=st.just(1),
+    flags=st.just(0),
+    self_trade=st.integers(1, 4),
+    expires_ms=st.just(0),
+    display_lots=st.sampled_from([0, 0, 0, 1]),
+    min_lots=st.just(0),
+    stop_ticks=prices,
+)
 amends = st.builds(Amend, ids, prices, quantities, st.sampled_from([0, 0, 1]))
-commands = st.one_of(places, places, places, st.builds(Cancel, ids), amends, st.builds(CancelAll, st.integers(0, 2)))
+others = st.one_of(
+    st.builds(CancelAll, st.integers(0, 2)),
+    st.builds(Lease, st.integers(0, 4)),
+    st.builds(SetState, st.sampled_from([1, 1, 1, 2, 3, 4, 5, 5, 5])),
+    st.builds(JoinGroup, st.sampled_from([b"", *AUTHORS[:3]])),
+    st.builds(AdmitToGroup, st.sampled_from(AUTHORS[:3]), st.integers(0, 1)),
+)
+commands = st.one_of(places, places, places, specials, specials, stops, st.builds(Cancel, ids), amends, others)
 runs = st.builds(
     Run, st.sampled_from(AUTHORS[:3]), st.lists(commands, min_size=1, max_size=4), st.sampled_from([False] * 9 + [True])
 )
 ops = st.one_of(*[runs] * 12, st.builds(Freeze, st.sampled_from(AUTHORS[:3])))
 blocks = st.tuples(st.booleans(), st.integers(0, 3), st.lists(ops, max_size=6))
-rules = st.sampled_from([Rules(), Rules(band_bps=200), Rules(min_qty=2, max_own=2, max_all=4)])
+rules = st.sampled_from(
+    [
+        Rules(),
+        Rules(wardens=WARDENS),
+        Rules(band_bps=200, triggers=1, wardens=WARDENS),
+        Rules(min_qty=2, max_own=2, max_all=4, rate=3),
+    ]
+)
 
 
 @settings(max_examples=500, deadline=None)

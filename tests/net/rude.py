@@ -21,7 +21,7 @@ from gossipbook.manifest import Manifest
 from gossipbook.requests import Ack, AckLevel, Answer, Submit
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
-from gossipbook.wire.handshake import PROTOCOL_VERSION, Handshake
+from gossipbook.wire.handshake import FEATURES, PROTOCOL_VERSION, Handshake
 
 from .support import SYMBOL, Author, closed, shaken, stranger, tcp, websocket
 
@@ -137,9 +137,9 @@ def _handshake(target, chain_id=None, identity=None):
     )
 
 
-def _hello(target, *, version=PROTOCOL_VERSION, public_key=None, role="client"):
+def _hello(target, *, version=PROTOCOL_VERSION, public_key=None, role="client", features=FEATURES):
     public_key = public_key or stranger().public_key
-    return cbor.encode([version, target.manifest.chain_id, public_key, os.urandom(32), role, [], []])
+    return cbor.encode([version, target.manifest.chain_id, public_key, os.urandom(32), role, [], list(features)])
 
 
 async def _turned_away(target, *messages):
@@ -155,6 +155,11 @@ async def of_another_network(target):
 
 async def of_another_version(target):
     assert await _turned_away(target, _hello(target, version=PROTOCOL_VERSION + 1)) == "wrong-version"
+
+
+async def of_an_older_wire(target):
+    """It could not read what this network's rules make of orders."""
+    assert await _turned_away(target, _hello(target, features=())) == "wrong-version"
 
 
 async def with_its_own_key(target):
@@ -341,6 +346,7 @@ QUICK = [
     (bad_websocket_frames, ["connection: "]),
     (of_another_network, ["handshake: wrong-network"]),
     (of_another_version, ["handshake: wrong-version"]),
+    (of_an_older_wire, ["handshake: wrong-version"]),
     (with_its_own_key, ["handshake: self-connection"]),
     (with_a_bad_signature, ["handshake: bad-handshake-signature"]),
     (replaying_a_handshake, ["handshake: bad-handshake-signature"]),

@@ -13,7 +13,16 @@ from gossipbook.crdt.op import Evidence, Op, sign_op
 from gossipbook.crdt.op_set import FrontierEntry
 from gossipbook.gossip import messages as g
 from gossipbook.ids import digest
-from gossipbook.matching.commands import Amend, Cancel, CancelAll
+from gossipbook.matching.commands import (
+    AdmitToGroup,
+    Amend,
+    Cancel,
+    CancelAll,
+    JoinGroup,
+    Lease,
+    PlaceSpecial,
+    SetState,
+)
 from gossipbook.wire.handshake import Handshake, Hello
 from gossipbook.wire.link_messages import Ping, Pong
 
@@ -25,6 +34,14 @@ ALICE, BOB = identity("alice"), identity("bob")
 def an_op(seq: int = 0, price: int = 100) -> Op:
     commands = [buy(1, price), sell(2), Cancel(1), Amend(2, 0, 3, 1), CancelAll(2)]
     return sign_op(ALICE, CHAIN, SYMBOL, seq, bytes(32), commands, expiry_ms=1_700_000_000_000)
+
+
+def a_later_op() -> Op:
+    """One of version 2, with every command that only it may hold."""
+    special = PlaceSpecial(1, 1, 4, 100, 50, 2, 0, 1, 1_700_000_000_000, 10, 0, 101)
+    groups = (JoinGroup(BOB.public_key), JoinGroup(b""), AdmitToGroup(BOB.public_key, 1))
+    commands = [special, Lease(60_000), SetState(5), *groups, buy(2)]
+    return sign_op(ALICE, CHAIN, SYMBOL, 7, SOME[0], commands)
 
 
 def some_evidence() -> Evidence:
@@ -84,6 +101,14 @@ def messages() -> dict[str, Any]:
         "PairEvents": q.PairEvents(SYMBOL, 1, SOME[0], 1_700_000_000_000, (event,), True),
         "Query": q.Query(1, "book", (SYMBOL, "10")),
         "Answer": q.Answer(1, True, b"{}"),
+        "Follow": q.Follow(SYMBOL),
+        "Unfollow": q.Unfollow(SYMBOL),
+        "BookPart": q.BookPart(
+            SYMBOL, 2, SOME[0], 1_700_000_000_000, 9, 101, 5, 0, ((1, ALICE.public_key, 1, 1, 100, 5),), True
+        ),
+        "BookMark": q.BookMark(SYMBOL, 3, 9, 12, 3_310_070_434, None, None),
+        "BookMark.digest": q.BookMark(SYMBOL, 2, 9, 9, 0, SOME[1], SOME[2]),
+        "FeedEnded": q.FeedEnded(SYMBOL, q.LAGGED),
     }
 
 
@@ -104,9 +129,10 @@ def records() -> dict[str, object]:
     }
 
 
-def handshake() -> tuple[Hello, bytes, bytes]:
-    """A hello, and both sides' signatures over one channel."""
-    dialler = Handshake(ALICE, CHAIN, dialled=True, nonce=SOME[0], addresses=("10.0.0.1:7000",), binding=SOME[3])
-    listener = Handshake(BOB, CHAIN, dialled=False, nonce=SOME[1], role="peer", binding=SOME[3])
+def handshake(*speaks: str) -> tuple[Hello, bytes, bytes]:
+    """A hello of a build with such features, and both sides' signatures over one channel."""
+    where, binding = ("10.0.0.1:7000",), SOME[3]
+    dialler = Handshake(ALICE, CHAIN, dialled=True, nonce=SOME[0], addresses=where, binding=binding, speaks=speaks)
+    listener = Handshake(BOB, CHAIN, dialled=False, nonce=SOME[1], role="peer", binding=binding, speaks=speaks)
     first, second = dialler.answer(listener.hello()), listener.answer(dialler.hello())
     return listener.finish(first), first, second

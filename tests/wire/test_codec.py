@@ -90,6 +90,15 @@ STRATEGIES: dict[type, st.SearchStrategy[Any]] = {
     ),
     q.Query: st.builds(q.Query, u32, st.text(max_size=32), st.lists(st.text(max_size=128), max_size=8).map(tuple)),
     q.Answer: st.builds(q.Answer, u32, st.booleans(), short),
+    q.Follow: st.builds(q.Follow, symbol),
+    q.Unfollow: st.builds(q.Unfollow, symbol),
+    q.BookPart: st.builds(
+        q.BookPart,
+        symbol, uint, d32, uint, uint, uint, st.integers(0, 255), uint,
+        st.lists(event, max_size=4).map(tuple), st.booleans(),
+    ),
+    q.BookMark: st.builds(q.BookMark, symbol, uint, uint, uint, u32, st.none() | d32, st.none() | d32),
+    q.FeedEnded: st.builds(q.FeedEnded, symbol, st.text(max_size=64)),
 }  # fmt: skip
 
 

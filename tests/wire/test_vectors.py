@@ -15,7 +15,7 @@ from gossipbook.crdt.op import decode_evidence, decode_op
 from gossipbook.manifest import Manifest
 from gossipbook.storage.rows import to_row
 from gossipbook.wire.codec import LAYOUTS, decode_message, encode_message
-from gossipbook.wire.handshake import decode_hello
+from gossipbook.wire.handshake import RULES_2, decode_hello
 
 from . import samples
 
@@ -31,6 +31,12 @@ def every_vector() -> dict[str, bytes]:
     hello, dialler, listener = samples.handshake()
     found["handshake.hello"] = hello.encode()
     found["handshake.dialler-signature"], found["handshake.listener-signature"] = dialler, listener
+    hello, dialler, listener = samples.handshake(RULES_2)
+    found["handshake.rules-2.hello"] = hello.encode()
+    found["handshake.rules-2.dialler-signature"], found["handshake.rules-2.listener-signature"] = dialler, listener
+    found["op.version-2"] = samples.a_later_op().encode()
+    later = network(rules_version=2)[0]
+    found["manifest.rules-2.canonical"], found["manifest.rules-2.chain-id"] = later.canonical(), later.chain_id
     bench = samples.a_bench()
     found["block"] = bench.blocks["b1"].raw
     found["op"] = samples.an_op().encode()
@@ -76,11 +82,14 @@ def test_messages_read_back(name: str) -> None:
 
 def test_other_formats_read_back() -> None:
     assert decode_op(EVERY["op"]) == samples.an_op()
+    assert decode_op(EVERY["op.version-2"]).commands == samples.a_later_op().commands
     assert decode_evidence(EVERY["evidence"]) == samples.some_evidence()
     assert decode_block(EVERY["block"]) == samples.a_bench().blocks["b1"]
     assert decode_hello(EVERY["handshake.hello"]) == samples.handshake()[0]
+    assert decode_hello(EVERY["handshake.rules-2.hello"]) == samples.handshake(RULES_2)[0]
 
 
 def test_a_manifest_survives_its_toml_form() -> None:
-    manifest = network()[0]
-    assert Manifest.from_dict(manifest.to_dict()) == manifest
+    for rules_version in (1, 2):
+        manifest = network(rules_version=rules_version)[0]
+        assert Manifest.from_dict(manifest.to_dict()) == manifest

@@ -13,7 +13,7 @@ from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.clocks import START_WALL_MS, US_PER_MS
 from gossipbook.sim.host import Host
 
-ACCEPTED = 1
+ACCEPTED, LEASED, GROUPED, STOP_ACCEPTED = 1, 12, 14, 15
 
 
 class BlockChecker(Checker):
@@ -70,7 +70,7 @@ class BlockChecker(Checker):
         return ahead_ms
 
     def _expiry(self, event: Finalized) -> None:
-        opened = {(e[2], e[3]) for e in event.events if e[0] == ACCEPTED}
+        opened = {(e[2], e[3]) for e in event.events if e[0] in (ACCEPTED, STOP_ACCEPTED)}
         for item in event.items:
             for author, client_id in _placed(item):
                 late = 0 < item.expiry_ms < event.block.time_ms  # type: ignore[union-attr]  # only ops place

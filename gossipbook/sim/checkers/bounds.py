@@ -8,6 +8,8 @@ structural (seats, links, pairs), to :data:`UNNAMED_CAP`. :data:`HISTORY` names 
 from collections import deque
 from typing import Any
 
+from sortedcontainers import SortedList
+
 from gossipbook.effects import LinkId
 from gossipbook.ordered import BoundedCounter, BoundedDict, OrderedSet
 from gossipbook.sim.checkers.base import Checker
@@ -27,7 +29,10 @@ CAPS: dict[str, int] = {
     "Book.orders": 10_000,
     "Ladder.levels": 1_000_000,
     "Ladder.keys": 1_000_000,
-    "Level.queue": 1_000_000,
+    "Stops.buys": 1_000_000,
+    "Stops.sells": 1_000_000,
+    "Book.line": 1_000_000,
+    "Timetable.expiries": 1_000_000,
     "Router._seen": 131_072,
 }
 """By class and attribute; as the manifest's defaults and the cores' constants have it."""
@@ -38,6 +43,13 @@ HISTORY = frozenset(
         "Interpretation.authors",
         "Book.last_ids",
         "Book.log",
+        "Timetable.leases",
+        "Timetable.leases_by_end",
+        "Groups.joined",
+        "Groups.admitted",
+        "Groups.members",
+        "Groups.sizes",
+        "Engine._rates",
     )
 )
 """Certified state and the record of it: bounded by the manifest's author table and by the chain's length."""
@@ -91,7 +103,7 @@ class BoundsChecker(Checker):
         if isinstance(value, dict):
             self._hold(host, name, len(value), CAPS.get(name, UNNAMED_CAP))
             return _some(value.values())
-        if isinstance(value, list | set | deque | OrderedSet):
+        if isinstance(value, list | set | deque | OrderedSet | SortedList):
             self._hold(host, name, len(value), CAPS.get(name, UNNAMED_CAP))
             return _some(value)
         return [value]
@@ -125,6 +137,6 @@ def _is_part(value: Any) -> bool:
 def _attributes(part: Any) -> list[tuple[str, Any]]:
     found = list(vars(part).items()) if hasattr(part, "__dict__") else []
     for kind in type(part).__mro__:
-        names = kind.__dict__.get("__slots__", ())
+        names = kind.__dict__.get("__slots__") or kind.__dict__.get("__mypyc_attrs__", ())  # the latter if compiled
         found += [(name, getattr(part, name)) for name in names if hasattr(part, name)]
     return found

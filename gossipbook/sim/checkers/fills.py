@@ -1,14 +1,21 @@
-"""I1 and I2: no order fills beyond its quantity, nothing is made or lost, one block a height."""
+"""I1 and I2: no order fills beyond its quantity, nothing is made or lost, one block a height.
 
+And of I10 what the books tell: there is no block without ops unless a lease ran out or a triggered order waited.
+"""
+
+from collections import Counter
 from typing import Any
 
 from gossipbook.audit.ledger import Ledger
 from gossipbook.consensus.records import Finalized
-from gossipbook.matching.commands import Place
+from gossipbook.matching.commands import Place, PlaceSpecial
+from gossipbook.matching.engine import Engine
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
 
-FILL, ACCEPTED = 3, 1
+ACCEPTED, FILL, STOP_ACCEPTED = 1, 3, 15
+HAPPENINGS = {8: "triggers", 9: "slices", 11: "auctions", 13: "lease_ends"}
+WAITING, IN_LINE = 2, 3  # where a stop order of a peer's book is
 
 
 class FillChecker(Checker):
@@ -16,11 +23,12 @@ class FillChecker(Checker):
 
     def __init__(self) -> None:
         super().__init__()
-        self._blocks: dict[tuple[str, int], tuple[bytes, Any]] = {}  # (block id, events) by pair and height
+        self._blocks: dict[tuple[str, int], Finalized] = {}  # by pair and height
         self._ledgers: dict[str, Ledger] = {}
         self._asked: dict[tuple[str, bytes, int], int] = {}  # lots that the author signed for
         self._next: dict[str, int] = {}
         self.fills = 0
+        self.happened: Counter[str] = Counter()  # before the heal, by the names of the scenario's expectations
 
     def emitted(self, host: Host, event: object, now_us: int) -> None:
         if not isinstance(event, Finalized) or host.faulty:
@@ -29,13 +37,13 @@ class FillChecker(Checker):
         self.counts["I1"] += 1
         known = self._blocks.get(key)
         if known is not None:
-            if known[0] != event.block.id:
+            if known.block.id != event.block.id:
                 self.blame("I1", f"two final blocks at height {key[1]} of {key[0]}: {host.name} has another", *key)
                 self._rival(event)
-            elif known[1] != event.events:
+            elif known.events != event.events:
                 self.blame("I1", f"{host.name} executed block {key[1]} of {key[0]} to other events", *key)
             return
-        self._blocks[key] = (event.block.id, event.events)
+        self._blocks[key] = event
         self._note_orders(event)
         self._keep_books(event.pair)
 
@@ -43,7 +51,7 @@ class FillChecker(Checker):
         """What the authors signed, read off the ops themselves: no amend raises it here, ACCEPTED and AMENDED do."""
         for item in event.items:
             for command in getattr(item, "commands", ()):
-                if isinstance(command, Place):
+                if isinstance(command, Place | PlaceSpecial):
                     self._asked.setdefault((event.pair, item.author, command.client_id), command.qty_lots)
 
     def _keep_books(self, pair: str) -> None:
@@ -51,18 +59,28 @@ class FillChecker(Checker):
         height = self._next.get(pair, 1)
         ledger = self._ledgers.setdefault(pair, Ledger())
         while (pair, height) in self._blocks:
-            events = self._blocks[pair, height][1]
-            for fault in ledger.take(events):
+            block, events = self._blocks[pair, height].block, self._blocks[pair, height].events
+            if self.exchange.healed_us < 0:
+                self.happened.update(HAPPENINGS[event[0]] for event in events if event[0] in HAPPENINGS)
+                self.happened["empty_blocks"] += not block.op_ids
+            if not block.op_ids:
+                self._check_due(ledger, pair, height, block.time_ms)
+            for fault in ledger.take(events, block.time_ms):
                 invariant = "I1" if "filled twice" in fault else "I2"
                 self.blame(invariant, f"block {height} of {pair}: {fault}", pair, height)
             self.counts["I2"] += len(events)
             for event in events:
                 if event[0] == FILL:
                     self._count_fill(pair, height, event)
-                elif event[0] == ACCEPTED:
+                elif event[0] in (ACCEPTED, STOP_ACCEPTED):
                     self._check_asked(pair, height, event)
             height += 1
         self._next[pair] = height
+
+    def _check_due(self, ledger: Ledger, pair: str, height: int, time_ms: int) -> None:
+        self.counts["I10"] += 1
+        if not ledger.due(time_ms):
+            self.blame("I10", f"block {height} of {pair} is empty, and nothing was due", pair, height)
 
     def _count_fill(self, pair: str, height: int, event: tuple[Any, ...]) -> None:
         self.fills += 1
@@ -75,8 +93,9 @@ class FillChecker(Checker):
         """An order is accepted with the quantity that its author signed for."""
         self.counts["I2"] += 1
         asked = self._asked.get((pair, event[2], event[3]))
-        if asked != event[6]:
-            text = f"block {height} of {pair} accepts an order of {event[6]} lots; its author signed for {asked}"
+        lots = event[-1]
+        if asked != lots:
+            text = f"block {height} of {pair} accepts an order of {lots} lots; its author signed for {asked}"
             self.blame("I2", text, pair, height)
 
     def _rival(self, event: Finalized) -> None:
@@ -99,12 +118,37 @@ class FillChecker(Checker):
                 if pair.replica.fin + 1 != self._next.get(symbol, 1):
                     continue  # It is behind; convergence is another's business.
                 ledger = self._ledgers.get(symbol, Ledger())
-                book = pair.certified.engine.book
-                held = {
-                    (order.author, order.client_id): (int(order.side), order.price_ticks, order.open_lots)
-                    for ladder in (book.bids, book.asks)
-                    for order in book.live_orders(ladder)
-                }
-                self.counts["I2"] += len(held) + 1
-                if held != ledger.resting():
+                held = _whole_book(pair.certified.engine)
+                self.counts["I2"] += sum(map(len, held[:3])) + 1
+                if held != (ledger.resting(), ledger.waiting(), ledger.line(), ledger.leases, ledger.pair_state):
                     self.blame("I2", f"the book of {symbol} at {host.name} is not what its events add up to", symbol)
+
+
+def _whole_book(engine: Engine) -> tuple[Any, Any, Any, dict[bytes, int], int]:
+    """What a ledger has of it: orders in the book, stop orders that wait, those in line, leases, the pair's state."""
+    book = engine.book
+    resting = {
+        (order.author, order.client_id): (
+            int(order.side),
+            order.price_ticks,
+            order.open_lots,
+            order.open_lots + order.hidden_lots,
+        )
+        for ladder in (book.bids, book.asks)
+        for order in book.live_orders(ladder)
+    }
+    waiting, line = (
+        {
+            (order.author, order.client_id): (
+                int(order.side),
+                order.terms.stop_ticks,
+                order.price_ticks,
+                order.open_lots,
+            )
+            for own in book.orders.values()
+            for order in own.values()
+            if order.place == place
+        }
+        for place in (WAITING, IN_LINE)
+    )
+    return resting, waiting, line, dict(book.timetable.leases), int(engine.pair_state)

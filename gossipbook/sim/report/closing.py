@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, Command, Place, Side
+from gossipbook.matching.commands import Place, PlaceSpecial
+from gossipbook.matching.words import say
 from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers.bounds import BoundsChecker
 from gossipbook.sim.host import Host
@@ -120,7 +121,7 @@ def _op_note(trader: Trader, signed: Signed, finals: dict[bytes, tuple[int, int]
         seq=op.seq,
         home=trader.home.name,
         commands=tuple(say(command) for command in op.commands),
-        places=tuple(command.client_id for command in op.commands if isinstance(command, Place)),
+        places=tuple(command.client_id for command in op.commands if isinstance(command, Place | PlaceSpecial)),
         signed_us=signed.signed_us,
         durable_us=heard_us(AckLevel.DURABLE),
         relayed_us=heard_us(AckLevel.RELAYED),
@@ -130,20 +131,6 @@ def _op_note(trader: Trader, signed: Signed, finals: dict[bytes, tuple[int, int]
         refused=signed.refused,
         sends=signed.sends,
     )
-
-
-def say(command: Command) -> str:
-    """A command in words."""
-    match command:
-        case Place():
-            side = "buy" if command.side == Side.BUY else "sell"
-            return f"{side} {command.qty_lots} @ {command.price_ticks} as {command.client_id}"
-        case Cancel():
-            return f"cancel {command.client_id}"
-        case Amend():
-            return f"amend {command.client_id}"
-        case CancelAll():
-            return "cancel all"
 
 
 def _backlog_us(exchange: "Exchange", ops: tuple[OpNote, ...], heights: dict[int, Steps[int]], ended_us: int) -> int:

@@ -86,7 +86,7 @@ class MarketLog:
         height = self._next.get(pair, 1)
         while (pair, height) in self._early:
             at_us, event = self._early.pop((pair, height))
-            self._ledgers.setdefault(pair, Ledger()).take(event.events)
+            self._ledgers.setdefault(pair, Ledger()).take(event.events, event.block.time_ms)
             self._tops.pop(pair, None)
             self._book(event, at_us)
             height += 1
@@ -130,7 +130,7 @@ class MarketLog:
 def top_of(ledger: Ledger) -> Top:
     """Best prices, and the lots at the best five levels of each side."""
     sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
-    for side, price_ticks, lots in ledger.resting().values():
+    for side, price_ticks, lots, _ in ledger.resting().values():
         levels = sides[side - 1]
         levels[price_ticks] = levels.get(price_ticks, 0) + lots
     bids = sorted(sides[0].items(), reverse=True)

@@ -1,0 +1,157 @@
+"""What is asked of a market beside orders: leases, groups, and a warden's states with the auctions that they end."""
+
+from collections.abc import Sequence
+
+from gossipbook.manifest import Limits, Pair
+from gossipbook.matching.auction import uncrossing_price
+from gossipbook.matching.commands import (
+    ADMIT_TO_GROUP,
+    JOIN_GROUP,
+    LEASE,
+    LEASE_CAP_MS,
+    SET_STATE,
+    AdmitToGroup,
+    JoinGroup,
+)
+from gossipbook.matching.events import GROUPED, LEASE_ENDED, LEASED, PAIR_STATE, UNCROSSED, CancelCause, RejectReason
+from gossipbook.matching.ladder import RESTING, Order
+from gossipbook.matching.market import Market
+from gossipbook.matching.plain import AUCTION, CANCELLING, HALTED, OPEN, POSTING
+
+R = RejectReason
+
+
+class Controls(Market):
+    """A market with its switches. ``wardens`` may set its state."""
+
+    def __init__(self, pair: Pair, limits: Limits, wardens: Sequence[bytes] = ()) -> None:
+        super().__init__(pair, limits)
+        self._wardens = frozenset(wardens)
+
+    def _lease(self, author: bytes, for_ms: int, void: bool) -> None:
+        if void or for_ms > LEASE_CAP_MS:
+            self._reject(author, 0, LEASE, R.INVALID_COMBINATION if for_ms > LEASE_CAP_MS else R.OP_EXPIRED)
+            return
+        self._drop_lease(author)
+        until_ms = self._time_ms + for_ms if for_ms else 0
+        if until_ms:
+            timetable = self.book.timetable
+            self.book.set_item(timetable.leases, author, until_ms)
+            self.book.add_sorted(timetable.leases_by_end, (until_ms, author))
+        self._event((LEASED, self._number(), author, until_ms))
+
+    def _drop_lease(self, author: bytes) -> None:
+        timetable = self.book.timetable
+        until_ms = timetable.leases.get(author)
+        if until_ms is not None:
+            self.book.set_item(timetable.leases, author, None)
+            self.book.remove_sorted(timetable.leases_by_end, (until_ms, author))
+
+    def _end_lease(self, author: bytes) -> None:
+        self._event((LEASE_ENDED, self._number(), author))
+        self._drop_lease(author)
+        self._cancel_all(author, 0, CancelCause.LEASE)
+
+    def _join_group(self, author: bytes, command: JoinGroup, void: bool) -> None:
+        reason = self._refuse_group(void) or self.groups.refuse_joining(author, command.owner)
+        if reason is not None:
+            self._reject(author, 0, JOIN_GROUP, reason)
+            return
+        consent = self.groups.join(self.book, author, command.owner)
+        self._event((GROUPED, self._number(), author, command.owner if consent else b"", consent))
+
+    def _admit_to_group(self, author: bytes, command: AdmitToGroup, void: bool) -> None:
+        reason = self._refuse_group(void) or self.groups.refuse_admission(author, command.member, command.admit)
+        if reason is not None:
+            self._reject(author, 0, ADMIT_TO_GROUP, reason)
+            return
+        consent = self.groups.admit(self.book, author, command.member, bool(command.admit))
+        self._event((GROUPED, self._number(), command.member, author, consent))
+
+    def _refuse_group(self, void: bool) -> RejectReason | None:
+        if void:
+            return R.OP_EXPIRED
+        if self.pair_state == HALTED:
+            return R.PAIR_HALTED
+        return R.PAIR_IN_AUCTION if self.pair_state == AUCTION else None
+
+    def _set_state(self, author: bytes, state: int) -> None:
+        if author not in self._wardens:
+            self._reject(author, 0, SET_STATE, R.NOT_A_WARDEN)
+            return
+        self.pair_state = state
+        self._mind_state()
+        self._event((PAIR_STATE, self._number(), author, state))
+        if state in (OPEN, POSTING, CANCELLING):
+            self._uncross()
+
+    def _uncross(self) -> None:
+        """Trade what crosses at one price, as at the end of an auction."""
+        book = self.book
+        if not self._crossed():
+            return
+        self._part_groups()
+        if not self._crossed():
+            return
+        sides = [
+            [(level.price_ticks, level.open_lots + level.hidden_lots) for level in ladder.best_first()]
+            for ladder in (book.bids, book.asks)
+        ]
+        price, volume = uncrossing_price(sides[0], sides[1], self.last_trade_ticks)
+        self._event((UNCROSSED, self._number(), price, volume))
+        while volume:
+            bid, ask = book.bids.front(), book.asks.front()
+            maker, taker = (bid, ask) if bid.number < ask.number else (ask, bid)
+            lots = min(bid.open_lots, ask.open_lots, volume)
+            volume -= lots
+            self._fill(maker, taker, price, lots)
+            for order in (maker, taker):
+                if lots < order.open_lots:
+                    book.lower(order, lots)
+                    continue
+                book.take_out(order)
+                if order.hidden_lots:
+                    self._show_more(order, order.hidden_lots)
+
+    def _crossed(self) -> bool:
+        bids, asks = self.book.bids.keys, self.book.asks.keys
+        return bool(bids) and bool(asks) and bids[-1] >= -asks[-1]
+
+    def _part_groups(self) -> None:
+        """No group may be on both sides of an auction: while one is, its best two orders meet as a self-trade."""
+        low, high = -self.book.asks.keys[-1], self.book.bids.keys[-1]
+        sides: list[dict[bytes, list[Order]]] = []
+        for ladder in (self.book.bids, self.book.asks):
+            owned: dict[bytes, list[Order]] = {}
+            for order in self.book.live_orders(ladder):
+                if not low <= order.price_ticks <= high:
+                    break
+                owned.setdefault(self.groups.of(order.author), []).append(order)
+            sides.append(owned)
+        for owner in sorted(sides[0].keys() & sides[1].keys()):
+            self._part_group(sides[0][owner], sides[1][owner])
+
+    def _part_group(self, bids: list[Order], asks: list[Order]) -> None:
+        """One group's orders, best first."""
+        while bids and asks and bids[0].price_ticks >= asks[0].price_ticks:
+            maker, taker = (bids[0], asks[0]) if bids[0].number < asks[0].number else (asks[0], bids[0])
+            self._self_trade(taker, maker)
+            for orders in (bids, asks):
+                if orders[0].place != RESTING:
+                    gone = orders.pop(0)
+                    renewed = self.book.find(gone.author, gone.client_id)
+                    if renewed is not None:  # Its next slice is the last at its price.
+                        behind = sum(1 for order in orders if order.price_ticks == gone.price_ticks)
+                        orders.insert(behind, renewed)
+
+    # -- small parts --------------------------------------------------------------------------------
+
+    def _over_rate(self, author: bytes) -> bool:
+        """Count a command of an author; whether it is one too many in this second of block time."""
+        count = self._rates.get(author, 0) + 1
+        self._rates[author] = count
+        return count > self._max_rate
+
+    def _not_open(self, author: bytes, client_id: int) -> RejectReason:
+        used = client_id <= self.book.last_ids.get(author, 0)
+        return R.ORDER_CLOSED if used else R.UNKNOWN_ORDER

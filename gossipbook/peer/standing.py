@@ -1,0 +1,88 @@
+"""What a pair takes now, and what an author has at stake there, as of the last finalized block.
+
+Read from the engine when somebody asks. A block that is executed ahead of its certificate is rolled back first, and
+executed again when that comes: nothing is told here that is not certified.
+"""
+
+from dataclasses import dataclass
+
+from gossipbook.ids import PublicKey
+from gossipbook.matching.commands import PairState
+from gossipbook.matching.engine import Engine
+from gossipbook.matching.ladder import IN_LINE
+from gossipbook.peer.pair_replica import PairReplica
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorStanding:
+    """``lease_until_ms``: block time after which all orders are cancelled; 0 for no lease.
+
+    ``owner``: whose group the author is in, the own key if nobody else's; ``wants``: whose they asked to be in, empty
+    for none; ``admitted``: whom they want in their own group, and ``members`` who of these is in it.
+    """
+
+    open_orders: int
+    lease_until_ms: int
+    owner: PublicKey
+    wants: PublicKey
+    members: tuple[PublicKey, ...]
+    admitted: tuple[PublicKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PairStanding:
+    """``trading``: a pair state's word. ``reference_ticks``: what the price band is measured from; 0 for no trade yet.
+
+    ``waiting``: stop orders outside the book, ``triggered`` ones in line to enter it. ``own``: the author's, if one was
+    named.
+    """
+
+    height: int
+    time_ms: int
+    trading: str
+    reference_ticks: int
+    last_trade_ticks: int
+    open_orders: int
+    waiting: int
+    triggered: int
+    own: AuthorStanding | None
+
+
+def read_standing(pair: PairReplica, author: PublicKey | None = None) -> PairStanding:
+    """A pair's standing, and an author's in it."""
+    engine = _certified(pair)
+    return PairStanding(
+        height=pair.replica.fin,
+        time_ms=pair.certified.time_ms,
+        trading=PairState(engine.pair_state).word,
+        reference_ticks=engine.reference_ticks,
+        last_trade_ticks=engine.last_trade_ticks,
+        open_orders=engine.book.open_count,
+        waiting=engine.book.waiting,
+        triggered=len(engine.book.lined_up()),
+        own=None if author is None else _read_author(engine, author),
+    )
+
+
+def is_in_line(pair: PairReplica, author: PublicKey, client_id: int) -> bool:
+    """Whether a stop order has been triggered, and has not entered the book yet."""
+    order = _certified(pair).book.find(author, client_id)
+    return order is not None and order.place == IN_LINE
+
+
+def _read_author(engine: Engine, author: PublicKey) -> AuthorStanding:
+    book, groups = engine.book, engine.groups
+    admitted = groups.admitted.get(author, ())
+    return AuthorStanding(
+        open_orders=len(book.orders.get(author, ())),
+        lease_until_ms=book.timetable.leases.get(author, 0),
+        owner=groups.of(author),
+        wants=groups.joined.get(author, b""),
+        members=tuple(member for member in admitted if groups.of(member) == author),
+        admitted=admitted,
+    )
+
+
+def _certified(pair: PairReplica) -> Engine:
+    pair.replica.speculation.rollback()
+    return pair.certified.engine
