@@ -2,6 +2,7 @@
 
     open_runtime          folder, lock, key, journal, core
     ├─ Driver             decide: events → core; perform: records → disk, then effects; timers
+    ├─ Archivist            events of final blocks → archive; receipts and the past of an order out of it
     ├─ listener           one task a connection: TLS, websocket, handshake, Link
     ├─ dialler            committee members first, then a few more followers; one task an address
     └─ discovery          announce, look up, rejoin (the DHT runs in a nursery of its own)

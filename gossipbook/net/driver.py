@@ -10,7 +10,7 @@ vote states of one pair are never grouped: each reaches the disk before the vote
 import heapq
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import trio
@@ -22,7 +22,7 @@ from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.peer.turns import transactions
-from gossipbook.requests import Query, Watch
+from gossipbook.requests import Query, Unfollow, Watch
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
 
@@ -32,7 +32,7 @@ TURNS_CAP = 256  # turns decided but not yet performed
 VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
 
 Subscriber = Callable[[object], None]
-AnswerRequest = Callable[[Link, Query | Watch], None]
+AnswerRequest = Callable[[Link, Query | Watch | Unfollow], None]
 
 
 def system_now() -> Now:
@@ -78,6 +78,11 @@ class Driver:
         """Queue events; waits while the core is behind, which holds back whoever produces them."""
         await self._send_inbox.send(events)
 
+    def start_soon(self, task: Callable[..., Awaitable[None]], *arguments: object) -> None:
+        """Run a task beside this driver, and no longer than it."""
+        assert self._nursery is not None
+        self._nursery.start_soon(task, *arguments)
+
     # -- links --------------------------------------------------------------------------------------
 
     async def serve_link(self, link: Link) -> None:
@@ -106,7 +111,7 @@ class Driver:
             return
         events: list[PeerEvent] = []
         for message in messages:
-            if isinstance(message, Query | Watch) and self.on_request is not None:
+            if isinstance(message, Query | Watch | Unfollow) and self.on_request is not None:
                 self.on_request(link, message)
             else:
                 events.append(Received(link.id, message))
@@ -194,8 +199,7 @@ class Driver:
                 for subscriber in self.subscribers:
                     subscriber(event)
             case SendStored():
-                assert self._nursery is not None
-                self._nursery.start_soon(self._send_stored, effect)
+                self.start_soon(self._send_stored, effect)
             case Disconnect(link_id, reason):
                 if (link := self.links.get(link_id)) is not None:
                     link.close(reason)

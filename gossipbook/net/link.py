@@ -69,7 +69,11 @@ class Link:
 
     def room(self, lane: Lane) -> bool:
         """Whether a lane that can be refilled on request (sync) should be given more now."""
-        return sum(map(len, self._lanes[lane])) < LANES_BYTES_CAP // 4
+        return self.backlog_bytes(lane) < LANES_BYTES_CAP // 4
+
+    def backlog_bytes(self, lane: Lane) -> int:
+        """What waits in a lane."""
+        return sum(map(len, self._lanes[lane]))
 
     def close(self, reason: str) -> None:
         """End the link; ``run`` returns."""

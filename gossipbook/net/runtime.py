@@ -24,6 +24,7 @@ from gossipbook.identity import Identity
 from gossipbook.ids import PeerId, pair_key, peer_id
 from gossipbook.manifest import Manifest
 from gossipbook.net.address import Address, is_loopback, parse_address, parse_host_port
+from gossipbook.net.archivist import Archivist
 from gossipbook.net.dialler import AddressBook
 from gossipbook.net.driver import Driver, system_now
 from gossipbook.net.link import Link
@@ -34,7 +35,7 @@ from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.peer import Peer
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
-from gossipbook.wire.handshake import Handshake, Hello
+from gossipbook.wire.handshake import Handshake, Hello, required_features
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +49,13 @@ DUPLICATE = "duplicate-link"
 class Runtime:
     """One running peer. Made by :func:`open_runtime`."""
 
-    def __init__(
-        self, manifest: Manifest, identity: Identity, settings: NetSettings, peer: Peer, driver: Driver
-    ) -> None:
-        self.manifest = manifest
-        self.identity = identity
+    def __init__(self, settings: NetSettings, peer: Peer, driver: Driver, archivist: Archivist) -> None:
+        self.manifest = manifest = peer.manifest
+        self.identity = peer.identity
         self.settings = settings
         self.peer = peer
         self.driver = driver
+        self.archivist = archivist
         self.addresses: tuple[Address, ...] = ()
         self.local_address = ""  # where this machine itself reaches the listener
         self.dht: DhtNode | None = None
@@ -149,6 +149,7 @@ class Runtime:
             nonce=os.urandom(32),
             addresses=tuple(map(str, self.addresses)),
             binding=channel.binding,
+            requires=required_features(self.manifest.rules_version),
         )
         return await shake_hands(channel, handshake)
 
@@ -312,7 +313,9 @@ async def open_runtime(manifest: Manifest, settings: NetSettings) -> AsyncIterat
         identity = folder.identity()
         journal = folder.open_journal(identity, manifest.chain_id)
         stack.callback(journal.close)
-        runtime = _assemble(manifest, identity, settings, journal)
+        archivist = Archivist(manifest, folder.data)
+        stack.callback(archivist.close)
+        runtime = _assemble(manifest, identity, settings, journal, archivist)
         async with trio.open_nursery() as nursery:
             async with AsyncExitStack() as inner:
                 await _go(runtime, nursery, inner, folder)
@@ -321,17 +324,23 @@ async def open_runtime(manifest: Manifest, settings: NetSettings) -> AsyncIterat
             nursery.cancel_scope.cancel()
 
 
-def _assemble(manifest: Manifest, identity: Identity, settings: NetSettings, journal: SqliteJournal) -> Runtime:
+def _assemble(
+    manifest: Manifest, identity: Identity, settings: NetSettings, journal: SqliteJournal, archivist: Archivist
+) -> Runtime:
     rng = random.Random(os.urandom(16))
     peer = Peer(manifest, identity, rng=rng, config=settings.peer)
-    problems = peer.restore(journal.load(), system_now(), journal.observer)
+    problems = peer.restore(journal.load(), system_now(), journal.observer, archivist.replayed)
     if problems:
         raise JournalError(f"{journal.folder}: {'; '.join(problems)}. Nothing was changed; do not use this folder.")
-    return Runtime(manifest, identity, settings, peer, Driver(peer, journal))
+    archivist.catch_up()
+    driver = Driver(peer, journal)
+    driver.subscribers.append(archivist.take)
+    return Runtime(settings, peer, driver, archivist)
 
 
 async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, folder: PeerFolder) -> None:
     await runtime.listen(nursery)
+    nursery.start_soon(runtime.archivist.run)
     await nursery.start(runtime.driver.run)
     nursery.start_soon(runtime.keep_dialling, nursery)
     settings = runtime.settings

@@ -1,29 +1,38 @@
-"""Answers to clients that only read: status, peers, books, orders, author heads; and event feeds.
+"""Answers to clients that only read: status, peers, books, orders, heads, receipts. ``feeds`` has subscriptions.
 
-Everything is answered from the peer core's memory, in one turn, as JSON.
+Nearly everything is answered from the peer core's memory, in one turn, as JSON. What takes a look at the past on disk
+is answered by a task of its own.
 """
 
+import base64
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
-from gossipbook.consensus.records import Finalized
 from gossipbook.effects import Lane, LinkId
-from gossipbook.ids import PUBLIC_KEY_BYTES
+from gossipbook.errors import GossipbookError
+from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.matching.commands import Side
+from gossipbook.net.explaining import explain_order
+from gossipbook.net.feeds import Feeds
 from gossipbook.net.link import ABUSE, Link
 from gossipbook.net.runtime import Runtime
+from gossipbook.ordered import BoundedDict
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.requests import Answer, PairEvents, Query, Watch
+from gossipbook.peer.standing import is_in_line, read_standing
+from gossipbook.requests import Answer, Query, Unfollow, Watch
 from gossipbook.wire.codec import JSON_CAP, encode_message
 
-EVENTS_PER_MESSAGE = 512
 BOOK_LEVELS_CAP = 500
-WATCHES_PER_LINK_CAP = 1_024
+SLOW_ANSWERS_CAP = 16
+RECEIPTS_CAP = 8  # made and not fetched whole yet
+RECEIPT_PART_BYTES = 64 * 1024
+SERVED_RECEIPT_BYTES_CAP = 4 * 2**20
 
 
-class BadQuery(Exception):
+class BadQuery(GossipbookError):
     """A query that cannot be answered; the text goes back to the client."""
 
 
@@ -32,33 +41,68 @@ class Service:
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._watchers: dict[str, dict[LinkId, None]] = {symbol: {} for symbol in runtime.peer.pairs}
+        self.feeds = Feeds(runtime)
         runtime.driver.on_request = self.answer
-        runtime.driver.on_link_down.append(self._forget)
-        runtime.driver.subscribers.append(self._on_event)
+        self._slow_answers = 0
+        self._receipts: BoundedDict[tuple[LinkId, tuple[str, ...]], bytes] = BoundedDict(RECEIPTS_CAP)
+        self._slow_questions: dict[str, Callable[..., Awaitable[Any]]] = {
+            "receipt": self._receipt_part,
+            "explain": self._explain,
+        }
         self._questions: dict[str, Callable[..., Any]] = {
             "status": self.status,
             "peers": self.peers,
             "book": self.book,
             "order": self.order,
             "head": self.head,
+            "pair": self.pair,
             "manifest": lambda: runtime.manifest.to_dict(),
         }
 
-    def answer(self, link: Link, message: Query | Watch) -> None:
+    def answer(self, link: Link, message: Query | Watch | Unfollow) -> None:
         """Answer a client on its link."""
         if isinstance(message, Watch):
-            if message.pair in self._watchers:
-                self._watchers[message.pair][link.id] = None
+            self.feeds.watch(message.pair, link.id)
             return
+        if isinstance(message, Unfollow):
+            self.feeds.unfollow(message.pair, link.id)
+            return
+        slow = self._slow_questions.get(message.what)
+        if slow is None:
+            self._reply(link, message, self._answer_now)
+        elif self._slow_answers >= SLOW_ANSWERS_CAP:
+            self._reply(link, message, self._busy)
+        else:
+            self._slow_answers += 1
+            self._runtime.driver.start_soon(self._answer_slowly, link, message, slow)
+
+    async def _answer_slowly(self, link: Link, message: Query, question: Callable[..., Awaitable[Any]]) -> None:
         try:
-            question = self._questions.get(message.what)
-            if question is None:
-                raise BadQuery(f"unknown query {message.what!r}; known: {sorted(self._questions)}")
-            good, body = True, json.dumps(question(*message.arguments)).encode()
+            try:
+                outcome: Any = await question(link.id, message.arguments)
+            except (GossipbookError, TypeError, ValueError) as error:
+                outcome = error
+            self._reply(link, message, partial(_outcome, outcome))
+        finally:
+            self._slow_answers -= 1
+
+    def _answer_now(self, message: Query) -> Any:
+        question = self._questions.get(message.what)
+        if question is None:
+            raise BadQuery(
+                f"unknown query {message.what!r}; known: {sorted([*self._questions, *self._slow_questions])}"
+            )
+        return question(*message.arguments)
+
+    def _busy(self, message: Query) -> Any:
+        raise BadQuery("too many questions about the past at one time; ask again")
+
+    def _reply(self, link: Link, message: Query, answer: Callable[[Query], Any]) -> None:
+        try:
+            good, body = True, json.dumps(answer(message)).encode()
             if len(body) > JSON_CAP:
                 raise BadQuery("the answer is too large; ask for less")
-        except BadQuery as error:
+        except GossipbookError as error:
             good, body = False, json.dumps({"error": str(error)}).encode()
         except (TypeError, ValueError):
             good, body = False, json.dumps({"error": f"wrong arguments for {message.what!r}"}).encode()
@@ -84,6 +128,7 @@ class Service:
             "rejected": self._rejected(),
             "counts": dict(sorted(runtime.driver.counts.items())),
             "journal_commits": runtime.driver.journal.commits,
+            "archive_trouble": runtime.archivist.trouble,
         }
 
     def _pair_status(self, pair: PairReplica) -> dict[str, Any]:
@@ -93,6 +138,7 @@ class Service:
         return {
             "symbol": pair.symbol,
             "state": state,
+            "trading": read_standing(pair).trading,
             "absent": absent,
             "height": replica.fin,
             "tip": replica.tip.hex(),
@@ -156,7 +202,20 @@ class Service:
         view = asdict(pair.view(min(max(int(levels), 1), BOOK_LEVELS_CAP)))
         state, absent = pair.state()
         spec = self._runtime.manifest.pair(symbol)
-        return view | {"state": state, "absent": absent, "tick_size": spec.tick_size, "lot_size": spec.lot_size}
+        sizes = {"tick_size": spec.tick_size, "lot_size": spec.lot_size}
+        return view | sizes | {"state": state, "absent": absent, "trading": read_standing(pair).trading}
+
+    def pair(self, symbol: str, author: str = "") -> dict[str, Any]:
+        """What a pair takes, its last prices, and an author's lease, group and orders there."""
+        pair = self._pair(symbol)
+        state, absent = pair.state()
+        found = read_standing(pair, _key(author) if author else None)
+        row = asdict(found)
+        if found.own is not None:
+            own = found.own
+            row["own"] |= {"owner": own.owner.hex(), "wants": own.wants.hex()}
+            row["own"] |= {name: [key.hex() for key in getattr(own, name)] for name in ("members", "admitted")}
+        return row | {"symbol": symbol, "state": state, "absent": absent, "author": author or None}
 
     def order(self, symbol: str, author: str, client_id: str) -> dict[str, Any]:
         """What became of one order."""
@@ -165,6 +224,8 @@ class Service:
         if found is None:
             raise BadQuery(f"no order {client_id} of {author[:10]} in {symbol} among the latest")
         row = asdict(found)
+        if found.status == "waiting" and is_in_line(pair, _key(author), int(client_id)):
+            row["status"] = "triggered"
         row["side"] = "" if not found.side else Side(found.side).name.lower()
         return row | {"symbol": symbol, "author": author, "client_id": int(client_id), "height": pair.replica.fin}
 
@@ -179,24 +240,43 @@ class Service:
             last_id = max([last_id, *(getattr(c, "client_id", 0) for c in op.commands)])
         return {"seq": seq, "head": head.hex(), "last_client_id": last_id, "frozen": state.frozen}
 
-    # -- feeds --------------------------------------------------------------------------------------
+    async def receipt(self, symbol: str, author: PublicKey, client_id: int) -> bytes:
+        """The receipt of an order, verified.
 
-    def _on_event(self, event: object) -> None:
-        if not isinstance(event, Finalized) or not self._watchers.get(event.pair):
-            return
-        block, events = event.block, event.events
-        starts = range(0, max(len(events), 1), EVENTS_PER_MESSAGE)
-        for start in starts:
-            part = events[start : start + EVENTS_PER_MESSAGE]
-            last = start == starts[-1]
-            raw = encode_message(PairEvents(event.pair, block.height, block.id, block.time_ms, part, last))
-            for link_id in self._watchers[event.pair]:
-                if (link := self._runtime.driver.links.get(link_id)) is not None:
-                    link.offer(raw, Lane.OPS)
+        Raises:
+            GossipbookError: there is nothing to prove, or the archive is of no use; says which.
+        """
+        self._pair(symbol)
+        return await self._runtime.archivist.receipt(symbol, author, client_id)
 
-    def _forget(self, link_id: LinkId) -> None:
-        for watchers in self._watchers.values():
-            watchers.pop(link_id, None)
+    async def _receipt_part(self, link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
+        """A receipt a part at a time: made when its first part is asked for, and kept for the others."""
+        symbol, author, client_id, offset = arguments
+        start, order = int(offset), (link_id, arguments[:3])
+        if start == 0:
+            raw = await self.receipt(symbol, _key(author), int(client_id))
+            if len(raw) > SERVED_RECEIPT_BYTES_CAP:
+                raise BadQuery(
+                    f"the receipt has {len(raw):,} bytes, more than peers send; make it from the peer's folder"
+                )
+            self._receipts[order] = raw
+        kept = self._receipts.get(order)
+        if kept is None:
+            raise BadQuery("that receipt is not kept any more; ask for its first part again")
+        part = kept[max(start, 0) : max(start, 0) + RECEIPT_PART_BYTES]
+        return {"bytes": len(kept), "part": base64.b64encode(part).decode()}
+
+    async def explain(self, symbol: str, author: PublicKey, client_id: int) -> dict[str, Any]:
+        """All that this peer knows of one order: how its op came, each event with its block, why it waits.
+
+        Raises:
+            GossipbookError: it knows nothing of it, or the archive is of no use; says which.
+        """
+        return await explain_order(self._runtime, self._pair(symbol), author, client_id)
+
+    async def _explain(self, _link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
+        symbol, author, client_id = arguments
+        return await self.explain(symbol, _key(author), int(client_id))
 
     # -- parts --------------------------------------------------------------------------------------
 
@@ -211,6 +291,12 @@ class Service:
             if matcher.public_key == public_key:
                 return matcher.name
         return public_key.hex()[:10]
+
+
+def _outcome(outcome: Any, _message: Query) -> Any:
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _key(text: str) -> bytes:

@@ -7,7 +7,7 @@ difference between written and synced: :meth:`MemoryJournal.crash` drops what wa
 from collections.abc import Iterable
 
 from gossipbook.consensus.messages import FinalizedBlock
-from gossipbook.peer.pair_replica import StoredPair
+from gossipbook.peer.stored import StoredPair
 from gossipbook.storage.rows import (
     BlockRow,
     FinalRow,

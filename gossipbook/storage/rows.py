@@ -17,7 +17,7 @@ from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, decode_evidence, decode_op
 from gossipbook.errors import DecodeError, JournalError
 from gossipbook.ids import BlockId, OpId
-from gossipbook.peer.pair_replica import StoredPair
+from gossipbook.peer.stored import StoredPair
 
 
 @dataclass(frozen=True, slots=True)

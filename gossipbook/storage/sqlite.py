@@ -16,7 +16,7 @@ from pathlib import Path
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.errors import JournalError, JournalFull
 from gossipbook.ids import ChainId, PublicKey
-from gossipbook.peer.pair_replica import StoredPair
+from gossipbook.peer.stored import StoredPair
 from gossipbook.storage.keys import sync_folder
 from gossipbook.storage.rows import BlockRow, FinalRow, ItemRow, VoteRow, assemble, final_message, read_block, to_row
 

@@ -13,7 +13,7 @@ from gossipbook.crdt.op import GENESIS_PREV, Op, decode_op, sign_op
 from gossipbook.errors import KeyFileError, WalletError
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
-from gossipbook.matching.commands import Command, Place
+from gossipbook.matching.commands import Command, Place, PlaceSpecial
 from gossipbook.storage.keys import load_key
 
 _SCHEMA = """
@@ -61,7 +61,7 @@ class Wallet:
         """
         seq, prev, last_id = self._head(pair)
         op = sign_op(self.identity, self.chain_id, pair, seq, prev, commands, expiry_ms)
-        last_id = max([last_id, *(c.client_id for c in commands if isinstance(c, Place))])
+        last_id = max([last_id, *(c.client_id for c in commands if isinstance(c, Place | PlaceSpecial))])
         values = (self.chain_id, pair, seq, op.id, last_id, op.encode())
         try:
             self._db.execute("INSERT INTO ops VALUES (?, ?, ?, ?, ?, ?, 0)", values)

@@ -9,7 +9,7 @@ import pytest
 
 from gossipbook.crdt.op import GENESIS_PREV, Op
 from gossipbook.errors import GossipbookError, KeyFileError
-from gossipbook.matching.commands import Cancel, OrderType, Place, Side, TimeInForce
+from gossipbook.matching.commands import Cancel, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.storage.keys import create_key
 from gossipbook.storage.wallet import Wallet
 from storage.support import CHAIN, PAIRS, identity, python
@@ -44,6 +44,17 @@ def test_ops_follow_one_another_across_reopening(key_file: Path) -> None:
         wallet.close()
     assert chain(ops) == list(range(15))
     assert [op.commands[0].client_id for op in ops] == list(range(1, 16))
+
+
+def test_special_orders_use_ids_up_too(key_file: Path) -> None:
+    wallet = Wallet.open(key_file, CHAIN)
+    iceberg = PlaceSpecial(3, Side.BUY, OrderType.LIMIT, 100, 5, TimeInForce.GTC, display_lots=1)
+    wallet.sign(GOLD, [iceberg])
+    assert wallet.next_client_id(GOLD) == 4
+    wallet.close()
+    again = Wallet.open(key_file, CHAIN)
+    assert again.next_client_id(GOLD) == 4
+    again.close()
 
 
 def test_pairs_and_networks_have_heads_of_their_own(key_file: Path) -> None:

@@ -1,0 +1,101 @@
+"""Making a receipt out of finalized blocks and their events, wherever those come from."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from gossipbook.consensus.block import Block
+from gossipbook.consensus.certificate import Certificate
+from gossipbook.crdt.op import Evidence, Op
+from gossipbook.errors import VerifyError
+from gossipbook.ids import ZERO_DIGEST, Digest, PublicKey, short
+from gossipbook.manifest import Manifest
+from gossipbook.matching.events import RawEvent
+from gossipbook.receipt.format import (
+    RECEIPT_BLOCKS_CAP,
+    RECEIPT_BYTES_CAP,
+    SHOWN_EVENTS_CAP,
+    WHOLE_EVENTS_CAP,
+    BlockPart,
+    Receipt,
+)
+from gossipbook.receipt.order import concerns, entering
+from gossipbook.receipt.tree import leaf, prune
+
+Item: TypeAlias = Op | Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """A finalized block, all that it led to, and the events digest before it."""
+
+    block: Block
+    fc: Certificate
+    items: Sequence[Item]
+    events: Sequence[RawEvent]
+    digest_before: Digest
+
+
+class NoReceipt(VerifyError):
+    """There is nothing to prove, or more than a receipt holds; the text says which."""
+
+
+def make_receipt(manifest: Manifest, author: PublicKey, client_id: int, blocks: Iterable[Executed]) -> bytes:
+    """The receipt of an order. ``blocks`` ascend and hold all in which it had an event; others do no harm.
+
+    Raises:
+        NoReceipt: no block has its op, or there is more than a receipt holds.
+    """
+    op: Op | None = None
+    parts: list[BlockPart] = []
+    for executed in blocks:
+        if op is None:
+            op = entering_op(executed.items, author, client_id)
+        if op is None or not any(concerns(event, author, client_id) for event in executed.events):
+            continue
+        if len(parts) == RECEIPT_BLOCKS_CAP:
+            raise NoReceipt(f"the order has events in more than {RECEIPT_BLOCKS_CAP} blocks; export the chain instead")
+        parts.append(_part(manifest, executed, author, client_id))
+    if op is None:
+        raise NoReceipt(f"no certified op of {short(author)}… enters order {client_id}")
+    raw = Receipt(manifest.canonical(), client_id, op.signed, op.signature, tuple(parts)).encode()
+    if len(raw) > RECEIPT_BYTES_CAP:
+        raise NoReceipt(f"the receipt would be larger than {RECEIPT_BYTES_CAP} bytes; export the chain instead")
+    return raw
+
+
+def entering_op(items: Iterable[Item], author: PublicKey, client_id: int) -> Op | None:
+    """The first of a block's ops that enters an order."""
+    for item in items:
+        if isinstance(item, Op) and item.author == author and entering(item, client_id) is not None:
+            return item
+    return None
+
+
+def _part(manifest: Manifest, executed: Executed, author: PublicKey, client_id: int) -> BlockPart:
+    events = [tuple(event) for event in executed.events]
+    places = set(range(len(events)))
+    if len(events) > WHOLE_EVENTS_CAP:
+        places = {at for at, event in enumerate(events) if concerns(event, author, client_id)}
+        places |= {0, len(events) - 1}
+    if len(places) > SHOWN_EVENTS_CAP:
+        raise NoReceipt(f"the order has more than {SHOWN_EVENTS_CAP} events in block {executed.block.height}")
+    siblings = [] if len(places) == len(events) else prune([leaf(event) for event in events], places)
+    return BlockPart(
+        executed.block.raw,
+        executed.fc.term,
+        executed.fc.signers[: manifest.quorum.q],
+        executed.digest_before,
+        tuple(events[at] for at in sorted(places)),
+        tuple(siblings),
+    )
+
+
+def chained(
+    blocks: Iterable[tuple[Block, Certificate, Sequence[Item], Sequence[RawEvent]]],
+) -> Iterator[Executed]:
+    """Blocks from height 1 on, each with the events digest that the one before it left."""
+    before = ZERO_DIGEST
+    for block, fc, items, events in blocks:
+        yield Executed(block, fc, items, events, before)
+        before = block.events_digest

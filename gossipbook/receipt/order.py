@@ -1,0 +1,155 @@
+"""One order in its ops and events: which of them are its own, and what they come to."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from gossipbook.crdt.op import Op
+from gossipbook.errors import VerifyError
+from gossipbook.ids import PublicKey
+from gossipbook.matching import events as e
+from gossipbook.matching.commands import AMEND, CANCEL, Amend, Cancel, Command, Side
+from gossipbook.matching.events import RawEvent
+
+_KEYS = frozenset({"author", "maker", "taker", "warden", "member", "owner"})
+_SIDES = frozenset({"side", "taker_side"})
+KNOWN_KINDS = frozenset(e.EVENT_TYPES)
+_OF_NO_ORDER = frozenset({e.FROZEN, e.PAIR_STATE, e.UNCROSSED, e.LEASED, e.LEASE_ENDED, e.GROUPED})
+
+
+def entering(op: Op, client_id: int) -> Command | None:
+    """The command of an op that enters an order."""
+    for command in op.commands:
+        if getattr(command, "client_id", None) == client_id and not isinstance(command, Cancel | Amend):
+            return command
+    return None
+
+
+def named_orders(event: RawEvent) -> list[tuple[PublicKey, int]]:
+    """The orders that an event names: where it names any, an author's key stands right before the client id."""
+    if event[0] in _OF_NO_ORDER:
+        return []
+    pairs = pairwise(event)
+    return [(key, number) for key, number in pairs if type(key) is bytes and type(number) is int]
+
+
+def concerns(event: RawEvent, author: PublicKey, client_id: int) -> bool:
+    """Whether an event names an order."""
+    return author in event and (author, client_id) in named_orders(event)
+
+
+def kind_name(event: RawEvent) -> str:
+    """The kind of an event in a word, for people."""
+    named = e.EVENT_TYPES.get(event[0])
+    return f"event-{event[0]}" if named is None else named.__name__.lower()
+
+
+@dataclass(slots=True)
+class Life:
+    """What an order's events come to, in ticks and lots: total = filled + open + cancelled.
+
+    ``status``: waiting (a stop order), open, filled, cancelled, expired or rejected; empty before the first event.
+    ``known``: no event was of a kind that this version does not know, so that the sums are to be relied on.
+    """
+
+    status: str = ""
+    reason: str = ""
+    side: int = 0
+    price_ticks: int = 0
+    total_lots: int = 0
+    open_lots: int = 0
+    filled_lots: int = 0
+    cancelled_lots: int = 0
+    known: bool = True
+
+    @property
+    def accounted(self) -> bool:
+        """Whether all of the order's quantity is accounted for, so that no fill can be missing."""
+        return self.known and bool(self.status) and not self.open_lots
+
+    def follow(self, events: Iterable[RawEvent], author: PublicKey, client_id: int) -> None:
+        """Take the order's events in order.
+
+        Raises:
+            VerifyError: one of them cannot follow those before it.
+        """
+        for raw in events:
+            if raw[0] not in KNOWN_KINDS:
+                self.known = False
+                continue
+            event = _named(raw)
+            if self.known:
+                self._take(event, (author, client_id))
+
+    def _take(self, event: Any, order: tuple[PublicKey, int]) -> None:
+        match event:
+            case e.Accepted():
+                self._expect(not self.status, event)
+                self.status, self.side = "open", event.side
+                self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.qty_lots
+            case e.StopAccepted():
+                self._expect(not self.status, event)
+                self.status, self.side = "waiting", event.side
+                self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.qty_lots
+            case e.Triggered():
+                self._expect(self.status == "waiting" and event.qty_lots == self.open_lots, event)
+                self.status = "open"
+            case e.Sliced():
+                self._expect(event.shown_lots > 0 and event.shown_lots + event.hidden_lots == self.open_lots, event)
+            case e.Rejected():
+                if event.command not in (CANCEL, AMEND) and not self.status:
+                    self.status, self.reason = "rejected", _word(e.RejectReason, event.reason)
+            case e.Fill():
+                self._expect(0 < event.qty_lots <= self.open_lots, event)
+                self._expect(((event.maker, event.maker_client_id) == order) == (event.taker_side != self.side), event)
+                self.filled_lots += event.qty_lots
+                self._lower(event.qty_lots, "filled", "")
+            case e.Cancelled():
+                self._expect(event.qty_lots + event.open_lots == self.open_lots > 0, event)
+                self.cancelled_lots += event.qty_lots
+                self._lower(event.qty_lots, "cancelled", _word(e.CancelCause, event.cause))
+            case e.Expired():
+                self._expect(event.qty_lots == self.open_lots > 0, event)
+                self.cancelled_lots += event.qty_lots
+                self._lower(event.qty_lots, "expired", "gtd")
+            case e.Amended():
+                gone = self.total_lots - self.open_lots
+                self._expect(self.open_lots > 0 and event.qty_lots - event.open_lots == gone, event)
+                self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.open_lots
+
+    def _lower(self, lots: int, status: str, reason: str) -> None:
+        self.open_lots -= lots
+        if not self.open_lots:
+            self.status, self.reason = status, reason
+
+    def _expect(self, holds: bool, event: Any) -> None:
+        if not holds:
+            what = type(event).__name__.lower()
+            raise VerifyError(f"event {event.number}, {what}, cannot follow the order's events before it")
+
+
+def _named(raw: RawEvent) -> Any:
+    """An event of a known kind, its fields named.
+
+    Raises:
+        VerifyError: they are not what such an event has.
+    """
+    try:
+        event: Any = e.name_event(raw)
+    except TypeError:
+        raise VerifyError(f"event {raw[1]} has a wrong number of fields") from None
+    for name, value in zip(event._fields, event, strict=True):
+        sound = type(value) is bytes if name in _KEYS else type(value) is int and value >= 0
+        if not sound or (name in _SIDES and value not in (Side.BUY, Side.SELL)):
+            raise VerifyError(f"event {raw[1]}: {name} is not what it should be")
+    return event
+
+
+def _word(reasons: Any, number: int) -> str:
+    """The word for a reason, which a later version may have more of."""
+    try:
+        word: str = reasons(number).word
+    except ValueError:
+        return f"reason {number}"
+    return word

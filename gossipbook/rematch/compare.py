@@ -1,0 +1,159 @@
+"""A chain under two rules side by side: the run, its tallies, and what differs."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, NamedTuple, Protocol
+
+from gossipbook.crdt.op import Evidence, Op
+from gossipbook.errors import VerifyError
+from gossipbook.ids import PublicKey
+from gossipbook.manifest import Manifest
+from gossipbook.matching.commands import Side
+from gossipbook.matching.events import FILL, Fill, RawEvent, name_event
+from gossipbook.rematch.book import OrderKey
+from gossipbook.rematch.rules import RULES, RuleBook, Trade
+
+
+class CertifiedBlock(Protocol):
+    """A finalized block: its height and time, its ops in order, and the events that were certified."""
+
+    @property
+    def height(self) -> int: ...
+    @property
+    def time_ms(self) -> int: ...
+    @property
+    def items(self) -> Sequence[Op | Evidence]: ...
+    @property
+    def events(self) -> Sequence[RawEvent]: ...
+
+
+@dataclass(slots=True)
+class Account:
+    """What one author bought and sold, in lots and in ticks times lots."""
+
+    bought_lots: int = 0
+    sold_lots: int = 0
+    paid: int = 0
+    received: int = 0
+
+    def worth(self, mark: int) -> int:
+        """Cash and position at a price."""
+        return self.received - self.paid + (self.bought_lots - self.sold_lots) * mark
+
+
+class Filled(NamedTuple):
+    """What one order got: lots, and ticks times lots."""
+
+    lots: int = 0
+    value: int = 0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came of a chain under one rule."""
+
+    fills: int = 0
+    volume_lots: int = 0
+    value: int = 0  # ticks times lots
+    low_ticks: int = 0
+    high_ticks: int = 0
+    last_ticks: int = 0
+    accounts: dict[PublicKey, Account] = field(default_factory=dict)
+    orders: dict[OrderKey, Filled] = field(default_factory=dict)
+
+    def add(self, trade: Trade) -> None:
+        value = trade.price * trade.lots
+        self.fills += 1
+        self.volume_lots += trade.lots
+        self.value += value
+        self.low_ticks = min(self.low_ticks or trade.price, trade.price)
+        self.high_ticks = max(self.high_ticks, trade.price)
+        self.last_ticks = trade.price
+        sides = [(trade.taker, trade.taker_id, trade.taker_side), (trade.maker, trade.maker_id, 3 - trade.taker_side)]
+        for author, client_id, side in sides:
+            account = self.accounts.setdefault(author, Account())
+            if side == Side.BUY:
+                account.bought_lots += trade.lots
+                account.paid += value
+            else:
+                account.sold_lots += trade.lots
+                account.received += value
+            before = self.orders.get((author, client_id), Filled())
+            self.orders[author, client_id] = Filled(before.lots + trade.lots, before.value + value)
+
+    @property
+    def average_ticks(self) -> Fraction | None:
+        """What a lot cost on average; None without a fill."""
+        return Fraction(self.value, self.volume_lots) if self.volume_lots else None
+
+
+@dataclass(frozen=True, slots=True)
+class Rematch:
+    """A certified chain and what another rule would have made of it."""
+
+    pair: str
+    rule: str
+    blocks: int
+    ops: int
+    certified: Tally
+    other: Tally
+
+    def gains(self) -> dict[PublicKey, int]:
+        """By how much each author would be better off, in ticks times lots; the most first. They add up to 0."""
+        mark = self.certified.last_ticks or self.other.last_ticks
+        nobody = Account()
+        gains = {}
+        for author in sorted({*self.certified.accounts, *self.other.accounts}):
+            mine = [tally.accounts.get(author, nobody).worth(mark) for tally in (self.other, self.certified)]
+            gains[author] = mine[0] - mine[1]
+        return dict(sorted(gains.items(), key=lambda entry: -entry[1]))
+
+    def changed_orders(self) -> dict[OrderKey, tuple[Filled, Filled]]:
+        """Orders that got another quantity or value: as certified, and under the other rule."""
+        nothing = Filled()
+        before, after = self.certified.orders, self.other.orders
+        keys = sorted({*before, *after})
+        both = {key: (before.get(key, nothing), after.get(key, nothing)) for key in keys}
+        return {key: pair for key, pair in both.items() if pair[0] != pair[1]}
+
+
+def rematch(manifest: Manifest, pair: str, blocks: Iterable[CertifiedBlock], rule: str) -> Rematch:
+    """Run a chain's ops, from height 1 on, under its own rule and another.
+
+    Raises:
+        VerifyError: its own rule does not come to the certified fills, or a command is not known here.
+    """
+    own, other = (RULES[name](manifest.pair(pair), manifest.limits) for name in (RuleBook.rule, rule))
+    certified, under = Tally(), Tally()
+    height = ops = 0
+    for block in blocks:
+        if block.height != height + 1:
+            raise VerifyError(f"block {block.height} of {pair} follows block {height}: the chain has a gap")
+        height = block.height
+        ops += len(block.items)
+        trades = _run(own, block)
+        said = [_trade(event) for event in block.events if event[0] == FILL]
+        if trades != said:
+            raise VerifyError(f"block {height} of {pair}: its ops do not come to its fills by price and time")
+        for trade in trades:
+            certified.add(trade)
+        for trade in _run(other, block):
+            under.add(trade)
+    return Rematch(pair, rule, height, ops, certified, under)
+
+
+def _run(book: RuleBook, block: CertifiedBlock) -> list[Trade]:
+    book.begin_block(block.time_ms)
+    for item in block.items:
+        if isinstance(item, Evidence):
+            book.freeze(item.author)
+        else:
+            book.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
+    return book.end_block()
+
+
+def _trade(raw: RawEvent) -> Trade:
+    event: Any = name_event(raw)
+    assert isinstance(event, Fill)
+    return Trade(*event[1:])
