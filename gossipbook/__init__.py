@@ -11,12 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gossipbook.client import Client, Submission, open_client
-    from gossipbook.embedded import CertifiedBlock, EmbeddedPair, EmbeddedPeer, Lagged, PlacedOrder, open_peer
+    from gossipbook.client import Client, open_client
+    from gossipbook.embedded import CertifiedBlock, EmbeddedPair, EmbeddedPeer, Lagged, open_peer
     from gossipbook.errors import GossipbookError, SubmitRefused
     from gossipbook.identity import Identity
     from gossipbook.manifest import Manifest, Matcher, Pair
     from gossipbook.storage.wallet import Wallet
+    from gossipbook.submission import Submission
+    from gossipbook.trading import PlacedOrder
 
 __all__ = [
     "CertifiedBlock",
@@ -38,12 +40,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "gossipbook.client": ("Client", "Submission", "open_client"),
-    "gossipbook.embedded": ("CertifiedBlock", "EmbeddedPair", "EmbeddedPeer", "Lagged", "PlacedOrder", "open_peer"),
+    "gossipbook.client": ("Client", "open_client"),
+    "gossipbook.embedded": ("CertifiedBlock", "EmbeddedPair", "EmbeddedPeer", "Lagged", "open_peer"),
     "gossipbook.errors": ("GossipbookError", "SubmitRefused"),
     "gossipbook.identity": ("Identity",),
     "gossipbook.manifest": ("Manifest", "Matcher", "Pair"),
     "gossipbook.storage.wallet": ("Wallet",),
+    "gossipbook.submission": ("Submission",),
+    "gossipbook.trading": ("PlacedOrder",),
 }
 
 

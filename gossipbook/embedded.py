@@ -11,7 +11,7 @@ async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development net
 """
 
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any
 
 import trio
 
-from gossipbook.client import Submission
+from gossipbook.book_feed import BookFeed
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.view import BookView
@@ -28,35 +28,22 @@ from gossipbook.errors import ConfigError
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import BlockId, OpId
 from gossipbook.manifest import Manifest, Matcher, Pair
-from gossipbook.matching.commands import (
-    Amend,
-    AmendFlags,
-    Cancel,
-    CancelAll,
-    Command,
-    OrderType,
-    Place,
-    PlaceFlags,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
 from gossipbook.matching.events import Event, name_event
 from gossipbook.net.runtime import Runtime, open_runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig
-from gossipbook.peer.events import Submitted
+from gossipbook.peer.events import BookAsked, Submitted
 from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
+from gossipbook.peer.standing import PairStanding, read_standing
 from gossipbook.requests import Ack, AckLevel
 from gossipbook.storage.keys import create_key, load_key
 from gossipbook.storage.wallet import Wallet
+from gossipbook.submission import Submission
+from gossipbook.trading import Trading
 
 BLOCKS_QUEUED_CAP = 1_024
-
-SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-TIFS = {"gtc": TimeInForce.GTC, "gtd": TimeInForce.GTD, "ioc": TimeInForce.IOC, "fok": TimeInForce.FOK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,88 +57,16 @@ class CertifiedBlock:
     events: tuple[Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PlacedOrder:
-    """An order on its way: its id, and the submission of the op that carries it."""
-
-    pair: "EmbeddedPair"
-    author: bytes
-    client_id: int
-    submission: Submission
-
-    async def certified(self) -> int:
-        """Until it is in a finalized block; returns the height. What became of it is in :meth:`state`."""
-        return await self.submission.certified()
-
-    def state(self) -> OrderState | None:
-        """The order as of the last finalized block; None if it is not certified yet, or too long ago."""
-        return self.pair.order(self.author, self.client_id)
-
-
-class EmbeddedPair:
+class EmbeddedPair(Trading[OrderState | None]):
     """One pair of an embedded peer."""
 
     def __init__(self, peer: "EmbeddedPeer", replica: PairReplica) -> None:
+        super().__init__(peer.manifest, replica.symbol)
         self._peer = peer
         self._replica = replica
-        self.symbol = replica.symbol
 
-    # -- trading ------------------------------------------------------------------------------------
-
-    async def submit(self, wallet: Wallet, commands: Sequence[Command], expiry_ms: int = 0) -> Submission:
-        """Sign 1 to 256 commands as the author's next op, and submit it.
-
-        ``expiry_ms``: block time after which its places are void; 0 for never.
-        """
-        return await self._peer.submit(wallet.sign(self.symbol, commands, expiry_ms))
-
-    async def place(
-        self,
-        wallet: Wallet,
-        side: str,
-        *,
-        price_ticks: int,
-        qty_lots: int,
-        tif: str = "gtc",
-        market: bool = False,
-        post_only: bool = False,
-        self_trade: SelfTrade = SelfTrade.CANCEL_TAKER,
-        expires_ms: int = 0,
-    ) -> PlacedOrder:
-        """Place one order. ``market`` takes up to ``price_ticks``, its protection price, and needs tif ioc or fok.
-
-        Raises:
-            ConfigError: ``side`` or ``tif`` is no known word.
-        """
-        if side not in SIDES or tif not in TIFS:
-            raise ConfigError(f"side: one of {sorted(SIDES)}, tif: one of {sorted(TIFS)}; got {side!r}, {tif!r}")
-        client_id = wallet.next_client_id(self.symbol)
-        command = Place(
-            client_id=client_id,
-            side=SIDES[side],
-            type=OrderType.MARKET if market else OrderType.LIMIT,
-            price_ticks=price_ticks,
-            qty_lots=qty_lots,
-            tif=TIFS[tif],
-            flags=PlaceFlags.POST_ONLY if post_only else PlaceFlags.NONE,
-            self_trade=self_trade,
-            expires_ms=expires_ms,
-        )
-        submission = await self.submit(wallet, [command])
-        return PlacedOrder(self, wallet.identity.public_key, client_id, submission)
-
-    async def cancel(self, wallet: Wallet, client_id: int) -> Submission:
-        return await self.submit(wallet, [Cancel(client_id)])
-
-    async def cancel_all(self, wallet: Wallet) -> Submission:
-        return await self.submit(wallet, [CancelAll()])
-
-    async def amend(
-        self, wallet: Wallet, client_id: int, *, price_ticks: int = 0, qty_lots: int = 0, reduce_only: bool = False
-    ) -> Submission:
-        """Change an order; ``qty_lots`` is the new total, 0 keeps what is not given."""
-        flags = AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE
-        return await self.submit(wallet, [Amend(client_id, price_ticks, qty_lots, flags)])
+    async def submit_op(self, op: Op) -> Submission:
+        return await self._peer.submit(op)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -162,6 +77,26 @@ class EmbeddedPair:
     def order(self, author: bytes, client_id: int) -> OrderState | None:
         """What became of one of the latest orders."""
         return self._replica.orders.find(author, client_id)
+
+    async def receipt(self, author: bytes, client_id: int) -> bytes:
+        """The receipt of an order: a file that proves to anybody, offline, what became of it.
+
+        Raises:
+            VerifyError: no finalized block has the order.
+        """
+        return await self._peer.service.receipt(self.symbol, author, client_id)
+
+    async def explain(self, author: bytes, client_id: int) -> dict[str, Any]:
+        """What this peer knows of an order: how its op came, each event with its block, why it waits.
+
+        Raises:
+            GossipbookError: it knows nothing of it.
+        """
+        return await self._peer.service.explain(self.symbol, author, client_id)
+
+    def standing(self, author: bytes | None = None) -> PairStanding:
+        """What the pair takes now, its last prices, and what an author has at stake there: lease, group, orders."""
+        return read_standing(self._replica, author)
 
     def state(self) -> tuple[str, list[str]]:
         """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``; and the absent seats' names."""
@@ -198,6 +133,22 @@ class EmbeddedPair:
             subscribers.remove(take)
         if lagged:
             raise Lagged(f"the reader of {self.symbol} fell {BLOCKS_QUEUED_CAP} blocks behind; read the book anew")
+
+    @asynccontextmanager
+    async def book_feed(self) -> AsyncIterator[BookFeed]:
+        """The certified book for the length of the block: iterate over it for updates, the whole book first."""
+        symbol, feeds = self.symbol, self._peer.service.feeds
+
+        async def ask() -> None:
+            await self._peer.runtime.driver.feed([BookAsked(symbol)])
+
+        feed = BookFeed(self._peer.manifest.pair(symbol), ask)
+        feeds.add_sink(symbol, feed.take)
+        try:
+            await ask()
+            yield feed
+        finally:
+            feeds.remove_sink(symbol, feed.take)
 
 
 class Lagged(ConfigError):

@@ -6,6 +6,7 @@ is on standard error), 2 wrong usage, or for ``verify`` and ``demo`` that nothin
 
 import signal
 import sys
+from importlib.util import find_spec
 from types import FrameType
 
 EXIT_INTERRUPTED = 130
@@ -26,12 +27,9 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
 
 
 def _run() -> None:
-    try:
-        import click  # noqa: F401 - only to say what is missing
-        import rich  # noqa: F401
-        import tomli_w  # noqa: F401
-    except ModuleNotFoundError as error:
-        sys.exit(f"gossipbook: the peer binary needs {error.name}; install it with: pip install 'gossipbook[peer]'")
+    for needed in ("click", "rich", "tomli_w"):
+        if find_spec(needed) is None:
+            sys.exit(f"gossipbook: the peer binary needs {needed}; install it with: pip install 'gossipbook[peer]'")
     from gossipbook.cli.app import app
 
     app()

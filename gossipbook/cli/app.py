@@ -2,23 +2,34 @@
 
 import click
 
-from gossipbook.cli.book import book
-from gossipbook.cli.chain import export, verify
-from gossipbook.cli.demo import demo
-from gossipbook.cli.explore import explore
-from gossipbook.cli.network import keys, network
-from gossipbook.cli.order import order
-from gossipbook.cli.replay import replay
-from gossipbook.cli.simulate import simulate
-from gossipbook.cli.start import start
-from gossipbook.cli.status import peers, status
+from gossipbook.cli.lazy import LazyGroup
 
+HOMES = {
+    "book": "book",
+    "demo": "demo",
+    "explain": "explain",
+    "explore": "explore",
+    "export": "chain",
+    "group": "group",
+    "keys": "network",
+    "network": "network",
+    "order": "order",
+    "pair": "pair",
+    "peers": "status",
+    "receipt": "receipt",
+    "rematch": "rematch",
+    "replay": "replay",
+    "simulate": "simulate",
+    "start": "start",
+    "status": "status",
+    "verify": "chain",
+}
+"""Each command, and the module that has it."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(package_name="gossipbook")
-def app() -> None:
-    """A peer-to-peer order matching network: peers, books, certified fills."""
-
-
-for command in (network, keys, start, status, peers, book, order, export, verify, demo, replay, simulate, explore):
-    app.add_command(command)
+app = LazyGroup(
+    "gossipbook",
+    HOMES,
+    help="A peer-to-peer order matching network: peers, books, certified fills.",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+app = click.version_option(package_name="gossipbook")(app)

@@ -1,4 +1,4 @@
-"""``gossipbook book``: a pair's ladder, certified and pending apart."""
+"""``gossipbook book``: a pair's ladder, certified and pending apart; or its certified book at one level of detail."""
 
 import time
 from typing import Any
@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gossipbook.cli.connect import Target, ask_once, peer_options
+from gossipbook.cli.following import follow_book, show_book
 from gossipbook.cli.output import console, json_option, print_json
-from gossipbook.cli.status import absent_text, plain_table, state_text
+from gossipbook.cli.status import TRADING, absent_text, plain_table, state_text
 from gossipbook.cli.units import format_price, format_qty
 from gossipbook.cli.watching import watch
 from gossipbook.manifest import Pair
@@ -25,10 +26,30 @@ FRAME_LINES = 8  # of the screen, besides the levels
 @peer_options
 @click.option("--levels", type=click.IntRange(1, LEVELS_CAP), help="Prices a side.  [default: 10, or what fits]")
 @click.option("--watch", "watching", is_flag=True, help="Redraw every second until Ctrl-C.")
+@click.option("--level", type=click.IntRange(1, 3),
+              help="Only what is certified: 1 best prices, 2 all prices, 3 all orders in their queues.")  # fmt: skip
+@click.option("--follow", is_flag=True, help="With --level: every block's update, checked, until Ctrl-C.")
 @json_option
-def book(pair: str, target: Target, levels: int | None, watching: bool, as_json: bool) -> None:
+def book(
+    pair: str,
+    target: Target,
+    levels: int | None,
+    watching: bool,
+    level: int | None,
+    follow: bool,
+    as_json: bool,
+) -> None:
     """Show the book of PAIR: asks above bids; what is certified, what is only pending."""
     spec = target.manifest.pair(pair)
+    if follow and level is None:
+        raise click.UsageError("--follow goes with --level; without it, there is --watch")
+    if level is not None:
+        if watching:
+            raise click.UsageError("--level goes with --follow, not with --watch")
+        if as_json and levels is not None:
+            raise click.UsageError("--level with --json has the whole book; --levels is for people")
+        (follow_book if follow else show_book)(target, spec, level, levels or LEVELS, as_json)
+        return
     if levels is None:
         fitting = max((console.height - FRAME_LINES) // 2, 1)
         levels = min(LEVELS, fitting) if watching and console.is_terminal else LEVELS
@@ -48,6 +69,8 @@ def draw_book(answer: Any, spec: Pair, target: Target) -> RenderableType:
     head = Text.assemble((spec.symbol, "bold"), "  ", state_text(answer["state"]), f"  height {answer['height']:,}")
     if answer["height"]:
         head.append(f", {_age(answer['time_ms'])}")
+    if (trading := answer.get("trading", "open")) != "open":
+        head.append(f"  {TRADING[trading]}", style="bold yellow")
     if answer["pending_ops"]:
         head.append(f"  {answer['pending_ops']:,} ops pending", style="yellow")
     parts: list[RenderableType] = [head]

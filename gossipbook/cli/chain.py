@@ -14,9 +14,9 @@ from rich.text import Text
 
 from gossipbook.audit import Report, Verdict, verify_exports
 from gossipbook.audit.writer import export_lines
-from gossipbook.cli.config import read_manifest
 from gossipbook.cli.connect import home_manifest, home_option
 from gossipbook.cli.output import console, errors, fail, json_option, print_json, reports_errors
+from gossipbook.cli.plain import read_manifest
 from gossipbook.cli.status import plain_table
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.errors import JournalError

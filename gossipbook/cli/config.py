@@ -9,7 +9,8 @@ from typing import Any
 
 import tomli_w
 
-from gossipbook.errors import ConfigError, ManifestError
+from gossipbook.cli.plain import read_manifest
+from gossipbook.errors import ConfigError
 from gossipbook.manifest import Manifest, unknown_key
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig
@@ -59,20 +60,6 @@ class FileConfig:
         if unknown:
             raise ConfigError(f"pairs: {unknown} are not in network {manifest.name!r}, which has {manifest.symbols()}")
         return manifest
-
-
-def read_manifest(file: Path) -> Manifest:
-    """The manifest in a file.
-
-    Raises:
-        ConfigError: naming the file and what is wrong with it.
-    """
-    try:
-        return Manifest.from_toml(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
-    except ManifestError as error:
-        raise ConfigError(f"{file}: {error}") from None
 
 
 def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 import click
 import trio
 
-from gossipbook.cli.config import load_config, read_manifest
+from gossipbook.cli.config import load_config
 from gossipbook.cli.output import reports_errors
+from gossipbook.cli.plain import read_manifest
 from gossipbook.cli.start import read_endpoint
 from gossipbook.client import Client, open_client
 from gossipbook.errors import ConfigError, GossipbookError, HandshakeError, LinkClosed

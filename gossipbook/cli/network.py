@@ -1,15 +1,19 @@
 """``gossipbook network init`` and ``gossipbook keys``: who takes part, before anybody starts."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import tomli_w
 
-from gossipbook.cli.config import read_manifest, write_config
+from gossipbook.cli.config import write_config
+from gossipbook.cli.options import public_key
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
+from gossipbook.cli.plain import read_manifest
 from gossipbook.consensus.committee import Committee
 from gossipbook.errors import ManifestError
-from gossipbook.manifest import Manifest, Matcher, Pair, Timing
+from gossipbook.ids import PublicKey
+from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Timing
 from gossipbook.storage.keys import create_key, load_key
 
 DEFAULT_PAIRS = ("BTC-USD", "ETH-USD", "SOL-USD")
@@ -38,6 +42,13 @@ def network() -> None:
 @click.option(
     "--fault-model", type=click.Choice(["byzantine", "crash"]), default=None, help="What a seat may do wrong."
 )
+@click.option("--warden", "wardens", type=public_key, metavar="KEY", multiple=True,
+              help="Public key, or key file, of an author who may halt, reopen or auction a pair. Repeat.")  # fmt: skip
+@click.option("--max-commands-per-s", type=click.IntRange(0, 10**9), default=0,
+              help="Places and amends of an author in a second of block time.  [default: no limit]")  # fmt: skip
+@click.option("--price-band-bps", type=click.IntRange(0, 10**6), default=0, metavar="BPS",
+              help="How far beyond the last trade a bid may rise or an offer fall, in hundredths of a percent; of all "
+                   "pairs.  [default: no band]")  # fmt: skip
 @click.option(
     "--first-port",
     type=click.IntRange(1, 64_000),
@@ -55,6 +66,9 @@ def init(
     peers: int,
     committee_size: int | None,
     fault_model: str | None,
+    wardens: tuple[PublicKey, ...],
+    max_commands_per_s: int,
+    price_band_bps: int,
     first_port: int,
     as_json: bool,
 ) -> None:
@@ -62,16 +76,19 @@ def init(
     path = folder / "network.toml"
     if path.exists():
         fail(f"{path} exists; a network's manifest is never overwritten. Choose another folder.")
-    listed = [_parse_pair(text) for text in pairs or DEFAULT_PAIRS]
+    listed = [replace(_parse_pair(text), price_band_bps=price_band_bps) for text in pairs or DEFAULT_PAIRS]
+    limits = Limits(max_commands_per_author_per_s=max_commands_per_s)
     size = committee_size or min(len(matchers) or peers, 7)
     if matchers:
         seated = [_parse_matcher(text) for text in matchers]
     else:
         trial = [Matcher(f"peer{i}", i.to_bytes(32, "big"), f"peer{i}") for i in range(1, peers + 1)]
-        make_manifest(name, listed, trial, size, fault_model)  # What is wrong is said before any key is written.
+        make_manifest(
+            name, listed, trial, size, fault_model, limits=limits, wardens=wardens
+        )  # What is wrong is said before any key is written.
         made = [(f"peer{i}", create_key(folder / f"peer{i}" / "keys" / "peer.key")) for i in range(1, peers + 1)]
         seated = [Matcher(peer, key.public_key, peer) for peer, key in made]
-    manifest = make_manifest(name, listed, seated, size, fault_model)
+    manifest = make_manifest(name, listed, seated, size, fault_model, limits=limits, wardens=wardens)
     folder.mkdir(parents=True, exist_ok=True)
     path.write_text(HEADER + tomli_w.dumps(manifest.to_dict()))
     folders = [] if matchers else _write_folders(folder, len(seated), first_port)
@@ -125,6 +142,8 @@ def make_manifest(
     committee_size: int,
     fault_model: str | None,
     timing: Timing | None = None,
+    limits: Limits | None = None,
+    wardens: tuple[PublicKey, ...] = (),
 ) -> Manifest:
     """A manifest with the defaults for what is not said."""
     return Manifest(
@@ -134,6 +153,8 @@ def make_manifest(
         committee_size=committee_size,
         fault_model=fault_model or ("byzantine" if committee_size >= 4 else "crash"),
         timing=timing or Timing(),
+        limits=limits or Limits(),
+        wardens=tuple(dict.fromkeys(wardens)),
     )
 
 
@@ -180,6 +201,10 @@ def _report(manifest: Manifest, path: Path, folders: list[Path], as_json: bool) 
                 "manifest": str(path),
                 "name": manifest.name,
                 "chain_id": manifest.chain_id.hex(),
+                "rules_version": manifest.rules_version,
+                "wardens": [key.hex() for key in manifest.wardens],
+                "max_commands_per_s": manifest.limits.max_commands_per_author_per_s,
+                "price_band_bps": {pair.symbol: pair.price_band_bps for pair in manifest.pairs},
                 "fault_model": manifest.fault_model,
                 "n": quorum.n,
                 "f": quorum.f,
@@ -194,9 +219,22 @@ def _report(manifest: Manifest, path: Path, folders: list[Path], as_json: bool) 
     console.print(
         f"{manifest.fault_model}: {quorum.n} seats a pair, {quorum.q} make a quorum, {quorum.f} may fail", markup=False
     )
+    console.print(_rules(manifest), markup=False)
     if warning:
         console.print(f"note: {warning}", markup=False)
     rows = [(symbol, seats[0], ", ".join(seats)) for symbol, seats in committees.items()]
     print_table("pairs", ["pair", "first leader", "committee"], rows)
     for home in folders:
         console.print(f"start with: gossipbook start {home}", markup=False)
+
+
+def _rules(manifest: Manifest) -> str:
+    rate = manifest.limits.max_commands_per_author_per_s
+    bands = sorted({pair.price_band_bps for pair in manifest.pairs if pair.price_band_bps})
+    parts = [
+        f"rules of version {manifest.rules_version}",
+        f"{len(manifest.wardens)} wardens" if len(manifest.wardens) != 1 else "1 warden",
+        f"{rate:,} commands a second for each author" if rate else "no rate limit",
+        f"price band {', '.join(f'{band / 100:g} %' for band in bands)}" if bands else "no price band",
+    ]
+    return ", ".join(parts)

@@ -1,80 +1,25 @@
-"""``gossipbook order``: place, cancel, amend and show orders with an author's key."""
+"""``gossipbook order``: place, cancel, amend and show orders with an author's key, and their dead man's switch."""
 
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 from rich.text import Text
 
 from gossipbook.cbor import MAX_INT
 from gossipbook.cli.connect import Target, ask_once, peer_options, run
-from gossipbook.cli.output import console, fail, json_option, print_json
-from gossipbook.cli.submitting import Outcome, submit
+from gossipbook.cli.lease import lease
+from gossipbook.cli.options import LEVELS, key_option, waiting_options
+from gossipbook.cli.outcome import order_json, read_cancelled, report, report_each, state_line
+from gossipbook.cli.output import console, json_option, print_json
+from gossipbook.cli.submitting import send, submit_each
+from gossipbook.cli.terms import Terms, terms_options
 from gossipbook.cli.units import format_price, format_qty, price_to_ticks, qty_to_lots
-from gossipbook.errors import SubmitRefused
-from gossipbook.manifest import Pair
-from gossipbook.matching.commands import (
-    Amend,
-    AmendFlags,
-    Cancel,
-    CancelAll,
-    Command,
-    OrderType,
-    Place,
-    PlaceFlags,
-    SelfTrade,
-    Side,
-    TimeInForce,
-)
-from gossipbook.matching.events import CancelCause, Cancelled, Fill
-from gossipbook.requests import AckLevel
+from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
 from gossipbook.storage.keys import load_key
-from gossipbook.storage.wallet import Wallet
+from gossipbook.tickets import SIDES, BadOrder, cancel_all
 
-LEVELS = {"durable": AckLevel.DURABLE, "relayed": AckLevel.RELAYED, "certified": AckLevel.CERTIFIED}
-SIDES = {"buy": Side.BUY, "sell": Side.SELL}
-SELF_TRADE_MODES = {mode.name.lower().replace("_", "-"): mode for mode in SelfTrade}
 CLIENT_ID = click.IntRange(1, MAX_INT)
-STATUS_STYLES = {"filled": "green", "open": "cyan", "rejected": "bold red"}
-
-T = TypeVar("T")
-
-key_option = click.option(
-    "--key", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The author's key file."
-)
-
-
-def waiting_options(command: Callable[..., T]) -> Callable[..., T]:
-    """How long an op is good for, and how far to follow it."""
-    for option in (
-        click.option(
-            "--timeout",
-            "timeout_s",
-            type=click.FloatRange(min=0, min_open=True),
-            metavar="SECONDS",
-            default=10.0,
-            show_default=True,
-            help="How long to wait for that.",
-        ),
-        click.option(
-            "--wait",
-            type=click.Choice(list(LEVELS)),
-            default="certified",
-            show_default=True,
-            help="What to wait for: synced here, held by enough others, in a finalized block.",
-        ),
-        click.option(
-            "--op-expires",
-            "op_expires_s",
-            type=click.IntRange(1, 10**9),
-            metavar="SECONDS",
-            help="Void places and increases if not certified by then.",
-        ),
-    ):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -89,14 +34,7 @@ def order() -> None:
 @click.argument("price", metavar="PRICE")
 @key_option
 @peer_options
-@click.option("--type", "kind", type=click.Choice(["limit", "market"]), default="limit", show_default=True,
-              help="A market order takes at any price up to PRICE and never rests.")  # fmt: skip
-@click.option("--tif", type=click.Choice(["gtc", "gtd", "ioc", "fok"]),
-              help="Time in force.  [default: gtc; gtd with --expires-ms; ioc for market]")  # fmt: skip
-@click.option("--post-only", is_flag=True, help="Refuse the order if it would take.")
-@click.option("--self-trade", type=click.Choice(list(SELF_TRADE_MODES)), default="cancel-taker", show_default=True,
-              help="What to do on meeting an own order.")  # fmt: skip
-@click.option("--expires-ms", type=click.IntRange(min=1), metavar="MS", help="gtd: lapse after this Unix time, ms.")
+@terms_options
 @waiting_options
 @json_option
 def place(
@@ -106,11 +44,7 @@ def place(
     price: str,
     key: Path,
     target: Target,
-    kind: str,
-    tif: str | None,
-    post_only: bool,
-    self_trade: str,
-    expires_ms: int | None,
+    terms: Terms,
     op_expires_s: int | None,
     wait: str,
     timeout_s: float,
@@ -118,32 +52,17 @@ def place(
 ) -> None:
     """Place an order for QTY of PAIR at PRICE or better."""
     spec = target.manifest.pair(pair)
-    ticks, lots = price_to_ticks(spec, price), qty_to_lots(spec, qty)
-    force = _time_in_force(kind, tif, post_only, expires_ms)
-    flags = PlaceFlags.POST_ONLY if post_only else PlaceFlags.NONE
-
-    def make(wallet: Wallet, pair: str) -> Sequence[Command]:
-        number = wallet.next_client_id(pair)
-        mode = SELF_TRADE_MODES[self_trade]
-        order_type = OrderType[kind.upper()]
-        return [Place(number, SIDES[side], order_type, ticks, lots, force, flags, mode, expires_ms or 0)]
-
-    outcome = _submit(target, key, pair, make, op_expires_s, wait, timeout_s)
-    _report(outcome, spec, f"{side} {qty} {pair} at {price}", wait, as_json)
-
-
-def _time_in_force(kind: str, tif: str | None, post_only: bool, expires_ms: int | None) -> TimeInForce:
-    if tif is None:
-        tif = "ioc" if kind == "market" else "gtc" if expires_ms is None else "gtd"
-    if kind == "market" and tif not in ("ioc", "fok"):
-        raise click.UsageError("a market order never rests: --tif ioc or fok")
-    if post_only and tif in ("ioc", "fok"):
-        raise click.UsageError("--post-only asks for an order that rests, and ioc and fok never do")
-    if (tif == "gtd") != (expires_ms is not None):
-        raise click.UsageError("--tif gtd and --expires-ms go together")
-    if expires_ms is not None and expires_ms > MAX_INT:
-        raise click.UsageError(f"--expires-ms is at most {MAX_INT}")
-    return TimeInForce[tif.upper()]
+    try:
+        ticket = terms.ticket(spec, side, qty, price)
+        until_ms = terms.good_until_ms()
+        if until_ms and op_expires_s is not None:
+            raise BadOrder("--on-quorum-loss expire says by itself when the op is void: leave --op-expires out")
+        ticket = ticket.until(until_ms) if until_ms else ticket
+    except BadOrder as error:
+        raise click.UsageError(str(error)) from None
+    expiry_ms = until_ms or _expiry_ms(op_expires_s)
+    outcome = send(target, key, pair, lambda client_id: [ticket.command(client_id)], expiry_ms, wait, timeout_s)
+    report(outcome, spec, f"{side} {qty} {pair} at {price}{terms.words}", wait, as_json)
 
 
 @order.command()
@@ -173,15 +92,43 @@ def cancel(
     if side is not None and not everything:
         raise click.UsageError("--side goes with --all")
     spec = target.manifest.pair(pair)
-    command = CancelAll(SIDES[side] if side else 0) if client_id is None else Cancel(client_id)
-    outcome = _submit(target, key, pair, lambda *_: [command], op_expires_s, wait, timeout_s)
-    _report(
-        outcome,
-        spec,
-        "cancel" if client_id else f"cancel all {side + ' ' if side else ''}orders in {pair}",
-        wait,
-        as_json,
-    )
+    command: Command = cancel_all(side or "") if client_id is None else Cancel(client_id)
+    outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
+    what = "cancel" if client_id else f"cancel all {side + ' ' if side else ''}orders in {pair}"
+    report(outcome, spec, what, wait, as_json)
+
+
+@order.command("cancel-all")
+@click.argument("pairs", metavar="[PAIR]...", nargs=-1)
+@key_option
+@peer_options
+@click.option("--side", type=click.Choice(list(SIDES)), help="Only this side.")
+@waiting_options
+@json_option
+def cancel_everywhere(
+    pairs: tuple[str, ...],
+    key: Path,
+    target: Target,
+    side: str | None,
+    op_expires_s: int | None,
+    wait: str,
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Cancel all open orders of a key in each PAIR; without any, in all pairs in which it ever placed one.
+
+    Cancels run before everybody's new orders of the same block, and in void ops too.
+    """
+    chosen = [target.manifest.pair(pair).symbol for pair in dict.fromkeys(pairs)]
+    command = cancel_all(side or "")
+
+    def make(client_id: int) -> list[Command]:
+        return [command] if chosen or client_id > 1 else []
+
+    arguments = (make, _expiry_ms(op_expires_s), LEVELS[wait], timeout_s)
+    sent = run(submit_each, target, key, chosen or target.manifest.symbols(), *arguments)
+    what = f"cancel all {side + ' ' if side else ''}orders in {', '.join(chosen) or 'all pairs'}"
+    report_each(sent, target.manifest, what, wait, as_json, read_cancelled)
 
 
 @order.command()
@@ -214,9 +161,9 @@ def amend(
     ticks = 0 if price is None else price_to_ticks(spec, price)
     lots = 0 if qty is None else qty_to_lots(spec, qty)
     command = Amend(client_id, ticks, lots, AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE)
-    outcome = _submit(target, key, pair, lambda *_: [command], op_expires_s, wait, timeout_s)
+    outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
     words = [f"quantity {qty}" if qty else "", f"price {price}" if price else ""]
-    _report(outcome, spec, "amend to " + ", ".join(filter(None, words)), wait, as_json)
+    report(outcome, spec, "amend to " + ", ".join(filter(None, words)), wait, as_json)
 
 
 @order.command()
@@ -234,117 +181,17 @@ def show(pair: str, client_id: int, key: Path | None, author: str | None, target
     name = load_key(key).public_key.hex() if key is not None else str(author)
     answer = ask_once(target, "order", pair, name, str(client_id))
     if as_json:
-        print_json(_order_json(answer, spec))
+        print_json(order_json(answer, spec))
         return
     console.print(f"order   {name}:{client_id}", markup=False)
     if answer["side"]:
         qty, price = format_qty(spec, answer["qty_lots"]), format_price(spec, answer["price_ticks"])
         console.print(f"        {answer['side']} {qty} {pair} at {price}", markup=False)
-    console.print(Text("state   ") + _state_line(answer, spec))
+    console.print(Text("state   ") + state_line(answer, spec))
 
 
-def _submit(
-    target: Target, key: Path, pair: str, make: Any, op_expires_s: int | None, wait: str, timeout_s: float
-) -> Outcome:
-    expiry_ms = 0 if op_expires_s is None else time.time_ns() // 1_000_000 + op_expires_s * 1_000
-    try:
-        return run(submit, target, key, pair, make, expiry_ms, LEVELS[wait], timeout_s)
-    except SubmitRefused as error:
-        fail(f"{target.name} refused it: {error.reason}. It stays in the wallet and is sent again before the next one.")
+def _expiry_ms(op_expires_s: int | None) -> int:
+    return 0 if op_expires_s is None else time.time_ns() // 1_000_000 + op_expires_s * 1_000
 
 
-def _report(outcome: Outcome, spec: Pair, what: str, wait: str, as_json: bool) -> None:
-    """Say how an op fared; exit 1 if the book refused it, or if it did not get as far as was asked."""
-    client_id = int(getattr(outcome.op.commands[0], "client_id", 0))
-    refusal = outcome.refusal(client_id)
-    if as_json:
-        print_json(_outcome_json(outcome, spec, client_id, refusal))
-    else:
-        _show_outcome(outcome, spec, client_id, what, refusal)
-    if refusal:
-        fail(f"refused: {refusal}")
-    if outcome.level < LEVELS[wait]:
-        fate = "on its way" if outcome.level else "may have arrived"
-        fail(
-            f"not {wait}: {outcome.trouble}.\nDo not repeat it: the op is signed and {fate}. Look again with "
-            f"'gossipbook status' and 'gossipbook order show'; the next order of this key sends it again."
-        )
-
-
-def _show_outcome(outcome: Outcome, spec: Pair, client_id: int, what: str, refusal: str) -> None:
-    author = outcome.op.author.hex()
-    console.print(f"order   {author}:{client_id}" if client_id else f"author  {author}", markup=False)
-    console.print(f"        {what}", markup=False)
-    level = outcome.level.name.lower() if outcome.level else "sent"
-    place = f" at height {outcome.height:,}" if outcome.height else ""
-    again = f", {outcome.resent} earlier sent again" if outcome.resent else ""
-    console.print(f"level   {level}{place} after {outcome.elapsed_ms:,} ms{again}", markup=False)
-    for qty, price in _fills(outcome, spec, client_id):
-        console.print(f"fill    {qty} at {price}", markup=False)
-    if not client_id and outcome.events is not None:
-        gone = _cancelled_ids(outcome)
-        console.print(f"state   {len(gone):,} cancelled" + (f": {', '.join(map(str, gone))}" if gone else ""))
-    elif outcome.order and (not refusal or outcome.order["status"] != "rejected"):
-        console.print(Text("state   ") + _state_line(outcome.order, spec))
-    elif refusal:
-        console.print(Text("state   ") + Text("rejected", "bold red") + Text(f" ({refusal})"))
-    else:
-        console.print("state   pending" if outcome.level is not AckLevel.CERTIFIED else "state   not known here")
-
-
-def _state_line(state: dict[str, Any], spec: Pair) -> Text:
-    status = state["status"]
-    line = Text(status, style=STATUS_STYLES.get(status, "yellow"))
-    if state["reason"]:
-        line.append(f" ({state['reason']})", style="default")
-    if status == "filled":
-        line.append(f": {format_qty(spec, state['filled_lots'])}", style="default")
-    elif status != "rejected":
-        parts = [f"{format_qty(spec, state['filled_lots'])} of {format_qty(spec, state['qty_lots'])} filled"]
-        left = ((key, state[f"{key}_lots"]) for key in ("open", "cancelled"))
-        parts += [f"{format_qty(spec, lots)} {key}" for key, lots in left if lots]
-        line.append(f": {', '.join(parts)}", style="default")
-    return line
-
-
-def _fills(outcome: Outcome, spec: Pair, client_id: int) -> list[tuple[str, str]]:
-    """What the order took on arrival: (quantity, price) a price level."""
-    taken: dict[int, int] = {}
-    author = outcome.op.author
-    for event in outcome.events or ():
-        if isinstance(event, Fill) and (event.taker, event.taker_client_id) == (author, client_id):
-            taken[event.price_ticks] = taken.get(event.price_ticks, 0) + event.qty_lots
-    return [(format_qty(spec, lots), format_price(spec, ticks)) for ticks, lots in taken.items()]
-
-
-def _cancelled_ids(outcome: Outcome) -> list[int]:
-    cause = CancelCause.CANCEL_ALL
-    return [e.client_id for e in outcome.events or () if isinstance(e, Cancelled) and e.cause == cause]
-
-
-def _outcome_json(outcome: Outcome, spec: Pair, client_id: int, refusal: str) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "pair": spec.symbol,
-        "author": outcome.op.author.hex(),
-        "client_id": client_id or None,
-        "order": f"{outcome.op.author.hex()}:{client_id}" if client_id else None,
-        "op_id": outcome.op.id.hex(),
-        "seq": outcome.op.seq,
-        "level": outcome.level.name.lower() if outcome.level else "sent",
-        "height": outcome.height,
-        "elapsed_ms": outcome.elapsed_ms,
-        "resent": outcome.resent,
-        "rejected": refusal,
-        "trouble": outcome.trouble,
-    }
-    if client_id:
-        fills = [{"qty": qty, "price": price} for qty, price in _fills(outcome, spec, client_id)]
-        return value | {"fills": fills, "state": _order_json(outcome.order, spec) if outcome.order else None}
-    return value | {"cancelled_ids": _cancelled_ids(outcome)}
-
-
-def _order_json(state: dict[str, Any], spec: Pair) -> dict[str, Any]:
-    decimals = {"price": format_price(spec, state["price_ticks"])}
-    for key in ("qty", "open", "filled", "cancelled"):
-        decimals[key] = format_qty(spec, state[f"{key}_lots"])
-    return state | decimals
+order.add_command(lease)

@@ -21,6 +21,13 @@ STATE_STYLES = {
     "faulty": "bold red reverse",
     "frozen": "bold red reverse",
 }
+TRADING = {
+    "open": "open",
+    "post-only": "post-only: it takes only orders that do not match on arrival",
+    "cancel-only": "cancel-only: it takes cancels and reductions",
+    "halted": "halted: it takes nothing",
+    "auction": "in an auction: orders rest without matching",
+}
 REASONS_SHOWN = 8
 WIDE = 100  # columns
 
@@ -59,7 +66,7 @@ def peers(target: Target, watching: bool, as_json: bool) -> None:
 
 def draw_status(answer: Any, target: Target) -> RenderableType:
     """The picture of one ``status`` answer."""
-    running = _duration(time.time() - answer["started_ms"] / 1000)
+    running = span_text(time.time() - answer["started_ms"] / 1000)
     addresses = ", ".join(answer["addresses"])
     head = Text.assemble((answer["name"], "bold"), f" of network {answer['network']}")
     head.append(f"\n{_count(answer['links'], 'link')} (this one too) · up {running} · {addresses}")
@@ -110,10 +117,15 @@ def _pair_row(pair: Any, name: str) -> list[Text]:
 
 
 def _notes(pairs: list[Any], quorum: Quorum) -> list[Text]:
-    """Who is absent from which pairs, one line for all pairs that miss the same; and where this peer may not vote."""
+    """Who is absent from which pairs, one line for all pairs that miss the same; which are not open; where this
+    peer may not vote.
+    """
     missing: dict[tuple[str, ...], list[str]] = {}
     notes: dict[str, list[str]] = {}
+    closed: dict[str, list[str]] = {}
     for pair in pairs:
+        if pair.get("trading", "open") != "open":
+            closed.setdefault(pair["trading"], []).append(pair["symbol"])
         if pair["absent"]:
             missing.setdefault(tuple(sorted(pair["absent"])), []).append(pair["symbol"])
         if pair["observer_reason"]:
@@ -122,6 +134,9 @@ def _notes(pairs: list[Any], quorum: Quorum) -> list[Text]:
     for absent, symbols in missing.items():
         style = "yellow" if quorum.n - len(absent) >= quorum.q else "bold red"
         lines.append(Text(absent_text(_symbols(symbols, pairs), list(absent), quorum), style=style))
+    for word, symbols in closed.items():
+        verb = "are" if len(symbols) > 1 else "is"
+        lines.append(Text(f"{_symbols(symbols, pairs)} {verb} {TRADING[word]}", style="bold yellow"))
     for reason, symbols in notes.items():
         lines.append(Text(f"{_symbols(symbols, pairs)}: this peer may not vote: {reason}", style="yellow"))
     return lines
@@ -167,7 +182,8 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def _duration(seconds: float) -> str:
+def span_text(seconds: float) -> str:
+    """A length of time in its two largest units."""
     whole = max(int(seconds), 0)
     for size, unit, lesser_size, lesser in ((86_400, "d", 3_600, "h"), (3_600, "h", 60, "min"), (60, "min", 1, "s")):
         if whole >= size:

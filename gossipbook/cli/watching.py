@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
@@ -47,24 +48,31 @@ def _complain(error: NoAnswer) -> None:
 async def _watch(
     target: Target, show: Callable[[Any], None], complain: Callable[[NoAnswer], None], what: str, *arguments: str
 ) -> None:
+    async with interrupted() as stopped:
+        answered = False
+        while not stopped.is_set():
+            try:
+                async with reach(target) as client:
+                    while not stopped.is_set():
+                        show(await ask(client, target, what, *arguments))
+                        answered = True
+                        await pause(stopped)
+            except NoAnswer as error:
+                if not answered:
+                    raise
+                complain(error)
+            await pause(stopped)
+            target = target.refreshed()
+
+
+@asynccontextmanager
+async def interrupted() -> AsyncIterator[trio.Event]:
+    """An event that Ctrl-C sets, for the length of the block."""
     stopped = trio.Event()
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_wait_for_signal, signals, stopped)
-            answered = False
-            while not stopped.is_set():
-                try:
-                    async with reach(target) as client:
-                        while not stopped.is_set():
-                            show(await ask(client, target, what, *arguments))
-                            answered = True
-                            await _pause(stopped)
-                except NoAnswer as error:
-                    if not answered:
-                        raise
-                    complain(error)
-                await _pause(stopped)
-                target = target.refreshed()
+            yield stopped
             nursery.cancel_scope.cancel()
 
 
@@ -74,6 +82,7 @@ async def _wait_for_signal(signals: AsyncIterator[int], stopped: trio.Event) -> 
         return
 
 
-async def _pause(stopped: trio.Event) -> None:
+async def pause(stopped: trio.Event) -> None:
+    """A while, unless it is over."""
     with trio.move_on_after(INTERVAL_S):
         await stopped.wait()

@@ -2,15 +2,18 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from .support import Network, Trader
+from .support import Network, Trader, answer
 
 PAIRS = ["ABC-USD:0.01:0.001", "BOOK-USD", "AMEND-USD", "WAIT-USD", "CHAIN-USD", "KEY-USD"]
+PAIRS += ["ICE-USD", "STOP-USD", "SLIDE-USD", "LEASE-USD", "HALT-USD", "GROUP-USD", "MASS-USD", "LOSS-USD"]
 
 
 @pytest.fixture(scope="session")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     """Four peers that certify. A test that stops some starts them again."""
-    made = Network(tmp_path_factory.mktemp("cli") / "net", 4, PAIRS)
+    folder = tmp_path_factory.mktemp("cli")
+    answer("keys", "new", folder / "warden.key")
+    made = Network(folder / "net", 4, PAIRS, "--warden", folder / "warden.key")
     try:
         for number in range(1, made.peers + 1):
             made.start(number)
@@ -18,6 +21,12 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
         yield made
     finally:
         made.stop_all()
+
+
+@pytest.fixture
+def warden(network: Network) -> Trader:
+    """Who may set the state of this network's pairs."""
+    return Trader(network, network.folder.parent / "warden.key")
 
 
 @pytest.fixture

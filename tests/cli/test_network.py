@@ -102,3 +102,16 @@ def test_a_network_that_cannot_be_leaves_nothing_behind(tmp_path):
         invoke("network", "init", tmp_path / "net", *options, code=1)
         assert not (tmp_path / "net").exists()
     invoke("network", "init", tmp_path / "net")
+
+
+def test_init_names_wardens_a_rate_and_a_band(tmp_path):
+    warden = answer("keys", "new", tmp_path / "warden.key")["public_key"]
+    options = ("--warden", tmp_path / "warden.key", "--warden", "ab" * 32, "--warden", warden)
+    options += ("--max-commands-per-s", 50, "--price-band-bps", 250)
+    made = answer("network", "init", tmp_path / "net", "--pair", "A-B:0.5:1", "--pair", "C-D", *options)
+    assert (made["rules_version"], made["wardens"]) == (2, [warden, "ab" * 32])
+    assert (made["max_commands_per_s"], made["price_band_bps"]) == (50, {"A-B": 250, "C-D": 250})
+    shown = invoke("network", "show", tmp_path / "net" / "network.toml").stdout
+    assert "rules of version 2, 2 wardens, 50 commands a second for each author, price band 2.5 %" in shown
+    assert "neither a public key" in invoke("network", "init", tmp_path / "other", "--warden", "me", code=2).stderr
+    assert not (tmp_path / "other").exists()

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sim.overfilling import Overfilling
 
-from gossipbook.matching import engine
+from gossipbook.crdt import interpretation
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.scenario import parse_scenario
@@ -228,7 +229,7 @@ def test_a_double_fill_is_made_small_and_seen_again(monkeypatch: pytest.MonkeyPa
     """To at most a tenth, in a file that fails alike; and that is valid once the bug is gone."""
     before = make_plan(parse_scenario(GOOD, "good.toml"), 1).events()
     with monkeypatch.context() as planted:
-        planted.setattr(engine, "min", max, raising=False)
+        planted.setattr(interpretation, "Engine", Overfilling)
         result = invoke("simulate", "good.toml", "--seeds", "1..2", "--shrink", "--json", code=1)
         assert f"shrunk from {before} to " in result.stderr
         file = Path("good-seed-1.plan.json")

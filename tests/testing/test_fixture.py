@@ -1,8 +1,11 @@
 """What a user of the fixture can do, and that it tells on what goes wrong."""
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from sim import overfilling
 
 from gossipbook.matching.commands import Cancel
 from gossipbook.requests import AckLevel
@@ -81,16 +84,18 @@ def test_it_fails_a_test_whose_exchange_breaks_a_law(pytester: pytest.Pytester) 
     """The engine is made to fill more than there is; the test itself looks at nothing, the fixture does."""
     pytester.makepyfile(
         """
-        from gossipbook.matching import engine
+        from gossipbook.crdt import interpretation
+        from overfilling import Overfilling
 
         def test_overfull(simulated_exchange, monkeypatch):
-            monkeypatch.setattr(engine, "min", max, raising=False)
+            monkeypatch.setattr(interpretation, "Engine", Overfilling)
             exchange = simulated_exchange()
             exchange.buy("alice", price_ticks=100, lots=3)
             exchange.sell("bob", price_ticks=100, lots=2)
             exchange.run(1)
         """
     )
+    shutil.copy(Path(overfilling.__file__), pytester.path)
     result = pytester.runpytest_subprocess("-p", "no:cacheprovider")
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*AssertionError: I[12] at*"])

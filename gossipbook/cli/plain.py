@@ -1,0 +1,76 @@
+"""How commands speak without the library for tables: one line of JSON for programs, errors without tracebacks."""
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+import click
+
+from gossipbook.errors import ConfigError, GossipbookError, ManifestError
+from gossipbook.manifest import Manifest
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+EXIT_BAD = 1
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one last line of JSON.")
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(json.dumps(value, separators=(", ", ": ")) + "\n")
+    sys.stdout.flush()
+
+
+def fail(message: str, code: int = EXIT_BAD) -> NoReturn:
+    """Say what is wrong and exit."""
+    click.echo(f"gossipbook: {message}", err=True)
+    sys.exit(code)
+
+
+def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn our own errors, alone or grouped by a nursery, into one line on standard error."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GossipbookError as error:
+            fail(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}")
+        except UnicodeDecodeError as error:
+            fail(f"a file that should be text is not: {error}")
+        except BaseExceptionGroup as group:
+            ours, others = group.split(GossipbookError)
+            if others is not None or ours is None:
+                raise
+            fail(str(_leaf(ours)))
+
+    return wrapped
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def read_manifest(file: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ConfigError: naming the file and what is wrong with it.
+    """
+    try:
+        return Manifest.from_toml(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
+    except ManifestError as error:
+        raise ConfigError(f"{file}: {error}") from None

@@ -1,0 +1,236 @@
+"""One pair's market without peers: blocks of signed ops, in the order and by the rules that every network goes by.
+
+    market = Market()
+    alice, bob = market.author("alice"), market.author("bob")
+    offer = alice.sell(5, at=100)
+    market.block()
+    bid = bob.buy(3, at=101)
+    market.block()
+    assert (bid.filled, offer.open) == (3, 2)
+
+What authors ask for waits until :meth:`Market.block` makes a block of it, as a leader would of what has arrived.
+Ticks and lots are 1, so prices and quantities are plain integers.
+"""
+
+import hashlib
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from gossipbook.consensus.canonical import canonical_order
+from gossipbook.crdt.interpretation import Interpretation
+from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
+from gossipbook.identity import Identity
+from gossipbook.ids import BlockId, PublicKey, digest
+from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.matching.commands import (
+    AdmitToGroup,
+    Amend,
+    AmendFlags,
+    Cancel,
+    Command,
+    JoinGroup,
+    Lease,
+    PairState,
+    Side,
+)
+from gossipbook.matching.events import Event, Fill, name_event
+from gossipbook.peer.orders import OrderLog, OrderState
+from gossipbook.tickets import Ticket, cancel_all, good_until_ms, set_state
+
+SYMBOL = "A-B"
+START_MS = 1_700_000_000_000
+WARDEN = "warden"
+
+
+class Market:
+    """A pair and its chain. Keywords are those of a manifest's limits, and ``price_band_bps``.
+
+    The author named "warden" is one.
+    """
+
+    def __init__(self, *, price_band_bps: int = 0, **limits: int) -> None:
+        matcher = Matcher("solo", _identity("a matcher").public_key, "solo")
+        pair = Pair(SYMBOL, "1", "1", price_band_bps=price_band_bps)
+        wardens = (_identity(WARDEN).public_key,)
+        self.manifest = Manifest("market", (pair,), (matcher,), 1, "crash", wardens=wardens, limits=Limits(**limits))
+        self.log = OrderLog()
+        self.now_ms = START_MS
+        self.parent: BlockId = self.manifest.chain_id
+        self._certified = Interpretation(self.manifest, SYMBOL)
+        self._authors: dict[str, Author] = {}
+        self._pending: list[Op] = []
+
+    def author(self, name: str) -> "Author":
+        """Whoever goes by a name, with a key of their own."""
+        return self._authors.setdefault(name, Author(self, name))
+
+    def block(self, *, after_s: float = 1.0, without: Collection["Author"] = ()) -> list[Event]:
+        """Let time pass, and make a block of what waits; its events. ``without``: whose ops the leader leaves out.
+
+        If nothing waits and nothing is due, there is no block, and no event.
+        """
+        self.now_ms += round(after_s * 1_000)
+        left_out = {author.key for author in without}
+        chosen = [op for op in self._pending if op.author not in left_out]
+        if not chosen and not self._certified.due(self.now_ms):
+            return []
+        self._pending = [op for op in self._pending if op.author in left_out]
+        items = canonical_order(self.parent, chosen)
+        events = self._certified.execute(self.now_ms, items).events
+        self._certified.commit()
+        self.log.follow(events)
+        self.parent = digest(b"market", self.parent, self.now_ms.to_bytes(8, "big"), *(item.id for item in items))
+        return [name_event(event) for event in events]
+
+    def trades(self, events: Sequence[Event]) -> list[tuple[str, str, int, int]]:
+        """The fills among events: buyer, seller, quantity, price."""
+        found = []
+        for event in events:
+            if isinstance(event, Fill):
+                names = self.name(event.taker), self.name(event.maker)
+                buyer, seller = names if event.taker_side == Side.BUY else names[::-1]
+                found.append((buyer, seller, event.qty_lots, event.price_ticks))
+        return found
+
+    def queue(self, side: str) -> list[tuple[str, int, int]]:
+        """The orders of a side, best first: author, price, and quantity as it is shown."""
+        rows = self._certified.engine.open_orders(Side[side.upper()])
+        return [(self.name(row[0]), row[2], row[3]) for row in rows]
+
+    @property
+    def state(self) -> str:
+        """What the pair takes now."""
+        return PairState(self._certified.engine.pair_state).word
+
+    def name(self, key: PublicKey) -> str:
+        """The author of a key."""
+        return next(author.name for author in self._authors.values() if author.key == key)
+
+    def take(self, op: Op) -> None:
+        """Have an op wait for the next block."""
+        self._pending.append(op)
+
+
+class Order:
+    """An order that an author asked for, and what has become of it."""
+
+    def __init__(self, author: "Author", client_id: int) -> None:
+        self.author = author
+        self.client_id = client_id
+
+    @property
+    def _state(self) -> OrderState:
+        found = self.author.market.log.find(self.author.key, self.client_id)
+        return found or OrderState(0, 0, 0, 0, status="pending")
+
+    @property
+    def status(self) -> str:
+        """``pending`` until it is in a block; then ``waiting``, ``open``, ``filled``, ``cancelled``, …"""
+        return self._state.status
+
+    @property
+    def reason(self) -> str:
+        """Why it was rejected or cancelled."""
+        return self._state.reason
+
+    @property
+    def price(self) -> int:
+        return self._state.price_ticks
+
+    @property
+    def filled(self) -> int:
+        return self._state.filled_lots
+
+    @property
+    def open(self) -> int:
+        return self._state.open_lots
+
+    @property
+    def hidden(self) -> int:
+        """How much of what is open an iceberg does not show."""
+        return self._state.hidden_lots
+
+
+class Author:
+    """A trader. Each call signs an op, which waits for the market's next block."""
+
+    def __init__(self, market: Market, name: str) -> None:
+        self.market = market
+        self.name = name
+        self._identity = _identity(name)
+        self._seq, self._head, self._last_id = 0, GENESIS_PREV, 0
+
+    @property
+    def key(self) -> PublicKey:
+        return self._identity.public_key
+
+    def buy(self, qty: int, *, at: int, **terms: Any) -> Order:
+        """An order, in the words of :class:`~gossipbook.tickets.Ticket`.
+
+        Besides: ``on_quorum_loss`` and ``within_s``; ``op_expires_s``, after which the op is void; ``lapses_s``, after
+        which the order lapses.
+        """
+        return self._place("buy", qty, at, **terms)
+
+    def sell(self, qty: int, *, at: int, **terms: Any) -> Order:
+        """As :meth:`buy`, on the other side."""
+        return self._place("sell", qty, at, **terms)
+
+    def cancel(self, order: Order) -> None:
+        self.sign(Cancel(order.client_id))
+
+    def cancel_all(self, side: str = "") -> None:
+        self.sign(cancel_all(side))
+
+    def amend(self, order: Order, *, qty: int = 0, price: int = 0, reduce_only: bool = False) -> None:
+        flags = AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE
+        self.sign(Amend(order.client_id, price, qty, flags))
+
+    def lease(self, for_s: float) -> None:
+        """Dead man's switch; 0 ends it."""
+        self.sign(Lease(round(for_s * 1_000)))
+
+    def join(self, owner: "Author") -> None:
+        self.sign(JoinGroup(owner.key))
+
+    def admit(self, member: "Author") -> None:
+        self.sign(AdmitToGroup(member.key))
+
+    def set_state(self, word: str) -> None:
+        """A warden's word on what the pair takes."""
+        self.sign(set_state(word))
+
+    def sign(self, *commands: Command, expiry_ms: int = 0) -> None:
+        """Any commands, as one op."""
+        op = sign_op(self._identity, self.market.manifest.chain_id, SYMBOL, self._seq, self._head, commands, expiry_ms)
+        self._seq, self._head = self._seq + 1, op.id
+        self.market.take(op)
+
+    def _place(
+        self,
+        side: str,
+        qty: int,
+        at: int,
+        *,
+        on_quorum_loss: str = "",
+        within_s: float = 0,
+        op_expires_s: float = 0,
+        lapses_s: float = 0,
+        **terms: Any,
+    ) -> Order:
+        now_ms = self.market.now_ms
+        if lapses_s:
+            terms["expires_ms"] = now_ms + round(lapses_s * 1_000)
+        ticket = Ticket(side=side, price_ticks=at, qty_lots=qty, **terms)
+        until_ms = good_until_ms(on_quorum_loss, round(within_s * 1_000), now_ms)
+        if until_ms:
+            ticket = ticket.until(until_ms)
+        if op_expires_s:
+            until_ms = now_ms + round(op_expires_s * 1_000)
+        self._last_id += 1
+        self.sign(ticket.command(self._last_id), expiry_ms=until_ms)
+        return Order(self, self._last_id)
+
+
+def _identity(name: str) -> Identity:
+    return Identity(hashlib.sha256(f"market {name}".encode()).digest())

@@ -1,0 +1,195 @@
+"""A trader's words, and the commands that they mean: the one place for both, for every door that traders use.
+
+What is wrong with an order by itself, whatever the book holds, is said here, before anything is signed. What depends on
+the book is the engine's to refuse.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from gossipbook.cbor import MAX_INT
+from gossipbook.crdt.command_code import least_version
+from gossipbook.errors import ConfigError
+from gossipbook.manifest import Manifest
+from gossipbook.matching.commands import (
+    SLICES_CAP,
+    CancelAll,
+    Command,
+    OrderType,
+    PairState,
+    Place,
+    PlaceFlags,
+    PlaceSpecial,
+    SelfTrade,
+    SetState,
+    Side,
+    TimeInForce,
+)
+
+SIDES: Final = {side.name.lower(): side for side in Side}
+TIFS: Final = {tif.name.lower(): tif for tif in TimeInForce}
+KINDS: Final = {kind.name.lower().replace("_", "-"): kind for kind in OrderType}
+SELF_TRADES: Final = {mode.name.lower().replace("_", "-"): mode for mode in SelfTrade}
+STATES: Final = {state.word: state for state in PairState}
+
+SLIDE: Final = "slide"
+REST, EXPIRE = "rest", "expire"
+QUORUM_LOSS: Final = (REST, EXPIRE)
+"""What an order does while its pair has no quorum: wait for it however long, or be gone from a given time on."""
+
+
+class BadOrder(ConfigError):
+    """An order that contradicts itself. Nothing was signed."""
+
+
+class LaterRules(ConfigError):
+    """The network's rules do not know what was asked for. Nothing was signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """One order in words, prices in ticks and quantities in lots.
+
+    ``kind``: ``limit``, ``market``, ``stop`` or ``stop-limit``; empty is ``limit``, and ``stop`` with ``stop_ticks``.
+    ``price_ticks`` is the protection price of a market or stop order. ``tif``: ``gtc``, ``gtd``, ``ioc`` or ``fok``;
+    empty is ``ioc`` for market orders, ``gtd`` with ``expires_ms``, else ``gtc``. ``post_only``: True refuses the order
+    if it would take, ``"slide"`` moves it to the nearest price that does not. 0 is none for all that follows it.
+
+    Raises:
+        BadOrder: naming what contradicts what.
+    """
+
+    side: str
+    price_ticks: int
+    qty_lots: int
+    kind: str = ""
+    tif: str = ""
+    post_only: bool | str = False
+    self_trade: str | SelfTrade = SelfTrade.CANCEL_TAKER
+    expires_ms: int = 0
+    display_lots: int = 0
+    min_lots: int = 0
+    stop_ticks: int = 0
+
+    def __post_init__(self) -> None:
+        _check_word("side", self.side, SIDES)
+        if isinstance(self.self_trade, str):
+            _check_word("self_trade", self.self_trade, SELF_TRADES)
+        if isinstance(self.post_only, str) and self.post_only != SLIDE:
+            raise BadOrder(f"post_only: True, False or {SLIDE!r}; got {self.post_only!r}")
+        kind = self.kind or ("stop" if self.stop_ticks else "limit")
+        tif = self.tif or ("ioc" if kind == "market" else "gtd" if self.expires_ms else "gtc")
+        object.__setattr__(self, "kind", _check_word("kind", kind, KINDS))
+        object.__setattr__(self, "tif", _check_word("tif", tif, TIFS))
+        for fault in (_kind_fault(self), _extras_fault(self)):
+            if fault:
+                raise BadOrder(fault)
+
+    @property
+    def rests(self) -> bool:
+        """Whether the order may stay in the book."""
+        return self.tif in ("gtc", "gtd")
+
+    def until(self, time_ms: int) -> "Ticket":
+        """The same order, which lapses after a block time if it is still open then."""
+        if self.expires_ms:
+            raise BadOrder("when the order lapses is said twice: as gtd, and by what it does on loss of quorum")
+        return replace(self, tif="gtd", expires_ms=time_ms) if self.rests else self
+
+    def command(self, client_id: int) -> Place | PlaceSpecial:
+        """The order under its author's next client order id."""
+        flags = PlaceFlags.POST_ONLY if self.post_only else PlaceFlags.NONE
+        if self.post_only == SLIDE:
+            flags |= PlaceFlags.SLIDE
+        mode = SELF_TRADES[self.self_trade] if isinstance(self.self_trade, str) else self.self_trade
+        special = PlaceSpecial(
+            client_id,
+            SIDES[self.side],
+            KINDS[self.kind],
+            self.price_ticks,
+            self.qty_lots,
+            TIFS[self.tif],
+            flags,
+            mode,
+            self.expires_ms,
+            self.display_lots,
+            self.min_lots,
+            self.stop_ticks,
+        )
+        return special if special.is_special() else Place(*special[: len(Place._fields)])
+
+
+def good_until_ms(on_quorum_loss: str, within_ms: int, now_ms: int) -> int:
+    """Until when an order under a policy for the loss of quorum is good, in block time; 0 for ever.
+
+    Raises:
+        BadOrder: an unknown policy, or ``expire`` without a time.
+    """
+    if on_quorum_loss:
+        _check_word("on_quorum_loss", on_quorum_loss, QUORUM_LOSS)
+    if (on_quorum_loss == EXPIRE) != (within_ms > 0):
+        raise BadOrder("an order expires on loss of quorum within some time, and only then: give both or neither")
+    return now_ms + within_ms if within_ms else 0
+
+
+def cancel_all(side: str = "") -> CancelAll:
+    """Cancel all open orders of a side, or of both."""
+    return CancelAll(SIDES[_check_word("side", side, SIDES)] if side else 0)
+
+
+def set_state(state: str) -> SetState:
+    """A warden's word for what a pair takes from now on."""
+    return SetState(STATES[_check_word("state", state, STATES)])
+
+
+def require_rules(manifest: Manifest, commands: Iterable[Command]) -> None:
+    """Raises :class:`LaterRules` if a network's rules do not know one of the commands."""
+    if least_version(tuple(commands)) > manifest.rules_version:
+        raise LaterRules(
+            f"network {manifest.name!r} has rules of version {manifest.rules_version}, which know no icebergs, minimum "
+            "quantities, stops, slides, leases, groups and pair states. Nothing was signed or sent"
+        )
+
+
+def _check_word(what: str, word: str, known: Iterable[str]) -> str:
+    if word not in known:
+        raise BadOrder(f"{what}: one of {', '.join(known)}; got {word!r}")
+    return word
+
+
+def _kind_fault(ticket: Ticket) -> str:
+    """What is wrong with an order's type, time in force and post-only; empty if nothing."""
+    if ticket.kind == "market" and ticket.rests:
+        return "a market order never rests: its time in force is ioc or fok"
+    if ticket.post_only and not ticket.rests:
+        return "post-only asks for an order that rests, and ioc and fok never do"
+    if (ticket.tif == "gtd") != (ticket.expires_ms > 0):
+        return "gtd and the time at which the order lapses go together"
+    if ticket.expires_ms > MAX_INT:
+        return f"the time at which an order lapses is at most {MAX_INT}"
+    stop = ticket.kind in ("stop", "stop-limit")
+    if stop != (ticket.stop_ticks > 0):
+        return "a stop price makes a stop or stop-limit order, and they need one"
+    if stop and (not ticket.rests or ticket.post_only):
+        return "a stop order waits for its stop price: it is gtc or gtd, and not post-only"
+    return ""
+
+
+def _extras_fault(ticket: Ticket) -> str:
+    """What is wrong with an order's displayed and minimum quantity; empty if nothing."""
+    if ticket.display_lots:
+        if ticket.kind not in ("limit", "stop-limit") or not ticket.rests:
+            return "an iceberg rests: it is a limit or stop-limit order, gtc or gtd"
+        if ticket.display_lots >= ticket.qty_lots:
+            return "an iceberg shows less than its quantity"
+        if ticket.qty_lots > ticket.display_lots * SLICES_CAP:
+            return f"an iceberg has at most {SLICES_CAP} slices: show more of it, or place less"
+    if ticket.min_lots:
+        if ticket.min_lots > ticket.qty_lots:
+            return "the minimum quantity is at most the quantity"
+        if ticket.tif == "fok":
+            return "fok fills whole or not at all; a minimum quantity says something else"
+        if ticket.post_only or ticket.kind in ("stop", "stop-limit"):
+            return "a minimum quantity has to fill on arrival, where a post-only or stop order does not fill"
+    return ""
