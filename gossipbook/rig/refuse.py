@@ -39,6 +39,8 @@ def refusals(scenario: Scenario) -> list[str]:
 def _fault_refusal(fault: FaultPart, scenario: Scenario) -> str:
     if fault.kind not in REAL_KINDS:
         return ONLY_SIMULATED.get(fault.kind, "is not known to real peers")
+    if fault.who.startswith("home of"):
+        return f'who = "{fault.who}": real authors bring each op to whichever peer answers'
     if fault.when != "at once":
         return f'when = "{fault.when}": from outside nobody sees what a peer has prepared'
     if fault.kind == "loss" and fault.share >= 1:
@@ -58,6 +60,9 @@ def _setting_refusals(scenario: Scenario) -> list[str]:
         (not network.clock_skew_ms, f"[network] clock_skew_ms: {ONLY_SIMULATED['clock']}"),
         (not network.links, "[network] links: a peer process dials whom it needs, and always the whole committee"),
         (network.views == "full", "[network] views: peers that never hear of each other need the DHT, which is off"),
+        (not scenario.wardens, "[[warden]]: the manifest that real peers are given names none"),
+        (not workload.leases, "[workload] leases: what ends after the last order would come between the exports"),
+        (not workload.loyal, "[workload] loyal: real authors bring each op to whichever peer answers"),
         (workload.flow == "agents", "[workload] flow: real peers are given the agents' orders only"),
         (workload.ops_per_s <= OPS_PER_S_CAP, f"[workload] ops_per_s: at most {OPS_PER_S_CAP} in real time"),
         (os.name == "posix", "processes can be paused on POSIX systems only"),

@@ -26,6 +26,7 @@ SAMPLE_US = 500_000
 SETTLE_STEP_MS = 100
 QUIET_MS = 3_000
 START_SPREAD_US = 200_000
+END_OF_TIME_MS = 2**63
 
 PRESETS = {"local": PeerConfig.local, "lan": PeerConfig.lan, "wan": PeerConfig.wan}
 
@@ -37,7 +38,7 @@ class Exchange:
         self.plan = plan
         part = plan.scenario.network
         keys = identities(part)
-        self.manifest = make_manifest(part, keys)
+        self.manifest = make_manifest(part, keys, warden=bool(plan.scenario.wardens))
         low, high = (round(ms * 1_000) for ms in part.delay_ms)
         self.network = Network(seeded(plan.seed, "network"), Delay(part.delay, low, high))
         stub = part.signatures == "stub"
@@ -51,7 +52,7 @@ class Exchange:
             verifier=self.verifier,
         )
         self.world.deliveries_cap = plan.scenario.deliveries_cap
-        self.stage = Stage(self.world)
+        self.stage = Stage(self.world, plan.seed)
         self.world.wanted = neighbours(
             list(self.world.hosts), [m.peer_id for m in self.stage.members], part, seeded(plan.seed, "links")
         )
@@ -112,7 +113,10 @@ class Exchange:
         return True
 
     def at_rest(self) -> bool:
-        """One chain, one pending set, no eligible op, no trader waiting, at all honest peers."""
+        """One chain, one pending set, no eligible op, no trader waiting, at all honest peers.
+
+        Nor a lease that has not run out: its end will be work, at its own time.
+        """
         if any(trader.open_ops() and not self._hopeless(trader) for trader in self.traders.values()):
             return False
         states = set()
@@ -121,6 +125,8 @@ class Exchange:
                 return False
             for symbol, pair in host.peer.pairs.items():
                 if pair.replica.halted or pair.ops.has_eligible() or pair.replica.catch_up.busy(pair.replica.fin):
+                    return False
+                if pair.certified.due(END_OF_TIME_MS):
                     return False
                 states.add((symbol, pair.replica.fin, pair.replica.tip, pair.ops.digest()))
         return len(states) == len(self.manifest.symbols())
@@ -143,8 +149,8 @@ class Exchange:
             identity = author_identity(name)
             if self.plan.scenario.network.signatures == "stub":
                 identity = StubIdentity(identity.seed)
-            home = seeded(self.plan.seed, "home", name).choice(self.stage.hosts)
-            trader = self.traders[name] = Trader(name, identity, self.world, home)
+            loyal = self.plan.scenario.workload.loyal
+            trader = self.traders[name] = Trader(name, identity, self.world, self.stage.home(name), loyal=loyal)
         return trader
 
     def trade(self, order: Submission) -> Signed:

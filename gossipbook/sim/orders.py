@@ -2,7 +2,7 @@
 
 Agents quote around a reference price that walks by itself, not around the book. So the orders of a seed are the same
 in fair weather and under faults, and whatever differs between the two runs is what the faults cost; and a failing
-run can be made smaller by leaving orders out.
+run can be made smaller by leaving orders out. Which orders are special is drawn beside, from a source of its own.
 
 Everything is drawn in integers, so that no machine's floating point makes another run.
 """
@@ -20,9 +20,11 @@ from gossipbook.matching.commands import (
     Cancel,
     CancelAll,
     Command,
+    Lease,
     OrderType,
     Place,
     PlaceFlags,
+    PlaceSpecial,
     SelfTrade,
     Side,
     TimeInForce,
@@ -33,6 +35,7 @@ US_PER_S = 1_000_000
 FIRST_PRICE_TICKS = 10_000
 STEP_US = 250_000
 EXPIRING_MS = 2_000
+LEASE_MS = 2_000  # a maker of two acts once in one or two seconds at the usual pace: some leases run out
 SHARES = {"maker": 4, "noise": 8, "taker": 5, "canceller": 3}  # of all ops; a guess at a lively book
 
 
@@ -156,6 +159,7 @@ class _Desk:
 def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Submission, ...]:
     """All ops of a run, in time order; gaps between them are uniform up to twice their mean."""
     rng = random.Random(f"orders {seed}")
+    special = random.Random(f"special orders {seed}")
     desk = _Desk(workload, pairs, rng)
     orders: list[Submission] = []
     if not workload.ops_per_s:
@@ -164,6 +168,35 @@ def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Submis
     end_us = round(workload.seconds * US_PER_S)
     at_us = rng.randint(0, twice_the_gap_us)
     while at_us < end_us:
-        orders.append(desk.act(at_us))
+        orders.append(_made_special(desk.act(at_us), workload, special))
         at_us += rng.randint(0, twice_the_gap_us)
     return tuple(orders)
+
+
+def _made_special(order: Submission, workload: WorkloadPart, rng: random.Random) -> Submission:
+    """A share of an op's orders as special ones; and with leases, a maker's quote renews its own."""
+    commands = list(order.commands)
+    for number, command in enumerate(commands):
+        if isinstance(command, Place) and workload.special and rng.randrange(1_000) < workload.special * 1_000:
+            commands[number] = _special(command, rng)
+    if workload.leases and order.author.startswith("maker"):
+        commands.insert(0, Lease(LEASE_MS))
+    return order._replace(commands=tuple(commands))
+
+
+def _special(place: Place, rng: random.Random) -> PlaceSpecial:
+    """An order much like a plain one: what takes asks for a minimum, what makes slides or hides, others wait too."""
+    order = PlaceSpecial(*place)
+    if place.tif != TimeInForce.GTC:
+        least = rng.randint(1, place.qty_lots)
+        return order._replace(tif=TimeInForce.IOC, min_lots=least)
+    if place.flags:
+        return order._replace(flags=PlaceFlags.POST_ONLY | PlaceFlags.SLIDE)
+    kind = rng.choice(("iceberg", "stop", "stop-limit"))
+    if kind == "iceberg":
+        return order._replace(qty_lots=place.qty_lots * rng.randint(2, 4), display_lots=place.qty_lots)
+    beyond = 1 if place.side == Side.BUY else -1
+    stop = place.price_ticks + beyond * rng.randint(2, 10)
+    limit = stop + beyond * rng.randint(0, 6)
+    type_ = OrderType.STOP if kind == "stop" else OrderType.STOP_LIMIT
+    return order._replace(type=type_, price_ticks=limit, stop_ticks=stop)

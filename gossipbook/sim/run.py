@@ -15,6 +15,7 @@ from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker
 from gossipbook.sim.exchange import QUIET_MS, Exchange
 from gossipbook.sim.plan import Plan
+from gossipbook.sim.scenario import HAPPENINGS
 from gossipbook.sim.world import Flooded
 
 VALID, UNKNOWN, INVALID = "valid", "unknown", "invalid"
@@ -154,11 +155,12 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
     checks: Counter[str] = Counter(dict.fromkeys(INVARIANTS, 0))
     violations = list(exchange.tripped)
     fills = 0
+    happened: Counter[str] = Counter()
     for checker in exchange.checkers:
         checks.update(checker.counts)
         violations += checker.violations
         if isinstance(checker, FillChecker):
-            fills = checker.fills
+            fills, happened = checker.fills, checker.happened
     violations.sort(key=lambda violation: violation.at_us)
     terms = exchange.stage.term()
     lacks = []
@@ -166,6 +168,11 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
         lacks.append(f"{fills} fills of {scenario.expect.fills} expected")
     if terms < scenario.term_changes_expected:
         lacks.append(f"{terms} term changes of {scenario.term_changes_expected} expected")
+    lacks += [
+        f"{happened[name]} {name.replace('_', ' ')} of {getattr(scenario.expect, name)} expected"
+        for name in HAPPENINGS
+        if happened[name] < getattr(scenario.expect, name)
+    ]
     observers = sum(bool(host.observer_reason) for host in exchange.honest())
     if observers > scenario.expect.observers:
         lacks.append(f"{observers} members lost their journal, {scenario.expect.observers} expected")

@@ -1,21 +1,26 @@
 """Scenario files: what network, which orders, which faults, and what must come of it.
 
 A scenario is TOML: a comment that says why it exists, then ``[network]``, ``[workload]``, any number of
-``[[fault]]``, ``[expect]`` and ``[budget]``. Every key has a default but a fault's ``kind``; an unknown key is an
-error that names its line and the nearest right one. :data:`FAULTS` says which keys each kind of fault knows.
+``[[warden]]`` and ``[[fault]]``, ``[expect]`` and ``[budget]``. Every key has a default but a fault's ``kind`` and a
+warden's ``state``; an unknown key is an error that names its line and the nearest right one. :data:`FAULTS` says which
+keys each kind of fault knows.
 """
 
-import difflib
-import math
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from gossipbook.errors import ScenarioError
-from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
 from gossipbook.sim.lines import line_of
+from gossipbook.sim.scenario_rules import (
+    MAX_SPAN_S,
+    fault_rules,
+    nearest,
+    network_rules,
+    warden_rules,
+    workload_rules,
+)
 
 ADVERSARIES = (
     "equivocating-leader",
@@ -31,18 +36,6 @@ ADVERSARIES = (
     "twins",
 )
 """Kinds of fault that are a liar at work: each is one module of :mod:`gossipbook.sim.adversaries`."""
-
-SHAPES = ("halves", "ring", "bridge", "one-way", "isolate")
-LEADER_SIDES = ("minority", "majority", "anywhere")
-DISK_TROUBLES = ("fails", "full", "flips")
-MOMENTS = ("at once", "prepared")
-DELAYS = ("fixed", "uniform", "normal", "heavy-tailed")
-MAX_PEERS = 2_000
-MAX_SPAN_S = 3_600
-MAX_LEVELS = 50  # a quote is one op, and an op has a cap
-MAX_AGENTS = 10_000
-DAY_MS = 24 * 3_600 * 1_000
-FULL_BLOCK_MS = 200  # the manifest's default for the work of a full block
 
 FAULTS: dict[str, tuple[str, ...]] = {
     "partition": ("shape", "who", "leader", "flap_s", "when"),
@@ -61,10 +54,6 @@ FAULTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(ADVERSARIES, ("who",)),
 }
 """Which keys each kind of fault knows, besides ``kind``, ``at_s`` and ``for_s``."""
-
-WHO = re.compile(
-    r"leader|successor|member|follower|anyone|members|followers|everyone|(peer|seat) \d+|\d+ (members|followers|peers)"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +92,17 @@ class WorkloadPart:
     levels: int = 3  # that a maker quotes on each side
     expiring: float = 0.0  # the share of ops that may not run later than two seconds after they were signed
     flow: str = "agents"
+    special: float = 0.0  # the share of orders that are icebergs, stops, post-only with slide, or ask for a minimum
+    leases: bool = False  # makers hold a lease, and renew it with every quote
+    loyal: bool = False  # no author asks another peer than its own, not even if that is mute
+
+
+@dataclass(frozen=True, slots=True)
+class WardenPart:
+    """What the network's one warden sets all pairs to, at a time in seconds from the first order."""
+
+    state: str
+    at_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +136,24 @@ class FaultPart:
 
 @dataclass(frozen=True, slots=True)
 class ExpectPart:
-    """What a run must show, or its verdict is unknown; ``heal_s`` bounds the way back, or it is invalid."""
+    """What a run must show, or its verdict is unknown; ``heal_s`` bounds the way back, or it is invalid.
+
+    From ``lease_ends`` on only what happens before the heal counts.
+    """
 
     fills: int = 1
     term_changes: int = -1  # -1: one if there is a partition, else none
     heal_s: float = 60.0
     observers: int = 0  # members that may have to stop voting because their disk lost what they voted
+    lease_ends: int = 0
+    empty_blocks: int = 0  # which a lease's end or a triggered order called for
+    triggers: int = 0
+    slices: int = 0  # of icebergs
+    auctions: int = 0  # that ended with a trade
+
+
+HAPPENINGS = ("lease_ends", "empty_blocks", "triggers", "slices", "auctions")
+"""The keys of ``[expect]`` that count what happens in the market before the heal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +175,7 @@ class Scenario:
     expect: ExpectPart = field(default_factory=ExpectPart)
     budget: BudgetPart = field(default_factory=BudgetPart)
     why: str = ""
+    wardens: tuple[WardenPart, ...] = ()
 
     def __post_init__(self) -> None:
         _check(self)
@@ -185,9 +198,13 @@ class Scenario:
         return replace(self, faults=(), expect=ExpectPart(fills=0, term_changes=0))
 
 
+LISTS = ("warden", "fault")
+"""Sections of which there may be any number."""
+
 SECTIONS: dict[str, type] = {
     "network": NetworkPart,
     "workload": WorkloadPart,
+    "warden": WardenPart,
     "fault": FaultPart,
     "expect": ExpectPart,
     "budget": BudgetPart,
@@ -208,13 +225,14 @@ def parse_scenario(text: str, name: str) -> Scenario:
     for key in document:
         if key not in SECTIONS:
             raise reader.unknown(key, list(SECTIONS), section="", number=0)
-    faults = document.get("fault", [])
-    if not isinstance(faults, list):
-        raise ScenarioError(f"{name}: line {reader.line('fault')}: write [[fault]], there may be several")
-    parts = {key: reader.part(key, document.get(key, {}), 0) for key in SECTIONS if key != "fault"}
-    read = tuple(reader.fault(table, number) for number, table in enumerate(faults))
+    for key in LISTS:
+        if not isinstance(document.get(key, []), list):
+            raise ScenarioError(f"{name}: line {reader.line(key)}: write [[{key}]], there may be several")
+    parts = {key: reader.part(key, document.get(key, {}), 0) for key in SECTIONS if key not in LISTS}
+    faults = tuple(reader.fault(table, number) for number, table in enumerate(document.get("fault", [])))
+    wardens = tuple(reader.warden(table, number) for number, table in enumerate(document.get("warden", [])))
     try:
-        return Scenario(name=name, faults=read, why=opening_comment(text), **parts)
+        return Scenario(name=name, faults=faults, wardens=wardens, why=opening_comment(text), **parts)
     except ScenarioError as error:
         raise ScenarioError(f"{name}: {error}") from None
 
@@ -250,13 +268,19 @@ class _Reader:
             values[key] = self._value(value, example, key, section, number)
         return kind(**values)
 
+    def warden(self, table: object, number: int) -> WardenPart:
+        if not isinstance(table, Mapping) or "state" not in table:
+            raise ScenarioError(f"{self._name}: line {self.line('warden', number)}: a [[warden]] needs a state")
+        read: WardenPart = self.part("warden", table, number)
+        return read
+
     def fault(self, table: object, number: int) -> FaultPart:
         kind = table.get("kind") if isinstance(table, Mapping) else None
         if not isinstance(table, Mapping) or not isinstance(kind, str):
             raise ScenarioError(f"{self._name}: line {self.line('fault', number)}: a [[fault]] needs a kind")
         if kind not in FAULTS:
             line = self.line("fault", number, "kind")
-            raise ScenarioError(f"{self._name}: line {line}: no fault {kind!r}{_nearest(kind, list(FAULTS))}")
+            raise ScenarioError(f"{self._name}: line {line}: no fault {kind!r}{nearest(kind, list(FAULTS))}")
         known = ["kind", "at_s", "for_s", *FAULTS[kind]]
         for key in table:
             if key not in known:
@@ -274,10 +298,10 @@ class _Reader:
     def unknown(self, key: str, known: list[str], section: str, number: int) -> ScenarioError:
         where = self._where(section, number, key) if section else self.line(key)
         of = f"[{section}]" if section else "a scenario"
-        return ScenarioError(f"{self._name}: line {where}: {of} has no key {key!r}{_nearest(key, known)}")
+        return ScenarioError(f"{self._name}: line {where}: {of} has no key {key!r}{nearest(key, known)}")
 
     def _where(self, section: str, number: int, key: str) -> int:
-        return self.line("fault", number, key) if section == "fault" else self.line(section, key)
+        return self.line(section, number, key) if section in LISTS else self.line(section, key)
 
     def line(self, *path: str | int) -> int:
         return line_of(self._lines, path)
@@ -298,7 +322,7 @@ def typed(value: object, example: object) -> Any:
             return _fraction(value)
         raise ValueError("a number")
     if type(value) is not type(example):
-        raise ValueError("a whole number" if isinstance(example, int) else "a text")
+        raise ValueError({bool: "true or false", int: "a whole number"}.get(type(example), "a text"))
     return value
 
 
@@ -313,89 +337,21 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _nearest(word: str, known: list[str]) -> str:
-    found = difflib.get_close_matches(word, known, 1, 0.5)
-    return f"; did you mean {found[0]!r}?" if found else f"; it has {', '.join(known)}"
-
-
 def _check(s: Scenario) -> None:
     """Relations between the values, each said with the key that is wrong. What is no number (nan) fits no range."""
-    rules = _network_rules(s.network) + _workload_rules(s.workload)
+    rules = network_rules(s.network) + workload_rules(s.workload)
     for number, fault in enumerate(s.faults, 1):
-        rules += [(good, f"[[fault]] {number} ({fault.kind}) {text}") for good, text in _fault_rules(fault)]
+        rules.append((fault.kind in FAULTS, f"[[fault]] {number} kind: {fault.kind} is not known"))
+        rules += [(good, f"[[fault]] {number} ({fault.kind}) {text}") for good, text in fault_rules(fault)]
+    for number, warden in enumerate(s.wardens, 1):
+        rules += [(good, f"[[warden]] {number} {text}") for good, text in warden_rules(warden)]
     e, b = s.expect, s.budget
+    counts = [name for name in ("fills", "observers", *HAPPENINGS) if getattr(e, name) < 0]
     rules += [
-        (
-            min(e.fills, e.observers) >= 0 and e.term_changes >= -1,
-            "[expect] fills, observers, term_changes: not negative",
-        ),
+        (not counts and e.term_changes >= -1, f"[expect] {', '.join(counts) or 'term_changes'}: not negative"),
         (0 < e.heal_s <= MAX_SPAN_S, f"[expect] heal_s: above 0, up to {MAX_SPAN_S}"),
         (b.wall_s > 0 and b.deliveries >= 0, "[budget] wall_s is above 0, and deliveries is not negative"),
     ]
     for good, text in rules:
         if not good:
             raise ScenarioError(text)
-
-
-def _network_rules(n: NetworkPart) -> list[tuple[bool, str]]:
-    matchers = n.matchers or n.committee
-    least_ms = 6 * max(1, math.ceil(n.delay_ms[1])) + 2 * FULL_BLOCK_MS if n.delay_ms[1] < DAY_MS else DAY_MS
-    return [
-        (1 <= n.peers <= MAX_PEERS, f"[network] peers: 1 to {MAX_PEERS}"),
-        (1 <= n.committee <= matchers <= n.peers, "[network] committee <= matchers <= peers, and at least 1"),
-        (n.committee <= MAX_COMMITTEE, f"[network] committee: at most {MAX_COMMITTEE} seats"),
-        (matchers <= MAX_MATCHERS, f"[network] matchers: at most {MAX_MATCHERS}"),
-        (n.fault_model in ("byzantine", "crash"), "[network] fault_model: byzantine or crash"),
-        (n.fault_model == "crash" or n.committee >= 4, "[network] committee: a byzantine one has at least 4 seats"),
-        (n.preset in ("local", "lan", "wan"), "[network] preset: local, lan or wan"),
-        (1 <= n.pairs <= 16, "[network] pairs: 1 to 16"),
-        (n.delay in DELAYS, f"[network] delay: one of {', '.join(DELAYS)}"),
-        (0 <= n.delay_ms[0] <= n.delay_ms[1], "[network] delay_ms: least and most, in this order"),
-        (n.views in ("full", "divergent"), "[network] views: full or divergent"),
-        (n.signatures in ("stub", "real"), "[network] signatures: stub or real"),
-        (min(n.kbit_s, n.links) >= 0, "[network] kbit_s and links are not negative"),
-        (0 <= n.clock_skew_ms <= DAY_MS, "[network] clock_skew_ms: up to a day"),
-        (
-            least_ms <= n.timeout_base_ms <= DAY_MS,
-            f"[network] timeout_base_ms: at least six of the longest delays and {2 * FULL_BLOCK_MS} ms",
-        ),
-        (all(0 <= x <= 1 for x in (n.loss, n.duplicate, n.reorder)), "[network] shares are between 0 and 1"),
-    ]
-
-
-def _workload_rules(w: WorkloadPart) -> list[tuple[bool, str]]:
-    agents = (w.makers, w.noise, w.takers, w.cancellers)
-    return [
-        (0 < w.seconds <= MAX_SPAN_S, "[workload] seconds: up to an hour"),
-        (w.ops_per_s == 0 or 0.001 <= w.ops_per_s <= 10_000, "[workload] ops_per_s: 0, or 0.001 to 10000"),
-        (all(0 <= count <= MAX_AGENTS for count in agents), f"[workload] traders: up to {MAX_AGENTS} of a kind"),
-        (sum(agents) > 0, "[workload] somebody must trade"),
-        (0 <= w.levels <= MAX_LEVELS, f"[workload] levels: up to {MAX_LEVELS}"),
-        (0 <= w.expiring <= 1, "[workload] expiring: a share is between 0 and 1"),
-    ]
-
-
-def _fault_rules(fault: FaultPart) -> list[tuple[bool, str]]:
-    low_ms, high_ms = fault.delay_ms
-    return [
-        (fault.kind in FAULTS, "kind is not known"),
-        (0 <= fault.at_s <= MAX_SPAN_S and 0 <= fault.for_s <= MAX_SPAN_S, "at_s and for_s: from 0 up to an hour"),
-        (fault.shape in SHAPES, f"shape: one of {', '.join(SHAPES)}{_nearest(fault.shape, list(SHAPES))}"),
-        (fault.leader in LEADER_SIDES, f"leader: one of {', '.join(LEADER_SIDES)}"),
-        (fault.trouble in DISK_TROUBLES, f"trouble: one of {', '.join(DISK_TROUBLES)}"),
-        (fault.when in MOMENTS, f"when: one of {', '.join(MOMENTS)}"),
-        (0 <= fault.share <= 1, "share: between 0 and 1"),
-        (fault.kbit_s > 0, "kbit_s: above 0"),
-        (0 <= low_ms <= high_ms <= 60_000, "delay_ms: least and most, in this order, up to a minute"),
-        (fault.flap_s == 0 or 0.01 <= fault.flap_s <= MAX_SPAN_S, "flap_s: 0, or from 0.01 up to an hour"),
-        (0.01 <= fault.gap_s <= MAX_SPAN_S, "gap_s: from 0.01 up to an hour"),
-        (abs(fault.skew_ms) <= DAY_MS, "skew_ms: up to a day either way"),
-        (-900_000 <= fault.rate_ppm <= 9_000_000, "rate_ppm: a clock runs at a tenth to ten times its speed"),
-        (not fault.who or WHO.fullmatch(fault.who) is not None, f"who: {fault.who!r} names nobody; say {WHO_WORDS}"),
-    ]
-
-
-WHO_WORDS = (
-    "leader, successor, member, follower, anyone, members, followers, everyone, 'peer N', 'seat N', "
-    "'N members', 'N followers' or 'N peers'"
-)

@@ -4,14 +4,16 @@ import random
 
 from gossipbook.audit.seats import Seats
 from gossipbook.sim.host import Host
+from gossipbook.sim.plan import seeded
 from gossipbook.sim.world import World
 
 
 class Stage:
     """Names for the hosts of a world. Seats are those of the first pair."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, seed: int) -> None:
         self.world = world
+        self._seed = seed
         self.hosts = [host for host in world.hosts.values() if host.address == host.peer_id]
         self.seats = {symbol: Seats.of(world.manifest, symbol) for symbol in world.manifest.symbols()}
         self.symbol = world.manifest.symbols()[0]
@@ -32,6 +34,10 @@ class Stage:
     def leader(self, ahead: int = 0) -> Host:
         """Who leads the present term, or one so many terms ahead."""
         return self.members[(self.term() + ahead) % len(self.members)]
+
+    def home(self, author: str) -> Host:
+        """The peer that an author trades through."""
+        return seeded(self._seed, "home", author).choice(self.hosts)
 
     def chosen(self, who: str, rng: random.Random, default: str) -> list[Host]:
         """The hosts that a scenario's ``who`` means, at this moment."""
@@ -54,6 +60,8 @@ class Stage:
                 return list(self.followers)
             case "everyone":
                 return list(self.hosts)
+        if number == "home":
+            return [self.home(group.removeprefix("of "))]
         if number == "peer":
             return [self.hosts[int(group) % len(self.hosts)]]
         if number == "seat":

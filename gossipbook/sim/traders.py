@@ -1,7 +1,8 @@
 """Authors at their desks: each signs its ops in sequence, sends them to a peer, and asks another one when that is mute.
 
 A trader is what a careful client is: it keeps every op until it is certified, sends the very same op again, and never
-signs a sequence number twice. It is not a peer, so no fault stops it.
+signs a sequence number twice. It is not a peer, so no fault stops it; but one that is ``loyal`` knows only its own
+peer, and is cut off with it.
 """
 
 from collections.abc import Callable
@@ -38,10 +39,11 @@ class Signed:
 class Trader:
     """One author in all pairs."""
 
-    def __init__(self, name: str, identity: Identity, world: World, home: Host) -> None:
+    def __init__(self, name: str, identity: Identity, world: World, home: Host, *, loyal: bool = False) -> None:
         self.name = name
         self.identity = identity
         self.home = home
+        self._loyal = loyal
         self.ops: list[Signed] = []
         self._world = world
         self._hosts = list(world.hosts.values())
@@ -92,6 +94,8 @@ class Trader:
 
     def _another(self, tries: int) -> Host:
         """The peer that comes ``tries`` after home."""
+        if self._loyal:
+            return self.home
         return self._hosts[(self.home.index + tries) % len(self._hosts)]
 
     def _send(self, signed: Signed, host: Host) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from gossipbook.rig.cast import Cast
 from gossipbook.rig.processes import RealNetwork
-from gossipbook.sim.scenario import SHAPES, FaultPart, NetworkPart
+from gossipbook.sim.scenario import FaultPart, NetworkPart
+from gossipbook.sim.scenario_rules import SHAPES
 
 
 class Word:

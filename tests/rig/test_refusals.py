@@ -1,11 +1,13 @@
 """What real peers cannot be given is said by name, all of it at once, before anything is started."""
 
+from dataclasses import replace
+
 import pytest
 
 from gossipbook.errors import ScenarioError
 from gossipbook.rig import refusals, run_real
 from gossipbook.rig.refuse import ONLY_SIMULATED, REAL_KINDS
-from gossipbook.sim.scenario import ADVERSARIES, FAULTS, FaultPart, NetworkPart, Scenario, WorkloadPart
+from gossipbook.sim.scenario import ADVERSARIES, FAULTS, FaultPart, NetworkPart, Scenario, WardenPart, WorkloadPart
 
 
 def scenario(*faults, workload=None, **network):
@@ -68,3 +70,15 @@ async def test_a_run_says_all_that_it_refuses_and_starts_nothing(tmp_path):
     with pytest.raises(ScenarioError, match=r"reorder: .*\(disk\) .*\(twins\) "):
         await run_real(bad, 1, folder=tmp_path / "run", progress=lambda _: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_what_only_simulated_authors_and_wardens_do_is_refused_by_name():
+    asked = replace(scenario(workload=WorkloadPart(leases=True, loyal=True)), wardens=(WardenPart("open"),))
+    lines = refusals(replace(asked, faults=(FaultPart("crash", who="home of maker 0"),)))
+    assert [line.split(":")[0] for line in lines] == [
+        "[[warden]]",
+        "[workload] leases",
+        "[workload] loyal",
+        '[[fault]] 1 (crash) who = "home of maker 0"',
+    ]
+    assert refusals(scenario(workload=WorkloadPart(special=0.5))) == []

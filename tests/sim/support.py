@@ -31,6 +31,12 @@ def fault(kind: str, **keys: object) -> str:
     return "\n".join(["[[fault]]", f"kind = {kind!r}", *lines, ""])
 
 
+def warden(state: str, **keys: object) -> str:
+    """One ``[[warden]]``."""
+    lines = [f"{key} = {value!r}" for key, value in keys.items()]
+    return "\n".join(["[[warden]]", f"state = {state!r}", *lines, ""])
+
+
 def scenario(text: str = SMALL) -> Scenario:
     return parse_scenario(text, "test.toml")
 

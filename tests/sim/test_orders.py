@@ -1,16 +1,17 @@
 """The orders of a seed: decided before the run, the same in fair weather and foul."""
 
 from collections import Counter
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place
-from gossipbook.sim.orders import EXPIRING_MS, Submission, agents_orders, author_identity
+from gossipbook.matching.commands import Amend, Cancel, CancelAll, Lease, OrderType, Place, PlaceSpecial, SetState
+from gossipbook.sim.orders import EXPIRING_MS, LEASE_MS, Submission, agents_orders, author_identity
 from gossipbook.sim.plan import make_plan
-from gossipbook.sim.scenario import WorkloadPart
+from gossipbook.sim.scenario import NetworkPart, WorkloadPart
 
-from .support import fault, opened, plan, scenario, small
+from .support import fault, opened, plan, scenario, small, warden
 
 LIVELY = WorkloadPart(seconds=60, ops_per_s=20, makers=2, noise=3, takers=2, cancellers=2)
 
@@ -40,6 +41,65 @@ def check_ids(orders: tuple[Submission, ...]) -> None:
                 last[key] = command.client_id
             elif isinstance(command, Cancel | Amend):
                 assert 1 <= command.client_id <= last[key]
+
+
+def test_special_orders_change_no_other() -> None:
+    """They are drawn from a source of their own: times, authors, sides and ids are as they would have been."""
+    plain = agents_orders(LIVELY, 2, 7)
+    special = agents_orders(replace(LIVELY, special=0.5, leases=True), 2, 7)
+    assert [order[:3] for order in plain] == [order[:3] for order in special]
+    turned = kept = 0
+    for before, after in zip(plain, special, strict=True):
+        commands = [command for command in after.commands if not isinstance(command, Lease)]
+        assert len(commands) == len(before.commands)
+        for one, other in zip(before.commands, commands, strict=True):
+            if isinstance(other, PlaceSpecial):
+                assert isinstance(one, Place)
+                assert (one.client_id, one.side) == (other.client_id, other.side)
+                turned += 1
+            else:
+                assert one == other
+                kept += isinstance(one, Place)
+    assert abs(turned - kept) < 0.1 * (turned + kept)
+    assert agents_orders(replace(LIVELY, special=0.5), 2, 8) != agents_orders(replace(LIVELY, special=0.5), 2, 7)
+
+
+def test_every_kind_of_special_order_is_there_and_makes_sense() -> None:
+    orders = agents_orders(replace(LIVELY, special=1.0), 1, 0)
+    special = [c for order in orders for c in order.commands if isinstance(c, PlaceSpecial)]
+    assert not any(isinstance(c, Place) for order in orders for c in order.commands)
+    assert all(c.is_special() for c in special)
+    assert {c.type for c in special} == set(OrderType)
+    assert any(c.flags == 3 for c in special)
+    for c in special:
+        assert c.price_ticks > 0 <= c.stop_ticks
+        assert c.display_lots < c.qty_lots >= c.min_lots
+        assert (c.type in (OrderType.STOP, OrderType.STOP_LIMIT)) == bool(c.stop_ticks)
+    assert {bool(c.display_lots) for c in special} == {bool(c.min_lots) for c in special} == {True, False}
+
+
+def test_makers_renew_their_leases_with_every_quote() -> None:
+    orders = agents_orders(replace(LIVELY, leases=True), 1, 0)
+    leased = [order for order in orders if any(isinstance(c, Lease) for c in order.commands)]
+    assert leased == [order for order in orders if order.author.startswith("maker")]
+    assert all(order.commands[0] == Lease(LEASE_MS) for order in leased)
+
+
+def test_a_warden_speaks_at_its_times_in_all_pairs() -> None:
+    text = small(warden("open", at_s=2) + warden("auction"))
+    made = make_plan(replace(scenario(text), network=NetworkPart(pairs=2)), 0)
+    said = [order for order in made.orders if order.author == "warden"]
+    assert [(o.at_us, o.pair, o.commands) for o in said] == [
+        (1_000_000, 0, (SetState(5),)),
+        (1_000_000, 1, (SetState(5),)),
+        (2_000_000, 0, (SetState(1),)),
+        (2_000_000, 1, (SetState(1),)),
+    ]
+    times = [order.at_us for order in made.orders]
+    assert times == sorted(times)
+    exchange, _ = opened(text)
+    assert exchange.manifest.wardens == (author_identity("warden").public_key,)
+    assert opened(small())[0].manifest.wardens == ()
 
 
 def test_faults_change_no_order() -> None:

@@ -13,19 +13,16 @@ from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place
 from gossipbook.sim.orders import Submission
 from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
 from gossipbook.sim.scenario import (
-    DELAYS,
-    DISK_TROUBLES,
     FAULTS,
-    LEADER_SIDES,
-    MOMENTS,
-    SHAPES,
     BudgetPart,
     ExpectPart,
     FaultPart,
     NetworkPart,
     Scenario,
+    WardenPart,
     WorkloadPart,
 )
+from gossipbook.sim.scenario_rules import DELAYS, DISK_TROUBLES, LEADER_SIDES, MOMENTS, SHAPES, STATES
 from gossipbook.sim.swarm import swarm_scenario
 
 from .support import fault, plan, small
@@ -66,11 +63,19 @@ SCENARIO = st.builds(
     Scenario,
     st.text(),
     NETWORK,
-    st.builds(WorkloadPart, seconds=st.floats(0.1, 3_600), expiring=FRACTION),
+    st.builds(
+        WorkloadPart,
+        seconds=st.floats(0.1, 3_600),
+        expiring=FRACTION,
+        special=FRACTION,
+        leases=st.booleans(),
+        loyal=st.booleans(),
+    ),
     st.lists(FAULT, max_size=4).map(tuple),
     st.builds(ExpectPart, st.integers(0, 9), st.integers(-1, 9), st.floats(0.1, 3_600)),
     st.builds(BudgetPart, st.floats(0.1, 9), st.integers(0, 10**9)),
     st.text(),
+    st.lists(st.builds(WardenPart, st.sampled_from(list(STATES)), SECONDS), max_size=3).map(tuple),
 )
 NUMBER = st.integers(0, 2**63 - 1)
 ID = st.integers(1, 2**63 - 1)

@@ -99,7 +99,7 @@ def test_a_trader_hears_of_durability_after_two_client_delays() -> None:
         assert op.durable_us - op.signed_us == 1_000
         assert op.signed_us < op.final_us < op.certified_us
         assert op.sends == 1
-    assert recording.ops[0].commands == ("sell 5 @ 100 as 1",)
+    assert recording.ops[0].commands == ("#1 sell 5 at 100 limit GTC",)
 
 
 def test_one_fill_and_the_book_around_it() -> None:

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from gossipbook.errors import ScenarioError
 from gossipbook.sim.plan import identities, make_manifest, make_plan
-from gossipbook.sim.scenario import FAULTS, SECTIONS, FaultPart, Scenario, parse_scenario
+from gossipbook.sim.scenario import FAULTS, HAPPENINGS, LISTS, SECTIONS, FaultPart, Scenario, WardenPart, parse_scenario
 
-from .support import fault, small
+from .support import fault, small, warden
 
 FILES = sorted((Path(__file__).parent.parent.parent / "simulations").rglob("*.toml"))
 
@@ -70,7 +70,7 @@ def test_an_unknown_key(case: str) -> None:
 
 
 def test_every_unknown_key_is_told_with_the_keys_that_there_are() -> None:
-    assert "it has network, workload, fault, expect, budget" in refusal("zzz = 1\n")
+    assert "it has network, workload, warden, fault, expect, budget" in refusal("zzz = 1\n")
 
 
 def test_an_unknown_fault() -> None:
@@ -93,7 +93,7 @@ WRONG = {int: ["'four'", "4.0", "true", "[4]"], float: ["'1'", "true", "[1.0]"],
 WRONG_PAIR = ["5", "[1]", "[1, 2, 3]", "['1', '2']", "[true, false]", "[1, {}]"]
 
 
-@pytest.mark.parametrize("section", [section for section in SECTIONS if section != "fault"])
+@pytest.mark.parametrize("section", [section for section in SECTIONS if section not in LISTS])
 def test_a_value_of_the_wrong_type(section: str) -> None:
     for part in fields(SECTIONS[section]):
         for wrong in WRONG.get(type(part.default), WRONG_PAIR):
@@ -118,6 +118,13 @@ def test_a_value_of_the_wrong_type_in_a_fault(kind: str) -> None:
         ("fault = [5]", "line 1: a [[fault]] needs a kind"),
         (fault("crash") + "[[fault]]\nat_s = 3", "line 3: a [[fault]] needs a kind"),
         ("[[fault]]\nkind = 5", "line 1: a [[fault]] needs a kind"),
+        ("\n[warden]\nstate = 'open'", "line 2: write [[warden]]"),
+        ("warden = 'open'", "line 1: write [[warden]]"),
+        ("warden = [5]", "line 1: a [[warden]] needs a state"),
+        (warden("open") + "[[warden]]\nat_s = 3", "line 3: a [[warden]] needs a state"),
+        (warden("open") + "[[warden]]\nstate = 5", "line 4: state is a text, not 5"),
+        (warden("open") + "[[warden]]\nstate = 'open'\nfrom_s = 3", "line 5: [warden] has no key 'from_s'"),
+        ("[workload]\nleases = 1", "line 2: leases is true or false, not 1"),
         ("[network\npeers = 4", "not TOML"),
         ("[network]\npeers = " + "9" * 5_000, "not TOML"),
         ("x = " + "[" * 50_000, "not TOML"),
@@ -143,9 +150,10 @@ OUT_OF_RANGE = [
     *(f"[workload]\nops_per_s = {s}" for s in (-1, "inf", "nan", 10_001, "1e-320")),
     *(f"[workload]\n{key} = -1" for key in ("makers", "noise", "takers", "cancellers", "levels")),
     *(f"[workload]\nexpiring = {s}" for s in (-0.1, 1.1, "nan")),
+    *(f"[workload]\nspecial = {s}" for s in (-0.1, 1.1, "nan")),
     "[workload]\nmakers = 0\nnoise = 0\ntakers = 0\ncancellers = 0",
     "[workload]\nlevels = 1000",
-    *(f"[expect]\n{key} = -2" for key in ("fills", "observers", "term_changes", "heal_s")),
+    *(f"[expect]\n{key} = -2" for key in ("fills", "observers", "term_changes", "heal_s", *HAPPENINGS)),
     *(f"[expect]\nheal_s = {s}" for s in (0, "inf", "nan")),
     "[budget]\nwall_s = 0",
     "[budget]\ndeliveries = -1",
@@ -172,7 +180,30 @@ def test_a_value_out_of_range(text: str) -> None:
     assert key in said or "[[fault]] 1" in said or "[workload]" in said or "[network]" in said
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            warden("opened"),
+            "[[warden]] 1 state: one of open, post-only, cancel-only, halted, auction; did you mean 'open'?",
+        ),
+        (warden("open") + warden("halted", at_s=-1), "[[warden]] 2 at_s: from 0 up to an hour"),
+        (warden("open", at_s=1e9), "[[warden]] 1 at_s: from 0 up to an hour"),
+    ],
+)
+def test_what_a_warden_cannot_say(text: str, said: str) -> None:
+    assert said in refusal(text)
+
+
+def test_what_a_warden_says() -> None:
+    read = parse_scenario(warden("auction") + warden("open", at_s=3), "x")
+    assert read.wardens == (WardenPart("auction", 1.0), WardenPart("open", 3.0))
+    assert read.without_faults().wardens == read.wardens
+
+
 GOOD_WHO = (
+    "home of maker 0",
+    "home of noise 12",
     "leader",
     "successor",
     "member",
@@ -185,6 +216,9 @@ GOOD_WHO = (
     "9 peers",
 )
 BAD_WHO = (
+    "home of maker",
+    "home of somebody 1",
+    "maker 1",
     "Leader",
     "leaders",
     "peer",

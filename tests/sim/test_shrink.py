@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gossipbook.matching import engine
+from gossipbook.crdt import interpretation
 from gossipbook.sim.plan import Plan
 from gossipbook.sim.run import run_plan
 from gossipbook.sim.shrink import Shrinker
 
+from .overfilling import Overfilling
 from .support import fault, plan, small
 
 BUSY = small(
@@ -24,8 +25,8 @@ BUSY = small(
 
 @pytest.fixture
 def overfilling(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An engine that fills as much as the larger order asks for."""
-    monkeypatch.setattr(engine, "min", max, raising=False)
+    """An engine that fills more than there is."""
+    monkeypatch.setattr(interpretation, "Engine", Overfilling)
 
 
 @pytest.mark.usefixtures("overfilling")

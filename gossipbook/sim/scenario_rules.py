@@ -1,0 +1,111 @@
+"""Which values a scenario's keys may have, each rule with the words that name the key."""
+
+import difflib
+import math
+import re
+from typing import TYPE_CHECKING
+
+from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
+from gossipbook.matching.commands import PairState
+
+if TYPE_CHECKING:
+    from gossipbook.sim.scenario import FaultPart, NetworkPart, WardenPart, WorkloadPart
+
+SHAPES = ("halves", "ring", "bridge", "one-way", "isolate")
+LEADER_SIDES = ("minority", "majority", "anywhere")
+DISK_TROUBLES = ("fails", "full", "flips")
+MOMENTS = ("at once", "prepared")
+DELAYS = ("fixed", "uniform", "normal", "heavy-tailed")
+MAX_PEERS = 2_000
+MAX_SPAN_S = 3_600
+MAX_LEVELS = 50  # a quote is one op, and an op has a cap
+MAX_AGENTS = 10_000
+DAY_MS = 24 * 3_600 * 1_000
+FULL_BLOCK_MS = 200  # the manifest's default for the work of a full block
+STATES = {state.word: state for state in PairState}
+"""What a warden may set a pair to."""
+
+WHO = re.compile(
+    r"leader|successor|member|follower|anyone|members|followers|everyone|(peer|seat) \d+|\d+ (members|followers|peers)"
+    r"|home of (maker|noise|taker|canceller) \d+"
+)
+
+WHO_WORDS = (
+    "leader, successor, member, follower, anyone, members, followers, everyone, 'peer N', 'seat N', "
+    "'N members', 'N followers', 'N peers' or 'home of maker N'"
+)
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """The word that was meant, if one is near; else all that there are."""
+    found = difflib.get_close_matches(word, known, 1, 0.5)
+    return f"; did you mean {found[0]!r}?" if found else f"; it has {', '.join(known)}"
+
+
+def network_rules(n: "NetworkPart") -> list[tuple[bool, str]]:
+    """Whether each relation holds, and what it is."""
+    matchers = n.matchers or n.committee
+    least_ms = 6 * max(1, math.ceil(n.delay_ms[1])) + 2 * FULL_BLOCK_MS if n.delay_ms[1] < DAY_MS else DAY_MS
+    return [
+        (1 <= n.peers <= MAX_PEERS, f"[network] peers: 1 to {MAX_PEERS}"),
+        (1 <= n.committee <= matchers <= n.peers, "[network] committee <= matchers <= peers, and at least 1"),
+        (n.committee <= MAX_COMMITTEE, f"[network] committee: at most {MAX_COMMITTEE} seats"),
+        (matchers <= MAX_MATCHERS, f"[network] matchers: at most {MAX_MATCHERS}"),
+        (n.fault_model in ("byzantine", "crash"), "[network] fault_model: byzantine or crash"),
+        (n.fault_model == "crash" or n.committee >= 4, "[network] committee: a byzantine one has at least 4 seats"),
+        (n.preset in ("local", "lan", "wan"), "[network] preset: local, lan or wan"),
+        (1 <= n.pairs <= 16, "[network] pairs: 1 to 16"),
+        (n.delay in DELAYS, f"[network] delay: one of {', '.join(DELAYS)}"),
+        (0 <= n.delay_ms[0] <= n.delay_ms[1], "[network] delay_ms: least and most, in this order"),
+        (n.views in ("full", "divergent"), "[network] views: full or divergent"),
+        (n.signatures in ("stub", "real"), "[network] signatures: stub or real"),
+        (min(n.kbit_s, n.links) >= 0, "[network] kbit_s and links are not negative"),
+        (0 <= n.clock_skew_ms <= DAY_MS, "[network] clock_skew_ms: up to a day"),
+        (
+            least_ms <= n.timeout_base_ms <= DAY_MS,
+            f"[network] timeout_base_ms: at least six of the longest delays and {2 * FULL_BLOCK_MS} ms",
+        ),
+        (all(0 <= x <= 1 for x in (n.loss, n.duplicate, n.reorder)), "[network] shares are between 0 and 1"),
+    ]
+
+
+def workload_rules(w: "WorkloadPart") -> list[tuple[bool, str]]:
+    """Of the orders."""
+    agents = (w.makers, w.noise, w.takers, w.cancellers)
+    return [
+        (0 < w.seconds <= MAX_SPAN_S, "[workload] seconds: up to an hour"),
+        (w.ops_per_s == 0 or 0.001 <= w.ops_per_s <= 10_000, "[workload] ops_per_s: 0, or 0.001 to 10000"),
+        (all(0 <= count <= MAX_AGENTS for count in agents), f"[workload] traders: up to {MAX_AGENTS} of a kind"),
+        (sum(agents) > 0, "[workload] somebody must trade"),
+        (0 <= w.levels <= MAX_LEVELS, f"[workload] levels: up to {MAX_LEVELS}"),
+        (0 <= w.expiring <= 1, "[workload] expiring: a share is between 0 and 1"),
+        (0 <= w.special <= 1, "[workload] special: a share is between 0 and 1"),
+    ]
+
+
+def fault_rules(fault: "FaultPart") -> list[tuple[bool, str]]:
+    """Of one fault."""
+    low_ms, high_ms = fault.delay_ms
+    return [
+        (0 <= fault.at_s <= MAX_SPAN_S and 0 <= fault.for_s <= MAX_SPAN_S, "at_s and for_s: from 0 up to an hour"),
+        (fault.shape in SHAPES, f"shape: one of {', '.join(SHAPES)}{nearest(fault.shape, list(SHAPES))}"),
+        (fault.leader in LEADER_SIDES, f"leader: one of {', '.join(LEADER_SIDES)}"),
+        (fault.trouble in DISK_TROUBLES, f"trouble: one of {', '.join(DISK_TROUBLES)}"),
+        (fault.when in MOMENTS, f"when: one of {', '.join(MOMENTS)}"),
+        (0 <= fault.share <= 1, "share: between 0 and 1"),
+        (fault.kbit_s > 0, "kbit_s: above 0"),
+        (0 <= low_ms <= high_ms <= 60_000, "delay_ms: least and most, in this order, up to a minute"),
+        (fault.flap_s == 0 or 0.01 <= fault.flap_s <= MAX_SPAN_S, "flap_s: 0, or from 0.01 up to an hour"),
+        (0.01 <= fault.gap_s <= MAX_SPAN_S, "gap_s: from 0.01 up to an hour"),
+        (abs(fault.skew_ms) <= DAY_MS, "skew_ms: up to a day either way"),
+        (-900_000 <= fault.rate_ppm <= 9_000_000, "rate_ppm: a clock runs at a tenth to ten times its speed"),
+        (not fault.who or WHO.fullmatch(fault.who) is not None, f"who: {fault.who!r} names nobody; say {WHO_WORDS}"),
+    ]
+
+
+def warden_rules(warden: "WardenPart") -> list[tuple[bool, str]]:
+    """Of one command of the warden's."""
+    return [
+        (0 <= warden.at_s <= MAX_SPAN_S, "at_s: from 0 up to an hour"),
+        (warden.state in STATES, f"state: one of {', '.join(STATES)}{nearest(warden.state, list(STATES))}"),
+    ]
