@@ -1,6 +1,7 @@
 """The faults that a demonstration can inject, and what must be true of each."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import trio
@@ -16,6 +17,7 @@ RETURN_SHARE = 0.7  # the rest is traded once everybody is back
 TAKEOVER_S = 20.0
 STILL_S = 2.0  # how long nothing may be certified while there is no quorum
 RESTART_S = 30.0
+VOTES_HEARD_S = 5.0
 
 
 @dataclass
@@ -126,12 +128,16 @@ class FaultInjector:
         if not await self._monitor.until(lambda monitor: monitor.linked(), RESTART_S):
             self.report.problems.append(f"{', '.join(self.report.killed)}: not back in all seats after the restart")
 
-    def check_votes(self) -> None:
-        """At the end: whoever was killed has voted since."""
+    async def check_votes(self) -> None:
+        """At the end: whoever was killed has voted since. What the monitor heard last may be from before that."""
         for name in self.report.killed:
-            status = self._monitor.status[name]
-            if status is None or not any(pair["votes_cast"] for pair in status["pairs"]):
+            if not await self._monitor.until(partial(_has_voted, name), VOTES_HEARD_S):
                 self.report.problems.append(f"{name} has not voted since its restart")
 
     def _say(self, line: str) -> None:
         self.report.log.append(line)
+
+
+def _has_voted(name: str, monitor: Monitor) -> bool:
+    status = monitor.status[name]
+    return status is not None and any(pair["votes_cast"] for pair in status["pairs"])

@@ -93,7 +93,7 @@ async def _settle(floor: Floor, monitor: Monitor, injector: FaultInjector) -> No
             await floor.drained()
     if not await monitor.until(lambda m: m.settled(), SETTLE_S):
         injector.report.problems.append("the peers did not come to the same tips with nothing pending")
-    injector.check_votes()
+    await injector.check_votes()
 
 
 def _count(flow: Path | None) -> int:
