@@ -9,9 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from engines.install import ROOT, Unavailable, callgrind_switch, compiled_loop
-from engines.race import COMPILED, COMPILED_LOOP, LOOP, PRODUCT, Missing, start_ours
+from engines.race import (
+    COMPILED,
+    COMPILED_LINKED,
+    COMPILED_LOOP,
+    LINKED,
+    LOOP,
+    PRODUCT,
+    Missing,
+    start_ours,
+)
 from engines.rounds import Contender, environment_for, interleave
 
+WORKERS = {
+    PRODUCT: "product",
+    COMPILED: "product",
+    LOOP: "loop",
+    LINKED: "linked-loop",
+    COMPILED_LOOP: "compiled-loop",
+    COMPILED_LINKED: "compiled-linked-loop",
+}
+COMPILED_FROM = {COMPILED_LOOP: "loop", COMPILED_LINKED: "linked_loop"}
 COUNTED = 4_000  # commands under callgrind
 WINDOW = 20_000  # commands by the clock, a round
 
@@ -63,10 +81,10 @@ def count_instructions(label: str, size: int) -> tuple[float, float]:
         Unavailable: without valgrind, or with its last words.
     """
     switch = callgrind_switch()
-    worker = {PRODUCT: "product", COMPILED: "product", LOOP: "loop", COMPILED_LOOP: "compiled-loop"}[label]
+    worker = WORKERS[label]
     path: tuple[Path, ...] = (ROOT,)
-    if label == COMPILED_LOOP:
-        path = (compiled_loop(),)
+    if label in COMPILED_FROM:
+        path = (compiled_loop(COMPILED_FROM[label]),)
     pure = {"GOSSIPBOOK_PURE": "1"} if label == PRODUCT else {}
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
