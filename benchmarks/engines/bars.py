@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from engines.race import COMPILED, LOOP, PRODUCT
+from engines.race import COMPILED, LINKED, LOOP, PRODUCT
 
 Rows = list[dict[str, Any]]
 
@@ -62,6 +62,6 @@ def _against_peers(rows: Rows, engine: str) -> float | None:
     peers = [
         (row["flow"], row["x_loop"])
         for row in rows
-        if row["language"] == "python" and row["engine"] != PRODUCT and not row["engine"].startswith(LOOP)
+        if row["language"] == "python" and row["engine"] != PRODUCT and not row["engine"].startswith((LOOP, LINKED))
     ]
     return min((ours[flow] / x_loop for flow, x_loop in peers if flow in ours), default=None)
