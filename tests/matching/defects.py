@@ -1,0 +1,215 @@
+"""Bugs to plant in the engine, by the law that must notice them."""
+
+from . import laws
+from .laws import Law
+from .planted import Bug
+
+# The maker's fill in the matching loop.
+PARTLY = "                book.lower(maker, lots)\n"
+USED_UP = "            else:\n                book.take_out(maker)\n                if maker.hidden_lots:\n"
+OWN = "if maker.author == author or (groups"
+
+DEFECTS: dict[Law, dict[str, Bug]] = {
+    laws.never_crossed: {
+        "meets only what is better than its limit": Bug("market", "keys[-1] >= limit_key:", "keys[-1] > limit_key:"),
+        "the plain way in does not look": Bug("engine", "opposite[-1] >= price):", "opposite[-1] > price):"),
+        "a pair opens without an auction": Bug("controls", "            self._uncross()\n", "            pass\n"),
+    },
+    laws.conservation: {
+        "a maker loses nothing to a fill": Bug("market", PARTLY, "                pass\n"),
+        "a slice comes from nowhere": Bug("market", "hidden - renewed.open_lots", "hidden"),
+        "a cancel forgets what is hidden": Bug(
+            "engine", "lots = order.open_lots + order.hidden_lots", "lots = order.open_lots"
+        ),
+        "a decrement leaves the maker as it was": Bug(
+            "market", "            self.book.lower(order, lots)\n        else:", "            pass\n        else:"
+        ),
+        "an amend forgets what was filled": Bug(
+            "amendments", "open_lots = total - (order.total_lots - whole)", "open_lots = total"
+        ),
+    },
+    laws.no_fill_worse_than_limit: {
+        "reaches one tick too far": Bug(
+            "market", "limit_key = taker.price_ticks * sign", "limit_key = taker.price_ticks * sign - 1"
+        ),
+        "fills a tick off": Bug(
+            "market", "self._fill(maker, taker, key * sign, lots)", "self._fill(maker, taker, key * sign + 1, lots)"
+        ),
+    },
+    laws.price_time_priority: {
+        "last in, first out": Bug("market", "maker = levels[key].first", "maker = levels[key].last"),
+        "the worst price first": Bug(
+            "market",
+            "            key = keys[-1]\n",
+            "            key = next(key for key in keys if key >= limit_key)\n",
+        ),
+        "fills at the taker's price": Bug(
+            "market", "self._fill(maker, taker, key * sign, lots)", "self._fill(maker, taker, taker.price_ticks, lots)"
+        ),
+        "the auction starts at the back": Bug(
+            "ladder", "order = self.levels[self.keys[-1]].first\n", "order = self.levels[self.keys[-1]].last\n"
+        ),
+    },
+    laws.partial_fill_keeps_the_front: {
+        "to the back after a partial fill": Bug(
+            "market",
+            PARTLY,
+            PARTLY
+            + "                book.take_out(maker)\n                book.rest(maker, book.orders[maker.author])\n",
+        ),
+        "a new number after a partial fill": Bug(
+            "market",
+            PARTLY,
+            PARTLY + "                self.order_number += 1\n                maker.number = self.order_number\n",
+        ),
+    },
+    laws.reduction_keeps_priority: {
+        "a reduction enters anew": Bug("amendments", "            if reduction:\n", "            if False:\n"),
+        "only less is a reduction": Bug(
+            "amendments", "            if reduction:\n", "            if reduction and open_lots < whole:\n"
+        ),
+        "a reduction takes what is shown first": Bug("amendments", "if order.hidden_lots:", "if False:"),
+    },
+    laws.increase_loses_priority: {
+        "more at the same price stays": Bug(
+            "amendments", "            if reduction:\n", "            if price == order.price_ticks:\n"
+        ),
+        "a waiting stop keeps its number": Bug("amendments", "                self.order_number += 1\n", ""),
+    },
+    laws.fill_or_kill: {
+        "fills in part": Bug("engine", "if whole and not self._can_fill(order, order.open_lots):", "if False:"),
+        "never fills": Bug("engine", "if whole and not self._can_fill(order, order.open_lots):", "if whole:"),
+        "does not count what is hidden": Bug(
+            "market", "wanted -= level.open_lots + level.hidden_lots", "wanted -= level.open_lots"
+        ),
+        "looks one level deep": Bug(
+            "market", "            if key < limit_key:\n", "            if key < ladder.keys[-1]:\n"
+        ),
+    },
+    laws.minimum_quantity: {
+        "is not looked at": Bug("engine", "if c.min_lots and not self._can_fill(order, c.min_lots):", "if False:"),
+        "must fill whole": Bug("engine", "self._can_fill(order, c.min_lots)", "self._can_fill(order, c.qty_lots)"),
+        "one less will do": Bug("engine", "self._can_fill(order, c.min_lots)", "self._can_fill(order, c.min_lots - 1)"),
+    },
+    laws.post_only_never_takes: {
+        "takes": Bug(
+            "engine", "R.POST_ONLY_WOULD_CROSS if c.flags and self._crosses(c.side, c.price_ticks) else None", "None"
+        ),
+        "takes when amended": Bug(
+            "amendments", "return bool(post_only) and self._crosses(order.side, price)", "return False"
+        ),
+        "slides onto the best offer": Bug(
+            "amendments", "return -self.book.asks.keys[-1] - 1", "return -self.book.asks.keys[-1]"
+        ),
+        "slides onto the best bid": Bug(
+            "amendments", "price = self.book.bids.keys[-1] + 1", "price = self.book.bids.keys[-1]"
+        ),
+    },
+    laws.immediate_never_rests: {
+        "rests": Bug("engine", "self._enter(order, rests=False)", "self._enter(order, rests=True)"),
+        "a stop order's remainder rests": Bug("market", "rests=order.terms.type != STOP", "rests=True"),
+    },
+    laws.no_self_trade: {
+        "cancel-taker": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 1 or")),
+        "cancel-maker": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 2 or")),
+        "cancel-both": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 3 or")),
+        "decrement": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 4 or")),
+        "groups": Bug("market", OWN, OWN.replace("(groups", "(not groups")),
+        "in an auction": Bug("controls", "        self._part_groups()\n", ""),
+    },
+    laws.stale_is_refused: {
+        "a cancel is dropped": Bug("engine", "self._reject(author, client_id, CANCEL, reason)", "pass"),
+        "an amend is dropped": Bug(
+            "amendments", "            self._reject(author, client_id, AMEND, reason)\n", "            pass\n"
+        ),
+        "the reasons are mistaken": Bug("controls", "R.ORDER_CLOSED if used", "R.ORDER_CLOSED if not used"),
+    },
+    laws.used_id_is_refused: {
+        "the last id may be had again": Bug("engine", "if client_id <= book", "if client_id < book"),
+        "the last id may be had again, specially": Bug("engine", "if c.client_id <= book", "if c.client_id < book"),
+        "a refusal does not use an id up": Bug(
+            "engine", "        book.last_ids[author] = c.client_id\n        reason =", "        reason ="
+        ),
+    },
+    laws.iceberg_shows_its_slice_last: {
+        "rests with all to see": Bug("market", "if not display or order.open_lots <= display:", "if True:"),
+        "a slice shows all that is left": Bug("market", "min(hidden, order.terms.display_lots)", "hidden"),
+        "a slice keeps its number": Bug(
+            "market",
+            "        self._slice(renewed)\n",
+            "        renewed.number = order.number\n        self._slice(renewed)\n",
+        ),
+        "a slice is shown in place": Bug(
+            "market",
+            USED_UP,
+            "            elif maker.hidden_lots:\n"
+            "                shown = min(maker.hidden_lots, maker.terms.display_lots)\n"
+            "                book.lower(maker, lots - shown)\n"
+            "                book.set_hidden(maker, maker.hidden_lots - shown)\n"
+            "                key_of = (maker.author, maker.client_id)\n"
+            "                self._event((SLICED, self._number(), *key_of, shown, maker.hidden_lots))\n" + USED_UP,
+        ),
+    },
+    laws.stop_waits_for_its_trade: {
+        "a tick early": Bug(
+            "stops", "order.terms.stop_ticks > price_ticks", "order.terms.stop_ticks > price_ticks + 1"
+        ),
+        "a tick late": Bug("stops", "order.terms.stop_ticks < price_ticks", "order.terms.stop_ticks <= price_ticks"),
+        "at once": Bug(
+            "engine",
+            "        if c.stop_ticks:\n            self._event((STOP",
+            "        if False:\n            self._event((STOP",
+        ),
+        "whichever side": Bug(
+            "stops", "        return self.buys if order.side == BUY else self.sells", "        return self.buys"
+        ),
+    },
+    laws.auction_has_one_price: {
+        "at the taker's price": Bug(
+            "controls", "self._fill(maker, taker, price, lots)", "self._fill(maker, taker, taker.price_ticks, lots)"
+        ),
+        "orders match in the auction": Bug("market", "if self.pair_state != AUCTION:", "if True:"),
+        "stays crossed": Bug("controls", "        while volume:\n", "        while volume > 1:\n"),
+        "less than could": Bug(
+            "auction",
+            "volume = max(map(min, wanted, offered))",
+            "volume = min(v for v in map(min, wanted, offered) if v)",
+        ),
+    },
+}
+"""By law, what is wrong and how."""
+
+UNDO_DEFECTS = {
+    "last ids": Bug("book", "self.last_ids[author] = last\n", "pass\n"),
+    "neighbours": Bug("book", "                behind.before = order\n", "                pass\n"),
+    "an emptied level": Bug("book", "level.first = level.last = order", "pass"),
+    "open lots": Bug("book", "            order.open_lots = entry[2]\n", "            pass\n"),
+    "hidden lots": Bug("book", "            self._hide(entry[1], entry[2])\n", "            pass\n"),
+    "the line": Bug("book", "self.line.appendleft(order)", "pass"),
+    "tables": Bug("book", "entry[1][entry[2]] = entry[3]", "pass"),
+    "the state": Bug(
+        "engine",
+        "numbers, self.reference_ticks, self.last_trade_ticks, self.pair_state = self._before",
+        "numbers, self.reference_ticks, self.last_trade_ticks, _ = self._before",
+    ),
+    "the last trade": Bug(
+        "engine",
+        "numbers, self.reference_ticks, self.last_trade_ticks, self.pair_state = self._before",
+        "numbers, self.reference_ticks, _, self.pair_state = self._before",
+    ),
+}
+"""What an undo may forget."""
+
+SWEEP_DEFECTS = {
+    "stops at the last level": Bug("market", "taker.open_lots and keys and", "taker.open_lots and len(keys) > 1 and"),
+    "last in, first out": Bug("market", "maker = levels[key].first", "maker = levels[key].last"),
+    "levels are out of order": Bug(
+        "ladder",
+        "keys.insert(bisect_left(keys, key), key)",
+        "keys.insert(bisect_left(keys, key, len(keys) * 3 // 4), key)",
+    ),
+    "an undo puts levels back in the order of the sweep": Bug(
+        "ladder", "keys.insert(bisect_left(keys, key), key)", "keys.append(key)"
+    ),
+    "an undo forgets an emptied level": Bug("book", "level.first = level.last = order", "pass"),
+}
