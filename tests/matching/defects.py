@@ -17,7 +17,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
     },
     laws.conservation: {
         "a maker loses nothing to a fill": Bug("market", PARTLY, "                pass\n"),
-        "a slice comes from nowhere": Bug("market", "hidden - renewed.open_lots", "hidden"),
+        "a slice loses a lot": Bug("market", "hidden - renewed.open_lots", "max(0, hidden - renewed.open_lots - 1)"),
         "a cancel forgets what is hidden": Bug(
             "engine", "lots = order.open_lots + order.hidden_lots", "lots = order.open_lots"
         ),

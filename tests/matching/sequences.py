@@ -31,11 +31,11 @@ from gossipbook.matching.commands import Place as PlainPlace
 
 from .duel import Freeze, Op, Rules, Run
 
-AUTHORS = tuple(bytes([65 + i]) * 32 for i in range(4))
+AUTHORS = tuple(bytes([65 + i]) * 32 for i in range(5))
 RULES = Rules(max_qty=40, wardens=AUTHORS[:1])
 CENTRE = 100
-SPREAD = 8  # prices of a line, in ticks from the lowest
-PRELUDE_LINES = 24
+SPREAD = 6  # prices of a line, in ticks from the lowest
+PRELUDE_LINES = 40
 LINES = 16
 
 Line = tuple[str, int, bool, int, int, int]
@@ -45,29 +45,33 @@ WEIGHTS = {
     "limit": 6,
     "expiring": 1,
     "ioc": 2,
-    "fok": 2,
+    "fok": 4,
     "market": 1,
-    "post-only": 2,
+    "post-only": 3,
     "slide": 2,
     "iceberg": 4,
-    "minimum": 2,
+    "minimum": 4,
     "stop": 2,
     "stop-limit": 2,
     "reduce": 2,
     "increase": 2,
-    "move": 2,
+    "move": 3,
     "cancel": 2,
     "any id": 2,
     "cancel all": 1,
     "lease": 1,
-    "group": 1,
-    "state": 1,
+    "group": 2,
+    "auction": 2,
     "open": 3,
+    "state": 1,
     "freeze": 1,
     "keep the block": 3,
     "undo the block once": 3,
 }
 WHATS = tuple(what for what, weight in WEIGHTS.items() for _ in range(weight))
+CALM_WEIGHTS = {"limit": 6, "iceberg": 5, "post-only": 2, "stop": 1, "stop-limit": 1, "auction": 1, "open": 2}
+CALM_WHATS = tuple(what for what, weight in CALM_WEIGHTS.items() for _ in range(weight))
+"""Of the first half of a prelude, so that there is a book to meet."""
 
 lines = st.tuples(
     st.sampled_from(WHATS),
@@ -97,14 +101,14 @@ def blocks_from(sequence: Drawn) -> list[Block]:
 def _prelude(rng: random.Random, size: int) -> list[Line]:
     return [
         (
-            WHATS[rng.randrange(len(WHATS))],
+            rng.choice(CALM_WHATS if number < size // 2 else WHATS),
             rng.randrange(len(AUTHORS)),
             rng.random() < 0.5,
             rng.randrange(SPREAD),
             rng.randint(1, 9),
             rng.randrange(32),
         )
-        for _ in range(size)
+        for number in range(size)
     ]
 
 
@@ -134,9 +138,8 @@ class Script:
         if what == "group":
             consent = [Run(author, [JoinGroup(other)]), Run(other, [AdmitToGroup(author)])]
             return list(consent) if how % 4 else [consent[buys]]
-        if what in ("open", "state"):
-            states = (PairState.AUCTION, PairState.AUCTION, PairState.AUCTION, *PairState)
-            state = PairState.OPEN if what == "open" else states[how % 8]
+        if what in ("auction", "open", "state"):
+            state = {"auction": PairState.AUCTION, "open": PairState.OPEN}.get(what, PairState(1 + how % 5))
             return [Run(AUTHORS[0 if how < 30 else who], [SetState(int(state))])]
         return [Run(author, [self._command(line)], void=how == 31)]
 
@@ -191,7 +194,9 @@ class Script:
             case "ioc":
                 place = place._replace(tif=int(TimeInForce.IOC))
             case "fok":
-                place = place._replace(tif=int(TimeInForce.FOK))
+                price = (SPREAD - 1 if buys else 0) if special else price
+                lots *= 1 + special
+                place = place._replace(tif=int(TimeInForce.FOK), price_ticks=CENTRE + price, qty_lots=lots)
             case "market":
                 place = place._replace(
                     type=int(OrderType.MARKET), tif=int(TimeInForce.FOK if how & 4 else TimeInForce.IOC)
@@ -204,7 +209,7 @@ class Script:
                 place = place._replace(qty_lots=2 * lots, display_lots=1 + how // 4 % 3)
             case "minimum":
                 tif = TimeInForce.IOC if special else TimeInForce.GTC
-                place = place._replace(min_lots=1 + how // 4 % lots, tif=int(tif))
+                place = place._replace(qty_lots=2 * lots, min_lots=1 + (lots + how // 4) % (2 * lots), tif=int(tif))
             case "stop":
                 place = place._replace(type=int(OrderType.STOP), stop_ticks=self._stop(line))
             case "stop-limit":

@@ -30,7 +30,7 @@ from .trial import Broken, Trial
 
 CI_EXAMPLES = 2_000
 EXAMPLES = int(os.environ.get("GOSSIPBOOK_EXAMPLES", CI_EXAMPLES))
-PLANTED_EXAMPLES = 6_000
+PLANTED_EXAMPLES = 3_000
 """At most so many are drawn until a planted bug must have been noticed."""
 
 
