@@ -11,9 +11,10 @@ from gossipbook.cli.plain import json_option, print_json
 from gossipbook.cli.units import format_price, format_qty
 from gossipbook.cli.words import as_json as event_json
 from gossipbook.cli.words import asked, clock, printable, told
+from gossipbook.crdt.command_code import decode_command
+from gossipbook.errors import DecodeError
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Pair
-from gossipbook.matching.commands import KINDS
 from gossipbook.matching.events import RawEvent
 
 BLANK = " " * len(clock(0))
@@ -103,10 +104,10 @@ def _rests(rests: Any, pair: Pair) -> str:
 
 
 def _asked(command: list[int], pair: Pair) -> str:
-    for kind, number in KINDS.items():
-        if number == command[0]:
-            return asked(kind._make(command[1:]), pair)  # type: ignore[attr-defined]
-    return f"command {command[0]}, which this build does not know"
+    try:
+        return asked(decode_command(command), pair)
+    except DecodeError:
+        return f"command {command[0]}, which this build does not know"
 
 
 def _event(event: list[Any]) -> RawEvent:

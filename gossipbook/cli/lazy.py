@@ -2,6 +2,7 @@
 
 import importlib
 from collections.abc import Mapping
+from typing import Any
 
 import click
 
@@ -12,8 +13,8 @@ class LazyGroup(click.Group):
     ``default`` is run when the first word is no command's name; its arguments then follow the group's name at once.
     """
 
-    def __init__(self, name: str | None, homes: Mapping[str, str], default: str = "", **attributes: object) -> None:
-        super().__init__(name, **attributes)  # type: ignore[arg-type]
+    def __init__(self, name: str | None, homes: Mapping[str, str], default: str = "", **attributes: Any) -> None:
+        super().__init__(name, **attributes)
         self._homes = dict(homes)
         self._default = default
 

@@ -1,7 +1,6 @@
 """``gossipbook order lease``: a dead man's switch, set, ended, or kept from running out."""
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,9 +148,12 @@ class Keeper:
     async def _submit(self, timeout_s: float) -> Sent:
         # A renewal that comes too late must not stretch the lease of somebody who may be gone by then.
         expiry_ms = time.time_ns() // 1_000_000 + self.for_ms if self.renewals else 0
-        make: Callable[[int], Sequence[Command]] = lambda _: [] if self._owing else [Lease(self.for_ms)]  # noqa: E731
         level = LEVELS["certified"]
-        return await submit_each(self.target, self.key, [self.pair], make, expiry_ms, level, timeout_s)
+        return await submit_each(self.target, self.key, [self.pair], self._renewal, expiry_ms, level, timeout_s)
+
+    def _renewal(self, _last_id: int) -> list[Command]:
+        """Nothing new to sign while the last one is on its way."""
+        return [] if self._owing else [Lease(self.for_ms)]
 
     def _what_next(self) -> str:
         if not self.until_ms:

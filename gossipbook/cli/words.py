@@ -9,7 +9,7 @@ from gossipbook.manifest import Pair
 from gossipbook.matching import events as e
 from gossipbook.matching.commands import KINDS, Command, Place, PlaceFlags, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import RawEvent
-from gossipbook.receipt.order import KNOWN_KINDS, kind_name
+from gossipbook.receipt.order import KNOWN_KINDS, kind_name, reason_word
 
 _COMMANDS = {number: kind.__name__.lower() for kind, number in KINDS.items()}
 
@@ -68,7 +68,7 @@ def told(raw: RawEvent, author: PublicKey, client_id: int, pair: Pair) -> str:
             shown, hidden = format_qty(pair, event.shown_lots), format_qty(pair, event.hidden_lots)
             return f"shows {shown} at the back of its level, {hidden} behind it"
         case e.Rejected():
-            return f"{_COMMANDS.get(event.command, 'command')} refused: {_word(e.RejectReason, event.reason)}"
+            return f"{_COMMANDS.get(event.command, 'command')} refused: {reason_word(e.RejectReason, event.reason)}"
         case e.Fill():
             maker = (event.maker, event.maker_client_id) == (author, client_id)
             other = (event.taker, event.taker_client_id) if maker else (event.maker, event.maker_client_id)
@@ -77,7 +77,7 @@ def told(raw: RawEvent, author: PublicKey, client_id: int, pair: Pair) -> str:
             return f"filled {qty} at {price}, {role}, against {short(other[0])}…:{other[1]}"
         case e.Cancelled():
             qty, left = format_qty(pair, event.qty_lots), format_qty(pair, event.open_lots)
-            return f"cancelled {qty} ({_word(e.CancelCause, event.cause)}), {left} open"
+            return f"cancelled {qty} ({reason_word(e.CancelCause, event.cause)}), {left} open"
         case e.Expired():
             return f"lapsed with {format_qty(pair, event.qty_lots)} open"
         case e.Amended():
@@ -103,11 +103,3 @@ def _plain(field: Any) -> Any:
 
 def _field(field: Any) -> str:
     return f"{short(field)}…" if isinstance(field, bytes) else str(field)
-
-
-def _word(reasons: Any, number: int) -> str:
-    try:
-        word: str = reasons(number).word
-    except ValueError:
-        return f"reason {number}"
-    return word

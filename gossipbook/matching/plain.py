@@ -7,7 +7,6 @@ An enum member costs an attribute look-up and a slower comparison each time, in 
 from typing import Final
 
 BUY: Final = 1
-SELL: Final = 2
 LIMIT: Final = 1
 MARKET: Final = 2
 STOP: Final = 3

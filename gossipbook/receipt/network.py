@@ -2,14 +2,13 @@
 
 from dataclasses import fields
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from gossipbook import cbor
 from gossipbook.errors import DecodeError, ManifestError, VerifyError
 from gossipbook.ids import PUBLIC_KEY_BYTES
 from gossipbook.manifest import MAX_MATCHERS, MAX_PAIRS, Limits, Manifest, Matcher, Pair, Timing
 
-T = TypeVar("T")
 ADMISSION_CAP = 16_384
 WARDENS_CAP = 1_024
 SIZE_DIGITS_CAP = 100  # before or after the point of a tick or lot size, so that prices can be written out
@@ -52,9 +51,9 @@ def _decode(raw: bytes) -> Manifest:
     )
 
 
-def _row(cls: type[T], row: object) -> T:
+def _row(cls: type[Any], row: object) -> Any:
     """A dataclass of integers and text from its fields in order; later fields may be left to their defaults."""
-    known: tuple[Any, ...] = fields(cls)  # type: ignore[arg-type]
+    known = fields(cls)
     values = cbor.check_list(row, cls.__name__.lower(), len(known))
     for field, value in zip(known, values, strict=False):
         if type(value) is not field.type:

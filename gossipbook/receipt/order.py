@@ -99,7 +99,7 @@ class Life:
                 self._expect(event.shown_lots > 0 and event.shown_lots + event.hidden_lots == self.open_lots, event)
             case e.Rejected():
                 if event.command not in (CANCEL, AMEND) and not self.status:
-                    self.status, self.reason = "rejected", _word(e.RejectReason, event.reason)
+                    self.status, self.reason = "rejected", reason_word(e.RejectReason, event.reason)
             case e.Fill():
                 self._expect(0 < event.qty_lots <= self.open_lots, event)
                 self._expect(((event.maker, event.maker_client_id) == order) == (event.taker_side != self.side), event)
@@ -108,7 +108,7 @@ class Life:
             case e.Cancelled():
                 self._expect(event.qty_lots + event.open_lots == self.open_lots > 0, event)
                 self.cancelled_lots += event.qty_lots
-                self._lower(event.qty_lots, "cancelled", _word(e.CancelCause, event.cause))
+                self._lower(event.qty_lots, "cancelled", reason_word(e.CancelCause, event.cause))
             case e.Expired():
                 self._expect(event.qty_lots == self.open_lots > 0, event)
                 self.cancelled_lots += event.qty_lots
@@ -146,7 +146,7 @@ def _named(raw: RawEvent) -> Any:
     return event
 
 
-def _word(reasons: Any, number: int) -> str:
+def reason_word(reasons: Any, number: int) -> str:
     """The word for a reason, which a later version may have more of."""
     try:
         word: str = reasons(number).word
