@@ -34,6 +34,7 @@ HOT = (
     "controls",
     "amendments",
     "engine",
+    "variants",
 )
 STAMP = FOLDER / "compiled.sha256"
 """Written by the build: the digest of the sources that the extensions were made of."""

@@ -43,7 +43,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ONLY_MODULES = {
     "flow": {"matching.commands", "errors"},
-    "rematch": {"matching.commands", "matching.events", "crdt.op", "errors", "ids", "manifest"},
+    "rematch": {f"matching.{name}" for name in ("commands", "engine", "events", "variants")}
+    | {"crdt.op", "errors", "ids", "manifest"},
 }
 TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "book_feed", "__init__", "__main__"}
 TOP |= {"submission", "tickets", "trading"}

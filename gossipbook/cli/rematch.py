@@ -15,9 +15,8 @@ from gossipbook.cli.status import plain_table
 from gossipbook.cli.units import format_price, format_qty
 from gossipbook.ids import short
 from gossipbook.manifest import Pair
-from gossipbook.rematch.compare import Account, Rematch, Tally
+from gossipbook.rematch.compare import RULES, Account, Rematch, Tally
 from gossipbook.rematch.compare import rematch as run_rematch
-from gossipbook.rematch.rules import RULES
 
 SHOWN = 10  # winners, and losers
 

@@ -4,8 +4,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
-from gossipbook.matching.ladder import IN_LINE, OUT, RESTING, WAITING, Ladder, Level, Order
-from gossipbook.matching.plain import BUY
+from gossipbook.matching.ladder import IN_LINE, NOBODY, NOT_MET, OUT, RESTING, WAITING, Account, Ladder, Level, Order
 from gossipbook.matching.stops import Stops
 from gossipbook.matching.timetable import Timetable
 from gossipbook.matching.undo import (
@@ -32,15 +31,14 @@ class Book:
     """The structure, without the rules: put an order in, take it out, lower it, undo all that."""
 
     __slots__ = (
+        "accounts",
         "asks",
         "bids",
-        "ids_before",
         "in_line",
-        "last_ids",
         "line",
         "log",
+        "met",
         "open_count",
-        "orders",
         "stops",
         "timetable",
         "waiting",
@@ -54,26 +52,38 @@ class Book:
         self.in_line = 0  # orders in the line that are still open
         self.line: deque[Order] = deque()  # triggered stop orders, those that were cancelled among them
         self.timetable = Timetable()
-        self.orders: dict[bytes, dict[int, Order]] = {}
+        self.accounts: dict[bytes, Account] = {}  # of all who ever had commands
+        self.met: list[Account] = []  # those that this block had commands of
         self.open_count = 0
-        self.last_ids: dict[bytes, int] = {}
-        self.ids_before: dict[bytes, int] = {}  # of the authors that this block had commands of; 0 for none
         self.log: list[UndoEntry] = []
 
     def find(self, author: bytes, client_id: int) -> Order | None:
         """An open order by its identity."""
-        own = self.orders.get(author)
-        return None if own is None else own.get(client_id)
+        account = self.accounts.get(author)
+        return None if account is None else account.orders.get(client_id)
 
-    def meet(self, author: bytes) -> None:
-        """Prepare for the first commands of an author in a block."""
-        self.ids_before[author] = self.last_ids.get(author, 0)
-        self.orders.setdefault(author, {})
+    def meet(self, author: bytes) -> Account:
+        """An author's account, for the first of their commands in a block."""
+        account = self.accounts.get(author)
+        if account is None:
+            account = self.accounts[author] = Account(author)
+        account.before = account.last_id
+        self.met.append(account)
+        return account
 
     def own_orders(self, author: bytes) -> list[Order]:
         """An author's open orders in order of entry."""
-        own = self.orders.get(author)
-        return sorted(own.values(), key=_number) if own else []
+        account = self.accounts.get(author)
+        return sorted(account.orders.values(), key=_number) if account else []
+
+    def last_id(self, author: bytes) -> int:
+        """The highest client id that an author used; 0 for none."""
+        account = self.accounts.get(author)
+        return account.last_id if account else 0
+
+    def last_ids(self) -> list[tuple[bytes, int]]:
+        """(author, highest client id used) of all who used one, by author."""
+        return [(author, last) for author in sorted(self.accounts) if (last := self.accounts[author].last_id)]
 
     def is_waiting(self, order: Order) -> bool:
         """Whether an open order is a stop order that has not entered the market yet."""
@@ -81,12 +91,8 @@ class Book:
 
     # -- resting orders -----------------------------------------------------------------------------
 
-    def rest(self, order: Order, own: dict[int, Order]) -> None:
-        """Join the back of the queue at the order's price. ``own``: its author's orders."""
-        if order.side == BUY:
-            ladder, key = self.bids, order.price_ticks
-        else:
-            ladder, key = self.asks, -order.price_ticks
+    def rest(self, order: Order, ladder: Ladder, key: int) -> None:
+        """Join the back of the queue at the order's price, with nothing hidden. ``key``: its level's on its side."""
         level = ladder.levels.get(key)
         if level is None:
             level = Level(key, ladder, order)
@@ -94,17 +100,14 @@ class Book:
             order.before = None
         else:
             last = level.last
-            assert last is not None
             last.behind = order
             order.before = last
             level.last = order
             level.open_lots += order.open_lots
-            if order.hidden_lots:
-                level.hidden_lots += order.hidden_lots
         order.behind = None
         order.level = level
         order.place = RESTING
-        own[order.client_id] = order
+        order.account.orders[order.client_id] = order
         self.open_count += 1
         if order.terms.expires_ms:
             self.timetable.expiries.add(order)
@@ -112,35 +115,35 @@ class Book:
 
     def take_out(self, order: Order) -> None:
         """Take an open order out of the book, wherever it is."""
-        if order.place != RESTING:
+        if order.place == RESTING:
+            del order.account.orders[order.client_id]
+            self.unlink(order)
+        else:
             self._take_out_waiting(order)
-            return
-        self.unlink(order, self.orders[order.author])
 
-    def unlink(self, order: Order, own: dict[int, Order]) -> None:
-        """Take a resting order out of its queue. ``own``: its author's.
+    def unlink(self, order: Order) -> None:
+        """Take a resting order, which is not among its author's any more, out of its queue.
 
-        It keeps its neighbours, and a level that it leaves empty its sums, for the undo.
+        It keeps its level and its neighbours, for the undo.
         """
         level = order.level
         before, behind = order.before, order.behind
-        if before is None and behind is None:
-            level.ladder.remove(level.key)
-            level.first = level.last = None  # Or the two would keep one another in memory.
-        else:
-            if before is None:
-                level.first = behind
-            else:
-                before.behind = behind
-            if behind is None:
-                level.last = before
-            else:
+        level.open_lots -= order.open_lots
+        if order.hidden_lots:
+            level.hidden_lots -= order.hidden_lots
+        if before is not None:
+            before.behind = behind
+            if behind is not None:
                 behind.before = before
-            level.open_lots -= order.open_lots
-            if order.hidden_lots:
-                level.hidden_lots -= order.hidden_lots
+            else:
+                level.last = before
+        elif behind is not None:
+            behind.before = None
+            level.first = behind
+        else:
+            level.ladder.remove(level.key)
+            level.first = level.last = NOBODY  # Or the two would keep one another in memory.
         order.place = OUT
-        del own[order.client_id]
         self.open_count -= 1
         if order.terms.expires_ms:
             self.timetable.expiries.remove(order)
@@ -252,42 +255,44 @@ class Book:
     def keep(self) -> None:
         """What was changed since the last call stays."""
         self.log.clear()
-        self.ids_before.clear()
+        for account in self.met:
+            account.before = NOT_MET
+        self.met.clear()
 
     def undo(self) -> None:
-        """Put back everything that was changed since the log was last cleared."""
-        for entry in self.log[::-1]:
+        """Put back everything that was changed since the last call of :meth:`keep`."""
+        self.undo_to(0)
+        for account in self.met:
+            account.last_id = account.before
+            account.before = NOT_MET
+        self.met.clear()
+
+    def undo_to(self, changes: int) -> None:
+        """Put back what was changed in the book after so many changes."""
+        for entry in reversed(self.log[changes:]):
             if type(entry) is Order:
                 self._undo_order(entry)
             else:
                 self._undo_entry(entry)
-        self.log.clear()
-        for author, last in self.ids_before.items():
-            if last:
-                self.last_ids[author] = last
-            else:
-                self.last_ids.pop(author, None)
-        self.ids_before.clear()
+        del self.log[changes:]
 
     def _undo_order(self, order: Order) -> None:
         if order.place == RESTING:
-            self.unlink(order, self.orders[order.author])  # What it logs is not looked at any more.
+            self.take_out(order)  # What it logs is not looked at any more.
             return
         level, before, behind = order.level, order.before, order.behind
+        level.open_lots += order.open_lots
+        level.hidden_lots += order.hidden_lots
         if before is None and behind is None:
             level.ladder.insert(level)
-            level.first = level.last = order
+        if before is None:
+            level.first = order
         else:
-            if before is None:
-                level.first = order
-            else:
-                before.behind = order
-            if behind is None:
-                level.last = order
-            else:
-                behind.before = order
-            level.open_lots += order.open_lots
-            level.hidden_lots += order.hidden_lots
+            before.behind = order
+        if behind is None:
+            level.last = order
+        else:
+            behind.before = order
         order.place = RESTING
         self._index(order)
 
@@ -343,13 +348,13 @@ class Book:
         order.hidden_lots = lots
 
     def _index(self, order: Order) -> None:
-        self.orders[order.author][order.client_id] = order
+        order.account.orders[order.client_id] = order
         self.open_count += 1
         if order.terms.expires_ms:
             self.timetable.expiries.add(order)
 
     def _unindex(self, order: Order) -> None:
-        del self.orders[order.author][order.client_id]
+        del order.account.orders[order.client_id]
         self.open_count -= 1
         if order.terms.expires_ms:
             self.timetable.expiries.remove(order)

@@ -105,13 +105,8 @@ class Controls(Market):
             lots = min(bid.open_lots, ask.open_lots, volume)
             volume -= lots
             self._fill(maker, taker, price, lots)
-            for order in (maker, taker):
-                if lots < order.open_lots:
-                    book.lower(order, lots)
-                    continue
-                book.take_out(order)
-                if order.hidden_lots:
-                    self._show_more(order, order.hidden_lots)
+            self._take_filled(maker, lots)
+            self._take_filled(taker, lots)
 
     def _crossed(self) -> bool:
         bids, asks = self.book.bids.keys, self.book.asks.keys
@@ -153,5 +148,4 @@ class Controls(Market):
         return count > self._max_rate
 
     def _not_open(self, author: bytes, client_id: int) -> RejectReason:
-        used = client_id <= self.book.last_ids.get(author, 0)
-        return R.ORDER_CLOSED if used else R.UNKNOWN_ORDER
+        return R.ORDER_CLOSED if client_id <= self.book.last_id(author) else R.UNKNOWN_ORDER

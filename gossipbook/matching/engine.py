@@ -4,7 +4,7 @@ The package docstring is the rule book. How orders meet is in :mod:`~gossipbook.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from gossipbook.matching.amendments import Amendments
 from gossipbook.matching.commands import (
@@ -35,14 +35,13 @@ from gossipbook.matching.events import (
     RawEvent,
     RejectReason,
 )
-from gossipbook.matching.ladder import RESTING, Order, Terms
+from gossipbook.matching.ladder import RESTING, Account, Boxed, Order, Terms
 from gossipbook.matching.plain import (
     AUCTION,
     BUY,
     CANCEL_TAKER,
     CANCELLING,
     FOK,
-    GTC,
     GTD,
     HALTED,
     LIMIT,
@@ -55,8 +54,16 @@ from gossipbook.matching.plain import (
     STOP,
 )
 
-PLAIN: Final = Terms(LIMIT, 0, CANCEL_TAKER, 0, 0, 0)
-"""The terms of every order that was placed with nothing but a side, a price and a quantity."""
+SHARED: Final = [[Terms(LIMIT, flags, mode, 0, 0, 0) for mode in range(5)] for flags in (0, POST_ONLY)]
+"""The terms of orders that were placed with neither a special wish nor a time, by flags and self-trade mode."""
+
+PLAIN: Final = SHARED[0][CANCEL_TAKER]
+
+
+_PLACE: Final = Place
+_CANCEL: Final = Cancel
+_AMEND: Final = Amend
+"""Names of this module are faster than imported ones when compiled."""
 
 
 class Engine(Amendments):
@@ -135,29 +142,40 @@ class Engine(Amendments):
     def run(self, author: bytes, commands: Sequence[Command], void: bool = False) -> None:
         """Execute one op's commands, in order. ``void``: the op's expiry has passed."""
         book = self.book
-        if author not in book.ids_before:
-            book.meet(author)
-        own = book.orders[author]
-        calm = not void and self._calm
+        account = book.accounts.get(author)
+        if account is None or account.before < 0:
+            account = book.meet(author)
+        calm = not void and self._has_room(account, len(commands))
+        command: Any  # its kind is looked at by hand, which narrows no types
         for command in commands:
-            if type(command) is Place:
-                self._place(author, own, command, calm, void)
-            elif type(command) is Cancel:
-                self._cancel(author, own, command[0])
-            elif type(command) is Amend:
+            kind = type(command)
+            if kind is _PLACE:
+                self._place(account, command, calm, void)
+            elif kind is _CANCEL:
+                self._cancel(account, command[0])
+            elif kind is _AMEND:
                 self._amend(author, command, void)
             else:
-                self._run_rare(author, command, void)
-                calm = not void and self._calm
+                self._run_rare(author, account, command, void)
+                calm = not void and self._has_room(account, len(commands))
 
-    def _run_rare(self, author: bytes, command: Command, void: bool) -> None:
+    def _has_room(self, account: Account, commands: int) -> bool:
+        """Whether nothing but their own numbers can forbid places, be so many of an op's commands."""
+        book = self.book
+        return (
+            self._calm
+            and len(account.orders) + commands <= self._max_own_orders
+            and book.open_count + commands <= self._max_orders
+        )
+
+    def _run_rare(self, author: bytes, account: Account, command: Command, void: bool) -> None:
         if isinstance(command, CancelAll):
             if self.pair_state == HALTED:
                 self._reject(author, 0, CANCEL_ALL, R.PAIR_HALTED)
             else:
                 self._cancel_all(author, command.side, CancelCause.CANCEL_ALL)
         elif isinstance(command, PlaceSpecial):
-            self._place_special(author, command, void)
+            self._place_special(account, command, void)
         elif isinstance(command, Lease):
             self._lease(author, command.for_ms, void)
         elif isinstance(command, SetState):
@@ -176,44 +194,52 @@ class Engine(Amendments):
 
     # -- placing ------------------------------------------------------------------------------------
 
-    def _place(self, author: bytes, own: dict[int, Order], c: Place, calm: bool, void: bool) -> None:
-        """``calm``: nothing but the order's own numbers and the room in the book can forbid it."""
-        client_id, side, type_, price, qty, tif, flags, self_trade, expires_ms = c
-        book = self.book
-        if client_id <= book.last_ids.get(author, 0):
-            self._reject(author, client_id, PLACE, R.ID_REUSED)
+    def _place(self, account: Account, c: Place, calm: bool, void: bool) -> None:
+        """``calm``: nothing but the order's own numbers can forbid it."""
+        the_id: Boxed
+        the_price: Boxed
+        the_qty: Boxed
+        the_id, side, type_, the_price, the_qty, tif, flags, self_trade, expires_ms = c
+        client_id: int = the_id
+        price: int = the_price
+        qty: int = the_qty
+        if client_id <= account.last_id:
+            self._reject(account.author, client_id, PLACE, R.ID_REUSED)
             return
-        book.last_ids[author] = client_id
+        account.last_id = client_id
         terms = PLAIN
         if (
             not calm
             or flags
-            or tif != GTC
+            or tif == GTD
             or expires_ms
             or self_trade != CANCEL_TAKER
             or type_ != LIMIT
             or not 1 <= price <= self._max_price
             or not self._min_qty <= qty <= self._max_qty
-            or book.open_count >= self._max_orders
-            or len(own) >= self._max_own_orders
         ):
-            reason = self._refuse_now(author, type_, tif, flags, 0, void) or self._refuse_place(author, c)
+            author = account.author
+            reason = self._refuse_now(author, type_, tif, flags, 0, void) or self._refuse_place(account, c)
             if reason is not None:
                 self._reject(author, client_id, PLACE, reason)
                 return
-            terms = Terms(LIMIT, flags, self_trade, expires_ms, 0, 0)
+            terms = Terms(LIMIT, flags, self_trade, expires_ms, 0, 0) if expires_ms else SHARED[flags][self_trade]
         self.event_number = number = self.event_number + 1
-        self.events.append((ACCEPTED, number, author, client_id, side, price, qty))
+        self.events.append((ACCEPTED, number, account.author, the_id, side, the_price, the_qty))
         self.order_number = entry = self.order_number + 1
-        order = Order(author, client_id, side, price, qty, qty, entry, terms)
+        order = Order(account, the_id, side, price, qty, entry, terms)
         if tif > GTD:
             self._take(order, tif == FOK)
             return
-        opposite = book.asks.keys if side == BUY else book.bids.keys
-        if opposite and (-opposite[-1] <= price if side == BUY else opposite[-1] >= price):
+        book = self.book
+        if side == BUY:
+            ladder, key, opposite = book.bids, price, book.asks.keys
+        else:
+            ladder, key, opposite = book.asks, -price, book.bids.keys
+        if opposite and opposite[-1] >= -key:
             self._enter(order, rests=True)
         else:
-            book.rest(order, own)
+            book.rest(order, ladder, key)
 
     def _take(self, order: Order, whole: bool) -> None:
         """Match what may not rest, whole or in part."""
@@ -241,7 +267,7 @@ class Engine(Amendments):
             return R.PAIR_IN_AUCTION
         return None
 
-    def _refuse_place(self, author: bytes, c: Place) -> RejectReason | None:
+    def _refuse_place(self, account: Account, c: Place) -> RejectReason | None:
         """What is wrong with a place's numbers, or with them in this book."""
         immediate = c.tif > GTD
         if (c.type == MARKET and not immediate) or (c.flags and (immediate or c.type == MARKET)):
@@ -258,23 +284,23 @@ class Engine(Amendments):
             return R.PRICE_BAND
         if immediate:
             return None
-        return self._refuse_resting(author) or (
+        return self._refuse_resting(account) or (
             R.POST_ONLY_WOULD_CROSS if c.flags and self._crosses(c.side, c.price_ticks) else None
         )
 
-    def _refuse_resting(self, author: bytes) -> RejectReason | None:
+    def _refuse_resting(self, account: Account) -> RejectReason | None:
         """Whether there is room for one order more."""
-        if len(self.book.orders[author]) >= self._max_own_orders:
+        if len(account.orders) >= self._max_own_orders:
             return R.TOO_MANY_OPEN_ORDERS
         return R.BOOK_FULL if self.book.open_count >= self._max_orders else None
 
-    def _place_special(self, author: bytes, c: PlaceSpecial, void: bool) -> None:
-        book = self.book
-        if c.client_id <= book.last_ids.get(author, 0):
+    def _place_special(self, account: Account, c: PlaceSpecial, void: bool) -> None:
+        book, author = self.book, account.author
+        if c.client_id <= account.last_id:
             self._reject(author, c.client_id, PLACE_SPECIAL, R.ID_REUSED)
             return
-        book.last_ids[author] = c.client_id
-        reason = self._refuse_now(author, c.type, c.tif, c.flags, c.min_lots, void) or self._refuse_special(author, c)
+        account.last_id = c.client_id
+        reason = self._refuse_now(author, c.type, c.tif, c.flags, c.min_lots, void) or self._refuse_special(account, c)
         price = c.price_ticks
         if reason is None and c.flags & POST_ONLY and self._crosses(c.side, price):
             price = self._slid(c.side) if c.flags & SLIDE else 0
@@ -284,7 +310,7 @@ class Engine(Amendments):
             return
         terms = Terms(c.type, c.flags, c.self_trade, c.expires_ms, c.display_lots, c.stop_ticks)
         self.order_number += 1
-        order = Order(author, c.client_id, c.side, price, c.qty_lots, c.qty_lots, self.order_number, terms)
+        order = Order(account, c.client_id, c.side, price, c.qty_lots, self.order_number, terms)
         if c.stop_ticks:
             self._event((STOP_ACCEPTED, self._number(), author, c.client_id, c.side, c.stop_ticks, price, c.qty_lots))
             book.wait(order)
@@ -297,7 +323,7 @@ class Engine(Amendments):
         else:
             self._enter(order, rests=True)
 
-    def _refuse_special(self, author: bytes, c: PlaceSpecial) -> RejectReason | None:
+    def _refuse_special(self, account: Account, c: PlaceSpecial) -> RejectReason | None:
         """As :meth:`_refuse_place`, but for post-only orders that would cross."""
         immediate = c.tif > GTD
         post_only = c.flags & POST_ONLY
@@ -326,21 +352,23 @@ class Engine(Amendments):
         last = self.last_trade_ticks
         if stop and last and (last >= c.stop_ticks if c.side == BUY else last <= c.stop_ticks):
             return R.STOP_WOULD_TRIGGER
-        return None if immediate else self._refuse_resting(author)
+        return None if immediate else self._refuse_resting(account)
 
     # -- cancelling --------------------------------------------------------------------
 
-    def _cancel(self, author: bytes, own: dict[int, Order], client_id: int) -> None:
-        book = self.book
-        order = own.get(client_id)
-        if order is None or self.pair_state == HALTED:
-            reason = R.PAIR_HALTED if self.pair_state == HALTED else self._not_open(author, client_id)
-            self._reject(author, client_id, CANCEL, reason)
+    def _cancel(self, account: Account, client_id: Boxed) -> None:
+        if self.pair_state == HALTED:
+            self._reject(account.author, client_id, CANCEL, R.PAIR_HALTED)
+            return
+        order = account.orders.get(client_id)
+        if order is None:
+            self._reject(account.author, client_id, CANCEL, self._not_open(account.author, client_id))
             return
         self.event_number = number = self.event_number + 1
         lots = order.open_lots + order.hidden_lots
-        self.events.append((CANCELLED, number, author, client_id, lots, 0, REQUESTED))
+        self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED))
         if order.place == RESTING:
-            book.unlink(order, own)
+            del account.orders[client_id]
+            self.book.unlink(order)
         else:
-            book.take_out(order)
+            self.book.take_out(order)

@@ -8,13 +8,19 @@ cheaply as from the front. One that has left still knows its last neighbours, so
 
 from bisect import bisect_left
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final, TypeAlias
+
+Boxed: TypeAlias = Any
+"""An integer that stays the object it is when compiled: making new ones for an event costs more than the event."""
 
 OUT: Final = 0
 RESTING: Final = 1
 WAITING: Final = 2
 IN_LINE: Final = 3
 """Where an order is: on its way in or gone, in its level's queue, waiting for a trigger, or triggered."""
+
+
+NOT_MET: Final = -1
 
 
 class Terms:
@@ -33,6 +39,18 @@ class Terms:
         self.stop_ticks = stop_ticks
 
 
+class Account:
+    """One author in a book: their open orders by client id, and the highest client id that they used; 0 for none."""
+
+    __slots__ = ("author", "before", "last_id", "orders")
+
+    def __init__(self, author: bytes) -> None:
+        self.author = author
+        self.orders: dict[int, Order] = {}
+        self.last_id = 0
+        self.before = NOT_MET  # the last id as it was before the block, if the block had commands of theirs
+
+
 class Order:
     """One open order. ``total_lots - open_lots - hidden_lots`` is what was filled or decremented.
 
@@ -40,7 +58,7 @@ class Order:
     """
 
     __slots__ = (
-        "author",
+        "account",
         "before",
         "behind",
         "client_id",
@@ -60,40 +78,43 @@ class Order:
     behind: "Order | None"
 
     def __init__(
-        self,
-        author: bytes,
-        client_id: int,
-        side: int,
-        price_ticks: int,
-        total_lots: int,
-        open_lots: int,
-        number: int,
-        terms: Terms,
+        self, account: Account, client_id: Boxed, side: int, price_ticks: int, lots: int, number: int, terms: Terms
     ) -> None:
-        self.author = author
+        self.account = account
         self.client_id = client_id
         self.side = side
         self.price_ticks = price_ticks
-        self.total_lots = total_lots
-        self.open_lots = open_lots
+        self.total_lots = lots
+        self.open_lots = lots
         self.hidden_lots = 0
         self.number = number  # order of entry within the pair; gives time priority a name
         self.terms = terms
         self.place = OUT
 
+    @property
+    def author(self) -> bytes:
+        return self.account.author
+
+
+NOBODY: Final = Order(Account(b""), 0, 0, 0, 0, 0, Terms(0, 0, 0, 0, 0, 0))
+"""Stands where no order is, so that a level need not be asked each time whether it has one."""
+
 
 class Level:
-    """The orders at one price, first come first served. ``open_lots`` is what they show. An empty one has no first."""
+    """The orders at one price, first come first served. ``open_lots`` is what they show.
+
+    An empty one, whose first and last is ``NOBODY``, is out of the book: only an undo looks at it again.
+    """
 
     __slots__ = ("first", "hidden_lots", "key", "ladder", "last", "open_lots")
 
     def __init__(self, key: int, ladder: "Ladder", order: Order) -> None:
         self.key = key
         self.ladder = ladder
-        self.first: Order | None = order
-        self.last: Order | None = order
+        self.first = order
+        self.last = order
         self.open_lots = order.open_lots
-        self.hidden_lots = order.hidden_lots
+        self.hidden_lots = 0
 
     @property
     def price_ticks(self) -> int:
@@ -101,7 +122,7 @@ class Level:
 
     def orders(self) -> Iterator[Order]:
         """In the order in which they trade."""
-        order = self.first
+        order: Order | None = self.first
         while order is not None:
             yield order
             order = order.behind
@@ -138,9 +159,7 @@ class Ladder:
 
     def front(self) -> Order:
         """The order that trades next. There must be one."""
-        order = self.levels[self.keys[-1]].first
-        assert order is not None
-        return order
+        return self.levels[self.keys[-1]].first
 
     def best_first(self) -> list[Level]:
         return [self.levels[key] for key in reversed(self.keys)]

@@ -83,15 +83,21 @@ class Market:
         """Join the book, an iceberg with no more than it shows."""
         display = order.terms.display_lots
         if not display or order.open_lots <= display:
-            self.book.rest(order, self.book.orders[order.author])
-            return
-        order.hidden_lots = order.open_lots - display
-        order.open_lots = display
-        self._slice(order)
+            ladder = self._ladder(order.side)
+            self.book.rest(order, ladder, order.price_ticks * ladder.sign)
+        else:
+            self._slice(order)
 
     def _slice(self, order: Order) -> None:
-        self._event((SLICED, self._number(), order.author, order.client_id, order.open_lots, order.hidden_lots))
-        self.book.rest(order, self.book.orders[order.author])
+        """Rest with what an iceberg shows of what is open, the rest behind it."""
+        shown = min(order.open_lots, order.terms.display_lots)
+        hidden = order.open_lots - shown
+        order.open_lots = shown
+        self._event((SLICED, self._number(), order.author, order.client_id, shown, hidden))
+        ladder = self._ladder(order.side)
+        self.book.rest(order, ladder, order.price_ticks * ladder.sign)
+        if hidden:
+            self.book.set_hidden(order, hidden)
 
     def _cancel_rest(self, order: Order) -> None:
         if order.open_lots:
@@ -105,12 +111,11 @@ class Market:
         limit_key = taker.price_ticks * sign
         keys, levels = ladder.keys, ladder.levels
         groups = self.groups.members
-        author = taker.author
+        account = taker.account
         while taker.open_lots and keys and keys[-1] >= limit_key:
             key = keys[-1]
             maker = levels[key].first
-            assert maker is not None
-            if maker.author == author or (groups and self._grouped(maker.author, author)):
+            if maker.account is account or (groups and self._grouped(maker.author, taker.author)):
                 self._self_trade(taker, maker)
                 continue
             shown = maker.open_lots
@@ -120,25 +125,42 @@ class Market:
             if lots < shown:
                 book.lower(maker, lots)
             else:
-                book.take_out(maker)
+                del maker.account.orders[maker.client_id]
+                book.unlink(maker)
                 if maker.hidden_lots:
                     self._show_more(maker, maker.hidden_lots)
 
     def _fill(self, maker: Order, taker: Order, price: int, lots: int) -> None:
         self.event_number = number = self.event_number + 1
         self.events.append(
-            (FILL, number, price, lots, maker.author, maker.client_id, taker.author, taker.client_id, taker.side)
+            (
+                FILL,
+                number,
+                price,
+                lots,
+                maker.account.author,
+                maker.client_id,
+                taker.account.author,
+                taker.client_id,
+                taker.side,
+            )
         )
         self.last_trade_ticks = price
         if self.book.waiting:
             self.book.trigger(price)
 
+    def _take_filled(self, order: Order, lots: int) -> None:
+        """Take ``lots`` out of what a resting order shows; the next slice of an iceberg that has no more to show."""
+        if lots < order.open_lots:
+            self.book.lower(order, lots)
+            return
+        self.book.take_out(order)
+        if order.hidden_lots:
+            self._show_more(order, order.hidden_lots)
+
     def _show_more(self, order: Order, hidden: int) -> None:
         """The next slice of an iceberg that has just left the book with what it showed used up."""
-        renewed = self._renewed(order, order.price_ticks, order.total_lots, hidden)
-        renewed.open_lots = min(hidden, order.terms.display_lots)
-        renewed.hidden_lots = hidden - renewed.open_lots
-        self._slice(renewed)
+        self._slice(self._renewed(order, order.price_ticks, order.total_lots, hidden))
 
     def _self_trade(self, taker: Order, maker: Order) -> None:
         """What the taker's mode makes of meeting an own order. The taker may rest too, in an auction."""
@@ -171,7 +193,7 @@ class Market:
         """Whether an order can fill so much against others before it meets what stops it."""
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         limit_key = taker.price_ticks * ladder.sign
-        alone = not self.book.orders.get(taker.author) and not self.groups.members
+        alone = not taker.account.orders and not self.groups.members
         for key in reversed(ladder.keys):
             if key < limit_key:
                 return False
@@ -230,8 +252,9 @@ class Market:
     def _renewed(self, order: Order, price: int, total: int, open_lots: int) -> Order:
         """An order that enters anew, under the next order number."""
         self.order_number += 1
-        author, client_id = order.author, order.client_id
-        return Order(author, client_id, order.side, price, total, open_lots, self.order_number, order.terms)
+        renewed = Order(order.account, order.client_id, order.side, price, total, self.order_number, order.terms)
+        renewed.open_lots = open_lots
+        return renewed
 
     # -- questions ----------------------------------------------------------------------------------
 
@@ -267,7 +290,7 @@ class Market:
         sides = (list(book.live_orders(book.bids)), list(book.live_orders(book.asks)), *stops)
         return [
             *[[_fields(order) for order in orders] for orders in sides],
-            [[author, book.last_ids[author]] for author in sorted(book.last_ids)],
+            [list(last) for last in book.last_ids()],
             [list(lease) for lease in self.leases()],
             [[author, groups.joined[author]] for author in sorted(groups.joined)],
             [[owner, list(groups.admitted[owner])] for owner in sorted(groups.admitted)],

@@ -3,7 +3,7 @@
 The commonest changes, an order that joined the back of its level's queue and one that left it, are logged as the order
 itself: it rests in the first case and does not in the second. All others are small tuples ``(kind, …)``. The log is
 undone in reverse: every structure is then met in exactly the shape it had just after the change, so each undo is local.
-:meth:`Book.undo` is the reader.
+:meth:`Book.undo_to` is the reader.
 """
 
 from typing import Any, Final, TypeAlias

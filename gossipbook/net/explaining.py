@@ -38,7 +38,7 @@ async def explain_order(runtime: "Runtime", pair: PairReplica, author: PublicKey
     pending = None if op is not None else pending_op(pair, *order)
     refusal = None if op is not None or pending is not None else pair.arrivals.refusal(*order)
     if op is None and pending is None and refusal is None and not blocks:
-        last = pair.certified.engine.book.last_ids.get(author, 0)
+        last = pair.certified.engine.book.last_id(author)
         ids = f"its author's last certified order is {last}" if last else "nothing of its author is certified"
         raise NothingKnown(
             f"no op that enters order {client_id} of {short(author)}… in {pair.symbol} has come here; {ids}"

@@ -235,7 +235,7 @@ class Service:
         state = pair.certified.author(key)
         pending = pair.ops.pending(key)
         seq, head = (pending[-1].seq + 1, pending[-1].id) if pending else (state.next_seq, state.head)
-        last_id = pair.certified.engine.book.last_ids.get(key, 0)
+        last_id = pair.certified.engine.book.last_id(key)
         for op in pending:
             last_id = max([last_id, *(getattr(c, "client_id", 0) for c in op.commands)])
         return {"seq": seq, "head": head.hex(), "last_client_id": last_id, "frozen": state.frozen}

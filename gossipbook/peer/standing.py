@@ -74,7 +74,7 @@ def _read_author(engine: Engine, author: PublicKey) -> AuthorStanding:
     book, groups = engine.book, engine.groups
     admitted = groups.admitted.get(author, ())
     return AuthorStanding(
-        open_orders=len(book.orders.get(author, ())),
+        open_orders=len(book.own_orders(author)),
         lease_until_ms=book.timetable.leases.get(author, 0),
         owner=groups.of(author),
         wants=groups.joined.get(author, b""),

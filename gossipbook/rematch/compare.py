@@ -3,16 +3,33 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.errors import VerifyError
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import Side
-from gossipbook.matching.events import FILL, Fill, RawEvent, name_event
-from gossipbook.rematch.book import OrderKey
-from gossipbook.rematch.rules import RULES, RuleBook, Trade
+from gossipbook.matching.engine import Engine
+from gossipbook.matching.events import FILL, RawEvent
+from gossipbook.matching.variants import BatchAuctionEngine, ProRataEngine
+
+OrderKey: TypeAlias = tuple[PublicKey, int]
+
+OWN_RULE = "price-time"
+RULES: dict[str, type[Engine]] = {OWN_RULE: Engine, "pro-rata": ProRataEngine, "batch-auction": BatchAuctionEngine}
+
+
+class Trade(NamedTuple):
+    """A fill. ``maker`` and ``taker`` are authors, each with a client order id; an auction has the later one take."""
+
+    price: int
+    lots: int
+    maker: PublicKey
+    maker_id: int
+    taker: PublicKey
+    taker_id: int
+    taker_side: int
 
 
 class CertifiedBlock(Protocol):
@@ -122,9 +139,9 @@ def rematch(manifest: Manifest, pair: str, blocks: Iterable[CertifiedBlock], rul
     """Run a chain's ops, from height 1 on, under its own rule and another.
 
     Raises:
-        VerifyError: its own rule does not come to the certified fills, or a command is not known here.
+        VerifyError: there is a gap, or its own rule does not come to the certified fills.
     """
-    own, other = (RULES[name](manifest.pair(pair), manifest.limits) for name in (RuleBook.rule, rule))
+    own, other = (RULES[name](manifest.pair(pair), manifest.limits, manifest.wardens) for name in (OWN_RULE, rule))
     certified, under = Tally(), Tally()
     height = ops = 0
     for block in blocks:
@@ -132,28 +149,28 @@ def rematch(manifest: Manifest, pair: str, blocks: Iterable[CertifiedBlock], rul
             raise VerifyError(f"block {block.height} of {pair} follows block {height}: the chain has a gap")
         height = block.height
         ops += len(block.items)
-        trades = _run(own, block)
-        said = [_trade(event) for event in block.events if event[0] == FILL]
-        if trades != said:
+        trades = run_block(own, block)
+        if trades != _trades(block.events):
             raise VerifyError(f"block {height} of {pair}: its ops do not come to its fills by price and time")
         for trade in trades:
             certified.add(trade)
-        for trade in _run(other, block):
+        for trade in run_block(other, block):
             under.add(trade)
     return Rematch(pair, rule, height, ops, certified, under)
 
 
-def _run(book: RuleBook, block: CertifiedBlock) -> list[Trade]:
-    book.begin_block(block.time_ms)
+def run_block(engine: Engine, block: CertifiedBlock) -> list[Trade]:
+    """Run a block's ops for good; its trades."""
+    engine.begin_block(block.time_ms)
     for item in block.items:
         if isinstance(item, Evidence):
-            book.freeze(item.author)
+            engine.freeze(item.author)
         else:
-            book.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
-    return book.end_block()
+            engine.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
+    trades = _trades(engine.end_block())
+    engine.commit()
+    return trades
 
 
-def _trade(raw: RawEvent) -> Trade:
-    event: Any = name_event(raw)
-    assert isinstance(event, Fill)
-    return Trade(*event[1:])
+def _trades(events: Iterable[RawEvent]) -> list[Trade]:
+    return [Trade(*event[2:]) for event in events if event[0] == FILL]

@@ -235,12 +235,12 @@ class Audit:
         assert taker.side == fill.taker_side != maker.side
         assert not maker.waits
         assert not taker.waits, "an order trades before it is triggered"
-        assert maker.may_rest
+        assert self._may_meet(maker)
         assert maker.fits(fill.price_ticks), "worse than the maker's limit"
         assert taker.fits(fill.price_ticks), "worse than the taker's limit"
         if self.auction_left:
             assert fill.price_ticks == self.auction_price, "an auction has one price"
-            assert taker.may_rest
+            assert self._may_meet(taker)
             assert fill.qty_lots <= self.auction_left
             self.auction_left -= fill.qty_lots
         else:
@@ -251,6 +251,13 @@ class Audit:
             account.lower(fill.qty_lots)
             account.filled += fill.qty_lots
             account.check()
+
+    def _may_meet(self, account: Account) -> bool:
+        """Whether an order may be in the book, or in an auction."""
+        return account.may_rest
+
+    def _has_its_minimum(self, account: Account) -> bool:
+        return account.below_minimum or account.filled >= account.place.min_lots
 
     def _book(self, bids: Sequence[Any], asks: Sequence[Any], stops: Sequence[Any]) -> None:
         if bids and asks and self.state not in MAY_BE_CROSSED:
@@ -279,7 +286,6 @@ class Audit:
             assert account.open == held.get(identity, 0)
             if account.place.tif == TimeInForce.FOK:
                 assert account.filled in (0, account.total), "fill or kill filled in part"
-            if not account.below_minimum:
-                assert account.filled >= account.place.min_lots, "rests without its minimum"
+            assert self._has_its_minimum(account), "rests without its minimum"
         # What has ended is checked for good; only the open orders are kept.
         self.accounts = {identity: account for identity, account in self.accounts.items() if account.open}

@@ -6,18 +6,24 @@ from .planted import Bug
 
 # The maker's fill in the matching loop.
 PARTLY = "                book.lower(maker, lots)\n"
-USED_UP = "            else:\n                book.take_out(maker)\n                if maker.hidden_lots:\n"
-OWN = "if maker.author == author or (groups"
+USED_UP = (
+    "            else:\n                del maker.account.orders[maker.client_id]\n"
+    "                book.unlink(maker)\n                if maker.hidden_lots:\n"
+)
+OWN = "if maker.account is account or (groups"
+RENEWED = "self._renewed(order, order.price_ticks, order.total_lots, hidden)"
 
 DEFECTS: dict[Law, dict[str, Bug]] = {
     laws.never_crossed: {
         "meets only what is better than its limit": Bug("market", "keys[-1] >= limit_key:", "keys[-1] > limit_key:"),
-        "the plain way in does not look": Bug("engine", "opposite[-1] >= price):", "opposite[-1] > price):"),
+        "the plain way in does not look": Bug("engine", "opposite[-1] >= -key:", "opposite[-1] > -key:"),
         "a pair opens without an auction": Bug("controls", "            self._uncross()\n", "            pass\n"),
     },
     laws.conservation: {
         "a maker loses nothing to a fill": Bug("market", PARTLY, "                pass\n"),
-        "a slice loses a lot": Bug("market", "hidden - renewed.open_lots", "max(0, hidden - renewed.open_lots - 1)"),
+        "a slice loses a lot": Bug(
+            "market", "hidden = order.open_lots - shown", "hidden = max(0, order.open_lots - shown - 1)"
+        ),
         "a cancel forgets what is hidden": Bug(
             "engine", "lots = order.open_lots + order.hidden_lots", "lots = order.open_lots"
         ),
@@ -47,15 +53,14 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
             "market", "self._fill(maker, taker, key * sign, lots)", "self._fill(maker, taker, taker.price_ticks, lots)"
         ),
         "the auction starts at the back": Bug(
-            "ladder", "order = self.levels[self.keys[-1]].first\n", "order = self.levels[self.keys[-1]].last\n"
+            "ladder", "return self.levels[self.keys[-1]].first\n", "return self.levels[self.keys[-1]].last\n"
         ),
     },
     laws.partial_fill_keeps_the_front: {
         "to the back after a partial fill": Bug(
             "market",
             PARTLY,
-            PARTLY
-            + "                book.take_out(maker)\n                book.rest(maker, book.orders[maker.author])\n",
+            PARTLY + "                book.take_out(maker)\n                book.rest(maker, ladder, key)\n",
         ),
         "a new number after a partial fill": Bug(
             "market",
@@ -110,34 +115,42 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         "a stop order's remainder rests": Bug("market", "rests=order.terms.type != STOP", "rests=True"),
     },
     laws.no_self_trade: {
-        "cancel-taker": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 1 or")),
-        "cancel-maker": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 2 or")),
-        "cancel-both": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 3 or")),
-        "decrement": Bug("market", OWN, OWN.replace("author or", "author and taker.terms.self_trade != 4 or")),
+        "cancel-taker": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 1 or")),
+        "cancel-maker": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 2 or")),
+        "cancel-both": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 3 or")),
+        "decrement": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 4 or")),
         "groups": Bug("market", OWN, OWN.replace("(groups", "(not groups")),
         "in an auction": Bug("controls", "        self._part_groups()\n", ""),
     },
     laws.stale_is_refused: {
-        "a cancel is dropped": Bug("engine", "self._reject(author, client_id, CANCEL, reason)", "pass"),
+        "a cancel is dropped": Bug(
+            "engine",
+            "self._reject(account.author, client_id, CANCEL, self._not_open(account.author, client_id))",
+            "pass",
+        ),
         "an amend is dropped": Bug(
             "amendments", "            self._reject(author, client_id, AMEND, reason)\n", "            pass\n"
         ),
-        "the reasons are mistaken": Bug("controls", "R.ORDER_CLOSED if used", "R.ORDER_CLOSED if not used"),
+        "the reasons are mistaken": Bug("controls", "R.ORDER_CLOSED if client_id <=", "R.ORDER_CLOSED if client_id >"),
     },
     laws.used_id_is_refused: {
-        "the last id may be had again": Bug("engine", "if client_id <= book", "if client_id < book"),
-        "the last id may be had again, specially": Bug("engine", "if c.client_id <= book", "if c.client_id < book"),
+        "the last id may be had again": Bug("engine", "if client_id <= account", "if client_id < account"),
+        "the last id may be had again, specially": Bug(
+            "engine", "if c.client_id <= account", "if c.client_id < account"
+        ),
         "a refusal does not use an id up": Bug(
-            "engine", "        book.last_ids[author] = c.client_id\n        reason =", "        reason ="
+            "engine", "        account.last_id = c.client_id\n        reason =", "        reason ="
         ),
     },
     laws.iceberg_shows_its_slice_last: {
         "rests with all to see": Bug("market", "if not display or order.open_lots <= display:", "if True:"),
-        "a slice shows all that is left": Bug("market", "min(hidden, order.terms.display_lots)", "hidden"),
+        "a slice shows all that is left": Bug(
+            "market", "shown = min(order.open_lots, order.terms.display_lots)", "shown = order.open_lots"
+        ),
         "a slice keeps its number": Bug(
             "market",
-            "        self._slice(renewed)\n",
-            "        renewed.number = order.number\n        self._slice(renewed)\n",
+            f"        self._slice({RENEWED})\n",
+            f"        renewed = {RENEWED}\n        renewed.number = order.number\n        self._slice(renewed)\n",
         ),
         "a slice is shown in place": Bug(
             "market",
@@ -180,9 +193,9 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
 """By law, what is wrong and how."""
 
 UNDO_DEFECTS = {
-    "last ids": Bug("book", "self.last_ids[author] = last\n", "pass\n"),
-    "neighbours": Bug("book", "                behind.before = order\n", "                pass\n"),
-    "an emptied level": Bug("book", "level.first = level.last = order", "pass"),
+    "last ids": Bug("book", "account.last_id = account.before\n", "pass\n"),
+    "neighbours": Bug("book", "            behind.before = order\n", "            pass\n"),
+    "an emptied level": Bug("book", "level.ladder.insert(level)", "pass"),
     "open lots": Bug("book", "            order.open_lots = entry[2]\n", "            pass\n"),
     "hidden lots": Bug("book", "            self._hide(entry[1], entry[2])\n", "            pass\n"),
     "the line": Bug("book", "self.line.appendleft(order)", "pass"),
@@ -211,5 +224,5 @@ SWEEP_DEFECTS = {
     "an undo puts levels back in the order of the sweep": Bug(
         "ladder", "keys.insert(bisect_left(keys, key), key)", "keys.append(key)"
     ),
-    "an undo forgets an emptied level": Bug("book", "level.first = level.last = order", "pass"),
+    "an undo forgets an emptied level": Bug("book", "level.ladder.insert(level)", "pass"),
 }

@@ -10,7 +10,19 @@ import gossipbook.matching
 
 PACKAGE = "gossipbook.matching"
 SOURCE = Path(gossipbook.matching.__file__).parent
-MODULES = ("ladder", "stops", "timetable", "groups", "auction", "book", "market", "controls", "amendments", "engine")
+MODULES = (
+    "ladder",
+    "stops",
+    "timetable",
+    "groups",
+    "auction",
+    "book",
+    "market",
+    "controls",
+    "amendments",
+    "engine",
+    "variants",
+)
 """What an engine is made of, each after those that it imports."""
 
 
@@ -22,8 +34,8 @@ class Bug(NamedTuple):
     wrong: str
 
 
-def engine_with(bug: Bug | None) -> Any:
-    """An ``Engine`` class of its own, from the source."""
+def engine_with(bug: Bug | None, variant: str = "Engine") -> Any:
+    """An ``Engine`` class of its own, or one of its variants, from the source."""
     names = [f"{PACKAGE}.{module}" for module in MODULES]
     installed = {name: importlib.import_module(name) for name in names}
     try:
@@ -35,6 +47,6 @@ def engine_with(bug: Bug | None) -> Any:
                 text = text.replace(bug.right, bug.wrong)
             fresh = sys.modules[name] = ModuleType(name)
             exec(compile(text, str(path), "exec"), fresh.__dict__)
-        return sys.modules[names[-1]].__dict__["Engine"]
+        return sys.modules[names[-1]].__dict__[variant]
     finally:
         sys.modules.update(installed)

@@ -57,9 +57,9 @@ BUGS = {
     "the rate lets one more through": Bug("controls", "count > self._max_rate", "count > self._max_rate + 1"),
     "rates are never forgotten": Bug("engine", "                self._rates = {}\n", ""),
     "everybody is a warden": Bug("controls", "if author not in self._wardens:", "if False:"),
-    "a slice keeps its place": Bug("market", "        self._slice(renewed)", "        self._rest(renewed)"),
+    "a slice keeps its place": Bug("market", "self._slice(self._renewed", "self._rest(self._renewed"),
     "groups trade among themselves": Bug(
-        "market", "maker.author == author or (groups and", "maker.author == author or (not groups and"
+        "market", "maker.account is account or (groups and", "maker.account is account or (not groups and"
     ),
     "groups meet in an auction": Bug("controls", "        self._part_groups()\n", ""),
     "the auction trades at the taker's price": Bug(
@@ -75,9 +75,9 @@ BUGS = {
     "a triggered order passes the band": Bug(
         "market", "if self._outside_band(order.side, order.price_ticks):", "if False:"
     ),
-    "undo forgets last ids": Bug("book", "self.last_ids[author] = last\n", "pass\n"),
-    "undo forgets neighbours": Bug("book", "                behind.before = order\n", "                pass\n"),
-    "undo forgets an emptied level": Bug("book", "level.first = level.last = order", "pass"),
+    "undo forgets last ids": Bug("book", "account.last_id = account.before\n", "pass\n"),
+    "undo forgets neighbours": Bug("book", "            behind.before = order\n", "            pass\n"),
+    "undo forgets an emptied level": Bug("book", "level.ladder.insert(level)", "pass"),
     "undo forgets totals": Bug(
         "book",
         "order.price_ticks, order.total_lots, order.open_lots, order.number = entry[2:]",

@@ -18,8 +18,8 @@ def test_open_orders_are_told_as_the_book_has_them() -> None:
         for _ in range(BLOCKS):
             block = chaos.block(duel.oracle)
             log.follow(tuple(duel.play(chaos.time_ms, block)))
-            for own in duel.engine.book.orders.values():
-                for order in own.values():
+            for account in duel.engine.book.accounts.values():
+                for order in account.orders.values():
                     state = compare(log, order)
                     seen["hidden"] += state.hidden_lots > 0
                     seen["triggered"] += state.triggered

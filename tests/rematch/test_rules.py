@@ -1,5 +1,6 @@
 """The three rules: the network's own to the last fill, the others by what they promise."""
 
+import dataclasses
 import random
 from collections import Counter, defaultdict
 
@@ -10,14 +11,28 @@ from hypothesis import strategies as st
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.errors import VerifyError
 from gossipbook.manifest import Limits, Pair
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place, SelfTrade, Side, TimeInForce
+from gossipbook.matching.commands import (
+    AdmitToGroup,
+    Amend,
+    Cancel,
+    CancelAll,
+    JoinGroup,
+    Lease,
+    OrderType,
+    Place,
+    PlaceSpecial,
+    SelfTrade,
+    SetState,
+    Side,
+    TimeInForce,
+)
 from gossipbook.matching.events import FILL
-from gossipbook.rematch.auction import uniform_price
-from gossipbook.rematch.compare import Tally, rematch
-from gossipbook.rematch.rules import RULES, Trade, UnknownCommand, shares
+from gossipbook.matching.variants import shares
+from gossipbook.rematch.compare import RULES, Tally, Trade, rematch, run_block
 from tests.receipt.kit import MANIFEST, START_MS, SYMBOL, Author, Chain, make_manifest
 
 BUY, SELL = Side.BUY, Side.SELL
+KEYS = [Author(f"author{number}").key for number in range(5)]
 
 
 class Block:
@@ -34,17 +49,8 @@ def under(chain: Chain, rule: str):
 
 def trades(chain: Chain, rule: str) -> list[list[Trade]]:
     """Each block's trades under a rule."""
-    book = RULES[rule](chain.manifest.pair(SYMBOL), chain.manifest.limits)
-    found = []
-    for block in map(Block, chain.blocks):
-        book.begin_block(block.time_ms)
-        for item in block.items:
-            if isinstance(item, Evidence):
-                book.freeze(item.author)
-            else:
-                book.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
-        found.append(list(book.end_block()))
-    return found
+    engine = RULES[rule](chain.manifest.pair(SYMBOL), chain.manifest.limits, chain.manifest.wardens)
+    return [run_block(engine, block) for block in map(Block, chain.blocks)]
 
 
 # -- random chains ----------------------------------------------------------------------------------
@@ -60,6 +66,10 @@ def some_command(author: Author, rng: random.Random, now_ms: int):
         return Amend(rng.randint(max(1, author.client_id - 6), author.client_id), price, lots, rng.randint(0, 1))
     if roll < 0.24:
         return CancelAll(rng.randint(0, 2))
+    if roll < 0.26:
+        return rng.choice([Lease(rng.choice([0, 5, 40])), JoinGroup(rng.choice(KEYS)), AdmitToGroup(rng.choice(KEYS))])
+    if roll < 0.28:
+        return SetState(rng.choice([1, 1, 1, 2, 4, 5]))
     tif = rng.choice([1, 1, 1, 2, 3, 4])
     market = tif >= 3 and rng.random() < 0.3
     more = {
@@ -70,7 +80,19 @@ def some_command(author: Author, rng: random.Random, now_ms: int):
     }
     place = author.place(rng.choice([BUY, SELL]), rng.randint(94, 106), rng.randint(1, 12), **more)
     place = place._replace(type=2 if market else 1)
-    return place._replace(client_id=max(place.client_id - 1, 1)) if rng.random() < 0.02 else place
+    place = place._replace(client_id=max(place.client_id - 1, 1)) if rng.random() < 0.02 else place
+    return _special(place, rng) if rng.random() < 0.3 else place
+
+
+def _special(place: Place, rng: random.Random) -> PlaceSpecial:
+    """The same with a displayed quantity, a minimum, or a stop price."""
+    special = PlaceSpecial(*place)
+    if rng.random() < 0.3 and special.tif <= TimeInForce.GTD and not special.flags:
+        stop = special.price_ticks + (-2 if special.side == BUY else 2)
+        return special._replace(type=OrderType.STOP_LIMIT, stop_ticks=stop)
+    if rng.random() < 0.5:
+        return special._replace(min_lots=rng.randint(1, special.qty_lots), flags=0)
+    return special._replace(display_lots=2, qty_lots=special.qty_lots + 2)
 
 
 def some_op(author: Author, rng: random.Random, now_ms: int) -> Op:
@@ -84,6 +106,8 @@ def random_chain(seed: int, blocks: int = 25) -> Chain:
     if seed % 3 == 0:
         pairs = (Pair(SYMBOL, price_band_bps=400, max_qty_lots=10, min_qty_lots=2),)
         manifest = type(manifest)("banded", pairs, manifest.matchers, 4, limits=manifest.limits)
+    if seed % 4 == 1:
+        manifest = dataclasses.replace(manifest, wardens=(KEYS[0],))
     chain = Chain(manifest)
     authors = [Author(f"author{number}", manifest) for number in range(5)]
     frozen: set[int] = set()
@@ -131,10 +155,10 @@ def test_under_every_rule_trades_keep_to_limits_and_quantities(rule: str) -> Non
             for item in executed.items:
                 for command in () if isinstance(item, Evidence) else item.commands:
                     key = item.author, getattr(command, "client_id", 0)
-                    if isinstance(command, Place | Amend):
+                    if isinstance(command, Place | PlaceSpecial | Amend):
                         wanted[key] = max(wanted[key], command.qty_lots)
                         limits[key].append(command.price_ticks)
-                    if isinstance(command, Place):
+                    if isinstance(command, Place | PlaceSpecial):
                         sides.setdefault(key, command.side)
             assert rule != "batch-auction" or len({trade.price for trade in traded}) <= 1
             for trade in traded:
@@ -210,52 +234,6 @@ def test_own_orders_get_no_share() -> None:
 # -- auctions ---------------------------------------------------------------------------------------
 
 
-def slow_price(buys: list[tuple[int, int]], sells: list[tuple[int, int]], last: int) -> int | None:
-    """The rule, price by price."""
-    rows = []
-    for price in range(1, 40):
-        bid = sum(lots for limit, lots in buys if limit >= price)
-        offered = sum(lots for limit, lots in sells if limit <= price)
-        rows.append((min(bid, offered), bid - offered, price))
-    most = max(volume for volume, _, _ in rows)
-    if not most:
-        return None
-    rows = [row for row in rows if row[0] == most]
-    least = min(abs(surplus) for _, surplus, _ in rows)
-    rows = [row for row in rows if abs(row[1]) == least]
-    prices = [price for _, _, price in rows]
-    if all(surplus > 0 for _, surplus, _ in rows):
-        return max(prices)
-    if all(surplus < 0 for _, surplus, _ in rows):
-        return min(prices)
-    return min(prices, key=lambda price: abs(price - (last or (min(prices) + max(prices)) // 2)))
-
-
-ORDERS = st.lists(st.tuples(st.integers(1, 30), st.integers(1, 9)), max_size=8)
-
-
-@given(ORDERS, ORDERS, st.integers(0, 35))
-def test_the_uniform_price(buys: list[tuple[int, int]], sells: list[tuple[int, int]], last: int) -> None:
-    assert uniform_price(buys, sells, last) == slow_price(buys, sells, last)
-
-
-@pytest.mark.parametrize(
-    ("buys", "sells", "last", "price"),
-    [
-        ([(105, 10)], [(95, 10)], 0, 100),  # the midpoint
-        ([(104, 10)], [(95, 10)], 0, 99),  # its floor
-        ([(105, 10)], [(95, 10)], 102, 102),  # the last trade's
-        ([(105, 10)], [(95, 10)], 200, 105),  # the nearest to it
-        ([(105, 12)], [(95, 10)], 96, 105),  # buys left over
-        ([(105, 10)], [(95, 12)], 104, 95),  # sells left over
-        ([(105, 10), (100, 5)], [(95, 10), (100, 5)], 0, 100),  # most volume
-        ([(90, 1)], [(95, 1)], 0, None),
-    ],
-)
-def test_prices_of_auctions(buys, sells, last: int, price: int | None) -> None:
-    assert uniform_price(buys, sells, last) == price
-
-
 def test_a_block_is_one_auction() -> None:
     chain = Chain()
     a, b, c, d = (Author(name) for name in "abcd")
@@ -306,14 +284,6 @@ def test_a_gap_is_noticed() -> None:
     chain = random_chain(1)
     with pytest.raises(VerifyError, match="gap"):
         rematch(chain.manifest, SYMBOL, map(Block, chain.blocks[1:]), "pro-rata")
-
-
-def test_commands_that_are_not_known_end_a_run() -> None:
-    book = RULES["pro-rata"](MANIFEST.pair(SYMBOL), MANIFEST.limits)
-    with pytest.raises(UnknownCommand, match="tuple"):
-        book.run(b"a" * 32, [(9, 1, 2)], False)
-    with pytest.raises(UnknownCommand, match="this type"):
-        book.run(b"a" * 32, [Place(1, 1, 7, 100, 1, 1)], False)
 
 
 def test_an_empty_chain() -> None:

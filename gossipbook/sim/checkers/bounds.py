@@ -41,7 +41,8 @@ HISTORY = frozenset(
     (
         "Chain._ids",
         "Interpretation.authors",
-        "Book.last_ids",
+        "Book.accounts",
+        "Book.met",
         "Book.log",
         "Timetable.leases",
         "Timetable.leases_by_end",

@@ -145,8 +145,8 @@ def _whole_book(engine: Engine) -> tuple[Any, Any, Any, dict[bytes, int], int]:
                 order.price_ticks,
                 order.open_lots,
             )
-            for own in book.orders.values()
-            for order in own.values()
+            for account in book.accounts.values()
+            for order in account.orders.values()
             if order.place == place
         }
         for place in (WAITING, IN_LINE)
