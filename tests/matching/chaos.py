@@ -31,6 +31,9 @@ AUTHORS = tuple(bytes([65 + i]) * 32 for i in range(5))
 STRANGERS = tuple(bytes([128 + i]) * 32 for i in range(70))
 """Keys that never send anything; enough of them to fill a group."""
 
+TAKER = b"t" * 32
+"""Has nothing in the book, ever."""
+
 WARDENS = AUTHORS[:1]
 OPEN, AUCTION = PairState.OPEN, PairState.AUCTION
 
@@ -47,6 +50,7 @@ class Arena(NamedTuple):
     stops: float = 0.4
     unrest: float = 0.03  # chance per block that an open pair's state changes
     waits_ms: tuple[int, ...] = (0, 1, 1, 3, 10)
+    takes: float = 0.0  # share of ops of one author who only takes; then there are no groups
 
 
 ARENAS = {
@@ -65,6 +69,7 @@ ARENAS = {
     "auctioned": Arena(
         Rules(max_own=30, max_all=120, wardens=WARDENS), spread=9, crossing=0.7, ops=25, special=0.3, unrest=0.3
     ),
+    "taken": Arena(Rules(max_own=30, max_all=120, wardens=WARDENS[:0]), crossing=0.1, ops=20, stops=0.1, takes=0.3),
     "vast": Arena(Rules(max_qty=250, max_own=30, max_all=120, wardens=WARDENS[:0]), spread=2, stops=0.1, special=0.7),
 }
 
@@ -76,7 +81,7 @@ class Chaos:
         self.rng = random.Random(seed)
         self.arena, self.rules = arena, arena.rules
         self.time_ms = 1_000
-        self.last_ids = dict.fromkeys(AUTHORS, 0)
+        self.last_ids = dict.fromkeys((*AUTHORS, TAKER), 0)
         self.last_trade = 0
 
     def block(self, oracle: OracleBook) -> list[Op]:
@@ -89,7 +94,9 @@ class Chaos:
         block: list[Op] = []
         for _ in range(rng.randint(1, self.arena.ops)):
             author = rng.choice(AUTHORS)
-            if rng.random() < 0.004:
+            if self.arena.takes and rng.random() < self.arena.takes:
+                block.append(Run(TAKER, [self._take()]))
+            elif rng.random() < 0.004:
                 block.append(Freeze(author))
             elif rng.random() < 0.0005:
                 block.append(Run(author, [AdmitToGroup(stranger) for stranger in STRANGERS]))
@@ -138,7 +145,7 @@ class Chaos:
 
     def _rare(self, author: bytes) -> Command:
         rng, draw = self.rng, self.rng.random()
-        if draw < 0.35:
+        if draw < 0.35 or self.arena.takes:
             return Lease(rng.choice((0, 1, 5, 20, 100, 1_000, LEASE_CAP_MS, LEASE_CAP_MS + 1, LEASE_CAP_MS + 1)))
         if draw < 0.6:
             return JoinGroup(rng.choice((b"", *AUTHORS, *AUTHORS)))
@@ -162,6 +169,18 @@ class Chaos:
         mode = rng.randint(1, 4)
         place = Place(client_id, side, order_type, self._price(side), self._qty(), tif, flags, mode, expires)
         return self._special(place) if rng.random() < self.arena.special else place
+
+    def _take(self) -> Place | PlaceSpecial:
+        """Fill-or-kill, or with a minimum; as far as where icebergs hide, and for about what they do."""
+        rng = self.rng
+        self.last_ids[TAKER] += 1
+        side = rng.choice((1, 2))
+        reach = rng.randint(0, self.arena.spread)
+        price = CENTRE + (reach if side == 1 else -reach)
+        take = Place(self.last_ids[TAKER], side, 1, price, rng.randint(1, self.rules.max_qty), TimeInForce.FOK)
+        if rng.random() < 0.5:
+            return take
+        return PlaceSpecial(*take)._replace(tif=TimeInForce.IOC, min_lots=rng.randint(1, take.qty_lots))
 
     def _special(self, place: Place) -> PlaceSpecial:
         """The same order with one or two of the things that only special places have."""

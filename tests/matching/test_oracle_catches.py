@@ -17,6 +17,9 @@ BUGS = {
     "fill-or-kill fills in part": Bug(
         "engine", "if whole and not self._can_fill(order, order.open_lots):", "if False:"
     ),
+    "fill-or-kill does not count what is hidden": Bug(
+        "market", "wanted -= level.open_lots + level.hidden_lots", "wanted -= level.open_lots"
+    ),
     "fill-or-kill counts own orders": Bug("market", "elif taker.terms.self_trade != CANCEL_MAKER:", "elif 0:"),
     "fill-or-kill counts what is hidden at once": Bug(
         "market", "wanted -= maker.open_lots\n", "wanted -= maker.open_lots + maker.hidden_lots\n"
