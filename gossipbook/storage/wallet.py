@@ -84,6 +84,13 @@ class Wallet:
         )
         return [decode_op(row[0]) for row in rows]
 
+    def contradicts(self, pair: str, seq: int, head: OpId) -> bool:
+        """Whether this wallet signed another op than the one that peers report as the last before ``seq``."""
+        row = self._db.execute(
+            "SELECT id FROM ops WHERE chain = ? AND pair = ? AND seq = ?", (self.chain_id, pair, seq - 1)
+        ).fetchone()
+        return row is not None and row[0] != head
+
     def adopt_head(self, pair: str, seq: int, head: OpId, last_client_id: int) -> None:
         """Go on from a head that peers report, when this wallet knows less (it was restored from its key alone)."""
         if seq > self._head(pair)[0]:

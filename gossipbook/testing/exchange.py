@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
-from gossipbook.matching.commands import Cancel, Command, OrderType, Place, Side, TimeInForce
+from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
 from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers import Violation
@@ -245,7 +245,7 @@ class SimulatedExchange:
         return order.submission.author
 
 
-def _placed(order: Signed) -> Place:
-    places = [command for command in order.op.commands if isinstance(command, Place)]
+def _placed(order: Signed) -> Place | PlaceSpecial:
+    places = [command for command in order.op.commands if isinstance(command, Place | PlaceSpecial)]
     assert len(places) == 1, "an op that places exactly one order"
     return places[0]

@@ -1,10 +1,15 @@
 """What is asked of a pair beside orders, on real peers: leases, groups, a warden's states, and mass cancels."""
 
 import json
+import shutil
 import signal
 import subprocess
+from contextlib import closing
 
 import pytest
+
+from gossipbook.matching.commands import CancelAll
+from gossipbook.storage.wallet import Wallet
 
 from .support import BINARY, ENVIRONMENT, answer, invoke, until
 
@@ -165,3 +170,23 @@ def test_a_wrong_name_is_said_before_anything_is_cancelled(new_trader):
     done = invoke("order", "cancel-all", "MASS-USD", "NO-USD", "--key", trader.key, "--home", trader.home, code=1)
     assert "no pair 'NO-USD'" in done.stderr
     assert trader.show("MASS-USD", 1)["status"] == "open"
+
+
+def test_a_mass_cancel_goes_on_where_one_pair_fails(network, new_trader, tmp_path):
+    trader, copy = new_trader(), tmp_path / "copy.key"
+    shutil.copy(trader.key, copy)
+    chain_id = bytes.fromhex(answer("network", "show", network.folder / "network.toml")["chain_id"])
+    with closing(Wallet.open(copy, chain_id)) as wallet:
+        wallet.sign("MASS-USD", [CancelAll(0)])  # It stays there, to be sent with the next.
+    for pair in ("MASS-USD", "BOOK-USD"):
+        trader.do("place", pair, "buy", 1, 1)
+    where = ("--key", copy, "--home", trader.home)
+    done = invoke("order", "cancel-all", *where, "--json", code=1)
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert {row["pair"]: row["cancelled_ids"] for row in told["pairs"]} == {"BOOK-USD": [1]}
+    assert list(told["failed"]) == ["MASS-USD"]
+    assert "another copy of this key signed in MASS-USD" in done.stderr
+    assert trader.show("MASS-USD", 1)["status"] == "open"
+    copy.with_name("copy.key.ops").unlink()
+    answer("order", "cancel-all", *where)
+    assert trader.show("MASS-USD", 1)["reason"] == "cancel-all"
