@@ -8,6 +8,9 @@ in five opens a level of its own, inside the spread or up to 500 levels from the
 AAPL's cancelled orders 95 % lived less than 19 seconds, 250 submissions). *Anywhere*, each order is as likely: in a
 book that outgrows the processor's caches every command then waits for memory, which is the worst case.
 
+A book is filled from afar: the further an order is from the best prices, the older it is, by and large; the near ones
+come and go.
+
 A queue in use holds tombstones. Before measuring, each level gets as many replacements as bring it to a random point
 between two compactions; else a large book would be measured fresh and a small one worn.
 """
@@ -42,13 +45,12 @@ class Churn:
         self._entered = 0
 
     def build(self) -> Iterator[Step]:
-        slots = array("q", range(self.size))
-        self._random.shuffle(slots)
-        for slot in slots:
+        draw = self._random.random
+        for slot in sorted(range(self.size), key=lambda slot: -slot * (0.5 + draw())):
             yield self._enter(slot)
 
     def wear(self) -> Iterator[Step]:
-        for first in range(0, self.size, PER_LEVEL):
+        for first in range(self.size - PER_LEVEL, -1, -PER_LEVEL):
             for _ in range(int(self._random.random() * WEAR)):
                 yield from self._replace(first + int(self._random.random() * PER_LEVEL))
 

@@ -5,7 +5,7 @@ dict of levels, a sorted list of keys with the best price at the end, and at eac
 their neighbours. Standard library only and typed: the benchmark compiles a copy of this file with mypyc.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from typing import Final
 
 PLACE: Final = 1
@@ -48,7 +48,7 @@ class Ladder:
         if not keys or key > keys[-1]:
             keys.append(key)
         else:
-            keys.insert(bisect_left(keys, key), key)
+            insort(keys, key)
         self.levels[key] = level
 
     def remove(self, key: int) -> None:

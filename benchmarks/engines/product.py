@@ -1,10 +1,13 @@
 """The product's own entry point, nothing switched off: identity, validation, events and the undo log.
 
 Commands go in as ops of one author each, up to eight commands that follow one another in the flow, in blocks of 512
-ops, which is a manifest's `max_block_ops`. A block is begun, run, ended and committed.
+ops, which is a manifest's `max_block_ops`. A block is begun, run, ended and committed. Each author numbers its own
+orders from 1, as wallets do.
 """
 
 import hashlib
+from array import array
+from collections import Counter
 from typing import Any
 
 from gossipbook.manifest import Limits, Pair
@@ -33,6 +36,8 @@ class Product:
         limits = Limits(max_open_orders_per_author=UNBOUNDED, max_open_orders_per_pair=UNBOUNDED)
         self.engine = engine_module.Engine(Pair("BENCH"), limits)
         self._keys: dict[int, bytes] = {}
+        self._placed: Counter[int] = Counter()  # orders by author
+        self.client_ids = array("q")  # by the order's number in the steps
         self._time_ms = 0
         self._fills: list[RawEvent] = []
         self._refused = 0
@@ -45,11 +50,14 @@ class Product:
             key = self._keys.get(author) or self._keys.setdefault(author, author_key(author))
             command: Command
             if kind == PLACE:
-                command = Place(number, side, LIMIT, price, lots, IOC if extra else GTC)
+                self._placed[author] += 1
+                self.client_ids.extend([0] * (number + 1 - len(self.client_ids)))
+                self.client_ids[number] = self._placed[author]
+                command = Place(self.client_ids[number], side, LIMIT, price, lots, IOC if extra else GTC)
             elif kind == CANCEL:
-                command = Cancel(number)
+                command = Cancel(self.client_ids[number])
             else:
-                command = Amend(number, 0, extra, REDUCE_ONLY)
+                command = Amend(self.client_ids[number], 0, extra, REDUCE_ONLY)
             if ops and author == last and len(ops[-1][1]) < COMMANDS_PER_OP:
                 ops[-1][1].append(command)
             else:
@@ -65,11 +73,9 @@ class Product:
             engine.begin_block(self._time_ms)
             for author, commands in ops:
                 run(author, commands)
-            for event in engine.end_block():
-                if event[0] == FILL:
-                    self._fills.append(event)
-                elif event[0] == REJECTED:
-                    self._refused += 1
+            events = engine.end_block()
+            self._fills += [event for event in events if event[0] == FILL]
+            self._refused += sum([event[0] == REJECTED for event in events])
             engine.commit()
 
     def traded(self) -> tuple[int, int]:

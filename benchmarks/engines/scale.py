@@ -30,7 +30,7 @@ WORKERS = {
     COMPILED_LINKED: "compiled-linked-loop",
 }
 COMPILED_FROM = {COMPILED_LOOP: "loop", COMPILED_LINKED: "linked_loop"}
-COUNTED = 4_000  # commands under callgrind
+COUNTED = 20_000  # commands under callgrind
 WINDOW = 20_000  # commands by the clock, a round
 
 

@@ -92,7 +92,10 @@ class Book:
     # -- resting orders -----------------------------------------------------------------------------
 
     def rest(self, order: Order, ladder: Ladder, key: int) -> None:
-        """Join the back of the queue at the order's price, with nothing hidden. ``key``: its level's on its side."""
+        """Join the back of the queue at the order's price, with nothing hidden. ``key``: its level's on its side.
+
+        It is among its author's already, as one that leaves a queue is not any more.
+        """
         level = ladder.levels.get(key)
         if level is None:
             level = Level(key, ladder, order)
@@ -107,7 +110,6 @@ class Book:
         order.behind = None
         order.level = level
         order.place = RESTING
-        order.account.orders[order.client_id] = order
         self.open_count += 1
         if order.terms.expires_ms:
             self.timetable.expiries.add(order)
@@ -122,10 +124,7 @@ class Book:
             self._take_out_waiting(order)
 
     def unlink(self, order: Order) -> None:
-        """Take a resting order, which is not among its author's any more, out of its queue.
-
-        It keeps its level and its neighbours, for the undo.
-        """
+        """Take a resting order out of its queue. It keeps its level and its neighbours, for the undo."""
         level = order.level
         before, behind = order.before, order.behind
         level.open_lots -= order.open_lots

@@ -239,6 +239,7 @@ class Engine(Amendments):
         if opposite and opposite[-1] >= -key:
             self._enter(order, rests=True)
         else:
+            account.orders[the_id] = order
             book.rest(order, ladder, key)
 
     def _take(self, order: Order, whole: bool) -> None:
@@ -360,7 +361,7 @@ class Engine(Amendments):
         if self.pair_state == HALTED:
             self._reject(account.author, client_id, CANCEL, R.PAIR_HALTED)
             return
-        order = account.orders.get(client_id)
+        order = account.orders.pop(client_id, None)
         if order is None:
             self._reject(account.author, client_id, CANCEL, self._not_open(account.author, client_id))
             return
@@ -368,7 +369,7 @@ class Engine(Amendments):
         lots = order.open_lots + order.hidden_lots
         self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED))
         if order.place == RESTING:
-            del account.orders[client_id]
             self.book.unlink(order)
         else:
+            account.orders[client_id] = order
             self.book.take_out(order)

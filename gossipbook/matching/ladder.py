@@ -6,7 +6,7 @@ neighbours: most levels hold one order, for which anything larger is too much, a
 cheaply as from the front. One that has left still knows its last neighbours, so that leaving can be undone.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
@@ -145,7 +145,7 @@ class Ladder:
         if not keys or key > keys[-1]:
             keys.append(key)
         else:
-            keys.insert(bisect_left(keys, key), key)
+            insort(keys, key)
         self.levels[key] = level
 
     def remove(self, key: int) -> None:

@@ -83,10 +83,14 @@ class Market:
         """Join the book, an iceberg with no more than it shows."""
         display = order.terms.display_lots
         if not display or order.open_lots <= display:
-            ladder = self._ladder(order.side)
-            self.book.rest(order, ladder, order.price_ticks * ladder.sign)
+            self._queue_up(order)
         else:
             self._slice(order)
+
+    def _queue_up(self, order: Order) -> None:
+        order.account.orders[order.client_id] = order
+        ladder = self._ladder(order.side)
+        self.book.rest(order, ladder, order.price_ticks * ladder.sign)
 
     def _slice(self, order: Order) -> None:
         """Rest with what an iceberg shows of what is open, the rest behind it."""
@@ -94,8 +98,7 @@ class Market:
         hidden = order.open_lots - shown
         order.open_lots = shown
         self._event((SLICED, self._number(), order.author, order.client_id, shown, hidden))
-        ladder = self._ladder(order.side)
-        self.book.rest(order, ladder, order.price_ticks * ladder.sign)
+        self._queue_up(order)
         if hidden:
             self.book.set_hidden(order, hidden)
 

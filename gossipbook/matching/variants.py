@@ -13,6 +13,8 @@ from gossipbook.matching.events import FILL, CancelCause, RawEvent
 from gossipbook.matching.ladder import Order
 from gossipbook.matching.plain import AUCTION, BUY, CANCEL_MAKER, HALTED, OPEN
 
+OrderKey: TypeAlias = tuple[bytes, int]
+
 
 class ProRataEngine(Engine):
     """Within a price, in proportion to what each order shows; what rounding leaves over, by time."""
@@ -63,9 +65,6 @@ def shares(open_lots: Sequence[int], wanted: int) -> list[int]:
         given[at] += more
         left -= more
     return given
-
-
-OrderKey: TypeAlias = tuple[bytes, int]
 
 
 class _Mark(NamedTuple):

@@ -13,7 +13,7 @@ from engines.churn import PER_LEVEL, Churn
 from engines.deep import DeepBook
 from engines.install import Unavailable, interpreter
 from engines.others import OTHERS, MinimalLoop
-from engines.product import Product
+from engines.product import Product, author_key
 from engines.rounds import Contender, interleave, ratio
 from engines.steps import CANCEL, PLACE, REDUCE, Steps, generated_steps
 
@@ -37,10 +37,12 @@ def test_the_loop_and_the_product_trade_the_same(flow: Steps) -> None:
 
 
 def test_they_hold_the_same_book_afterwards(flow: Steps) -> None:
-    engine = run(Product(), flow.steps).engine
+    product = run(Product(), flow.steps)
     loop = run(MinimalLoop(), flow.steps).loop
-    resting = {order.number: order.open_lots for order in loop.orders.values()}
-    assert resting == {client_id: lots for side in (1, 2) for _, client_id, _, lots, *_ in engine.open_orders(side)}
+    names = {number: (author_key(author), product.client_ids[number]) for _, number, author, *_ in flow.steps}
+    resting = {names[order.number]: order.open_lots for order in loop.orders.values()}
+    held = {row[:2]: row[3] for side in (1, 2) for row in product.engine.open_orders(side)}
+    assert resting == held
 
 
 def test_steps_have_all_kinds_and_no_effectless_one(flow: Steps) -> None:

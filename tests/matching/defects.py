@@ -60,7 +60,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         "to the back after a partial fill": Bug(
             "market",
             PARTLY,
-            PARTLY + "                book.take_out(maker)\n                book.rest(maker, ladder, key)\n",
+            PARTLY + "                book.take_out(maker)\n                self._queue_up(maker)\n",
         ),
         "a new number after a partial fill": Bug(
             "market",
@@ -218,11 +218,9 @@ SWEEP_DEFECTS = {
     "last in, first out": Bug("market", "maker = levels[key].first", "maker = levels[key].last"),
     "levels are out of order": Bug(
         "ladder",
-        "keys.insert(bisect_left(keys, key), key)",
-        "keys.insert(bisect_left(keys, key, len(keys) * 3 // 4), key)",
+        "insort(keys, key)",
+        "insort(keys, key, len(keys) * 3 // 4)",
     ),
-    "an undo puts levels back in the order of the sweep": Bug(
-        "ladder", "keys.insert(bisect_left(keys, key), key)", "keys.append(key)"
-    ),
+    "an undo puts levels back in the order of the sweep": Bug("ladder", "insort(keys, key)", "keys.append(key)"),
     "an undo forgets an emptied level": Bug("book", "level.ladder.insert(level)", "pass"),
 }
