@@ -124,24 +124,30 @@ class Book:
             self._take_out_waiting(order)
 
     def unlink(self, order: Order) -> None:
-        """Take a resting order out of its queue. It keeps its level and its neighbours, for the undo."""
+        """Take a resting order out of its queue.
+
+        It keeps its level and its neighbours, and a level that it leaves empty its sums, for the undo.
+        """
         level = order.level
-        before, behind = order.before, order.behind
-        level.open_lots -= order.open_lots
-        if order.hidden_lots:
-            level.hidden_lots -= order.hidden_lots
-        if before is not None:
-            before.behind = behind
-            if behind is not None:
-                behind.before = before
-            else:
-                level.last = before
-        elif behind is not None:
-            behind.before = None
-            level.first = behind
-        else:
+        before = order.before
+        behind = order.behind
+        if before is behind:  # None both: it was alone.
             level.ladder.remove(level.key)
             level.first = level.last = NOBODY  # Or the two would keep one another in memory.
+        else:
+            level.open_lots -= order.open_lots
+            if order.hidden_lots:
+                level.hidden_lots -= order.hidden_lots
+            if before is None:
+                assert behind is not None
+                level.first = behind
+                behind.before = None
+            elif behind is None:
+                level.last = before
+                before.behind = None
+            else:
+                before.behind = behind
+                behind.before = before
         order.place = OUT
         self.open_count -= 1
         if order.terms.expires_ms:
@@ -280,10 +286,11 @@ class Book:
             self.take_out(order)  # What it logs is not looked at any more.
             return
         level, before, behind = order.level, order.before, order.behind
-        level.open_lots += order.open_lots
-        level.hidden_lots += order.hidden_lots
-        if before is None and behind is None:
+        if before is behind:
             level.ladder.insert(level)
+        else:
+            level.open_lots += order.open_lots
+            level.hidden_lots += order.hidden_lots
         if before is None:
             level.first = order
         else:
