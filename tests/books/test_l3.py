@@ -28,7 +28,7 @@ from gossipbook.matching.commands import (
     SelfTrade,
     SetState,
 )
-from gossipbook.matching.events import EVENT_TYPES, PAIR_STATE, UNCROSSED
+from gossipbook.matching.events import EVENT_TYPES, GROUPED, PAIR_STATE, UNCROSSED
 
 from .kit import ALICE, BOB, CAROL, SPEC, Shelf, Stage, block_id, place, special
 
@@ -59,7 +59,8 @@ def test_long_random_runs(arena: str, seed: int) -> None:
         if chaos.rng.random() < 0.1:
             stage.shelf.come_late()
     kinds = {event[0] for _, events in stage.blocks for event in events}
-    assert kinds | (set() if arena == "auctioned" else {PAIR_STATE, UNCROSSED}) == set(EVENT_TYPES)
+    rare = {"auctioned": set(), "taken": {PAIR_STATE, UNCROSSED, GROUPED}}.get(arena, {PAIR_STATE, UNCROSSED})
+    assert kinds | rare == set(EVENT_TYPES)
 
 
 @pytest.mark.skipif(not HOUR.exists(), reason="no recorded flow")
