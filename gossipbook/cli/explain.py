@@ -1,5 +1,6 @@
 """``gossipbook explain``: what a peer knows of one order, as a timeline."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -52,10 +53,12 @@ def tell(story: Any, author: PublicKey, pair: Pair) -> Iterator[str]:
         yield f"signed   by its author in op {op['id'][:10]}…, sequence number {op['seq']}{alone}{expires}"
     yield ""
     yield from _arrival(story)
+    holders = _Holders(story)
     for number, block in enumerate(story["blocks"]):
         if (gap := story["blocks_left_out"]) and number == gap["after"]:
             yield f"{BLANK}  … {gap['count']:,} blocks with events of it in between …"
-        yield from _block(block, author, story["client_id"], pair)
+        yield from _block(block, holders, author, story["client_id"], pair)
+    yield from holders.told()
     for proposal in story["proposed"]:
         where = f"block {proposal['height']:,}, term {proposal['term']}, not certified yet"
         yield f"{clock(proposal['time_ms'])}  proposed by {proposal['proposer']} in {where}"
@@ -79,13 +82,28 @@ def _arrival(story: Any) -> Iterator[str]:
     yield f"{clock(came['time_ms'])}  received {came['how']}{sender}{parked}{forked}"
     if came["stored_ms"]:
         yield f"{clock(came['stored_ms'])}  stored with all that comes before it"
-    for holder in came["held_by"]:
-        yield f"{clock(holder['time_ms'])}  {holder['member']} says that it holds it too"
 
 
-def _block(block: Any, author: PublicKey, client_id: int, pair: Pair) -> Iterator[str]:
+class _Holders:
+    """Who else said that they hold the op; each is told once, at its time."""
+
+    def __init__(self, story: Any) -> None:
+        came = story["arrival"]
+        self._left = deque(came["held_by"] if came is not None else ())
+
+    def told(self, before_ms: int = 0) -> Iterator[str]:
+        """Those who said so before a time, or all who are left."""
+        while self._left and not 0 < before_ms <= self._left[0]["time_ms"]:
+            holder = self._left.popleft()
+            yield f"{clock(holder['time_ms'])}  {holder['member']} says that it holds it too"
+
+
+def _block(block: Any, holders: _Holders, author: PublicKey, client_id: int, pair: Pair) -> Iterator[str]:
     term = block["created_term"]
+    yield from holders.told(block["time_ms"])
     yield f"{clock(block['time_ms'])}  proposed by {block['proposer']} in block {block['height']:,}, term {term}"
+    if block["final_ms"]:
+        yield from holders.told(block["final_ms"])
     when = clock(block["final_ms"]) if block["final_ms"] else BLANK
     yield f"{when}  certified in term {block['certified_term']} by {', '.join(block['signers'])}"
     for event in block["events"]:
