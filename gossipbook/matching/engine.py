@@ -145,7 +145,12 @@ class Engine(Amendments):
         account = book.accounts.get(author)
         if account is None or account.before < 0:
             account = book.meet(author)
-        calm = not void and self._has_room(account, len(commands))
+        calm = (
+            self._calm
+            and not void
+            and len(account.orders) + len(commands) <= self._max_own_orders
+            and book.open_count + len(commands) <= self._max_orders
+        )
         command: Any  # its kind is looked at by hand, which narrows no types
         for command in commands:
             kind = type(command)
@@ -157,16 +162,7 @@ class Engine(Amendments):
                 self._amend(author, command, void)
             else:
                 self._run_rare(author, account, command, void)
-                calm = not void and self._has_room(account, len(commands))
-
-    def _has_room(self, account: Account, commands: int) -> bool:
-        """Whether nothing but their own numbers can forbid places, be so many of an op's commands."""
-        book = self.book
-        return (
-            self._calm
-            and len(account.orders) + commands <= self._max_own_orders
-            and book.open_count + commands <= self._max_orders
-        )
+                calm = False  # It may have changed what places may do.
 
     def _run_rare(self, author: bytes, account: Account, command: Command, void: bool) -> None:
         if isinstance(command, CancelAll):
