@@ -7,23 +7,12 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import gossipbook.matching
+from gossipbook.compiled import HOT
 
 PACKAGE = "gossipbook.matching"
 SOURCE = Path(gossipbook.matching.__file__).parent
-MODULES = (
-    "ladder",
-    "stops",
-    "timetable",
-    "groups",
-    "auction",
-    "book",
-    "market",
-    "controls",
-    "amendments",
-    "engine",
-    "variants",
-)
-"""What an engine is made of, each after those that it imports."""
+MODULES = [name for name in HOT if name not in ("plain", "undo")]
+"""What an engine is made of, beside constants, each after those that it imports."""
 
 
 class Bug(NamedTuple):
