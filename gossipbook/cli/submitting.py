@@ -221,9 +221,9 @@ async def _catch_up_wallet(client: Client, target: Target, wallet: Wallet, pair:
     fresh = wallet.next_client_id(pair) == 1
     if wallet.contradicts(pair, head["seq"], bytes.fromhex(head["head"])):
         raise UnsafeKey(
-            f"another copy of this key signed in {pair}: op {head['seq'] - 1} is not the one in the wallet beside the "
-            "key file, and sending that would freeze the key. Move the wallet (KEY.ops) away to go on from what "
-            "the network has."
+            f"{target.name} says that another copy of this key signed in {pair}: op {head['seq'] - 1} is not the one "
+            "in the wallet beside the key file, and sending that could freeze the key. Ask another peer; if it says "
+            "the same, move the wallet (KEY.ops) away to go on from what the network has."
         )
     wallet.adopt_head(pair, head["seq"], bytes.fromhex(head["head"]), head["last_client_id"])
     if fresh and not head["seq"]:

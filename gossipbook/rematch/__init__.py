@@ -33,5 +33,6 @@ of all authors add up to nothing.
 
 Nothing here verifies an export: ``gossipbook verify`` does.
 
-Bounds: the book holds what the manifest lets a pair hold; tallies grow with the orders that were filled.
+Bounds: the book holds what the manifest lets a pair hold; tallies grow with the orders that were filled. A batch
+auction is held at most once more than its block has fill-or-kill orders and minimum quantities.
 """

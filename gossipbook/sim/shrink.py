@@ -66,7 +66,7 @@ class Shrinker:
 
             def rebuilt(kept: Sequence[object], at: int = at) -> Plan:
                 orders = list(self.plan.orders)
-                orders[at] = orders[at]._replace(commands=tuple(kept))  # type: ignore[arg-type]
+                orders[at] = orders[at]._replace(commands=tuple(kept))  # type: ignore[arg-type]  # kept of commands
                 return replace(self.plan, orders=tuple(orders))
 
             commands = self.plan.orders[at].commands

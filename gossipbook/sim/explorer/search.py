@@ -204,7 +204,7 @@ class Search:
     def _seatings(self, places: Places) -> list[Places]:
         a, b, c = places
         if self._trio:
-            return list(permutations(places))  # type: ignore[arg-type]
+            return list(permutations(places))  # type: ignore[arg-type]  # three each, which its type forgets
         return [(a, b, c), (a, c, b)] if self._pair else [places]
 
     def _found(self, at: int, breach: str) -> Finding:
