@@ -3,22 +3,22 @@
 from gossipbook.matching.commands import AMEND, SLICES_CAP, Amend
 from gossipbook.matching.controls import Controls, R
 from gossipbook.matching.events import AMENDED, CancelCause, RejectReason
-from gossipbook.matching.ladder import WAITING, Order
+from gossipbook.matching.ladder import WAITING, Account, Order
 from gossipbook.matching.plain import AUCTION, BUY, CANCELLING, HALTED, POST_ONLY, POSTING, REDUCE_ONLY, SLIDE
 
 
 class Amendments(Controls):
     """A market whose orders can be amended."""
 
-    def _amend(self, author: bytes, c: Amend, void: bool) -> None:
+    def _amend(self, account: Account, c: Amend, void: bool) -> None:
         client_id, new_price, new_total, flags = c
-        book = self.book
+        book, author = self.book, account.author
         if self._max_rate and not flags & REDUCE_ONLY and self._over_rate(author):
             self._reject(author, client_id, AMEND, R.RATE_LIMITED)
             return
-        order = book.find(author, client_id)
+        order = account.orders.get(client_id)
         if order is None or self.pair_state == HALTED:
-            reason = R.PAIR_HALTED if self.pair_state == HALTED else self._not_open(author, client_id)
+            reason = R.PAIR_HALTED if self.pair_state == HALTED else self._not_open(account, client_id)
             self._reject(author, client_id, AMEND, reason)
             return
         whole = order.open_lots + order.hidden_lots

@@ -14,7 +14,7 @@ from gossipbook.matching.commands import (
     JoinGroup,
 )
 from gossipbook.matching.events import GROUPED, LEASE_ENDED, LEASED, PAIR_STATE, UNCROSSED, CancelCause, RejectReason
-from gossipbook.matching.ladder import RESTING, Order
+from gossipbook.matching.ladder import RESTING, Account, Order
 from gossipbook.matching.market import Market
 from gossipbook.matching.plain import AUCTION, CANCELLING, HALTED, OPEN, POSTING
 
@@ -147,5 +147,5 @@ class Controls(Market):
         self._rates[author] = count
         return count > self._max_rate
 
-    def _not_open(self, author: bytes, client_id: int) -> RejectReason:
-        return R.ORDER_CLOSED if client_id <= self.book.last_id(author) else R.UNKNOWN_ORDER
+    def _not_open(self, account: Account, client_id: int) -> RejectReason:
+        return R.ORDER_CLOSED if client_id <= account.last_id else R.UNKNOWN_ORDER

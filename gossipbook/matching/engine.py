@@ -35,7 +35,7 @@ from gossipbook.matching.events import (
     RawEvent,
     RejectReason,
 )
-from gossipbook.matching.ladder import RESTING, Account, Boxed, Order, Terms
+from gossipbook.matching.ladder import NOT_MET, RESTING, Account, Boxed, Order, Terms
 from gossipbook.matching.plain import (
     AUCTION,
     BUY,
@@ -143,7 +143,7 @@ class Engine(Amendments):
         """Execute one op's commands, in order. ``void``: the op's expiry has passed."""
         book = self.book
         account = book.accounts.get(author)
-        if account is None or account.before < 0:
+        if account is None or account.before == NOT_MET:
             account = book.meet(author)
         calm = (
             self._calm
@@ -159,12 +159,13 @@ class Engine(Amendments):
             elif kind is _CANCEL:
                 self._cancel(account, command[0])
             elif kind is _AMEND:
-                self._amend(author, command, void)
+                self._amend(account, command, void)
             else:
-                self._run_rare(author, account, command, void)
+                self._run_rare(account, command, void)
                 calm = False  # It may have changed what places may do.
 
-    def _run_rare(self, author: bytes, account: Account, command: Command, void: bool) -> None:
+    def _run_rare(self, account: Account, command: Command, void: bool) -> None:
+        author = account.author
         if isinstance(command, CancelAll):
             if self.pair_state == HALTED:
                 self._reject(author, 0, CANCEL_ALL, R.PAIR_HALTED)
@@ -359,7 +360,7 @@ class Engine(Amendments):
             return
         order = account.orders.pop(client_id, None)
         if order is None:
-            self._reject(account.author, client_id, CANCEL, self._not_open(account.author, client_id))
+            self._reject(account.author, client_id, CANCEL, self._not_open(account, client_id))
             return
         self.event_number = number = self.event_number + 1
         lots = order.open_lots + order.hidden_lots

@@ -19,12 +19,11 @@ WAITING: Final = 2
 IN_LINE: Final = 3
 """Where an order is: on its way in or gone, in its level's queue, waiting for a trigger, or triggered."""
 
-
 NOT_MET: Final = -1
 
 
 class Terms:
-    """What an order was placed with and keeps for life; one object for all that were placed plainly."""
+    """What an order was placed with and keeps for life; one object for all that were placed alike, but for times."""
 
     __slots__ = ("display_lots", "expires_ms", "flags", "self_trade", "stop_ticks", "type")
 
@@ -48,7 +47,7 @@ class Account:
         self.author = author
         self.orders: dict[int, Order] = {}
         self.last_id = 0
-        self.before = NOT_MET  # the last id as it was before the block, if the block had commands of theirs
+        self.before = NOT_MET  # the last id as it was before the block, if the block has commands of theirs
 
 
 class Order:

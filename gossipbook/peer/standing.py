@@ -73,8 +73,9 @@ def is_in_line(pair: PairReplica, author: PublicKey, client_id: int) -> bool:
 def _read_author(engine: Engine, author: PublicKey) -> AuthorStanding:
     book, groups = engine.book, engine.groups
     admitted = groups.admitted.get(author, ())
+    account = book.accounts.get(author)
     return AuthorStanding(
-        open_orders=len(book.own_orders(author)),
+        open_orders=len(account.orders) if account else 0,
         lease_until_ms=book.timetable.leases.get(author, 0),
         owner=groups.of(author),
         wants=groups.joined.get(author, b""),

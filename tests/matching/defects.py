@@ -125,7 +125,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
     laws.stale_is_refused: {
         "a cancel is dropped": Bug(
             "engine",
-            "self._reject(account.author, client_id, CANCEL, self._not_open(account.author, client_id))",
+            "self._reject(account.author, client_id, CANCEL, self._not_open(account, client_id))",
             "pass",
         ),
         "an amend is dropped": Bug(

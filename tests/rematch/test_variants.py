@@ -87,7 +87,7 @@ def try_all(engine_type: Any, audit: Audit, seeds: Sequence[int] = (1,)) -> dict
         for seed in seeds:
             chaos, trial = Chaos(seed, arena), Trial(arena, engine_type, copy.deepcopy(audit))
             for _ in range(BLOCKS):
-                block = chaos.block(trial)  # type: ignore[arg-type]
+                block = chaos.block(trial)
                 trial.play(chaos.time_ms, block)
             for kind, count in trial.seen.items():
                 seen[kind] = seen.get(kind, 0) + count
