@@ -11,9 +11,9 @@ import trio
 
 from gossipbook.books.follower import BookUpdate, Follower, Resync
 from gossipbook.books.l3 import L3Book
+from gossipbook.client_messages import LAGGED, FeedMessage
 from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.manifest import Pair
-from gossipbook.requests import LAGGED, FeedMessage
 
 FEED_MESSAGES_CAP = 2_048
 """Messages that wait for the reader: those of a thousand small blocks, or a snapshot and some hundred blocks."""

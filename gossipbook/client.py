@@ -14,16 +14,7 @@ from typing import Any
 import trio
 
 from gossipbook.book_feed import BookFeed
-from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, LinkClosed, VerifyError, ungrouped
-from gossipbook.identity import SEED_BYTES, Identity
-from gossipbook.ids import ChainId, OpId, PublicKey
-from gossipbook.manifest import Manifest, Pair
-from gossipbook.net.address import parse_address
-from gossipbook.net.transport import Channel, dial, shake_hands
-from gossipbook.receipt.format import RECEIPT_BYTES_CAP
-from gossipbook.receipt.verifying import verify_receipt
-from gossipbook.requests import (
+from gossipbook.client_messages import (
     Ack,
     AckLevel,
     Answer,
@@ -38,6 +29,15 @@ from gossipbook.requests import (
     Unfollow,
     Watch,
 )
+from gossipbook.crdt.op import Op
+from gossipbook.errors import GossipbookError, LinkClosed, VerifyError, ungrouped
+from gossipbook.identity import SEED_BYTES, Identity
+from gossipbook.ids import ChainId, OpId, PublicKey
+from gossipbook.manifest import Manifest, Pair
+from gossipbook.net.address import parse_address
+from gossipbook.net.transport import Channel, dial, shake_hands
+from gossipbook.receipt.format import RECEIPT_BYTES_CAP
+from gossipbook.receipt.verifying import verify_receipt
 from gossipbook.submission import Submission
 from gossipbook.trading import Trading
 from gossipbook.wire.codec import decode_message, encode_message

@@ -22,7 +22,7 @@ from types import ModuleType
 PACKAGE = "gossipbook.matching"
 FOLDER = Path(__file__).parent / "matching"
 HOT = (
-    "plain",
+    "constants",
     "undo",
     "ladder",
     "stops",

@@ -21,6 +21,7 @@ from typing import Any
 import trio
 
 from gossipbook.book_feed import BookFeed
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.view import BookView
@@ -36,8 +37,7 @@ from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import BookAsked, Submitted
 from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.peer.standing import PairStanding, read_standing
-from gossipbook.requests import Ack, AckLevel
+from gossipbook.peer.pair_summary import PairStanding, read_standing
 from gossipbook.storage.keys import create_key, load_key
 from gossipbook.storage.wallet import Wallet
 from gossipbook.submission import Submission

@@ -2,9 +2,9 @@
 
 import trio
 
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import SubmitRefused
-from gossipbook.requests import Ack, AckLevel
 
 
 class Submission:

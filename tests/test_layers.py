@@ -13,7 +13,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 # What each part may import of gossipbook, besides itself.
 GROUND = {"ids", "errors", "effects", "ordered", "compiled"}
 FIRST = GROUND | {"cbor", "identity", "manifest"}
-CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "requests", "books", "receipt"}
+CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt"}
 PEER = CORES | {"wire"}
 SHELLS = PEER | {"peer", "dht"}
 BELOW_THE_DOORS = SHELLS | {"storage", "net", "sim", "flow"}
@@ -30,8 +30,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crdt": FIRST | {"matching"},
     "consensus": FIRST | {"matching", "crdt"},
     "gossip": FIRST,
-    "requests": FIRST | {"matching", "crdt"},
-    "books": FIRST | {"matching", "requests"},
+    "client_messages": FIRST | {"matching", "crdt"},
+    "books": FIRST | {"matching", "client_messages"},
     "receipt": FIRST | {"matching", "crdt", "consensus"},
     "wire": CORES,
     "peer": PEER,
@@ -50,7 +50,19 @@ TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "book_f
 TOP |= {"submission", "tickets", "trading"}
 PURE = {
     *("ids", "errors", "effects", "ordered", "cbor", "identity", "manifest"),
-    *("matching", "crdt", "consensus", "gossip", "requests", "books", "receipt", "rematch", "wire", "peer", "sim"),
+    *(
+        "matching",
+        "crdt",
+        "consensus",
+        "gossip",
+        "client_messages",
+        "books",
+        "receipt",
+        "rematch",
+        "wire",
+        "peer",
+        "sim",
+    ),
 }
 IMPURE = {"trio", "asyncio", "time", "socket", "os", "secrets", "sqlite3", "threading"}
 

@@ -3,11 +3,11 @@
 import os
 from collections.abc import Callable, Sequence
 
-from gossipbook.audit.abreast import PairCheck, Reader
 from gossipbook.audit.acks import check_acks
 from gossipbook.audit.chain import Chain
 from gossipbook.audit.export import ExportFile, Header, read_header
 from gossipbook.audit.fields import Defect
+from gossipbook.audit.pair_check import PairCheck, Reader
 from gossipbook.audit.report import Report, Tip
 from gossipbook.audit.seats import Seats
 from gossipbook.audit.signatures import Verdicts

@@ -15,11 +15,11 @@ from gossipbook.books.changes import BlockChanges, OrderChange
 from gossipbook.books.l3 import BookError, L3Book
 from gossipbook.books.levels import L1, LevelChange, SequenceGap
 from gossipbook.books.snapshot import BookSnapshot, Row
+from gossipbook.client_messages import LAGGED, BookMark, BookPart, FeedEnded, FeedMessage, PairEvents
 from gossipbook.ids import Digest
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import PairState
 from gossipbook.matching.events import RawEvent
-from gossipbook.requests import LAGGED, BookMark, BookPart, FeedEnded, FeedMessage, PairEvents
 
 EARLY_CAP = 1_024
 """Messages put aside while a snapshot is on its way: those of 512 small blocks."""

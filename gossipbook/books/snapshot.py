@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from gossipbook.books.waiting import StopFields
+from gossipbook.client_messages import BookPart
 from gossipbook.ids import BlockId, PublicKey
 from gossipbook.matching.commands import Side
 from gossipbook.matching.events import RawEvent
-from gossipbook.requests import BookPart
 
 RESTING = 1
 """The kind of row of a resting order: (RESTING, author, client_id, side, price_ticks, open_lots)."""

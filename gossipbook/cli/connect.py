@@ -12,10 +12,9 @@ from typing import Any, TypeVar
 import click
 import trio
 
-from gossipbook.cli.config import load_config
-from gossipbook.cli.output import reports_errors
-from gossipbook.cli.plain import read_manifest
-from gossipbook.cli.start import read_endpoint
+from gossipbook.cli.operate.config import load_config
+from gossipbook.cli.operate.start import read_endpoint
+from gossipbook.cli.output import read_manifest, reports_errors
 from gossipbook.client import Client, open_client
 from gossipbook.errors import ConfigError, GossipbookError, HandshakeError, LinkClosed
 from gossipbook.manifest import Manifest

@@ -6,10 +6,10 @@ from typing import TypeVar
 
 import click
 
-from gossipbook.cli.units import BadAmount, duration_to_ms
+from gossipbook.cli.trade.units import BadAmount, duration_to_ms
+from gossipbook.client_messages import AckLevel
 from gossipbook.errors import KeyFileError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
-from gossipbook.requests import AckLevel
 from gossipbook.storage.keys import load_key
 
 LEVELS = {"durable": AckLevel.DURABLE, "relayed": AckLevel.RELAYED, "certified": AckLevel.CERTIFIED}

@@ -1,21 +1,108 @@
-"""How commands speak: tables for people, one line of JSON for programs, errors without tracebacks."""
+"""How commands speak: tables for people, one line of JSON for programs, errors without tracebacks.
 
-from collections.abc import Iterable, Sequence
+The library for tables is imported when the first table is drawn: commands without one should start fast.
+"""
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
-from gossipbook.cli.plain import EXIT_BAD, fail, json_option, print_json, reports_errors
+import click
 
-__all__ = ["EXIT_BAD", "console", "errors", "fail", "json_option", "print_json", "print_table", "reports_errors"]
+from gossipbook.errors import ConfigError, GossipbookError, ManifestError
+from gossipbook.manifest import Manifest
 
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+if TYPE_CHECKING:
+    from rich.console import Console
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+EXIT_BAD = 1
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one last line of JSON.")
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output."""
+    sys.stdout.write(json.dumps(value, separators=(", ", ": ")) + "\n")
+    sys.stdout.flush()
+
+
+def fail(message: str, code: int = EXIT_BAD) -> NoReturn:
+    """Say what is wrong and exit."""
+    click.echo(f"gossipbook: {message}", err=True)
+    sys.exit(code)
+
+
+def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
+    """Turn our own errors, alone or grouped by a nursery, into one line on standard error."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return command(*args, **kwargs)
+        except GossipbookError as error:
+            fail(str(error))
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail(f"{error.filename}: {error.strerror}")
+        except UnicodeDecodeError as error:
+            fail(f"a file that should be text is not: {error}")
+        except BaseExceptionGroup as group:
+            ours, others = group.split(GossipbookError)
+            if others is not None or ours is None:
+                raise
+            fail(str(_leaf(ours)))
+
+    return wrapped
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def read_manifest(file: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ConfigError: naming the file and what is wrong with it.
+    """
+    try:
+        return Manifest.from_toml(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
+    except ManifestError as error:
+        raise ConfigError(f"{file}: {error}") from None
+
+
+@functools.cache
+def console() -> "Console":
+    """Return the console for standard output."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=True)
+
+
+@functools.cache
+def error_console() -> "Console":
+    """Return the console for standard error."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table for people; numbers to the right."""
+    """Print a table for people; numbers to the right."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(title=title, title_justify="left", header_style="bold")
     listed = [tuple(row) for row in rows]
     for place, column in enumerate(columns):
@@ -23,4 +110,4 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
         table.add_column(column, justify="right" if numbers else "left", overflow="fold")
     for row in listed:
         table.add_row(*(Text(f"{cell:,}" if isinstance(cell, int) else str(cell)) for cell in row))
-    console.print(table)
+    console().print(table)

@@ -10,6 +10,7 @@ from gossipbook.consensus.ballot import Ballot
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.catchup import CatchUp
 from gossipbook.consensus.certificate import Certificate, Vote
+from gossipbook.consensus.certificates import Known
 from gossipbook.consensus.chain import Chain
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
@@ -26,7 +27,6 @@ from gossipbook.consensus.events import (
     WakeTimer,
 )
 from gossipbook.consensus.inbox import Inbox
-from gossipbook.consensus.known import Known
 from gossipbook.consensus.messages import DUE_IDS_CAP, CastVote, FinalizedBlock, Proof, Status
 from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.pacing import Pacing

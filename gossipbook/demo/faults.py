@@ -6,9 +6,9 @@ from typing import Literal
 
 import trio
 
-from gossipbook.demo.floor import Floor
 from gossipbook.demo.monitor import CLOSE_POLL_S, POLL_S, Monitor
 from gossipbook.demo.network import DemoNetwork, PeerProcess
+from gossipbook.demo.traders import Floor
 
 Fault = Literal["none", "kill-leader", "kill-two", "kill-all"]
 

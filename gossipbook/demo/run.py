@@ -10,11 +10,11 @@ import trio
 
 from gossipbook.audit import verify_exports
 from gossipbook.demo.faults import Fault, FaultInjector
-from gossipbook.demo.floor import Floor
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.network import DemoFailed, DemoNetwork
 from gossipbook.demo.screen import Screen
 from gossipbook.demo.source import MAKERS, TAKERS, merged_flow
+from gossipbook.demo.traders import Floor
 from gossipbook.demo.verdict import Outcome, export_all, judge
 from gossipbook.flow import FlowStep
 from gossipbook.storage.sqlite import final_ids

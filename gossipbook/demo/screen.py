@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 from gossipbook.demo.faults import FaultReport
-from gossipbook.demo.floor import Floor
 from gossipbook.demo.monitor import Monitor
+from gossipbook.demo.traders import Floor
 from gossipbook.manifest import Manifest
 
 REFRESH_S = 0.25

@@ -9,9 +9,9 @@ from typing import Any
 from gossipbook.audit import Report
 from gossipbook.audit.writer import write_export
 from gossipbook.demo.faults import FaultReport
-from gossipbook.demo.floor import Floor, Tally
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.network import DemoNetwork
+from gossipbook.demo.traders import Floor, Tally
 from gossipbook.manifest import Manifest
 from gossipbook.storage.sqlite import all_blocks
 

@@ -1,10 +1,10 @@
 """Amends: which are allowed, and what becomes of the order."""
 
 from gossipbook.matching.commands import AMEND, SLICES_CAP, Amend
+from gossipbook.matching.constants import AUCTION, BUY, CANCELLING, HALTED, POST_ONLY, POSTING, REDUCE_ONLY, SLIDE
 from gossipbook.matching.controls import Controls, R
 from gossipbook.matching.events import AMENDED, CancelCause, RejectReason
 from gossipbook.matching.ladder import WAITING, Account, Order
-from gossipbook.matching.plain import AUCTION, BUY, CANCELLING, HALTED, POST_ONLY, POSTING, REDUCE_ONLY, SLIDE
 
 
 class Amendments(Controls):

@@ -13,10 +13,10 @@ from gossipbook.matching.commands import (
     AdmitToGroup,
     JoinGroup,
 )
+from gossipbook.matching.constants import AUCTION, CANCELLING, HALTED, OPEN, POSTING
 from gossipbook.matching.events import GROUPED, LEASE_ENDED, LEASED, PAIR_STATE, UNCROSSED, CancelCause, RejectReason
 from gossipbook.matching.ladder import RESTING, Account, Order
 from gossipbook.matching.market import Market
-from gossipbook.matching.plain import AUCTION, CANCELLING, HALTED, OPEN, POSTING
 
 R = RejectReason
 

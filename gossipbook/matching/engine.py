@@ -24,19 +24,7 @@ from gossipbook.matching.commands import (
     PlaceSpecial,
     SetState,
 )
-from gossipbook.matching.controls import R
-from gossipbook.matching.events import (
-    ACCEPTED,
-    CANCELLED,
-    EXPIRED,
-    FROZEN,
-    STOP_ACCEPTED,
-    CancelCause,
-    RawEvent,
-    RejectReason,
-)
-from gossipbook.matching.ladder import NOT_MET, RESTING, Account, Boxed, Order, Terms
-from gossipbook.matching.plain import (
+from gossipbook.matching.constants import (
     AUCTION,
     BUY,
     CANCEL_TAKER,
@@ -53,6 +41,18 @@ from gossipbook.matching.plain import (
     SLIDE,
     STOP,
 )
+from gossipbook.matching.controls import R
+from gossipbook.matching.events import (
+    ACCEPTED,
+    CANCELLED,
+    EXPIRED,
+    FROZEN,
+    STOP_ACCEPTED,
+    CancelCause,
+    RawEvent,
+    RejectReason,
+)
+from gossipbook.matching.ladder import NOT_MET, RESTING, Account, Boxed, Order, Terms
 
 SHARED: Final = [[Terms(LIMIT, flags, mode, 0, 0, 0) for mode in range(5)] for flags in (0, POST_ONLY)]
 """The terms of orders that were placed with neither a special wish nor a time, by flags and self-trade mode."""

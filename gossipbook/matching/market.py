@@ -7,6 +7,17 @@ from gossipbook import cbor
 from gossipbook.ids import Digest, digest
 from gossipbook.manifest import Limits, Pair
 from gossipbook.matching.book import Book
+from gossipbook.matching.constants import (
+    AUCTION,
+    BUY,
+    CANCEL_BOTH,
+    CANCEL_MAKER,
+    CANCEL_TAKER,
+    OPEN,
+    SELF_TRADE,
+    STOP,
+    UNFILLED,
+)
 from gossipbook.matching.events import (
     CANCELLED,
     FILL,
@@ -19,17 +30,6 @@ from gossipbook.matching.events import (
 )
 from gossipbook.matching.groups import Groups
 from gossipbook.matching.ladder import RESTING, Ladder, Order
-from gossipbook.matching.plain import (
-    AUCTION,
-    BUY,
-    CANCEL_BOTH,
-    CANCEL_MAKER,
-    CANCEL_TAKER,
-    OPEN,
-    SELF_TRADE,
-    STOP,
-    UNFILLED,
-)
 
 BPS: Final = 10_000
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from sortedcontainers import SortedKeyList
 
+from gossipbook.matching.constants import BUY
 from gossipbook.matching.ladder import Order
-from gossipbook.matching.plain import BUY
 
 
 def _rising(order: Order) -> tuple[int, int]:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from gossipbook.manifest import Limits, Pair
+from gossipbook.matching.constants import AUCTION, BUY, CANCEL_MAKER, HALTED, OPEN
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import FILL, CancelCause, RawEvent
 from gossipbook.matching.ladder import Order
-from gossipbook.matching.plain import AUCTION, BUY, CANCEL_MAKER, HALTED, OPEN
 
 OrderKey: TypeAlias = tuple[bytes, int]
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import trio
 
+from gossipbook.client_messages import Query, Unfollow, Watch
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.link import Link
@@ -22,7 +23,6 @@ from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.peer.turns import transactions
-from gossipbook.requests import Query, Unfollow, Watch
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
 

@@ -13,11 +13,11 @@ from gossipbook.books.checksum import is_digest_due
 from gossipbook.books.l3 import BookError, L3Book
 from gossipbook.books.levels import SequenceGap
 from gossipbook.books.snapshot import SNAPSHOT_ROWS_CAP, BookSnapshot
+from gossipbook.client_messages import BROKEN, LAGGED, TOO_LARGE, BookMark, FeedEnded, FeedMessage, PairEvents
 from gossipbook.consensus.records import Finalized
 from gossipbook.effects import Lane, LinkId
 from gossipbook.net.runtime import Runtime
 from gossipbook.peer.events import LOCAL, BookRead
-from gossipbook.requests import BROKEN, LAGGED, TOO_LARGE, BookMark, FeedEnded, FeedMessage, PairEvents
 from gossipbook.wire.codec import encode_message
 
 EVENTS_PER_MESSAGE = 512

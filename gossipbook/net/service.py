@@ -11,6 +11,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
+from gossipbook.client_messages import Answer, Query, Unfollow, Watch
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
@@ -21,8 +22,7 @@ from gossipbook.net.link import ABUSE, Link
 from gossipbook.net.runtime import Runtime
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.peer.standing import is_in_line, read_standing
-from gossipbook.requests import Answer, Query, Unfollow, Watch
+from gossipbook.peer.pair_summary import is_in_line, read_standing
 from gossipbook.wire.codec import JSON_CAP, encode_message
 
 BOOK_LEVELS_CAP = 500

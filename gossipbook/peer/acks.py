@@ -7,12 +7,12 @@ Upon ASK-HELD: answer HELD for what is stored, and remember the rest for when it
 
 from dataclasses import dataclass, field
 
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.committee import Committee
 from gossipbook.crdt.op import Op
 from gossipbook.effects import LinkId
 from gossipbook.ids import OpId
 from gossipbook.ordered import BoundedDict
-from gossipbook.requests import Ack, AckLevel
 
 TRACKED_CAP = 65_536
 ASKS_CAP = 65_536

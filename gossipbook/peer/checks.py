@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gossipbook.client_messages import Submit
 from gossipbook.consensus.messages import (
     Bodies,
     CastVote,
@@ -16,7 +17,6 @@ from gossipbook.crdt.op import Evidence
 from gossipbook.identity import SignatureCheck
 from gossipbook.ids import digest
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.requests import Submit
 
 
 def signature_checks(message: Any, pair: PairReplica) -> list[SignatureCheck]:

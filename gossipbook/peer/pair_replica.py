@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
@@ -38,7 +39,6 @@ from gossipbook.peer.exchange import Exchange
 from gossipbook.peer.judgement import finality_fault, genuine_fault, is_news, is_spent, message_id
 from gossipbook.peer.orders import OrderLog
 from gossipbook.peer.stored import StoredPair
-from gossipbook.requests import Ack, AckLevel
 
 
 class PairReplica:

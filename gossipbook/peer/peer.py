@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from gossipbook.client_messages import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, Follow, Submit
 from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import Finalized
@@ -40,7 +41,6 @@ from gossipbook.peer.events import (
 from gossipbook.peer.judgement import message_id
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.stored import StoredPair
-from gossipbook.requests import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, Follow, Submit
 from gossipbook.wire.codec import decode_message, encode_message
 
 PAYLOADS_CAP = 65_536

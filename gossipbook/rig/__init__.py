@@ -13,7 +13,7 @@ disks and real time: what the simulator leaves out of the picture is in this one
     └─ judge              exports, the auditor, samples, acks: a verdict with the number of checks of each invariant
 
 Upon the start: every peer knows the others by its own ports at the proxy and by nothing else, the DHT being off. Once
-all are linked, the first order is signed. Upon a fault: :mod:`strikes` puts it on and takes it off at its time. Upon
+all are linked, the first order is signed. Upon a fault: :mod:`injector` puts it on and takes it off at its time. Upon
 the last order: everything is healed; all ops must be certified and all peers be at the same tips within
 ``expect.heal_s``.
 

@@ -7,7 +7,7 @@ import random
 
 from gossipbook.consensus.committee import Committee
 from gossipbook.manifest import Manifest
-from gossipbook.rig.desk import Desk
+from gossipbook.rig.peer_clients import Desk
 from gossipbook.sim.scenario import FaultPart
 
 Cut = tuple[int, int]

@@ -22,7 +22,7 @@ from typing import Any
 from gossipbook.audit import Report, Verdict, verify_exports
 from gossipbook.audit.writer import write_export
 from gossipbook.manifest import Manifest
-from gossipbook.rig.desk import Sample
+from gossipbook.rig.peer_clients import Sample
 from gossipbook.rig.traders import Tally
 from gossipbook.sim.scenario import Scenario
 from gossipbook.storage.sqlite import all_blocks

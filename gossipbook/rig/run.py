@@ -8,17 +8,17 @@ from pathlib import Path
 
 import trio
 
+from gossipbook.client_messages import Ack
 from gossipbook.errors import ScenarioError, ungrouped
 from gossipbook.ids import ChainId
-from gossipbook.requests import Ack
 from gossipbook.rig.cast import Cast
-from gossipbook.rig.desk import Desk
+from gossipbook.rig.injector import Strikes
 from gossipbook.rig.judge import Evidence, RealResult, export_chains, judge
+from gossipbook.rig.minority_check import Stillness
+from gossipbook.rig.peer_clients import Desk
 from gossipbook.rig.processes import RealNetwork, RigFailed
 from gossipbook.rig.proxy import Proxy
 from gossipbook.rig.refuse import refusals
-from gossipbook.rig.stillness import Stillness
-from gossipbook.rig.strikes import Strikes
 from gossipbook.rig.traders import Traders
 from gossipbook.rig.wires import Trouble, Wires, delay_of
 from gossipbook.sim.orders import agents_orders

@@ -15,11 +15,11 @@ from typing import IO
 import trio
 
 from gossipbook.client import Client
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
 from gossipbook.ids import ChainId, OpId
-from gossipbook.requests import Ack, AckLevel
-from gossipbook.rig.desk import Desk
+from gossipbook.rig.peer_clients import Desk
 from gossipbook.sim.orders import US_PER_S, Submission, author_identity
 from gossipbook.storage.wallet import Wallet
 

@@ -8,12 +8,12 @@ peer, and is cut off with it.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from gossipbook.client_messages import Ack, AckLevel, Submit
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.effects import LinkId
 from gossipbook.identity import Identity
 from gossipbook.ids import OpId
 from gossipbook.peer.events import LinkUp
-from gossipbook.requests import Ack, AckLevel, Submit
 from gossipbook.sim.clocks import START_WALL_MS, US_PER_MS
 from gossipbook.sim.host import Host
 from gossipbook.sim.orders import Submission

@@ -15,11 +15,11 @@ Time stands still between the calls. Nothing here waits for anything real.
 
 from collections.abc import Callable, Iterable
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
 from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
-from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers import Violation
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer

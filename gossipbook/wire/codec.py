@@ -6,7 +6,7 @@ Kinds are part of the format and never reused. Golden vectors in ``tests/vectors
 from typing import Any
 
 from gossipbook import cbor
-from gossipbook import requests as q
+from gossipbook import client_messages as q
 from gossipbook.consensus import messages as c
 from gossipbook.consensus.block import BLOCK_BYTES_CAP
 from gossipbook.crdt import messages as r

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gossipbook import cbor
+from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.certificate import (
     Certificate,
     TermChange,
@@ -17,7 +18,6 @@ from gossipbook.crdt.op import Evidence, Op, open_op
 from gossipbook.crdt.op_set import FrontierEntry
 from gossipbook.errors import DecodeError
 from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
-from gossipbook.requests import AckLevel
 
 Reader = Callable[[object, str], Any]
 Writer = Callable[[Any], Any]

@@ -15,7 +15,7 @@ from gossipbook.books.changes import BlockChanges
 from gossipbook.books.checksum import book_checksum
 from gossipbook.books.follower import BookUpdate
 from gossipbook.books.levels import Level
-from gossipbook.cli.following import update_json
+from gossipbook.cli.trade.following import update_json
 from gossipbook.manifest import Pair
 
 from .kit import Stage

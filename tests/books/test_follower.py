@@ -15,8 +15,8 @@ from gossipbook.books.follower import EARLY_CAP, BookUpdate, FeedRefused, Follow
 from gossipbook.books.l3 import L3Book
 from gossipbook.books.levels import L2Book
 from gossipbook.books.snapshot import ROWS_PER_PART, BookSnapshot
+from gossipbook.client_messages import LAGGED, TOO_LARGE, BookMark, BookPart, FeedEnded, FeedMessage, PairEvents
 from gossipbook.matching.commands import PairState, SetState
-from gossipbook.requests import LAGGED, TOO_LARGE, BookMark, BookPart, FeedEnded, FeedMessage, PairEvents
 
 from .kit import ALICE, SPEC, Stage, block_id, place, special
 

@@ -1,6 +1,6 @@
 """The order in which a story is told."""
 
-from gossipbook.cli.explain import tell
+from gossipbook.cli.trade.explain import tell
 from gossipbook.manifest import Pair
 
 AUTHOR = b"a" * 32

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from gossipbook.cli.units import BadAmount, duration_to_ms, format_duration
+from gossipbook.cli.trade.units import BadAmount, duration_to_ms, format_duration
 
 from .support import answer, invoke, until
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterable
 
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.effects import Now
@@ -13,7 +14,6 @@ from gossipbook.matching.commands import Command
 from gossipbook.matching.events import FILL
 from gossipbook.peer.events import Submitted
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.requests import Ack, AckLevel
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.network import Network
 from gossipbook.sim.world import World

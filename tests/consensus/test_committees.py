@@ -4,10 +4,10 @@ import random
 
 import pytest
 
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import Begun, LinkDown
 from gossipbook.peer.peer import Peer
-from gossipbook.requests import Ack, AckLevel
 
 from .cluster import Author, Cluster, S
 from .kit import SYMBOL, buy, sell

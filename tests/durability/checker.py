@@ -17,6 +17,7 @@ from typing import Any
 from durability.disk import Disk, write_files
 from durability.tap import Tap
 from durability.trace import Began, read_trace
+from gossipbook.client_messages import Ack, AckLevel, PairEvents
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import Certificate, TermChange
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
@@ -27,7 +28,6 @@ from gossipbook.crdt.op import GENESIS_PREV, decode_op
 from gossipbook.errors import GossipbookError
 from gossipbook.gossip.messages import Push
 from gossipbook.manifest import Manifest
-from gossipbook.requests import Ack, AckLevel, PairEvents
 from gossipbook.storage.rows import VoteRow, read_votes
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import decode_message

@@ -13,7 +13,7 @@ from typing import Any
 import tomli_w
 import trio
 
-from gossipbook.cli.config import write_config
+from gossipbook.cli.operate.config import write_config
 from gossipbook.client import Client, Submission
 from gossipbook.consensus.committee import Committee
 from gossipbook.identity import Identity

@@ -9,10 +9,10 @@ import trio
 
 from durability.peers import PEER, Network, PeerProcess, Trader, network
 from gossipbook.client import open_client
+from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import OpId
 from gossipbook.matching.commands import Side
-from gossipbook.requests import Ack, AckLevel
 from gossipbook.storage.sqlite import SqliteJournal
 
 PAIR = "GOLD/USD"

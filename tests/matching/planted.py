@@ -11,7 +11,7 @@ from gossipbook.compiled import HOT
 
 PACKAGE = "gossipbook.matching"
 SOURCE = Path(gossipbook.matching.__file__).parent
-MODULES = [name for name in HOT if name not in ("plain", "undo")]
+MODULES = [name for name in HOT if name not in ("constants", "undo")]
 """What an engine is made of, beside constants, each after those that it imports."""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import trio
 
 from gossipbook import cbor
+from gossipbook.client_messages import Ack, AckLevel, Answer, Submit
 from gossipbook.consensus.messages import AskVotes, Bodies, Fetch, Sync
 from gossipbook.crdt.op import decode_op
 from gossipbook.dht import datagram
@@ -18,7 +19,6 @@ from gossipbook.gossip.messages import Graft, IWant, Push, Subscribe
 from gossipbook.identity import DOMAIN_HANDSHAKE
 from gossipbook.ids import digest
 from gossipbook.manifest import Manifest
-from gossipbook.requests import Ack, AckLevel, Answer, Submit
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
 from gossipbook.wire.handshake import FEATURES, PROTOCOL_VERSION, Handshake

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 import gossipbook
-from gossipbook.cli.explain import tell
+from gossipbook.cli.trade.explain import tell
 from gossipbook.client import QueryFailed
 from gossipbook.crdt.op import sign_op
 from gossipbook.errors import GossipbookError, JournalError, SubmitRefused

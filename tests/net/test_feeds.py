@@ -13,12 +13,12 @@ from gossipbook.books.follower import FeedRefused
 from gossipbook.books.levels import L2Book
 from gossipbook.books.snapshot import ICEBERG, WAITING, BookSnapshot
 from gossipbook.client import Client, QueryFailed, open_client
+from gossipbook.client_messages import LAGGED, BookMark, BookPart, FeedEnded, PairEvents
 from gossipbook.errors import LinkClosed
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.net import feeds
 from gossipbook.peer.events import BookAsked
-from gossipbook.requests import LAGGED, BookMark, BookPart, FeedEnded, PairEvents
 
 from .support import SYMBOL, Author, certify, make_network, open_peer
 

@@ -9,7 +9,7 @@ import trio
 
 from gossipbook import cbor
 from gossipbook.client import open_client
-from gossipbook.requests import Query, Submit
+from gossipbook.client_messages import Query, Submit
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
 

@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from gossipbook.rig import RealProgress
-from gossipbook.rig.desk import Sample
 from gossipbook.rig.judge import judge
+from gossipbook.rig.peer_clients import Sample
 from gossipbook.rig.run import observe, run_real
 from gossipbook.sim.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
 

@@ -4,7 +4,7 @@ import random
 
 from consensus.cluster import Author, Cluster, S
 
-from gossipbook.requests import AckLevel
+from gossipbook.client_messages import AckLevel
 
 
 def one_run(seed: int, n: int = 4, fault_model: str = "byzantine", faults: int = 12, loss: float = 0.05) -> Cluster:

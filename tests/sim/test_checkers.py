@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.consensus import messages
 from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.certificate import Timeout, Vote
@@ -22,7 +23,6 @@ from gossipbook.gossip.messages import Push
 from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place
 from gossipbook.matching.events import ACCEPTED, FILL
-from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers import INVARIANTS, Checker, all_checkers
 from gossipbook.sim.checkers.acks import AckChecker
 from gossipbook.sim.checkers.authentic import AuthenticityChecker

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sim import overfilling
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.matching.commands import Cancel
-from gossipbook.requests import AckLevel
 from gossipbook.testing import SimulatedExchange
 
 Make = Callable[..., SimulatedExchange]

@@ -4,7 +4,7 @@ from typing import Any
 
 from consensus.kit import SYMBOL, Bench, buy, identity, sell
 
-from gossipbook import requests as q
+from gossipbook import client_messages as q
 from gossipbook.consensus import messages as c
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.records import BlockRecord, FinalRecord, ItemRecord, VoteRecord

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook import cbor
-from gossipbook import requests as q
+from gossipbook import client_messages as q
 from gossipbook.consensus import messages as c
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote

@@ -3,12 +3,12 @@
 import random
 from typing import Any
 
+from gossipbook.client_messages import Submit
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.crdt.op import Op
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import Push
 from gossipbook.ids import PublicKey
-from gossipbook.requests import Submit
 from gossipbook.sim.host import Behaviour, Host
 from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import decode_message

@@ -5,8 +5,8 @@ network is whole again. A durable ack is one peer's word for its own disk: it is
 of a liar counts, nor any for an author who forked.
 """
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.records import Dropped, Finalized
-from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
 

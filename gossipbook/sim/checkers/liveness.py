@@ -1,8 +1,8 @@
 """I10: a minority finalizes nothing and goes on accepting; a quorum goes on; a pair with nothing to do is silent."""
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.effects import LinkId
 from gossipbook.ids import PeerId
-from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
 

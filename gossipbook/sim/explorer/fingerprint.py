@@ -11,9 +11,9 @@ from gossipbook.consensus.ballot import Ballot
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.catchup import CatchUp
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
+from gossipbook.consensus.certificates import Known
 from gossipbook.consensus.chain import Chain
 from gossipbook.consensus.inbox import Inbox
-from gossipbook.consensus.known import Known
 from gossipbook.consensus.messages import GiveUp
 from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.pacing import Pacing

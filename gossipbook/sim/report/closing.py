@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.matching.commands import Place, PlaceSpecial
 from gossipbook.matching.words import say
-from gossipbook.requests import AckLevel
 from gossipbook.sim.checkers.bounds import BoundsChecker
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire

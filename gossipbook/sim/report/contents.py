@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from gossipbook.client_messages import Submit
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import Certificate, TermChange
 from gossipbook.consensus.committee import PREPARE
@@ -10,7 +11,6 @@ from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
 from gossipbook.gossip.messages import Push
 from gossipbook.ordered import BoundedDict
-from gossipbook.requests import Submit
 from gossipbook.wire.codec import LAYOUTS, decode_message
 
 NAMES = {kind: cls.__name__ for cls, (kind, _) in LAYOUTS.items()}

@@ -1,0 +1,1 @@
+"""Commands for node operators: make networks and keys, run peers, watch them."""

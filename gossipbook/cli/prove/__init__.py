@@ -1,0 +1,1 @@
+"""Commands that prove or check what happened: exports, audits, receipts, rematches."""

@@ -1,0 +1,1 @@
+"""Commands that try the network out: demonstration, simulator, explorer."""

@@ -1,0 +1,114 @@
+"""``gossipbook demo``: four real peers, real order flow, a fault if wanted, and a computed verdict."""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gossipbook.cli.connect import run as run_conversation
+from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
+from gossipbook.demo.faults import Fault
+from gossipbook.demo.run import DemoOptions, run_demo
+from gossipbook.demo.verdict import Outcome
+
+DEFAULT_LIMIT = 6_000
+
+
+@click.command()
+@click.option("--flow", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A LOBSTER message file.")
+@click.option(
+    "--limit", type=click.IntRange(1), help=f"So many commands.  [default: {DEFAULT_LIMIT}, or the whole file]"
+)
+@click.option("--ops-per-s", type=click.FloatRange(0.1), help="Pace.  [default: as fast as back-pressure allows]")
+@click.option("--commands-per-op", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--kill-leader", "fault", flag_value="kill-leader", help="SIGKILL the first pair's leader midway.")
+@click.option("--kill-two", "fault", flag_value="kill-two", help="SIGKILL two of the four peers midway.")
+@click.option("--kill-all", "fault", flag_value="kill-all", help="SIGKILL every peer midway.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the generated flow and the authors' keys.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Work in this new folder and leave it there.")
+@json_option
+@reports_errors
+def demo(
+    flow: Path | None,
+    limit: int | None,
+    ops_per_s: float | None,
+    commands_per_op: int,
+    fault: Fault | None,
+    seed: int,
+    keep: Path | None,
+    as_json: bool,
+) -> None:
+    """Start four peers, trade through them, stop them, and verify every chain.
+
+    Exit code 0: valid; 2: unknown, nothing happened; 1: invalid.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="gossipbook-demo-")) if keep is None else keep
+    if keep is not None:
+        if keep.exists():
+            fail(f"{keep} exists; --keep makes a new folder")
+        keep.mkdir(parents=True)
+    if limit is None and flow is None:
+        limit = DEFAULT_LIMIT
+    options = DemoOptions(folder, flow, limit, ops_per_s, commands_per_op, fault or "none", seed)
+    try:
+        with _Bars() as bars:
+            outcome = run_conversation(run_demo, options, bars.start)
+    finally:
+        if keep is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    _report(outcome, as_json)
+    sys.exit(outcome.exit_code)
+
+
+class _Bars:
+    """Progress bars on standard error for the stages after trading; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        columns = (TextColumn("{task.description:>10}"), BarColumn(bar_width=30), TimeElapsedColumn())
+        self._console = Console(stderr=True)
+        self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
+        self._started = False
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._started:
+            self._progress.stop()
+
+    def start(self, stage: str) -> Callable[[int, int], None]:
+        if not self._started:
+            self._progress.start()
+            self._started = True
+        task = self._progress.add_task(stage, total=None)
+        return lambda done, total: self._progress.update(task, completed=done, total=total)
+
+
+def _report(outcome: Outcome, as_json: bool) -> None:
+    row = outcome.row
+    if as_json:
+        for reason in outcome.reasons:
+            Console(stderr=True).print(f"invalid: {reason}", markup=False)
+        print_json(row)
+        return
+    figures = [
+        ("certified", f"{row['certified_ops']:,} ops with {row['certified_commands']:,} commands"),
+        ("fills", f"{row['fills']:,}"),
+        ("throughput", f"{row['commands_per_s']:,} certified commands/s"),
+        ("submit to certified", f"p50 {row['certify_ms']['p50']} ms, p99 {row['certify_ms']['p99']} ms"),
+        ("takeovers", f"{row['takeovers']}" + (f", {row['takeover_ms']} ms" if row["takeover_ms"] else "")),
+        ("digests equal", "yes" if row["digests_equal"] else "NO"),
+        ("acked ops lost", row["acked_ops_lost"]),
+        ("double fills", row["double_fills"]),
+        ("rejected frames", row["rejected_frames"]),
+        ("elapsed", f"{row['elapsed_s']} s"),
+    ]
+    print_table(f"{row['peers']} peers, {row['pairs']} pairs", ["what", "result"], figures)
+    for reason in outcome.reasons:
+        console().print(f"- {reason}", markup=False)
+    console().print(f"verdict: {row['verdict']}", style="bold green" if row["verdict"] == "valid" else "bold red")

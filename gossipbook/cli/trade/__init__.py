@@ -1,0 +1,1 @@
+"""Commands for traders: place, change and follow orders, look at books."""

@@ -1,0 +1,197 @@
+"""``gossipbook order``: place, cancel, amend and show orders with an author's key, and their dead man's switch."""
+
+import time
+from pathlib import Path
+
+import click
+from rich.text import Text
+
+from gossipbook.cbor import MAX_INT
+from gossipbook.cli.connect import Target, ask_once, peer_options, run
+from gossipbook.cli.options import LEVELS, key_option, waiting_options
+from gossipbook.cli.output import console, json_option, print_json
+from gossipbook.cli.trade.lease import lease
+from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, state_line
+from gossipbook.cli.trade.submitting import send, submit_each
+from gossipbook.cli.trade.terms import Terms, terms_options
+from gossipbook.cli.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
+from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
+from gossipbook.storage.keys import load_key
+from gossipbook.tickets import SIDES, BadOrder, cancel_all
+
+CLIENT_ID = click.IntRange(1, MAX_INT)
+
+
+@click.group()
+def order() -> None:
+    """Place, cancel, amend and look at orders. QTY and PRICE are decimals, converted exactly or refused."""
+
+
+@order.command()
+@click.argument("pair", metavar="PAIR")
+@click.argument("side", type=click.Choice(list(SIDES)))
+@click.argument("qty", metavar="QTY")
+@click.argument("price", metavar="PRICE")
+@key_option
+@peer_options
+@terms_options
+@waiting_options
+@json_option
+def place(
+    pair: str,
+    side: str,
+    qty: str,
+    price: str,
+    key: Path,
+    target: Target,
+    terms: Terms,
+    op_expires_s: int | None,
+    wait: str,
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Place an order for QTY of PAIR at PRICE or better."""
+    spec = target.manifest.pair(pair)
+    try:
+        ticket = terms.ticket(spec, side, qty, price)
+        until_ms = terms.good_until_ms()
+        if until_ms and op_expires_s is not None:
+            raise BadOrder("--on-quorum-loss expire says by itself when the op is void: leave --op-expires out")
+        ticket = ticket.until(until_ms) if until_ms else ticket
+    except BadOrder as error:
+        raise click.UsageError(str(error)) from None
+    expiry_ms = until_ms or _expiry_ms(op_expires_s)
+    outcome = send(target, key, pair, lambda client_id: [ticket.command(client_id)], expiry_ms, wait, timeout_s)
+    report(outcome, spec, f"{side} {qty} {pair} at {price}{terms.words}", wait, as_json)
+
+
+@order.command()
+@click.argument("pair", metavar="PAIR")
+@click.argument("client_id", metavar="[CLIENT_ID]", type=CLIENT_ID, required=False)
+@key_option
+@peer_options
+@click.option("--all", "everything", is_flag=True, help="Cancel all open orders of this key.")
+@click.option("--side", type=click.Choice(list(SIDES)), help="With --all: only this side.")
+@waiting_options
+@json_option
+def cancel(
+    pair: str,
+    client_id: int | None,
+    key: Path,
+    target: Target,
+    everything: bool,
+    side: str | None,
+    op_expires_s: int | None,
+    wait: str,
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Cancel the order CLIENT_ID of PAIR, or --all."""
+    if (client_id is None) != everything:
+        raise click.UsageError("give either CLIENT_ID or --all")
+    if side is not None and not everything:
+        raise click.UsageError("--side goes with --all")
+    spec = target.manifest.pair(pair)
+    command: Command = cancel_all(side or "") if client_id is None else Cancel(client_id)
+    outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
+    what = "cancel" if client_id else f"cancel all {side + ' ' if side else ''}orders in {pair}"
+    report(outcome, spec, what, wait, as_json)
+
+
+@order.command("cancel-all")
+@click.argument("pairs", metavar="[PAIR]...", nargs=-1)
+@key_option
+@peer_options
+@click.option("--side", type=click.Choice(list(SIDES)), help="Only this side.")
+@waiting_options
+@json_option
+def cancel_everywhere(
+    pairs: tuple[str, ...],
+    key: Path,
+    target: Target,
+    side: str | None,
+    op_expires_s: int | None,
+    wait: str,
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Cancel all open orders of a key in each PAIR; without any, in all pairs in which it ever placed one.
+
+    Cancels run before everybody's new orders of the same block, and in void ops too.
+    """
+    chosen = [target.manifest.pair(pair).symbol for pair in dict.fromkeys(pairs)]
+    command = cancel_all(side or "")
+
+    def make(client_id: int) -> list[Command]:
+        return [command] if chosen or client_id > 1 else []
+
+    arguments = (make, _expiry_ms(op_expires_s), LEVELS[wait], timeout_s)
+    sent = run(submit_each, target, key, chosen or target.manifest.symbols(), *arguments)
+    what = f"cancel all {side + ' ' if side else ''}orders in {', '.join(chosen) or 'all pairs'}"
+    report_each(sent, target.manifest, what, wait, as_json, read_cancelled)
+
+
+@order.command()
+@click.argument("pair", metavar="PAIR")
+@click.argument("client_id", metavar="CLIENT_ID", type=CLIENT_ID)
+@key_option
+@peer_options
+@click.option("--qty", help="The new total quantity, what is filled included.")
+@click.option("--price", help="The new price. The order then goes to the back of the queue, and may fill.")
+@click.option("--reduce-only", is_flag=True, help="Refuse anything but a reduction; runs before other orders.")
+@waiting_options
+@json_option
+def amend(
+    pair: str,
+    client_id: int,
+    key: Path,
+    target: Target,
+    qty: str | None,
+    price: str | None,
+    reduce_only: bool,
+    op_expires_s: int | None,
+    wait: str,
+    timeout_s: float,
+    as_json: bool,
+) -> None:
+    """Change the quantity or the price of the open order CLIENT_ID of PAIR."""
+    if qty is None and price is None:
+        raise click.UsageError("give --qty, --price or both")
+    spec = target.manifest.pair(pair)
+    ticks = 0 if price is None else price_to_ticks(spec, price)
+    lots = 0 if qty is None else qty_to_lots(spec, qty)
+    command = Amend(client_id, ticks, lots, AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE)
+    outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
+    words = [f"quantity {qty}" if qty else "", f"price {price}" if price else ""]
+    report(outcome, spec, "amend to " + ", ".join(filter(None, words)), wait, as_json)
+
+
+@order.command()
+@click.argument("pair", metavar="PAIR")
+@click.argument("client_id", metavar="CLIENT_ID", type=CLIENT_ID)
+@click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="The author's key file.")
+@click.option("--author", metavar="HEX", help="Or the author's public key.")
+@peer_options
+@json_option
+def show(pair: str, client_id: int, key: Path | None, author: str | None, target: Target, as_json: bool) -> None:
+    """What became of the order CLIENT_ID of PAIR."""
+    if (key is None) == (author is None):
+        raise click.UsageError("give either --key FILE or --author HEX")
+    spec = target.manifest.pair(pair)
+    name = load_key(key).public_key.hex() if key is not None else str(author)
+    answer = ask_once(target, "order", pair, name, str(client_id))
+    if as_json:
+        print_json(order_json(answer, spec))
+        return
+    console().print(f"order   {name}:{client_id}", markup=False)
+    if answer["side"]:
+        qty, price = format_qty(spec, answer["qty_lots"]), format_price(spec, answer["price_ticks"])
+        console().print(f"        {answer['side']} {qty} {pair} at {price}", markup=False)
+    console().print(Text("state   ") + state_line(answer, spec))
+
+
+def _expiry_ms(op_expires_s: int | None) -> int:
+    return 0 if op_expires_s is None else time.time_ns() // 1_000_000 + op_expires_s * 1_000
+
+
+order.add_command(lease)

@@ -1,0 +1,129 @@
+"""``gossipbook replay``: send recorded or generated order flow to a running network, and measure."""
+
+from itertools import chain, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import click
+import trio
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gossipbook.cli.connect import Target, ask, peer_options, reach
+from gossipbook.cli.connect import run as run_conversation
+from gossipbook.cli.output import fail, json_option, print_json, print_table
+from gossipbook.demo.source import MAKERS, TAKERS
+from gossipbook.demo.traders import Floor
+from gossipbook.demo.verdict import quantiles
+from gossipbook.errors import ConfigError, GossipbookError
+from gossipbook.flow import generated_flow, lobster_flow
+
+DEFAULT_COMMANDS = 1_000
+REDRAW_S = 0.2
+STALLED_S = 3.0
+
+
+@click.command()
+@click.argument("pair")
+@click.option("--flow", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A LOBSTER message file.")
+@click.option("--limit", type=click.IntRange(1), help=f"So many commands.  [default: {DEFAULT_COMMANDS}, or the file]")
+@click.option("--ops-per-s", type=click.FloatRange(0.1), help="Pace.  [default: as fast as back-pressure allows]")
+@click.option("--commands-per-op", type=click.IntRange(1, 256), default=1, show_default=True)
+@click.option("--also", multiple=True, help="Address of another peer to submit through. Repeat for more.")
+@click.option("--acks", type=click.Path(path_type=Path), help="Write every acknowledgement here, for `verify --acks`.")
+@click.option("--seed", type=int, default=None, help="Of the generated flow and the authors' keys.  [default: random]")
+@json_option
+@peer_options
+def replay(target: Target, pair: str, **options: Any) -> None:
+    """Trade PAIR with a dozen new authors, until all that they sent is certified."""
+    if pair not in target.manifest.symbols():
+        raise ConfigError(f"no pair {pair!r} in network {target.manifest.name!r}; it has {target.manifest.symbols()}")
+    with TemporaryDirectory() as scratch:
+        acks = options["acks"] or Path(scratch) / "acks.ndjson"
+        floor = run_conversation(_trade, target, pair, options, acks)
+    tally = floor.tally
+    seconds = max(tally.last_certified_s - tally.first_submit_s, 1e-9)
+    latency = quantiles(tally)
+    row = {
+        "pair": pair,
+        "certified_ops": tally.ops_certified,
+        "certified_commands": tally.commands_submitted,
+        "commands_per_s": round(tally.commands_submitted / seconds, 1),
+        "certify_ms": latency,
+        "refusals": tally.refusals,
+    }
+    if floor.failures:
+        fail(floor.failures[0])
+    if options["as_json"]:
+        print_json(row)
+    else:
+        print_table(
+            pair,
+            ["what", "result"],
+            [
+                ("certified", f"{tally.ops_certified:,} ops with {tally.commands_submitted:,} commands"),
+                ("throughput", f"{row['commands_per_s']:,} commands/s"),
+                ("submit to certified", f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"),
+            ],
+        )
+
+
+async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path) -> Floor:
+    async with reach(target) as client:
+        await ask(client, target, "status")  # A peer that does not answer is reported before anything is signed.
+    seed = options["seed"]
+    limit = options["limit"] or (None if options["flow"] else DEFAULT_COMMANDS)
+    floor = Floor(
+        chain_id=target.manifest.chain_id,
+        addresses=[target.address, *options["also"]],
+        authors=MAKERS + TAKERS,
+        commands_per_op=options["commands_per_op"],
+        ops_per_s=options["ops_per_s"],
+        seed=seed,
+        acks_file=acks,
+    )
+    if options["flow"]:
+        prelude, steps = lobster_flow(options["flow"], makers=MAKERS, takers=TAKERS)
+    else:
+        prelude, steps = generated_flow(seed or 1, makers=MAKERS, takers=TAKERS)
+    stream = ((pair, step) for step in islice(chain(prelude, steps), limit))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(floor.run)
+        nursery.start_soon(_show, target, pair, floor, limit)
+        await floor.feed(stream, {})
+        await floor.drained()
+        nursery.cancel_scope.cancel()
+    floor.close()
+    return floor
+
+
+async def _show(target: Target, pair: str, floor: Floor, limit: int | None) -> None:
+    """Progress on standard error, and why there is none when there is none."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("submitted"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=limit)
+        certified, since_s = -1, trio.current_time()
+        while True:
+            tally = floor.tally
+            if tally.ops_certified != certified:
+                certified, since_s = tally.ops_certified, trio.current_time()
+            elif trio.current_time() - since_s > STALLED_S:
+                since_s = trio.current_time()
+                progress.console.print(await _why_stalled(target, pair, floor), markup=False)
+            done = f"{tally.ops_certified} ops certified"
+            progress.update(task, completed=tally.commands_submitted, description=done)
+            await trio.sleep(REDRAW_S)
+
+
+async def _why_stalled(target: Target, pair: str, floor: Floor) -> str:
+    waiting = f"{floor.tally.ops_certified} of {floor.tally.ops_submitted} ops certified"
+    try:
+        async with reach(target) as client:
+            status = await ask(client, target, "status")
+    except GossipbookError as error:
+        return f"{waiting}: {error}"
+    found = next(row for row in status["pairs"] if row["symbol"] == pair)
+    absent = f", absent: {', '.join(found['absent'])}" if found["absent"] else ""
+    return f"{waiting}: {pair} is {found['state']}{absent}"

@@ -1,0 +1,152 @@
+"""What the runner sees of the peers, and says to them: a client link to each, past the proxy."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import trio
+
+from gossipbook.client import Client, open_client
+from gossipbook.client_messages import Ack
+from gossipbook.errors import GossipbookError
+from gossipbook.ids import ChainId
+from gossipbook.rig.processes import RealPeer
+
+POLL_S = 0.2
+QUERY_S = 3.0
+CONNECT_S = 5.0
+RETRY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A peer's word on one pair at some moment: this block was final."""
+
+    peer: str
+    symbol: str
+    height: int
+    tip: str
+
+
+class Door:
+    """The link to one peer: its status as last heard, None while it does not answer."""
+
+    def __init__(self, peer: RealPeer, chain_id: ChainId, desk: "Desk") -> None:
+        self.peer = peer
+        self.client: Client | None = None
+        self.status: dict[str, Any] | None = None
+        self._chain_id = chain_id
+        self._desk = desk
+
+    async def run(self) -> None:
+        """Keep a link for as long as there is a process, and poll its status, until cancelled."""
+        while True:
+            if self.peer.up:
+                try:
+                    async with open_client(self.peer.address, self._chain_id) as client:
+                        client.on_ack = self._desk.on_ack
+                        self.client = client
+                        await self._poll(client)
+                except GossipbookError:
+                    pass  # It is down, or going down; the next round finds out.
+                finally:
+                    self.client = self.status = None
+                    self._desk.wake()
+            await trio.sleep(RETRY_S)
+
+    async def _poll(self, client: Client) -> None:
+        while not client.closed_reason:
+            if self.peer.up:
+                answered = await self.ask()
+                if answered is None and self.peer.up:
+                    return
+            await trio.sleep(POLL_S)
+
+    async def ask(self) -> dict[str, Any] | None:
+        """The peer's status at this moment; None if it does not answer."""
+        status: dict[str, Any] | None = await self._query("status")
+        self.status = status
+        if status is not None:
+            self._desk.take(self.peer, status)
+        return status
+
+    async def links(self) -> list[dict[str, Any]]:
+        """Its live links to peers; none if it does not answer."""
+        return [row for row in await self._query("peers") or [] if row["role"] == "peer"]
+
+    async def _query(self, what: str) -> Any:
+        if self.client is not None:
+            with suppress(GossipbookError), trio.move_on_after(QUERY_S):
+                return await self.client.query(what)
+        return None
+
+    def pair(self, symbol: str) -> dict[str, Any] | None:
+        """What it said last of one pair."""
+        rows = [] if self.status is None else self.status["pairs"]
+        return next((row for row in rows if row["symbol"] == symbol), None)
+
+
+class Desk:
+    """All doors, and what came out of them. ``changed`` is set, and replaced, whenever something did."""
+
+    def __init__(self, peers: list[RealPeer], chain_id: ChainId, on_ack: Callable[[Ack], None]) -> None:
+        self.doors = [Door(peer, chain_id, self) for peer in peers]
+        self.on_ack = on_ack
+        self.samples: dict[Sample, None] = {}
+        self.terms: dict[str, int] = {}
+        self.backward: list[str] = []  # chains that got shorter while their peer ran
+        self.changed = trio.Event()
+        self._heights: dict[tuple[str, str], tuple[int, int]] = {}
+
+    async def run(self) -> None:
+        async with trio.open_nursery() as nursery:
+            for door in self.doors:
+                nursery.start_soon(door.run)
+
+    def wake(self) -> None:
+        self.changed.set()
+        self.changed = trio.Event()
+
+    def take(self, peer: RealPeer, status: dict[str, Any]) -> None:
+        """Note a status: terms, samples, and whether a chain only grew."""
+        life: int = status["started_ms"]
+        for row in status["pairs"]:
+            symbol, height = row["symbol"], row["height"]
+            self.terms[symbol] = max(self.terms.get(symbol, 0), row["term"])
+            if height:
+                self.samples[Sample(peer.name, symbol, height, row["tip"])] = None
+            before_life, before = self._heights.get((peer.name, symbol), (0, 0))
+            if before_life == life and height < before:
+                self.backward.append(f"{peer.name} went back from height {before} of {symbol} to {height}")
+            self._heights[peer.name, symbol] = (life, height)
+        self.wake()
+
+    async def until(self, condition: Callable[[], bool], within_s: float) -> bool:
+        """Wait until a condition over the doors holds; False if it did not in time."""
+        with trio.move_on_after(within_s):
+            while not condition():
+                await self.changed.wait()
+        return condition()
+
+    # -- questions ----------------------------------------------------------------------------------
+
+    def linked(self) -> bool:
+        """Every peer is up, hears all seats of every pair, and they vote."""
+        return all(
+            door.status is not None and all(not row["absent"] for row in door.status["pairs"]) for door in self.doors
+        )
+
+    def settled(self) -> bool:
+        """Every peer is up, at the same tips, with nothing pending."""
+        rows = []
+        for door in self.doors:
+            if door.status is None or any(row["pending_ops"] for row in door.status["pairs"]):
+                return False
+            rows.append([(row["symbol"], row["tip"], row["events_digest"]) for row in door.status["pairs"]])
+        return all(row == rows[0] for row in rows)
+
+    def leading(self, symbol: str) -> dict[str, Any] | None:
+        """The word on a pair of whoever is in the highest term; None while nobody answers."""
+        words = [row for door in self.doors if (row := door.pair(symbol)) is not None]
+        return max(words, key=lambda row: row["term"], default=None)
