@@ -5,6 +5,7 @@ turn produced, what is to be durable is put ahead of what may leave.
 """
 
 from collections import Counter
+from contextlib import AbstractContextManager
 
 from gossipbook.consensus.ballot import Ballot
 from gossipbook.consensus.block import Block
@@ -169,6 +170,10 @@ class Replica:
         votes = VoteRecord(c.symbol, c.epoch, state.encode()) if self.ballot.dirty else None
         self.ballot.dirty = False
         return self.outbox.take(votes)
+
+    def certified_view(self) -> AbstractContextManager[Interpretation]:
+        """The certified state, to be read for the length of a ``with`` block, whatever was executed ahead of it."""
+        return self.certified.without_speculation()
 
     @property
     def certified(self) -> Interpretation:

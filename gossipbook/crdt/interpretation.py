@@ -4,7 +4,8 @@ Everything that depends on the book or on earlier blocks is decided here, and eq
 block is first executed speculatively; the certified author table moves only on :meth:`commit`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
@@ -15,6 +16,7 @@ from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.manifest import Manifest
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import RawEvent
+from gossipbook.matching.suspension import resume, suspend
 
 Item: TypeAlias = Op | Evidence
 
@@ -53,6 +55,7 @@ class Interpretation:
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
         self._triggered = False
         self._speculative: Execution | None = None
+        self._aside = False  # the speculative block is set aside while somebody reads
 
     def author(self, public_key: PublicKey) -> AuthorState:
         return self.authors.get(public_key, NEW_AUTHOR)
@@ -118,6 +121,7 @@ class Interpretation:
         """Make the speculative block part of the certified state."""
         execution = self._speculative
         assert execution is not None
+        assert not self._aside
         self.engine.commit()
         self.next_lease_ms = self.engine.next_lease_ms()
         self._triggered = self.engine.has_triggered()
@@ -129,9 +133,27 @@ class Interpretation:
 
     def rollback(self) -> None:
         """Forget the speculative block, if there is one."""
+        assert not self._aside
         if self._speculative is not None:
             self.engine.rollback()
             self._speculative = None
+
+    @contextmanager
+    def without_speculation(self) -> Iterator["Interpretation"]:
+        """For the length of the block, the certified state alone; a speculative block is set aside, not executed again.
+
+        To be read only, and not across anything that moves the state.
+        """
+        if self._speculative is None or self._aside:
+            yield self
+            return
+        block = suspend(self.engine)
+        self._aside = True
+        try:
+            yield self
+        finally:
+            self._aside = False
+            resume(self.engine, block)
 
     def root(self) -> Digest:
         """Digest of the whole state: book with queue order, author table, band reference, counters, time."""

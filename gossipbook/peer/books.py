@@ -1,8 +1,4 @@
-"""The certified book of a pair, read from its engine when somebody asks for a snapshot.
-
-The engine may hold a block that is executed ahead of its certificate. It is rolled back first, and executed again when
-its certificate comes: a snapshot never shows what is not certified. That happens at most once a height, whoever asks.
-"""
+"""The certified book of a pair, read from its engine when somebody asks for a snapshot."""
 
 from collections.abc import Iterator
 
@@ -41,15 +37,15 @@ def engine_rows(engine: Engine) -> Iterator[Row]:
 
 
 def _snapshot(pair: PairReplica) -> BookSnapshot:
-    pair.replica.speculation.rollback()
-    engine = pair.certified.engine
-    return BookSnapshot(
-        pair.symbol,
-        pair.replica.fin,
-        pair.replica.tip,
-        pair.certified.time_ms,
-        engine.event_number,
-        engine.last_trade_ticks,
-        engine.pair_state,
-        tuple(engine_rows(engine)),
-    )
+    with pair.replica.certified_view() as certified:
+        engine = certified.engine
+        return BookSnapshot(
+            pair.symbol,
+            pair.replica.fin,
+            pair.replica.tip,
+            certified.time_ms,
+            engine.event_number,
+            engine.last_trade_ticks,
+            engine.pair_state,
+            tuple(engine_rows(engine)),
+        )

@@ -34,16 +34,16 @@ def pending_op(pair: PairReplica, author: PublicKey, client_id: int) -> Op | Non
 
 def queue_place(pair: PairReplica, author: PublicKey, client_id: int) -> QueuePlace | None:
     """Where an order rests; None if it does not."""
-    pair.replica.speculation.rollback()
-    order = pair.certified.engine.book.find(author, client_id)
-    if order is None or order.place != RESTING:
-        return None
-    ahead = []
-    for other in order.level.orders():
-        if other is order:
-            break
-        ahead.append(other.open_lots)
-    return QueuePlace(order.price_ticks, order.open_lots, len(ahead), sum(ahead))
+    with pair.replica.certified_view() as certified:
+        order = certified.engine.book.find(author, client_id)
+        if order is None or order.place != RESTING:
+            return None
+        ahead = []
+        for other in order.level.orders():
+            if other is order:
+                break
+            ahead.append(other.open_lots)
+        return QueuePlace(order.price_ticks, order.open_lots, len(ahead), sum(ahead))
 
 
 def arrival(pair: PairReplica, op_id: OpId) -> dict[str, Any] | None:

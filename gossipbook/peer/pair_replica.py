@@ -28,7 +28,7 @@ from gossipbook.crdt.op_set import Inserted, OpSet
 from gossipbook.crdt.view import BookView, view_book
 from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Now, Persist, Publish, Send
 from gossipbook.identity import Identity, Verifier
-from gossipbook.ids import OpId, PeerId
+from gossipbook.ids import OpId, PeerId, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
 from gossipbook.ordered import BoundedCounter
@@ -64,6 +64,7 @@ class PairReplica:
         self.ops_certified = 0
         self.commands_certified = 0
         self.fills_certified = 0
+        self.head_heights: dict[PublicKey, int] = {}  # where each author's newest certified op is
         self.live: dict[PeerId, bool] = {}  # linked peers, and whether they say that they vote
         self._ask: list[OpId] = []
         self._held: dict[LinkId, list[OpId]] = {}
@@ -111,13 +112,13 @@ class PairReplica:
         return None
 
     def begin(self, now: Now) -> list[CoreEffect]:
-        return self._step(Started(), now)
+        return self.step(Started(), now)
 
     # -- links --------------------------------------------------------------------------------------
 
     def link_up(self, peer: PeerId, now: Now) -> list[CoreEffect]:
         self.live[peer] = True
-        effects = self._step(MemberUp(peer), now) if self.committee.seat_of_peer(peer) is not None else []
+        effects = self.step(MemberUp(peer), now) if self.committee.seat_of_peer(peer) is not None else []
         effects.append(Send((peer,), self.replica.status(self.ops.digest()), Lane.SYNC))
         return effects
 
@@ -161,7 +162,7 @@ class PairReplica:
                 if fault is not None:
                     self.replica.faults[fault] += 1
                     return False, []
-                return news, self._step(Message(sender, message), now)
+                return news, self.step(Message(sender, message), now)
             case _:
                 self.counts["a message that does not belong on a topic"] += 1
                 return False, []
@@ -279,13 +280,13 @@ class PairReplica:
             case Frontier():
                 return self.exchange.on_frontier(sender, message)
             case FinalizedBlock():
-                return self._take_chain_bodies(sender, message, now) + self._step(Message(sender, message), now)
+                return self._take_chain_bodies(sender, message, now) + self.step(Message(sender, message), now)
             case Status():
                 self.live[sender] = message.voting
-                effects = self._step(Message(sender, message), now)
+                effects = self.step(Message(sender, message), now)
                 return effects + self.exchange.compare(sender, message)
             case _:
-                return self._step(Message(sender, message), now)
+                return self.step(Message(sender, message), now)
 
     def _take_chain_bodies(self, sender: LinkId, message: FinalizedBlock, now: Now) -> list[CoreEffect]:
         """Bodies that came along with a finalized block: needed, not gossip."""
@@ -321,9 +322,6 @@ class PairReplica:
 
     # -- turns --------------------------------------------------------------------------------------
 
-    def timer(self, timer: Event, now: Now) -> list[CoreEffect]:
-        return self._step(timer, now)
-
     def flush(self, now: Now) -> list[CoreEffect]:
         """End of a turn: what was gathered in it goes out in one piece."""
         if not (self._grew or self._held or self._ask):
@@ -331,7 +329,7 @@ class PairReplica:
         effects: list[CoreEffect] = []
         if self._grew:
             self._grew = False
-            effects += self._step(PoolGrew(), now)
+            effects += self.step(PoolGrew(), now)
         for link, ids in self._held.items():
             for start in range(0, len(ids), FETCH_IDS_CAP):
                 effects.append(Send((link,), Held(self.symbol, tuple(ids[start : start + FETCH_IDS_CAP])), Lane.OPS))
@@ -350,7 +348,7 @@ class PairReplica:
         self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
         return [Send(peers, self.replica.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
 
-    def _step(self, event: Event, now: Now) -> list[CoreEffect]:
+    def step(self, event: Event, now: Now) -> list[CoreEffect]:
         """Run the consensus core and see to what its effects mean to this pair."""
         effects = self.replica.handle(event, now)
         more: list[CoreEffect] = []
@@ -381,6 +379,7 @@ class PairReplica:
             self.exchange.remember(item)
             if isinstance(item, Op):
                 self.ops_certified += 1
+                self.head_heights[item.author] = final.block.height
                 self.commands_certified += len(item.commands)
                 acks, askers = self.acks.certified(item.id, final.block.height)
                 told += acks
@@ -393,9 +392,9 @@ class PairReplica:
     # -- questions ----------------------------------------------------------------------------------
 
     def view(self, levels: int) -> BookView:
-        """The book as a client sees it: what is executed ahead of its certificate is undone, to be done again later."""
-        self.replica.speculation.rollback()
-        return view_book(self.symbol, self.replica.fin, self.certified, self.ops, levels)
+        """The book as a client sees it, at ``levels`` price levels a side."""
+        with self.replica.certified_view() as certified:
+            return view_book(self.symbol, self.replica.fin, certified, self.ops, levels)
 
     def state(self) -> tuple[str, list[str]]:
         """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``, and the names of the absent seats.

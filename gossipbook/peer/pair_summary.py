@@ -1,7 +1,6 @@
 """What a pair takes now, and what an author has at stake there, as of the last finalized block.
 
-Read from the engine when somebody asks. A block that is executed ahead of its certificate is rolled back first, and
-executed again when that comes: nothing is told here that is not certified.
+Read from the engine when somebody asks; nothing is told here that is not certified.
 """
 
 from dataclasses import dataclass
@@ -50,24 +49,26 @@ class PairStanding:
 
 def read_standing(pair: PairReplica, author: PublicKey | None = None) -> PairStanding:
     """A pair's standing, and an author's in it."""
-    engine = _certified(pair)
-    return PairStanding(
-        height=pair.replica.fin,
-        time_ms=pair.certified.time_ms,
-        trading=PairState(engine.pair_state).word,
-        reference_ticks=engine.reference_ticks,
-        last_trade_ticks=engine.last_trade_ticks,
-        open_orders=engine.book.open_count,
-        waiting=engine.book.waiting,
-        triggered=len(engine.book.lined_up()),
-        own=None if author is None else _read_author(engine, author),
-    )
+    with pair.replica.certified_view() as certified:
+        engine = certified.engine
+        return PairStanding(
+            height=pair.replica.fin,
+            time_ms=certified.time_ms,
+            trading=PairState(engine.pair_state).word,
+            reference_ticks=engine.reference_ticks,
+            last_trade_ticks=engine.last_trade_ticks,
+            open_orders=engine.book.open_count,
+            waiting=engine.book.waiting,
+            triggered=len(engine.book.lined_up()),
+            own=None if author is None else _read_author(engine, author),
+        )
 
 
 def is_in_line(pair: PairReplica, author: PublicKey, client_id: int) -> bool:
     """Whether a stop order has been triggered, and has not entered the book yet."""
-    order = _certified(pair).book.find(author, client_id)
-    return order is not None and order.place == IN_LINE
+    with pair.replica.certified_view() as certified:
+        order = certified.engine.book.find(author, client_id)
+        return order is not None and order.place == IN_LINE
 
 
 def _read_author(engine: Engine, author: PublicKey) -> AuthorStanding:
@@ -82,8 +83,3 @@ def _read_author(engine: Engine, author: PublicKey) -> AuthorStanding:
         members=tuple(member for member in admitted if groups.of(member) == author),
         admitted=admitted,
     )
-
-
-def _certified(pair: PairReplica) -> Engine:
-    pair.replica.speculation.rollback()
-    return pair.certified.engine

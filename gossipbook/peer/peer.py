@@ -239,7 +239,7 @@ class Peer:
         if isinstance(timer, Heartbeat):
             return self._heartbeat(now)
         assert isinstance(timer, RoundTimer | RetryTimer | GraceTimer | SettleTimer | WakeTimer)
-        return self.pairs[timer.pair].timer(timer, now)
+        return self.pairs[timer.pair].step(timer, now)
 
     def _heartbeat(self, now: Now) -> list[CoreEffect]:
         effects: list[CoreEffect] = [*self.router.heartbeat(now)]

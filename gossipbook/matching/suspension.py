@@ -1,0 +1,129 @@
+"""Sets a speculative block aside and puts it back, without executing it again, so that the certified state can be read.
+
+An undo leaves no trace of what it undid. Here each entry of the undo log is turned, before it is undone, into the entry
+that brings the change back, so that these entries, read the other way, restore the book. Both ways cost what an undo
+costs, which does not depend on what executing the block cost.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from gossipbook.matching.book import Book
+from gossipbook.matching.engine import Engine
+from gossipbook.matching.ladder import NOT_MET, Account, Order
+from gossipbook.matching.undo import (
+    HIDDEN,
+    INDEXED,
+    LINED_UP,
+    MAPPED,
+    OPEN,
+    ORDER,
+    PLACE,
+    RUN,
+    SORTED_ADDED,
+    SORTED_REMOVED,
+    TIDIED,
+    UNINDEXED,
+    UndoEntry,
+)
+
+_LINE_UP, _TAKE_FIRST = -LINED_UP, -RUN  # what brings back an entry of the line; no undo log has these
+
+
+@dataclass(slots=True)
+class SuspendedBlock:
+    """A speculative block that was set aside; good for :func:`resume` alone, and only once."""
+
+    log: list[UndoEntry]
+    forward: list[UndoEntry]
+    accounts: list[tuple[Account, int]]
+    engine: dict[str, Any]
+
+
+def suspend(engine: Engine) -> SuspendedBlock:
+    """Set the engine's speculative block aside, which leaves the engine as it was before the block.
+
+    There must be a block that is neither committed nor rolled back. The engine must not be moved until it is back.
+    """
+    book = engine.book
+    log, book.log = book.log, []
+    forward = []
+    for entry in reversed(log):
+        forward.append(_opposite(book, entry))
+        _apply(book, entry)
+    accounts = []
+    for account in book.met:
+        accounts.append((account, account.last_id))
+        account.last_id = account.before
+    held = {name: getattr(engine, name) for name in _FIELDS}
+    numbers, engine.reference_ticks, engine.last_trade_ticks, engine.pair_state = engine._before
+    engine.event_number, engine.order_number = numbers
+    engine._mind_state()
+    if engine._max_rate:
+        engine._rates_second, engine._rates = engine._rates_before
+    book.log = []  # What was taken out of queues on the way was logged too.
+    return SuspendedBlock(log, forward, accounts, held)
+
+
+def resume(engine: Engine, block: SuspendedBlock) -> None:
+    """Put a block back that :func:`suspend` set aside."""
+    book = engine.book
+    for entry in reversed(block.forward):
+        _apply(book, entry)
+    for account, last_id in block.accounts:
+        assert account.before != NOT_MET
+        account.last_id = last_id
+    for name, value in block.engine.items():
+        setattr(engine, name, value)
+    engine._mind_state()
+    book.log = block.log
+
+
+_FIELDS = (
+    *("event_number", "order_number", "reference_ticks", "last_trade_ticks", "pair_state"),
+    *("_rates_second", "_rates"),
+)
+
+
+def _opposite(book: Book, entry: UndoEntry) -> UndoEntry:
+    """Return the entry that, once ``entry`` was undone, brings the present state back."""
+    if type(entry) is Order:
+        return entry  # It rests now, or it does not: each time it is met it changes to the other.
+    kind = entry[0]
+    match kind:
+        case _ if kind == OPEN:
+            return (OPEN, entry[1], entry[1].open_lots)
+        case _ if kind == ORDER:
+            order = entry[1]
+            return (ORDER, order, order.price_ticks, order.total_lots, order.open_lots, order.number)
+        case _ if kind == HIDDEN:
+            return (HIDDEN, entry[1], entry[1].hidden_lots)
+        case _ if kind == MAPPED:
+            return (MAPPED, entry[1], entry[2], entry[1].get(entry[2]))
+        case _ if kind == TIDIED:
+            return (TIDIED, book.line)
+        case _ if kind == PLACE:
+            return (PLACE, entry[1], entry[1].place)
+        case _:
+            return (_OPPOSITES[kind], *entry[1:])
+
+
+_OPPOSITES = {
+    SORTED_ADDED: SORTED_REMOVED,
+    SORTED_REMOVED: SORTED_ADDED,
+    INDEXED: UNINDEXED,
+    UNINDEXED: INDEXED,
+    LINED_UP: _LINE_UP,
+    RUN: _TAKE_FIRST,
+}
+
+
+def _apply(book: Book, entry: UndoEntry) -> None:
+    if type(entry) is Order:
+        book._undo_order(entry)
+    elif entry[0] == _LINE_UP:
+        book.line.append(entry[1])
+    elif entry[0] == _TAKE_FIRST:
+        book.line.popleft()
+    else:
+        book._undo_entry(entry)
