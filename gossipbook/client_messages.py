@@ -4,9 +4,15 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import TypeAlias
 
-from gossipbook.crdt.op import Op
-from gossipbook.ids import BlockId, Digest, OpId
+from gossipbook.consensus.certificate import Certificate
+from gossipbook.crdt.op import Evidence, Op
+from gossipbook.ids import BlockId, Digest, OpId, PublicKey
 from gossipbook.matching.events import RawEvent
+
+PENDING_OPS_CAP = 64
+"""Pending ops that one :class:`AuthorWord` carries."""
+PENDING_BYTES_CAP = 48 * 1024
+"""Their bytes together, so that the word fits a message beside a whole block."""
 
 
 class AckLevel(IntEnum):
@@ -58,6 +64,78 @@ class PairEvents:
     height: int
     block_id: BlockId
     time_ms: int
+    events: tuple[RawEvent, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AskAuthor:
+    """Ask where an author's chain of ops is in a pair; :class:`AuthorWord` answers.
+
+    ``from_seq``: pending ops below it are not wanted.
+    """
+
+    pair: str
+    author: PublicKey
+    from_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorWord:
+    """One peer's word on an author's chain of ops, with what proves it.
+
+    ``next_seq`` is the certified one. Above zero, ``newest`` is the author's certified op ``next_seq - 1``, ``block``
+    the finalized block that holds it, and ``fc`` that block's certificate; all three are None while the sender cannot
+    find them. ``last_client_id`` is the highest that the author used, pending ops included; nothing proves it.
+    ``evidence`` proves that the author signed two ops with one sequence number. ``pending`` are the ops that the sender
+    holds above the certified one, from ``from_seq`` on and in order; ``more``: not all of them fit. ``height`` is the
+    sender's, and ``synced`` says whether it believes that it has caught up.
+    """
+
+    pair: str
+    author: PublicKey
+    height: int
+    synced: bool
+    next_seq: int
+    last_client_id: int
+    newest: Op | None
+    block: bytes
+    fc: Certificate | None
+    evidence: Evidence | None
+    pending: tuple[Op, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WatchProven:
+    """Send me every finalized block of a pair from now on, as :class:`ProvenBlock`."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
+class AskBlock:
+    """Ask for one finalized block of a pair; :class:`ProvenBlock` answers, or nothing if it is not there."""
+
+    pair: str
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenBlock:
+    """A finalized block with its certificate and all its events, or one part of it; ``last`` marks its end.
+
+    The first part (``part`` 0) has ``block``, ``fc`` and the ``previous`` block's events digest; in the others these
+    are empty, None and zeros. The block's events digest covers ``previous`` and all events: the receiver can check
+    each of them.
+    """
+
+    pair: str
+    height: int
+    part: int
+    block: bytes
+    fc: Certificate | None
+    previous: Digest
     events: tuple[RawEvent, ...]
     last: bool
 
@@ -147,4 +225,18 @@ BROKEN = "broken"
 """The peer cannot keep the book itself; its log says why."""
 
 FeedMessage: TypeAlias = PairEvents | BookPart | BookMark | FeedEnded
-ClientMessage: TypeAlias = Submit | Ack | Watch | Query | Answer | Follow | Unfollow | FeedMessage
+ClientMessage: TypeAlias = (
+    Submit
+    | Ack
+    | Watch
+    | Query
+    | Answer
+    | Follow
+    | Unfollow
+    | FeedMessage
+    | AskAuthor
+    | AuthorWord
+    | WatchProven
+    | AskBlock
+    | ProvenBlock
+)

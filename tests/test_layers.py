@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "crdt": FIRST | {"matching"},
     "consensus": FIRST | {"matching", "crdt"},
     "gossip": FIRST,
-    "client_messages": FIRST | {"matching", "crdt"},
+    "client_messages": FIRST | {"matching", "crdt", "consensus"},
     "books": FIRST | {"matching", "client_messages"},
     "receipt": FIRST | {"matching", "crdt", "consensus"},
     "wire": CORES,

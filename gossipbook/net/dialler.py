@@ -40,6 +40,9 @@ class AddressBook:
     def peers(self) -> list[PeerId]:
         return list(self._addresses)
 
+    def addresses(self, peer: PeerId) -> tuple[Address, ...]:
+        return self._addresses.get(peer) or ()
+
     def ready(self, peer: PeerId) -> Address | None:
         """An address of a peer that may be tried now."""
         for address in self._addresses.get(peer) or ():

@@ -11,11 +11,11 @@ import heapq
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import trio
 
-from gossipbook.client_messages import Query, Unfollow, Watch
+from gossipbook.client_messages import AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.link import Link
@@ -31,8 +31,12 @@ EVENTS_PER_TURN_CAP = 512
 TURNS_CAP = 256  # turns decided but not yet performed
 VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
 
+READING = (Query, Watch, Unfollow, AskAuthor, AskBlock, WatchProven)
+ReadingMessage: TypeAlias = Query | Watch | Unfollow | AskAuthor | AskBlock | WatchProven
+"""What clients send that only reads, and that no core takes."""
+
 Subscriber = Callable[[object], None]
-AnswerRequest = Callable[[Link, Query | Watch | Unfollow], None]
+AnswerRequest = Callable[[Link, ReadingMessage], None]
 
 
 def system_now() -> Now:
@@ -111,7 +115,7 @@ class Driver:
             return
         events: list[PeerEvent] = []
         for message in messages:
-            if isinstance(message, Query | Watch | Unfollow) and self.on_request is not None:
+            if isinstance(message, READING) and self.on_request is not None:
                 self.on_request(link, message)
             else:
                 events.append(Received(link.id, message))

@@ -200,6 +200,11 @@ class Runtime:
         except ConfigError:
             self.rejected["handshake: unusable address"] += 1
 
+    def addresses_of(self, peer: PeerId) -> list[str]:
+        """Where a peer can be dialled, as far as this one knows."""
+        own = self.addresses if peer == self.identity.peer_id else self._book.addresses(peer)
+        return list(map(str, own))
+
     # -- dialling -----------------------------------------------------------------------------------
 
     async def keep_dialling(self, nursery: trio.Nursery) -> None:

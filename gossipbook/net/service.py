@@ -11,16 +11,19 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from gossipbook.client_messages import Answer, Query, Unfollow, Watch
+from gossipbook.client_messages import Answer, AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.matching.commands import Side
+from gossipbook.net.driver import ReadingMessage
 from gossipbook.net.explaining import explain_order
 from gossipbook.net.feeds import Feeds
 from gossipbook.net.link import ABUSE, Link
+from gossipbook.net.proofs import Proofs
 from gossipbook.net.runtime import Runtime
 from gossipbook.ordered import BoundedDict
+from gossipbook.peer.author_word import author_word
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.pair_summary import is_in_line, read_standing
 from gossipbook.wire.codec import JSON_CAP, encode_message
@@ -42,6 +45,7 @@ class Service:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self.feeds = Feeds(runtime)
+        self.proofs = Proofs(runtime)
         runtime.driver.on_request = self.answer
         self._slow_answers = 0
         self._receipts: BoundedDict[tuple[LinkId, tuple[str, ...]], bytes] = BoundedDict(RECEIPTS_CAP)
@@ -55,12 +59,16 @@ class Service:
             "book": self.book,
             "order": self.order,
             "head": self.head,
+            "members": self.members,
             "pair": self.pair,
             "manifest": lambda: runtime.manifest.to_dict(),
         }
 
-    def answer(self, link: Link, message: Query | Watch | Unfollow) -> None:
+    def answer(self, link: Link, message: ReadingMessage) -> None:
         """Answer a client on its link."""
+        if isinstance(message, AskAuthor | AskBlock | WatchProven):
+            self.proofs.answer(link, message)
+            return
         if isinstance(message, Watch):
             self.feeds.watch(message.pair, link.id)
             return
@@ -133,12 +141,13 @@ class Service:
 
     def _pair_status(self, pair: PairReplica) -> dict[str, Any]:
         state, absent = pair.state()
+        summary = read_standing(pair)
         replica, committee = pair.replica, pair.committee
         leader = committee.seats[committee.leader(replica.ballot.term)]
         return {
             "symbol": pair.symbol,
             "state": state,
-            "trading": read_standing(pair).trading,
+            "trading": summary.trading,
             "absent": absent,
             "height": replica.fin,
             "tip": replica.tip.hex(),
@@ -156,7 +165,7 @@ class Service:
             "certified_ops": pair.ops_certified,
             "certified_commands": pair.commands_certified,
             "fills": pair.fills_certified,
-            "open_orders": pair.certified.engine.book.open_count,
+            "open_orders": summary.open_orders,
             "events_digest": pair.certified.events_digest.hex(),
         }
 
@@ -232,13 +241,25 @@ class Service:
     def head(self, symbol: str, author: str) -> dict[str, Any]:
         """Where an author's chain of ops is: certified, and with what is pending here."""
         pair, key = self._pair(symbol), _key(author)
+        word = author_word(pair, key, 0)
         state = pair.certified.author(key)
         pending = pair.ops.pending(key)
         seq, head = (pending[-1].seq + 1, pending[-1].id) if pending else (state.next_seq, state.head)
-        last_id = pair.certified.engine.book.last_id(key)
-        for op in pending:
-            last_id = max([last_id, *(getattr(c, "client_id", 0) for c in op.commands)])
-        return {"seq": seq, "head": head.hex(), "last_client_id": last_id, "frozen": state.frozen}
+        return {"seq": seq, "head": head.hex(), "last_client_id": word.last_client_id, "frozen": state.frozen}
+
+    def members(self, symbol: str) -> dict[str, Any]:
+        """Who certifies a pair, who leads it now, and where this peer believes that they can be dialled."""
+        pair = self._pair(symbol)
+        committee = pair.committee
+        rows = [
+            {
+                "name": seat.name,
+                "public_key": seat.public_key.hex(),
+                "addresses": self._runtime.addresses_of(seat.peer_id),
+            }
+            for seat in committee.seats
+        ]
+        return {"members": rows, "leader": committee.leader(pair.replica.ballot.term)}
 
     async def receipt(self, symbol: str, author: PublicKey, client_id: int) -> bytes:
         """The receipt of an order, verified.

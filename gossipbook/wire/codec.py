@@ -83,6 +83,25 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     q.PairEvents: (53, (f.SYMBOL, f.uint(), f.DIGEST, f.uint(), f.many(f.EVENT, 4_096), f.FLAG)),
     q.Query: (54, (f.uint(2**32 - 1), f.text(32), f.many(f.text(128), 8))),
     q.Answer: (55, (f.uint(2**32 - 1), f.FLAG, f.blob(JSON_CAP))),
+    # what is told to clients with proof
+    q.AskAuthor: (56, (f.SYMBOL, f.PUBLIC_KEY, f.uint())),
+    q.AuthorWord: (
+        57,
+        (
+            *(f.SYMBOL, f.PUBLIC_KEY, f.uint(), f.FLAG, f.uint(), f.uint(), f.optional(f.OP)),
+            *(f.blob(BLOCK_BYTES_CAP), f.optional(f.CERTIFICATE), f.optional(f.EVIDENCE)),
+            *(f.many(f.OP, q.PENDING_OPS_CAP), f.FLAG),
+        ),
+    ),
+    q.WatchProven: (58, (f.SYMBOL,)),
+    q.AskBlock: (59, (f.SYMBOL, f.uint())),
+    q.ProvenBlock: (
+        60,
+        (
+            *(f.SYMBOL, f.uint(), f.uint(2**16 - 1), f.blob(BLOCK_BYTES_CAP), f.optional(f.CERTIFICATE), f.DIGEST),
+            *(f.many(f.EVENT, 4_096), f.FLAG),
+        ),
+    ),
     # books
     q.Follow: (70, (f.SYMBOL,)),
     q.Unfollow: (71, (f.SYMBOL,)),

@@ -109,6 +109,13 @@ def _read_item(value: object, name: str) -> Op | Evidence:
     return open_op(first, second)
 
 
+def _read_evidence(value: object, name: str) -> Evidence:
+    item = _read_item(value, name)
+    if not isinstance(item, Evidence):
+        raise DecodeError(f"{name}: expected two ops of one author")
+    return item
+
+
 def _write_proof(certificate: Certificate | TermChange) -> list[Any]:
     return [isinstance(certificate, TermChange), certificate.encode()]
 
@@ -147,10 +154,12 @@ def _read_event(value: object, name: str) -> tuple[Any, ...]:
 SYMBOL = text(32)
 EPOCH = uint(2**32 - 1)
 DIGEST = fixed(DIGEST_BYTES)
+PUBLIC_KEY = fixed(PUBLIC_KEY_BYTES)
 SIGNATURE = fixed(SIGNATURE_BYTES)
 FLAG = Field(_same, _read_flag)
 OP = Field(_write_op, _read_op)
 ITEM = Field(_write_item, _read_item)
+EVIDENCE = Field(_write_item, _read_evidence)
 VOTE = Field(_encode, lambda value, name: decode_vote(value))
 TIMEOUT = Field(_encode, lambda value, name: decode_timeout(value))
 CERTIFICATE = Field(_encode, lambda value, name: decode_certificate(value))

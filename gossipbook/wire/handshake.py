@@ -17,10 +17,12 @@ NONCE_BYTES = 32
 HANDSHAKE_BYTES_CAP = 4_096
 ROLES = ("peer", "client")
 RULES_2 = "rules-2"
-FEATURES: tuple[str, ...] = (RULES_2,)
+PROOFS = "proofs"
+FEATURES: tuple[str, ...] = (RULES_2, PROOFS)
 """What this build speaks beyond the first version of the wire. Each side uses what both name.
 
-``rules-2``: ops of version 2 and the events that they lead to, see :func:`required_features`.
+``rules-2``: ops of version 2 and the events that they lead to, see :func:`required_features`. ``proofs``: a peer
+answers ``AskAuthor``, ``AskBlock`` and ``WatchProven``.
 """
 
 WRONG_VERSION, WRONG_NETWORK, SELF, FORGED, MALFORMED = (

@@ -101,6 +101,15 @@ def messages() -> dict[str, Any]:
         "PairEvents": q.PairEvents(SYMBOL, 1, SOME[0], 1_700_000_000_000, (event,), True),
         "Query": q.Query(1, "book", (SYMBOL, "10")),
         "Answer": q.Answer(1, True, b"{}"),
+        "AskAuthor": q.AskAuthor(SYMBOL, ALICE.public_key, 3),
+        "AuthorWord": q.AuthorWord(
+            SYMBOL, ALICE.public_key, 2, True, 1, 2, an_op(), block, fc, some_evidence(), (an_op(1),), False
+        ),
+        "AuthorWord.unknown": q.AuthorWord(SYMBOL, ALICE.public_key, 0, False, 0, 0, None, b"", None, None, (), False),
+        "WatchProven": q.WatchProven(SYMBOL),
+        "AskBlock": q.AskBlock(SYMBOL, 2),
+        "ProvenBlock": q.ProvenBlock(SYMBOL, 2, 0, block, fc, SOME[0], (event,), True),
+        "ProvenBlock.part": q.ProvenBlock(SYMBOL, 2, 1, b"", None, bytes(32), (event,), True),
         "Follow": q.Follow(SYMBOL),
         "Unfollow": q.Unfollow(SYMBOL),
         "BookPart": q.BookPart(

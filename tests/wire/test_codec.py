@@ -90,6 +90,20 @@ STRATEGIES: dict[type, st.SearchStrategy[Any]] = {
     ),
     q.Query: st.builds(q.Query, u32, st.text(max_size=32), st.lists(st.text(max_size=128), max_size=8).map(tuple)),
     q.Answer: st.builds(q.Answer, u32, st.booleans(), short),
+    q.AskAuthor: st.builds(q.AskAuthor, symbol, d32, uint),
+    q.AuthorWord: st.builds(
+        q.AuthorWord,
+        symbol, d32, uint, st.booleans(), uint, uint,
+        st.none() | st.just(samples.an_op()), short, maybe, st.none() | st.just(samples.some_evidence()),
+        st.lists(st.just(samples.an_op()), max_size=2).map(tuple), st.booleans(),
+    ),
+    q.WatchProven: st.builds(q.WatchProven, symbol),
+    q.AskBlock: st.builds(q.AskBlock, symbol, uint),
+    q.ProvenBlock: st.builds(
+        q.ProvenBlock,
+        symbol, uint, st.integers(0, 2**16 - 1), short, maybe, d32,
+        st.lists(event, max_size=4).map(tuple), st.booleans(),
+    ),
     q.Follow: st.builds(q.Follow, symbol),
     q.Unfollow: st.builds(q.Unfollow, symbol),
     q.BookPart: st.builds(

@@ -1,0 +1,129 @@
+"""Serves what traders prove their outcomes with: finalized blocks with all their events, and authors' heads.
+
+A block goes out as :class:`ProvenBlock`, in parts where it has many events: to those who watch a pair as it is
+finalized, and to whoever asks for a height. The latest blocks are answered from memory, older ones from the journal and
+the archive, by a task of its own.
+"""
+
+from dataclasses import replace
+
+from gossipbook.client_messages import AskAuthor, AskBlock, AuthorWord, ProvenBlock, WatchProven
+from gossipbook.consensus.records import Finalized
+from gossipbook.crdt.op import Op
+from gossipbook.effects import Lane, LinkId
+from gossipbook.errors import JournalError
+from gossipbook.ids import ZERO_DIGEST
+from gossipbook.net.link import Link
+from gossipbook.net.runtime import Runtime
+from gossipbook.ordered import BoundedDict
+from gossipbook.peer.author_word import author_word
+from gossipbook.receipt.making import Executed
+from gossipbook.storage.archive import Past
+from gossipbook.wire.codec import encode_message
+
+EVENTS_PER_PART = 512
+RECENT_BLOCKS_CAP = 64
+"""Blocks a pair that are answered from memory: those of the last seconds, which clients that reconnect ask for."""
+READERS_CAP = 32
+"""Questions that read the disk at one time; more are not answered, and asked again by those who wait."""
+
+
+class Proofs:
+    """Answers ``AskAuthor`` and ``AskBlock``, and sends each block to those who watch its pair."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._watchers: dict[str, dict[LinkId, None]] = {symbol: {} for symbol in runtime.peer.pairs}
+        pairs = runtime.peer.pairs
+        self._recent: dict[str, BoundedDict[int, Executed]] = {name: BoundedDict(RECENT_BLOCKS_CAP) for name in pairs}
+        self._digests = {name: pair.certified.events_digest for name, pair in pairs.items()}
+        self._reading = 0
+        runtime.driver.on_link_down.append(self._forget)
+        runtime.driver.subscribers.append(self._on_event)
+
+    def answer(self, link: Link, message: AskAuthor | AskBlock | WatchProven) -> None:
+        """Take a client's question. One about a pair that is not followed here has no answer."""
+        if message.pair not in self._watchers:
+            return
+        if isinstance(message, WatchProven):
+            self._watchers[message.pair][link.id] = None
+        elif self._reading >= READERS_CAP:
+            self._runtime.rejected["question: too many at one time"] += 1
+        else:
+            task = self._tell_author if isinstance(message, AskAuthor) else self._tell_block
+            self._reading += 1
+            self._runtime.driver.start_soon(task, link, message)
+
+    def _on_event(self, event: object) -> None:
+        if not isinstance(event, Finalized):
+            return
+        pair, before = event.pair, self._digests[event.pair]
+        self._digests[pair] = event.block.events_digest
+        executed = Executed(event.block, event.fc, (), event.events, before)
+        self._recent[pair][event.block.height] = executed
+        driver_links = self._runtime.driver.links
+        links = [link for link_id in self._watchers[pair] if (link := driver_links.get(link_id)) is not None]
+        for raw in _encoded(pair, executed) if links else ():
+            for link in links:
+                link.offer(raw, Lane.OPS)
+
+    async def _tell_block(self, link: Link, message: AskBlock) -> None:
+        try:
+            executed = self._recent[message.pair].get(message.height)
+            executed = executed or await self._read(message.pair, message.height)
+            for raw in () if executed is None else _encoded(message.pair, executed):
+                if link.room(Lane.SYNC):
+                    link.offer(raw, Lane.SYNC)
+        finally:
+            self._reading -= 1
+
+    async def _tell_author(self, link: Link, message: AskAuthor) -> None:
+        try:
+            pair = self._runtime.peer.pairs[message.pair]
+            word = author_word(pair, message.author, message.from_seq)
+            head = pair.certified.author(message.author).head
+            height = pair.head_heights.get(message.author)
+            if word.next_seq and height is not None:
+                executed = await self._read(message.pair, height, bodies=True)
+                word = word if executed is None else _with_proof(word, executed, head)
+            link.offer(encode_message(word), Lane.SYNC)
+        finally:
+            self._reading -= 1
+
+    async def _read(self, pair: str, height: int, *, bodies: bool = False) -> Executed | None:
+        """A finalized block from the disk; None if it is not there."""
+
+        def read(past: Past) -> Executed:
+            return past.block(pair, height, bodies=bodies)
+
+        try:
+            return await self._runtime.archivist.ask(read)
+        except JournalError:
+            self._runtime.rejected["question: a block that is not here"] += 1
+            return None
+
+    def _forget(self, link: LinkId) -> None:
+        for watchers in self._watchers.values():
+            watchers.pop(link, None)
+
+
+def _with_proof(word: AuthorWord, executed: Executed, head: bytes) -> AuthorWord:
+    newest = next((item for item in executed.items if isinstance(item, Op) and item.id == head), None)
+    if newest is None:
+        return word
+    return replace(word, newest=newest, block=executed.block.raw, fc=executed.fc)
+
+
+def _encoded(pair: str, executed: Executed) -> list[bytes]:
+    """A block as messages."""
+    events = executed.events
+    starts = range(0, max(len(events), 1), EVENTS_PER_PART)
+    parts = []
+    for part, start in enumerate(starts):
+        first, last = part == 0, start == starts[-1]
+        raw, fc, previous = (
+            (executed.block.raw, executed.fc, executed.digest_before) if first else (b"", None, ZERO_DIGEST)
+        )
+        some = tuple(events[start : start + EVENTS_PER_PART])
+        parts.append(encode_message(ProvenBlock(pair, executed.block.height, part, raw, fc, previous, some, last)))
+    return parts
