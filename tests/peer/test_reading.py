@@ -26,16 +26,15 @@ def executions(monkeypatch: pytest.MonkeyPatch, *, look: bool) -> tuple[int, int
     monkeypatch.setattr(Interpretation, "execute", counted)
     exchange = SimulatedExchange(4, seed=1)
     world = exchange._exchange.world
-    books = CertifiedBooks()
 
     def peek() -> None:
         nonlocal looks
-        for host in world.up():
-            for pair in host.peer.pairs.values():
+        for peer in world.up():
+            for pair in peer.pairs.values():
                 looks += 1
                 height = pair.view(5).height
                 assert read_standing(pair, b"a" * 32).height == height
-                assert books.read(pair, LOCAL).snapshot.height <= height
+                assert CertifiedBooks().read(pair, LOCAL).snapshot.height == height
                 assert not is_in_line(pair, b"a" * 32, 1)
         world.call(LOOK_US, peek)
 
@@ -45,7 +44,7 @@ def executions(monkeypatch: pytest.MonkeyPatch, *, look: bool) -> tuple[int, int
         exchange.buy("alice", price_ticks=100 + n % 5, lots=1)
         exchange.run(0.2)
     exchange.settle()
-    assert {pair.replica.fin for host in world.up() for pair in host.peer.pairs.values()} == {40}
+    assert {pair.replica.fin for peer in world.up() for pair in peer.pairs.values()} == {40}
     monkeypatch.undo()
     return executed, looks
 
