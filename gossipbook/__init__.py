@@ -11,14 +11,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gossipbook.client import Client, open_client
     from gossipbook.embedded import CertifiedBlock, EmbeddedPair, EmbeddedPeer, Lagged, open_peer
     from gossipbook.errors import GossipbookError, SubmitRefused
     from gossipbook.identity import Identity
     from gossipbook.manifest import Manifest, Matcher, Pair
-    from gossipbook.storage.wallet import Wallet
-    from gossipbook.submission import Submission
-    from gossipbook.trading import PlacedOrder
+    from gossipbook.trade.client import Client, open_client
+    from gossipbook.trade.pair_calls import PlacedOrder
+    from gossipbook.trade.submission import Submission
+    from gossipbook.trade.wallet import Wallet
 
 __all__ = [
     "CertifiedBlock",
@@ -40,14 +40,14 @@ __all__ = [
 ]
 
 _HOMES = {
-    "gossipbook.client": ("Client", "open_client"),
+    "gossipbook.trade.client": ("Client", "open_client"),
     "gossipbook.embedded": ("CertifiedBlock", "EmbeddedPair", "EmbeddedPeer", "Lagged", "open_peer"),
     "gossipbook.errors": ("GossipbookError", "SubmitRefused"),
     "gossipbook.identity": ("Identity",),
     "gossipbook.manifest": ("Manifest", "Matcher", "Pair"),
-    "gossipbook.storage.wallet": ("Wallet",),
-    "gossipbook.submission": ("Submission",),
-    "gossipbook.trading": ("PlacedOrder",),
+    "gossipbook.trade.wallet": ("Wallet",),
+    "gossipbook.trade.submission": ("Submission",),
+    "gossipbook.trade.pair_calls": ("PlacedOrder",),
 }
 
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import trio
 
-from gossipbook.book_feed import BookFeed
 from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
@@ -39,9 +38,10 @@ from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.pair_summary import PairStanding, read_standing
 from gossipbook.storage.keys import create_key, load_key
-from gossipbook.storage.wallet import Wallet
-from gossipbook.submission import Submission
-from gossipbook.trading import Trading
+from gossipbook.trade.book_feed import BookFeed
+from gossipbook.trade.pair_calls import Trading
+from gossipbook.trade.submission import Submission
+from gossipbook.trade.wallet import Wallet
 
 BLOCKS_QUEUED_CAP = 1_024
 

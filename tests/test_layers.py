@@ -46,8 +46,7 @@ ONLY_MODULES = {
     "rematch": {f"matching.{name}" for name in ("commands", "engine", "events", "variants")}
     | {"crdt.op", "errors", "ids", "manifest"},
 }
-TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "book_feed", "__init__", "__main__"}
-TOP |= {"submission", "tickets", "trading"}
+TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "trade", "__init__", "__main__"}
 PURE = {
     *("ids", "errors", "effects", "ordered", "cbor", "identity", "manifest"),
     *(

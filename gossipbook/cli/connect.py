@@ -15,9 +15,9 @@ import trio
 from gossipbook.cli.operate.config import load_config
 from gossipbook.cli.operate.start import read_endpoint
 from gossipbook.cli.output import read_manifest, reports_errors
-from gossipbook.client import Client, open_client
 from gossipbook.errors import ConfigError, GossipbookError, HandshakeError, LinkClosed
 from gossipbook.manifest import Manifest
+from gossipbook.trade.client import Client, open_client
 
 ANSWER_S = 5.0
 """For connecting, and for each answer."""

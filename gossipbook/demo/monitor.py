@@ -4,9 +4,9 @@ from typing import Any
 
 import trio
 
-from gossipbook.client import open_client
 from gossipbook.demo.network import DemoNetwork
 from gossipbook.errors import GossipbookError
+from gossipbook.trade.client import open_client
 
 POLL_S = 0.25
 CLOSE_POLL_S = 0.05  # while something is being timed

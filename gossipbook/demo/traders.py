@@ -14,7 +14,6 @@ from typing import IO
 
 import trio
 
-from gossipbook.client import Client, open_client
 from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import GossipbookError
@@ -22,7 +21,8 @@ from gossipbook.flow import FlowStep
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
 from gossipbook.matching.commands import Command
-from gossipbook.storage.wallet import Wallet
+from gossipbook.trade.client import Client, open_client
+from gossipbook.trade.wallet import Wallet
 
 OPS_IN_FLIGHT = 32  # an author's uncertified ops; more waits with the author
 RETRY_S = 0.2

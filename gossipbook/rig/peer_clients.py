@@ -7,11 +7,11 @@ from typing import Any
 
 import trio
 
-from gossipbook.client import Client, open_client
 from gossipbook.client_messages import Ack
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import ChainId
 from gossipbook.rig.processes import RealPeer
+from gossipbook.trade.client import Client, open_client
 
 POLL_S = 0.2
 QUERY_S = 3.0

@@ -35,7 +35,7 @@ from gossipbook.matching.commands import (
 )
 from gossipbook.matching.events import Event, Fill, name_event
 from gossipbook.peer.orders import OrderLog, OrderState
-from gossipbook.tickets import Ticket, cancel_all, good_until_ms, set_state
+from gossipbook.trade.tickets import Ticket, cancel_all, good_until_ms, set_state
 
 SYMBOL = "A-B"
 START_MS = 1_700_000_000_000
@@ -165,7 +165,7 @@ class Author:
         return self._identity.public_key
 
     def buy(self, qty: int, *, at: int, **terms: Any) -> Order:
-        """An order, in the words of :class:`~gossipbook.tickets.Ticket`.
+        """An order, in the words of :class:`~gossipbook.trade.tickets.Ticket`.
 
         Besides: ``on_quorum_loss`` and ``within_s``; ``op_expires_s``, after which the op is void; ``lapses_s``, after
         which the order lapses.

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 
 from gossipbook.matching.commands import CancelAll
-from gossipbook.storage.wallet import Wallet
+from gossipbook.trade.wallet import Wallet
 
 from .support import BINARY, ENVIRONMENT, answer, invoke, until
 

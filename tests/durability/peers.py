@@ -14,13 +14,13 @@ import tomli_w
 import trio
 
 from gossipbook.cli.operate.config import write_config
-from gossipbook.client import Client, Submission
 from gossipbook.consensus.committee import Committee
 from gossipbook.identity import Identity
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.storage.keys import create_key
-from gossipbook.storage.wallet import Wallet
+from gossipbook.trade.client import Client, Submission
+from gossipbook.trade.wallet import Wallet
 
 PEER = [sys.executable, "-m", "gossipbook"]
 READY_S = 30.0

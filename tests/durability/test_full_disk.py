@@ -8,12 +8,12 @@ import pytest
 import trio
 
 from durability.peers import PEER, Network, PeerProcess, Trader, network
-from gossipbook.client import open_client
 from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import OpId
 from gossipbook.matching.commands import Side
 from gossipbook.storage.sqlite import SqliteJournal
+from gossipbook.trade.client import open_client
 
 PAIR = "GOLD/USD"
 FULL = [sys.executable, str(Path(__file__).parent / "planted" / "small_files.py")]

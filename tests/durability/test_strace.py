@@ -14,8 +14,8 @@ import trio
 from durability.checker import Verdict, check_trace
 from durability.peers import PEER, Trader, all_certified, network
 from durability.trace import OPTIONS
-from gossipbook.client import open_client
 from gossipbook.matching.commands import Side
+from gossipbook.trade.client import open_client
 
 PAIRS = ("GOLD/USD", "IRON/USD", "SALT/USD")
 PLANTED = Path(__file__).parent / "planted"

@@ -8,8 +8,8 @@ from net import rude
 from net.rude import Target, counted
 from net.support import SYMBOL, Author, stranger, until
 
-from gossipbook.client import open_client
 from gossipbook.demo.network import DemoNetwork
+from gossipbook.trade.client import open_client
 
 DATAGRAMS = 3_000
 LEAST_CERTIFIED = 20

@@ -6,9 +6,9 @@ import pytest
 import trio
 from net.support import SYMBOL, Author, until
 
-from gossipbook.client import open_client
 from gossipbook.demo.network import DemoNetwork
 from gossipbook.errors import GossipbookError
+from gossipbook.trade.client import open_client
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 import trio
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
-from gossipbook.client import open_client
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
@@ -17,7 +16,8 @@ from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig
 from gossipbook.storage.keys import create_key
-from gossipbook.storage.wallet import Wallet
+from gossipbook.trade.client import open_client
+from gossipbook.trade.wallet import Wallet
 from gossipbook.wire.handshake import Handshake
 
 SYMBOL = "BTC-USD"

@@ -8,12 +8,12 @@ import trio
 
 import gossipbook
 from gossipbook.cli.trade.explain import tell
-from gossipbook.client import QueryFailed
 from gossipbook.crdt.op import sign_op
 from gossipbook.errors import GossipbookError, JournalError, SubmitRefused
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place, Side
 from gossipbook.receipt.verifying import verify_receipt
+from gossipbook.trade.client import QueryFailed
 
 from .support import SYMBOL, make_network, stranger, until
 

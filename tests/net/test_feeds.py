@@ -7,18 +7,18 @@ import pytest
 import trio
 
 import gossipbook
-from gossipbook.book_feed import FEED_MESSAGES_CAP, RESYNCS_CAP, BookDiverged
 from gossipbook.books.changes import Action
 from gossipbook.books.follower import FeedRefused
 from gossipbook.books.levels import L2Book
 from gossipbook.books.snapshot import ICEBERG, WAITING, BookSnapshot
-from gossipbook.client import Client, QueryFailed, open_client
 from gossipbook.client_messages import LAGGED, BookMark, BookPart, FeedEnded, PairEvents
 from gossipbook.errors import LinkClosed
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.net import feeds
 from gossipbook.peer.events import BookAsked
+from gossipbook.trade.book_feed import FEED_MESSAGES_CAP, RESYNCS_CAP, BookDiverged
+from gossipbook.trade.client import Client, QueryFailed, open_client
 
 from .support import SYMBOL, Author, certify, make_network, open_peer
 

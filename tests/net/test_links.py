@@ -5,12 +5,12 @@ import trio
 from dht.udp_proxy import UdpProxy
 from trio_websocket import wrap_server_stream
 
-from gossipbook.client import open_client
 from gossipbook.errors import ConfigError, JournalFull
 from gossipbook.net.runtime import open_runtime
 from gossipbook.net.settings import NetSettings
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
+from gossipbook.trade.client import open_client
 from gossipbook.wire.handshake import Handshake
 
 from . import rude

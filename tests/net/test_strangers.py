@@ -8,8 +8,8 @@ import pytest
 import trio
 
 from gossipbook import cbor
-from gossipbook.client import open_client
 from gossipbook.client_messages import Query, Submit
+from gossipbook.trade.client import open_client
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
 

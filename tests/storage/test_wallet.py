@@ -11,7 +11,7 @@ from gossipbook.crdt.op import GENESIS_PREV, Op
 from gossipbook.errors import GossipbookError, KeyFileError
 from gossipbook.matching.commands import Cancel, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.storage.keys import create_key
-from gossipbook.storage.wallet import Wallet
+from gossipbook.trade.wallet import Wallet
 from storage.support import CHAIN, PAIRS, identity, python
 
 GOLD, IRON = PAIRS
@@ -78,7 +78,7 @@ def test_pairs_and_networks_have_heads_of_their_own(key_file: Path) -> None:
 SIGN_UNTIL_KILLED = """
 import sys
 from pathlib import Path
-from gossipbook.storage.wallet import Wallet
+from gossipbook.trade.wallet import Wallet
 from storage.support import CHAIN, PAIRS
 from gossipbook.matching.commands import Place
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gossipbook.manifest import Limits, Timing
-from gossipbook.tickets import QUORUM_LOSS, STATES
+from gossipbook.trade.tickets import QUORUM_LOSS, STATES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "PRIORITY.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

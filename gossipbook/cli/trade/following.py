@@ -13,7 +13,6 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gossipbook.book_feed import BookFeed
 from gossipbook.books.changes import OrderChange
 from gossipbook.books.follower import BookUpdate
 from gossipbook.books.l3 import L3Book
@@ -25,6 +24,7 @@ from gossipbook.cli.trade.units import format_price, format_qty
 from gossipbook.cli.trade.watching import interrupted, pause
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Side
+from gossipbook.trade.book_feed import BookFeed
 
 WORDS = {Side.BUY: "bid", Side.SELL: "ask"}
 STYLES = {Side.BUY: "green", Side.SELL: "red"}

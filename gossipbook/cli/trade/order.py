@@ -17,7 +17,7 @@ from gossipbook.cli.trade.terms import Terms, terms_options
 from gossipbook.cli.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
 from gossipbook.storage.keys import load_key
-from gossipbook.tickets import SIDES, BadOrder, cancel_all
+from gossipbook.trade.tickets import SIDES, BadOrder, cancel_all
 
 CLIENT_ID = click.IntRange(1, MAX_INT)
 

@@ -19,7 +19,7 @@ from gossipbook.manifest import Limits, Manifest
 from gossipbook.manifest import Pair as Spec
 from gossipbook.matching.events import PairStateSet, Uncrossed
 from gossipbook.storage.keys import load_key
-from gossipbook.tickets import STATES, require_rules, set_state
+from gossipbook.trade.tickets import STATES, require_rules, set_state
 
 BPS = 10_000
 

@@ -16,7 +16,6 @@ import trio
 from gossipbook.cli.connect import ANSWER_S, NoAnswer, Target, ask, reach, run
 from gossipbook.cli.options import LEVELS
 from gossipbook.cli.output import fail
-from gossipbook.client import Client, QueryFailed
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import GossipbookError, KeyFileError, LinkClosed, SubmitRefused, WalletError
@@ -33,9 +32,10 @@ from gossipbook.matching.events import (
     name_event,
 )
 from gossipbook.storage.keys import load_key
-from gossipbook.storage.wallet import Wallet
-from gossipbook.submission import Submission
-from gossipbook.tickets import require_rules
+from gossipbook.trade.client import Client, QueryFailed
+from gossipbook.trade.submission import Submission
+from gossipbook.trade.tickets import require_rules
+from gossipbook.trade.wallet import Wallet
 
 LINK_CLOSED = "link closed"  # how a submission ends when its link does
 STALE = "stale"  # how a peer refuses an op that is certified already

@@ -11,7 +11,7 @@ import click
 from gossipbook.cli.options import duration
 from gossipbook.cli.trade.units import format_duration, price_to_ticks, qty_to_lots
 from gossipbook.manifest import Pair
-from gossipbook.tickets import KINDS, QUORUM_LOSS, REST, SELF_TRADES, SLIDE, TIFS, BadOrder, Ticket, good_until_ms
+from gossipbook.trade.tickets import KINDS, QUORUM_LOSS, REST, SELF_TRADES, SLIDE, TIFS, BadOrder, Ticket, good_until_ms
 
 T = TypeVar("T")
 

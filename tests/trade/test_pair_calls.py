@@ -8,11 +8,11 @@ import pytest
 import trio
 
 import gossipbook
-from gossipbook.client import ClientPair
 from gossipbook.embedded import EmbeddedPair
 from gossipbook.errors import ConfigError
 from gossipbook.storage.keys import create_key, load_key
-from gossipbook.tickets import BadOrder, LaterRules
+from gossipbook.trade.client import ClientPair
+from gossipbook.trade.tickets import BadOrder, LaterRules
 
 PAIR = "BTC-USD"
 ENOUGH_S = 30.0

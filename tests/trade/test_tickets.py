@@ -12,7 +12,7 @@ from gossipbook.manifest import Limits, Manifest, Matcher, Pair
 from gossipbook.matching.commands import CancelAll, Lease, Place, PlaceFlags, PlaceSpecial, SelfTrade, SetState, Side
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import REJECTED, RejectReason
-from gossipbook.tickets import (
+from gossipbook.trade.tickets import (
     KINDS,
     SELF_TRADES,
     STATES,

@@ -13,7 +13,6 @@ from typing import Any
 
 import trio
 
-from gossipbook.book_feed import BookFeed
 from gossipbook.client_messages import (
     Ack,
     AckLevel,
@@ -38,8 +37,9 @@ from gossipbook.net.address import parse_address
 from gossipbook.net.transport import Channel, dial, shake_hands
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
 from gossipbook.receipt.verifying import verify_receipt
-from gossipbook.submission import Submission
-from gossipbook.trading import Trading
+from gossipbook.trade.book_feed import BookFeed
+from gossipbook.trade.pair_calls import Trading
+from gossipbook.trade.submission import Submission
 from gossipbook.wire.codec import decode_message, encode_message
 from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
 from gossipbook.wire.handshake import Handshake

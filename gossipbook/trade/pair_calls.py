@@ -23,9 +23,9 @@ from gossipbook.matching.commands import (
     Lease,
     SelfTrade,
 )
-from gossipbook.storage.wallet import Wallet
-from gossipbook.submission import Submission
-from gossipbook.tickets import Ticket, cancel_all, good_until_ms, require_rules, set_state
+from gossipbook.trade.submission import Submission
+from gossipbook.trade.tickets import Ticket, cancel_all, good_until_ms, require_rules, set_state
+from gossipbook.trade.wallet import Wallet
 
 State = TypeVar("State")
 
@@ -108,7 +108,7 @@ class Trading(ABC, Generic[State]):
         on_quorum_loss: str = "",
         within_ms: int = 0,
     ) -> PlacedOrder[State]:
-        """Place one order, in the words of :class:`~gossipbook.tickets.Ticket`.
+        """Place one order, in the words of :class:`~gossipbook.trade.tickets.Ticket`.
 
         ``market`` is short for the kind: it takes up to ``price_ticks``, its protection price, and never rests.
         ``on_quorum_loss`` ``"rest"`` lets the order wait for a quorum however long. ``"expire"`` with ``within_ms``
