@@ -5,17 +5,19 @@ It is shared like a genesis file. Its digest, taken over a canonical form and fo
 finding matchers and are left out of the canonical form: moving a peer does not make another network.
 """
 
-import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from gossipbook import cbor
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
+from gossipbook.tables import Table, read_flat
 
 RULES_VERSION = 2
 """Rules of matching: 2 has special orders, leases, groups and pair states; networks of version 1 go on without."""
@@ -29,6 +31,10 @@ MAX_MATCHERS = 1024
 MAX_COMMITTEE = 7
 MAX_COMMANDS_PER_OP = 256
 FAULT_MODELS = ("byzantine", "crash")
+
+
+_UNIT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
+"""A tick or lot size: no sign, no exponent, no digits but ASCII's, and so few that arithmetic stays cheap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +210,25 @@ class Manifest:
         return cls.from_dict(document)
 
     @classmethod
+    def from_file(cls, path: Path | str) -> "Manifest":
+        """Read a manifest file. Raises :class:`ManifestError`: it cannot be read, or naming the key that is wrong."""
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ManifestError(f"cannot read the manifest {path}: {error}") from None
+        try:
+            return cls.from_toml(text)
+        except ManifestError as error:
+            raise ManifestError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_folder(cls, folder: Path | str) -> "Manifest":
+        """Read the ``network.toml`` in a folder. Raises :class:`ManifestError`, as :meth:`from_file`."""
+        return cls.from_file(Path(folder) / "network.toml")
+
+    @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Manifest":
-        top = _Table(document, "")
+        top = Table(document, "")
         admission = top.take("admission", (str, list), "open")
         if isinstance(admission, str) and admission != "open":
             raise ManifestError('admission: expected "open" or a list of public keys')
@@ -217,9 +240,9 @@ class Manifest:
             fault_model=top.take("fault_model", str, "byzantine"),
             admission=None if admission == "open" else tuple(_key(key, "admission") for key in admission),
             wardens=tuple(_key(key, "wardens") for key in top.take("wardens", list, [])),
-            limits=_flat(Limits, top.take("limits", dict, {}), "limits"),
-            timing=_flat(Timing, top.take("timing", dict, {}), "timing"),
-            pairs=tuple(_flat(Pair, item, "pair") for item in top.take("pair", list)),
+            limits=read_flat(Limits, top.take("limits", dict, {}), "limits"),
+            timing=read_flat(Timing, top.take("timing", dict, {}), "timing"),
+            pairs=tuple(read_flat(Pair, item, "pair") for item in top.take("pair", list)),
             matchers=tuple(_matcher(item) for item in top.take("matcher", list)),
         )
         top.finish()
@@ -253,53 +276,10 @@ class Quorum:
         return max(1, self.f)
 
 
-def unknown_key(key: str, known: list[str], where: str) -> str:
-    """The message for a key that nobody reads, with the nearest one that somebody does."""
-    near = difflib.get_close_matches(key, known, 1)
-    return f"{where}: unknown key {key!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {known}")
-
-
-class _Table:
-    """Takes typed values out of a TOML table and complains about those that nobody took."""
-
-    def __init__(self, table: Mapping[str, Any], where: str) -> None:
-        self._table, self._where = table, where
-        self._known: list[str] = []
-
-    def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-        self._known.append(key)
-        where = f"{self._where}.{key}" if self._where else key
-        value = self._table.get(key, default)
-        if value is None:
-            near = difflib.get_close_matches(key, list(self._table), 1)
-            raise ManifestError(f"{where}: missing" + (f"; is {near[0]!r} meant to be it?" if near else ""))
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
-            raise ManifestError(f"{where}: expected {getattr(kind, '__name__', 'text or a list')}, not {value!r}")
-        return value
-
-    def finish(self) -> None:
-        for key in self._table:
-            if key not in self._known:
-                raise ManifestError(unknown_key(key, self._known, self._where or "manifest"))
-
-
-def _flat(cls: type[Any], raw: object, where: str) -> Any:
-    """A dataclass of integers and strings from a table of the same keys."""
-    if not isinstance(raw, dict):
-        raise ManifestError(f"{where}: expected a table")
-    table = _Table(raw, where)
-    values = {}
-    for f in fields(cls):
-        assert isinstance(f.type, type)
-        values[f.name] = table.take(f.name, f.type, f.default if isinstance(f.default, int | str) else None)
-    table.finish()
-    return cls(**values)
-
-
 def _matcher(raw: object) -> Matcher:
     if not isinstance(raw, dict):
         raise ManifestError("matcher: expected a table")
-    table = _Table(raw, "matcher")
+    table = Table(raw, "matcher")
     name = table.take("name", str)
     matcher = Matcher(
         name=name,
@@ -358,12 +338,12 @@ def _check_names(m: Manifest) -> None:
 
 def _check_pair(pair: Pair) -> None:
     for name in ("tick_size", "lot_size"):
-        try:
-            good = Decimal(getattr(pair, name)).is_finite() and Decimal(getattr(pair, name)) > 0
-        except InvalidOperation:
-            good = False
-        if not good:
-            raise ManifestError(f'pair {pair.symbol}: {name} is a positive decimal in quotes, such as "0.01"')
+        text = getattr(pair, name)
+        if not _UNIT.fullmatch(text) or not Decimal(text):
+            raise ManifestError(
+                f'pair {pair.symbol}: {name} is a plain positive decimal in quotes, such as "0.01", with at most 18 '
+                f"digits on each side of the point; not {text!r}"
+            )
     if not 1 <= pair.min_qty_lots <= pair.max_qty_lots <= 10**15:
         raise ManifestError(f"pair {pair.symbol}: needs 1 <= min_qty_lots <= max_qty_lots <= 10**15")
     if not 1 <= pair.max_price_ticks <= 10**15:

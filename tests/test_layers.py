@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent / "gossipbook"
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 
 # What each part may import of gossipbook, besides itself.
-GROUND = {"ids", "errors", "effects", "ordered", "compiled"}
+GROUND = {"ids", "errors", "effects", "ordered", "compiled", "tables"}
 FIRST = GROUND | {"cbor", "identity", "manifest"}
 CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt"}
 PEER = CORES | {"wire"}
@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "effects": set(),
     "ordered": set(),
     "compiled": set(),
+    "tables": {"errors"},
     "cbor": GROUND,
     "identity": GROUND,
     "manifest": GROUND | {"cbor"},

@@ -75,11 +75,9 @@ def read_manifest(file: Path) -> Manifest:
         ConfigError: naming the file and what is wrong with it.
     """
     try:
-        return Manifest.from_toml(file.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the manifest {file}: {error}") from None
+        return Manifest.from_file(file)
     except ManifestError as error:
-        raise ConfigError(f"{file}: {error}") from None
+        raise ConfigError(str(error)) from None
 
 
 @functools.cache

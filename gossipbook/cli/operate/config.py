@@ -11,9 +11,10 @@ import tomli_w
 
 from gossipbook.cli.output import read_manifest
 from gossipbook.errors import ConfigError
-from gossipbook.manifest import Manifest, unknown_key
+from gossipbook.manifest import Manifest
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig
+from gossipbook.tables import unknown_key
 
 ENVIRONMENT_PREFIX = "GOSSIPBOOK_"
 PRESETS = {"local": PeerConfig.local, "lan": PeerConfig.lan, "wan": PeerConfig.wan}

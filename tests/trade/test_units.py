@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gossipbook.cli.trade.units import BadAmount, format_price, format_qty, price_to_ticks, qty_to_lots
 from gossipbook.manifest import Pair
+from gossipbook.trade.units import BadAmount, format_price, format_qty, price_to_ticks, qty_to_lots
 
 SIZES = st.sampled_from(["0.01", "0.5", "1", "5", "0.00000001", "0.25", "2.50", "1000"])
 
