@@ -1,0 +1,117 @@
+"""Checks finalized blocks that a peer sends: the certificate, and every event against the digest that it covers."""
+
+from dataclasses import dataclass, field
+
+from gossipbook.client_messages import ProvenBlock
+from gossipbook.consensus.block import Block, decode_block
+from gossipbook.consensus.certificate import Certificate
+from gossipbook.consensus.committee import COMMIT, Committee
+from gossipbook.crdt.merkle import chain_events_digest
+from gossipbook.crdt.op import Op
+from gossipbook.errors import DecodeError
+from gossipbook.identity import Verifier
+from gossipbook.ids import Digest
+from gossipbook.matching.events import EVENT_TYPES, Event, RawEvent, name_event
+from gossipbook.ordered import BoundedDict
+from gossipbook.trade.outcome import Certified, Proof, own_events
+
+EVENTS_CAP = 65_536
+"""Events of one block; the engine's own limits keep blocks far below."""
+CHECKED_CAP = 256
+"""Blocks remembered as checked, because several peers send the same one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBlock:
+    """A finalized block that is proven, or told by one's own peer; ``term`` is the one that certified it."""
+
+    pair: str
+    block: Block
+    term: int
+    events: tuple[Event, ...]
+    proof: Proof
+
+
+@dataclass(slots=True)
+class _Parts:
+    block: bytes
+    fc: Certificate
+    previous: Digest
+    events: list[RawEvent] = field(default_factory=list)
+    next_part: int = 0
+
+
+class BlockReader:
+    """Puts one link's :class:`ProvenBlock` parts together and checks them. ``own``: the link is to one's own peer."""
+
+    def __init__(self, committees: dict[str, Committee], verifier: Verifier, *, own: bool) -> None:
+        self._committees = committees
+        self._verifier = verifier
+        self._own = own
+        self._parts: dict[str, _Parts] = {}
+        self._valid: BoundedDict[bytes, None] = BoundedDict(CHECKED_CAP)
+
+    def take(self, message: ProvenBlock) -> CheckedBlock | str | None:
+        """Take a part; the block once it is whole, what is wrong with it, or None while parts are missing."""
+        committee = self._committees.get(message.pair)
+        if committee is None:
+            return "a block of a pair that this network does not have"
+        if message.part == 0:
+            if message.fc is None:
+                return "a block without its certificate"
+            self._parts[message.pair] = _Parts(message.block, message.fc, message.previous)
+        parts = self._parts.get(message.pair)
+        if parts is None or parts.next_part != message.part:
+            self._parts.pop(message.pair, None)
+            return None  # A part was lost with what the link dropped: the block is asked for again.
+        parts.next_part += 1
+        parts.events += message.events
+        if len(parts.events) > EVENTS_CAP:
+            del self._parts[message.pair]
+            return "a block with too many events"
+        if not message.last:
+            return None
+        del self._parts[message.pair]
+        return self._check(message.pair, parts, committee)
+
+    def _check(self, pair: str, parts: _Parts, committee: Committee) -> CheckedBlock | str:
+        try:
+            block = decode_block(parts.block)
+        except DecodeError:
+            return "a malformed block"
+        fc = parts.fc
+        if (block.chain_id, block.pair) != (committee.chain_id, pair):
+            return "a block of another network or pair"
+        if (fc.kind, fc.height, fc.block_id) != (COMMIT, block.height, block.id):
+            return "certificate of another block"
+        try:
+            events = tuple(map(_named, parts.events))
+        except DecodeError:
+            return "a malformed event"
+        if not self._own:
+            if chain_events_digest(parts.previous, parts.events) != block.events_digest:
+                return "events that the block does not cover"
+            if block.id not in self._valid and not fc.valid(committee, self._verifier):
+                return "an invalid certificate"
+            self._valid[block.id] = None
+        return CheckedBlock(pair, block, fc.term, events, Proof.OWN_PEER if self._own else Proof.CERTIFICATE)
+
+
+def _named(raw: RawEvent) -> Event:
+    kind = EVENT_TYPES.get(raw[0]) if raw else None
+    if kind is None or len(raw) != len(kind._fields) + 1:
+        raise DecodeError("an event of a kind or shape that is not known")
+    return name_event(raw)
+
+
+def certified_outcome(op: Op, block: CheckedBlock) -> Certified:
+    """What an op did in the block that holds it."""
+    return Certified(
+        pair=block.pair,
+        op_id=op.id,
+        height=block.block.height,
+        block_id=block.block.id,
+        time_ms=block.block.time_ms,
+        events=own_events(op, block.events),
+        proof=block.proof,
+    )

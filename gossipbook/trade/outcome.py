@@ -1,0 +1,150 @@
+"""What became of an op: refused before it was signed, unknown so far, or certified with what it did."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from gossipbook.crdt.op import Op
+from gossipbook.errors import GossipbookError, SubmitRefused
+from gossipbook.ids import BlockId, OpId, PublicKey
+from gossipbook.matching.commands import (
+    KINDS,
+    PLACE,
+    PLACE_SPECIAL,
+    AdmitToGroup,
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    JoinGroup,
+    Lease,
+    Place,
+    PlaceSpecial,
+    SetState,
+)
+from gossipbook.matching.events import (
+    CancelCause,
+    Cancelled,
+    Event,
+    Fill,
+    Grouped,
+    Leased,
+    LeaseEnded,
+    PairStateSet,
+    Rejected,
+    RejectReason,
+    Uncrossed,
+)
+
+
+class Proof(Enum):
+    """Why a program may believe that an op is certified."""
+
+    OWN_PEER = "own-peer"
+    """The program's own peer says so."""
+    CERTIFICATE = "certificate"
+    """A quorum's certificate of the block was checked, and all its events against the digest that it covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """An op is in a finalized block, and this is what its commands did there.
+
+    ``events`` are those of the block that belong to the op's commands, in the order in which they happened. What a
+    later block does to a resting order is not among them: ask for the order. ``time_ms`` is the block's time.
+    """
+
+    pair: str
+    op_id: OpId
+    height: int
+    block_id: BlockId
+    time_ms: int
+    events: tuple[Event, ...]
+    proof: Proof
+
+    @property
+    def rejections(self) -> tuple[Rejected, ...]:
+        """The op's commands that the book refused; each changed nothing."""
+        return tuple(event for event in self.events if isinstance(event, Rejected))
+
+    @property
+    def rejected(self) -> str:
+        """Why the book refused the first command that it refused, such as ``unknown-order``; empty if it took all."""
+        return next((RejectReason(event.reason).word for event in self.rejections), "")
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        """The trades that the op's commands led to at once."""
+        return tuple(event for event in self.events if isinstance(event, Fill))
+
+    @property
+    def filled_lots(self) -> int:
+        """Lots that traded at once."""
+        return sum(fill.qty_lots for fill in self.fills)
+
+    @property
+    def cancelled_lots(self) -> int:
+        """Lots that left the book unfilled."""
+        return sum(event.qty_lots for event in self.events if isinstance(event, Cancelled))
+
+
+class NotSigned(SubmitRefused):
+    """Nothing was signed and nothing has changed; ``reason`` is a fixed word, the text says what to do."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(reason)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class NothingToSign(SubmitRefused):
+    """The caller had no commands for the op, now that it is known which client order ids are used."""
+
+    def __init__(self) -> None:
+        super().__init__("nothing-to-sign")
+
+
+class OutcomeUnknown(GossipbookError):
+    """An op was signed, and is not known to be certified yet. It is sent until it is; never sign it again.
+
+    ``op_id`` and ``client_id`` (0 if it places no order) are what to ask by; ``trouble`` is why it takes so long, if
+    that is known.
+    """
+
+    def __init__(self, op: Op, trouble: str) -> None:
+        self.op_id = op.id
+        self.client_id = next((c.client_id for c in op.commands if isinstance(c, Place | PlaceSpecial)), 0)
+        self.trouble = trouble
+        asked_by = f"order {self.client_id}" if self.client_id else f"op {op.id.hex()[:16]}…"
+        super().__init__(
+            f"{asked_by} in {op.pair} is signed and not certified yet ({trouble}). It goes on being sent while this "
+            "program runs, and again by the next one that opens the wallet. Ask for it; do not place it again."
+        )
+
+
+def own_events(op: Op, events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """The events of a block that an op's commands led to, or that its orders had there."""
+    return tuple(event for event in events if any(_belongs(event, op.author, command) for command in op.commands))
+
+
+def _belongs(event: Event, author: PublicKey, command: Command) -> bool:
+    match event:
+        case Rejected():
+            named = getattr(command, "client_id", 0)
+            kinds = (PLACE, PLACE_SPECIAL) if isinstance(command, Place | PlaceSpecial) else (KINDS[type(command)],)
+            return event.author == author and event.client_id == named and event.command in kinds
+        case Fill():
+            orders = ((event.maker, event.maker_client_id), (event.taker, event.taker_client_id))
+            return isinstance(command, Place | PlaceSpecial | Amend) and (author, command.client_id) in orders
+        case PairStateSet() | Uncrossed():
+            return isinstance(command, SetState)
+        case Grouped():
+            return isinstance(command, JoinGroup | AdmitToGroup) and author in (event.member, event.owner)
+        case Leased() | LeaseEnded():
+            return isinstance(command, Lease) and event.author == author
+        case Cancelled() if isinstance(command, CancelAll):
+            return event.author == author and event.cause == CancelCause.CANCEL_ALL
+        case _:
+            named_by = isinstance(command, Place | PlaceSpecial | Amend | Cancel) and command.client_id
+            return bool(named_by) and (event.author, getattr(event, "client_id", 0)) == (author, named_by)
