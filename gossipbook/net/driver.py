@@ -8,7 +8,6 @@ vote states of one pair are never grouped: each reaches the disk before the vote
 """
 
 import heapq
-import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ import trio
 from gossipbook.client_messages import AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
+from gossipbook.net.clock import system_now
 from gossipbook.net.link import Link
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
@@ -37,11 +37,6 @@ ReadingMessage: TypeAlias = Query | Watch | Unfollow | AskAuthor | AskBlock | Wa
 
 Subscriber = Callable[[object], None]
 AnswerRequest = Callable[[Link, ReadingMessage], None]
-
-
-def system_now() -> Now:
-    """The two clocks of this machine."""
-    return Now(time.time_ns() // 1_000_000, time.monotonic_ns() // 1_000_000)
 
 
 class Driver:
@@ -81,6 +76,13 @@ class Driver:
     async def feed(self, events: list[PeerEvent]) -> None:
         """Queue events; waits while the core is behind, which holds back whoever produces them."""
         await self._send_inbox.send(events)
+
+    def feed_soon(self, events: list[PeerEvent]) -> None:
+        """Queue events without waiting; while the core is behind, a task waits for it."""
+        try:
+            self._send_inbox.send_nowait(events)
+        except trio.WouldBlock:
+            self.start_soon(self.feed, events)
 
     def start_soon(self, task: Callable[..., Awaitable[None]], *arguments: object) -> None:
         """Run a task beside this driver, and no longer than it."""

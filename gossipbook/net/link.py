@@ -6,6 +6,7 @@ one is, the link is closed: a peer that cannot take consensus messages is no pee
 
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import trio
@@ -21,9 +22,20 @@ from gossipbook.wire.link_messages import Ping, Pong
 
 LANES_BYTES_CAP = 16 * 2**20
 LANES_MESSAGES_CAP = 65_536
-PING_S = 5.0
-READ_DEADLINE_S = 15.0  # three pings unanswered
-WRITE_DEADLINE_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a link says something, and when it gives the other side up; in seconds."""
+
+    ping_s: float = 5.0
+    read_deadline_s: float = 15.0  # three pings unanswered
+    write_deadline_s: float = 15.0
+
+
+PEERS = Patience()
+CLIENTS = Patience(1.0, 4.0, 4.0)
+"""A trader leaves a mute peer for another one; a peer that is only slow answers pings all the same."""
 
 TOO_SLOW = "they do not take consensus messages fast enough"
 MALFORMED = "malformed frame"
@@ -42,11 +54,14 @@ Deliver = Callable[["Link", list[Any]], Awaitable[None]]
 class Link:
     """An authenticated link. ``run`` it until it ends; ``offer`` from anywhere."""
 
-    def __init__(self, channel: Channel, hello: Hello, link_id: LinkId, *, outbound: bool) -> None:
+    def __init__(
+        self, channel: Channel, hello: Hello, link_id: LinkId, *, outbound: bool, patience: Patience | None = None
+    ) -> None:
         self.channel = channel
         self.hello = hello
         self.id = link_id
         self.outbound = outbound
+        self._patience = patience or PEERS
         self.counts: Counter[str] = BoundedCounter()
         self.end_reason = ""
         self._lanes: tuple[deque[bytes], ...] = tuple(deque() for _ in Lane)
@@ -117,7 +132,7 @@ class Link:
     async def _read(self, deliver: Deliver) -> None:
         try:
             while True:
-                with trio.fail_after(READ_DEADLINE_S):
+                with trio.fail_after(self._patience.read_deadline_s):
                     frame = await self.channel.receive()
                 self.counts["frames in"] += 1
                 self.counts["bytes in"] += len(frame)
@@ -144,7 +159,7 @@ class Link:
                     self._wake = trio.Event()
                     await self._wake.wait()
                 frame = join_frame(self._next_batch())
-                with trio.fail_after(WRITE_DEADLINE_S):
+                with trio.fail_after(self._patience.write_deadline_s):
                     await self.channel.send(frame)
                 self.counts["frames out"] += 1
                 self.counts["bytes out"] += len(frame)
@@ -168,6 +183,6 @@ class Link:
 
     async def _ping(self) -> None:
         while True:
-            await trio.sleep(PING_S)
+            await trio.sleep(self._patience.ping_s)
             self._last_ping += 1
             self.offer(encode_message(Ping(self._last_ping)), Lane.CONSENSUS)

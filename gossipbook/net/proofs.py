@@ -67,10 +67,24 @@ class Proofs:
             for link in links:
                 link.offer(raw, Lane.OPS)
 
+    async def block(self, pair: str, height: int) -> Executed | None:
+        """A finalized block with its events; None if it is not here."""
+        return self._recent[pair].get(height) or await self._read(pair, height)
+
+    async def word(self, message: AskAuthor) -> AuthorWord:
+        """This peer's word on an author, with its proof."""
+        pair = self._runtime.peer.pairs[message.pair]
+        word = author_word(pair, message.author, message.from_seq)
+        head = pair.certified.author(message.author).head
+        height = pair.head_heights.get(message.author)
+        if not word.next_seq or height is None:
+            return word
+        executed = await self._read(message.pair, height, bodies=True)
+        return word if executed is None else _with_proof(word, executed, head)
+
     async def _tell_block(self, link: Link, message: AskBlock) -> None:
         try:
-            executed = self._recent[message.pair].get(message.height)
-            executed = executed or await self._read(message.pair, message.height)
+            executed = await self.block(message.pair, message.height)
             for raw in () if executed is None else _encoded(message.pair, executed):
                 if link.room(Lane.SYNC):
                     link.offer(raw, Lane.SYNC)
@@ -79,13 +93,7 @@ class Proofs:
 
     async def _tell_author(self, link: Link, message: AskAuthor) -> None:
         try:
-            pair = self._runtime.peer.pairs[message.pair]
-            word = author_word(pair, message.author, message.from_seq)
-            head = pair.certified.author(message.author).head
-            height = pair.head_heights.get(message.author)
-            if word.next_seq and height is not None:
-                executed = await self._read(message.pair, height, bodies=True)
-                word = word if executed is None else _with_proof(word, executed, head)
+            word = await self.word(message)
             link.offer(encode_message(word), Lane.SYNC)
         finally:
             self._reading -= 1

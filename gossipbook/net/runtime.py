@@ -25,8 +25,9 @@ from gossipbook.ids import PeerId, pair_key, peer_id
 from gossipbook.manifest import Manifest
 from gossipbook.net.address import Address, is_loopback, parse_address, parse_host_port
 from gossipbook.net.archivist import Archivist
+from gossipbook.net.clock import system_now
 from gossipbook.net.dialler import AddressBook
-from gossipbook.net.driver import Driver, system_now
+from gossipbook.net.driver import Driver
 from gossipbook.net.link import Link
 from gossipbook.net.settings import NetSettings
 from gossipbook.net.tls import make_server_context

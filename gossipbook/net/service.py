@@ -25,7 +25,7 @@ from gossipbook.net.runtime import Runtime
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.author_word import author_word
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.peer.pair_summary import is_in_line, read_standing
+from gossipbook.peer.pair_summary import find_order, read_standing
 from gossipbook.wire.codec import JSON_CAP, encode_message
 
 BOOK_LEVELS_CAP = 500
@@ -229,12 +229,10 @@ class Service:
     def order(self, symbol: str, author: str, client_id: str) -> dict[str, Any]:
         """What became of one order."""
         pair = self._pair(symbol)
-        found = pair.orders.find(_key(author), int(client_id))
+        found = find_order(pair, _key(author), int(client_id))
         if found is None:
             raise BadQuery(f"no order {client_id} of {author[:10]} in {symbol} among the latest")
         row = asdict(found)
-        if found.status == "waiting" and is_in_line(pair, _key(author), int(client_id)):
-            row["status"] = "triggered"
         row["side"] = "" if not found.side else Side(found.side).name.lower()
         return row | {"symbol": symbol, "author": author, "client_id": int(client_id), "height": pair.replica.fin}
 

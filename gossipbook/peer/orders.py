@@ -16,7 +16,8 @@ ORDERS_CAP = 200_000
 class OrderState:
     """One order's life so far, in ticks and lots.
 
-    ``status``: waiting (a stop order), open, filled, cancelled, expired or rejected. ``stop_ticks``: a stop order's;
+    ``status``: pending (its op is not certified yet), waiting (a stop order), open, filled, cancelled, expired or
+    rejected. ``stop_ticks``: a stop order's;
     ``triggered``: it is one no more. ``hidden_lots``: how much of what is open an iceberg does not show.
     """
 

@@ -3,13 +3,16 @@
 Read from the engine when somebody asks; nothing is told here that is not certified.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import PairState
+from gossipbook.matching.commands import PairState, Place, PlaceSpecial
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.ladder import IN_LINE
+from gossipbook.peer.explaining import pending_op
+from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
+from gossipbook.receipt.order import entering
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,4 +85,20 @@ def _read_author(engine: Engine, author: PublicKey) -> AuthorStanding:
         wants=groups.joined.get(author, b""),
         members=tuple(member for member in admitted if groups.of(member) == author),
         admitted=admitted,
+    )
+
+
+def find_order(pair: PairReplica, author: PublicKey, client_id: int) -> OrderState | None:
+    """What is known of an order: certified, or pending in an op that is held here; None if nothing is."""
+    found = pair.orders.find(author, client_id)
+    if found is not None:
+        in_line = found.status == "waiting" and is_in_line(pair, author, client_id)
+        return replace(found, status="triggered") if in_line else found
+    op = pending_op(pair, author, client_id)
+    place = None if op is None else entering(op, client_id)
+    if not isinstance(place, Place | PlaceSpecial):
+        return None
+    stop_ticks = place.stop_ticks if isinstance(place, PlaceSpecial) else 0
+    return OrderState(
+        place.side, place.price_ticks, place.qty_lots, place.qty_lots, status="pending", stop_ticks=stop_ticks
     )

@@ -7,11 +7,16 @@ from pathlib import Path
 from gossipbook.errors import KeyFileError
 from gossipbook.identity import SEED_BYTES, Identity
 
+OPS_SUFFIX = ".ops"
+"""What the file of a key's ops is called, after the key file's name."""
 _FIRST_LINE = "gossipbook key 1"
 
 
-def create_key(path: Path) -> Identity:
+def create_key(path: Path, *, for_author: bool = True) -> Identity:
     """Make a new key and write it, synced, to a file that did not exist.
+
+    ``for_author``: make the file of its ops too, empty: it says that the key has signed nothing yet, where a file that
+    is not there may have been lost.
 
     Raises:
         KeyFileError: the file exists; a key is never overwritten.
@@ -27,6 +32,8 @@ def create_key(path: Path) -> Identity:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    if for_author:
+        os.close(os.open(path.with_name(path.name + OPS_SUFFIX), os.O_WRONLY | os.O_CREAT, 0o600))
     sync_folder(path.parent)
     sync_folder(path.parent.parent)
     return identity

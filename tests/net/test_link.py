@@ -10,11 +10,9 @@ from gossipbook.net import link as link_module
 from gossipbook.net.link import (
     LANES_BYTES_CAP,
     LANES_MESSAGES_CAP,
-    PING_S,
-    READ_DEADLINE_S,
+    PEERS,
     SILENT,
     STUCK,
-    WRITE_DEADLINE_S,
     Link,
 )
 from gossipbook.wire.codec import decode_message, encode_message
@@ -137,18 +135,18 @@ async def test_who_does_not_even_take_consensus_messages_is_no_peer(autojump_clo
 async def test_a_silent_other_side_is_left_at_the_read_deadline(autojump_clock, channel, link):
     began = trio.current_time()
     await link.run(discard)
-    assert trio.current_time() - began == pytest.approx(READ_DEADLINE_S)
+    assert trio.current_time() - began == pytest.approx(PEERS.read_deadline_s)
     assert channel.ended == link.end_reason == SILENT
     assert [decode_message(raw) for raw in channel.sent()] == [Ping(1), Ping(2)]
-    assert PING_S * 3 == READ_DEADLINE_S
+    assert PEERS.ping_s * 3 == PEERS.read_deadline_s
 
 
 async def test_any_frame_at_all_keeps_the_link(autojump_clock, channel, link, nursery):
     nursery.start_soon(keep_alive, channel)
-    with trio.move_on_after(10 * READ_DEADLINE_S) as scope:
+    with trio.move_on_after(10 * PEERS.read_deadline_s) as scope:
         await link.run(discard)
     assert scope.cancelled_caught
-    assert len(channel.sent()) == pytest.approx(10 * READ_DEADLINE_S / PING_S, abs=1)
+    assert len(channel.sent()) == pytest.approx(10 * PEERS.read_deadline_s / PEERS.ping_s, abs=1)
 
 
 async def test_a_write_that_does_not_end_ends_the_link(autojump_clock, channel, link, nursery):
@@ -157,7 +155,7 @@ async def test_a_write_that_does_not_end_ends_the_link(autojump_clock, channel, 
     link.offer(MESSAGE, Lane.OPS)
     began = trio.current_time()
     await link.run(discard)
-    assert trio.current_time() - began == pytest.approx(WRITE_DEADLINE_S)
+    assert trio.current_time() - began == pytest.approx(PEERS.write_deadline_s)
     assert channel.ended == STUCK
 
 
@@ -224,7 +222,7 @@ async def test_a_busy_core_holds_back_the_reader_but_not_the_pings(autojump_cloc
     for _ in range(20):
         await channel.say.send(join_frame([MESSAGE]))
     nursery.start_soon(link.run, deliver)
-    await trio.sleep(4 * READ_DEADLINE_S)  # Waiting for the core is not the other side's silence.
+    await trio.sleep(4 * PEERS.read_deadline_s)  # Waiting for the core is not the other side's silence.
     assert len(taken) == 1
     assert len(channel.sent()) >= 11
     free.set()
