@@ -62,7 +62,7 @@ class LinkClosed(GossipbookError):
 
 
 class SubmitRefused(GossipbookError):
-    """A peer refused an op that was submitted to it; ``reason`` says why. The op changed nothing."""
+    """An op was refused, and changed nothing; ``reason`` is a fixed word that says why."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -1,60 +1,108 @@
 """An op on its way to a finalized block, as whoever submitted it follows it."""
 
+import math
+
 import trio
 
-from gossipbook.client_messages import Ack, AckLevel
+from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
-from gossipbook.errors import SubmitRefused
+from gossipbook.errors import GossipbookError, SubmitRefused
+from gossipbook.trade.outcome import Certified, OutcomeUnknown
+
+CERTIFIED_S = 60.0
+"""How long :meth:`Submission.certified` waits unless it is told otherwise; a guess at a committee's long outage."""
 
 
 class Submission:
-    """One op on its way. Await the level that matters; times are ``trio.current_time()`` in seconds."""
+    """One op on its way. Await the level that matters; times are ``trio.current_time()`` in seconds.
+
+    ``level`` is what the op's entry peer says, or what is proven, whichever is more; ``trouble`` is why it is not
+    certified yet, in a peer's words, if one said so.
+    """
 
     def __init__(self, op: Op) -> None:
         self.op = op
         self.submitted_s = trio.current_time()
         self.times_s: dict[AckLevel, float] = {}
         self.height = 0
-        self.refused = ""
         self.level = AckLevel.REFUSED
+        self.trouble = ""
+        self.outcome: Certified | None = None
+        self._closed = ""
+        self._refused = ""
         self._changed = trio.Event()
 
-    async def durable(self) -> None:
-        """Until the peer has synced it. Raises :class:`SubmitRefused`, or :class:`LinkClosed` if the link ended."""
-        await self._reach(AckLevel.DURABLE)
+    async def durable(self, *, within_s: float = CERTIFIED_S) -> None:
+        """Wait until the entry peer has synced the op.
 
-    async def relayed(self) -> None:
-        """Until enough committee members hold it, synced, that it cannot be lost."""
-        await self._reach(AckLevel.RELAYED)
+        Raises:
+            OutcomeUnknown: not in time; the op is signed, and goes on being sent.
+            SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
+        """
+        await self._reach(AckLevel.DURABLE, within_s)
 
-    async def certified(self) -> int:
-        """Until it is in a finalized block; returns the block's height."""
-        await self._reach(AckLevel.CERTIFIED)
-        return self.height
+    async def relayed(self, *, within_s: float = CERTIFIED_S) -> None:
+        """Wait until so many committee members say that they hold the op, synced, that it cannot be lost.
 
-    def take(self, ack: Ack) -> None:
-        """Note what the peer says."""
-        if ack.level == AckLevel.REFUSED:
-            self.refused = ack.reason
-        elif ack.level > self.level:
-            self.level = AckLevel(ack.level)
+        Raises:
+            OutcomeUnknown: not in time; the op is signed, and goes on being sent.
+            SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
+        """
+        await self._reach(AckLevel.RELAYED, within_s)
+
+    async def certified(self, *, within_s: float = CERTIFIED_S) -> Certified:
+        """Wait until the op is proven to be in a finalized block; returns what its commands did there.
+
+        Look at ``rejected``: a cancel of an unknown order is certified too, and did nothing.
+
+        Raises:
+            OutcomeUnknown: not in time; the op is signed, and goes on being sent.
+            SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
+        """
+        with trio.move_on_after(within_s if math.isfinite(within_s) else math.inf):
+            while self.outcome is None and not self._closed:
+                await self._changed.wait()
+        if self.outcome is None:
+            raise self._error(within_s)
+        return self.outcome
+
+    def reach(self, level: AckLevel, height: int = 0) -> None:
+        """Note a level that a peer, or a proof, says that the op has."""
+        if level > self.level:
+            self.level = level
             now_s = trio.current_time()
-            for level in range(AckLevel.DURABLE, ack.level + 1):
-                self.times_s.setdefault(AckLevel(level), now_s)
-            self.height = ack.height
+            for each in range(AckLevel.DURABLE, level + 1):
+                self.times_s.setdefault(AckLevel(each), now_s)
+        self.height = height or self.height
         self._wake()
 
-    def lose(self, reason: str) -> None:
-        """The link ended; whether the op arrived is not known. Submitting it again elsewhere is harmless."""
-        if self.level < AckLevel.CERTIFIED and not self.refused:
-            self.refused = f"link closed: {reason}"
-        self._wake()
+    def certify(self, outcome: Certified) -> None:
+        """Note that the op is proven to be certified, and what it did."""
+        self.outcome = outcome
+        self.reach(AckLevel.CERTIFIED, outcome.height)
 
-    async def _reach(self, level: AckLevel) -> None:
-        while self.level < level:
-            if self.refused:
-                raise SubmitRefused(self.refused)
-            await self._changed.wait()
+    def refuse(self, reason: str) -> None:
+        """Every peer at hand refused the op for good: it changed nothing."""
+        self._refused = reason
+        self.close(reason)
+
+    def close(self, reason: str) -> None:
+        """Whoever follows the op ended before it was certified."""
+        if self.outcome is None:
+            self._closed = reason
+            self._wake()
+
+    async def _reach(self, level: AckLevel, within_s: float) -> None:
+        with trio.move_on_after(within_s):
+            while self.level < level and not self._closed:
+                await self._changed.wait()
+        if self.level < level:
+            raise self._error(within_s)
+
+    def _error(self, within_s: float) -> GossipbookError:
+        if self._refused:
+            return SubmitRefused(self._refused)
+        return OutcomeUnknown(self.op, self._closed or self.trouble or f"not within {within_s:g} s")
 
     def _wake(self) -> None:
         self._changed.set()

@@ -1,109 +1,362 @@
-"""An author's wallet: the key, and every op that it signed, synced before it is sent.
+"""An author's wallet: the key, its file, and the author core that signs with it, driven on trio.
 
-A wallet that forgot its last op would sign another one with the same sequence number, which is equivocation. So
-an op is durable here before anybody sees it, and uncertified ops are kept and sent again.
+Signing is one step that no cancellation parts: once an op is signed it is made durable, and once it is durable it is
+handed to whoever is linked, whether or not anybody still waits for it. What was signed by a program that died is sent
+by the next one that opens the wallet.
 """
 
-import os
+import math
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from gossipbook.crdt.op import GENESIS_PREV, Op, decode_op, sign_op
+import trio
+
+from gossipbook.client_messages import Submit
+from gossipbook.crdt.op import Op
+from gossipbook.effects import Effect, Emit, Persist, Send
 from gossipbook.errors import KeyFileError, WalletError
 from gossipbook.identity import Identity
-from gossipbook.ids import ChainId, OpId
-from gossipbook.matching.commands import Command, Place, PlaceSpecial
-from gossipbook.storage.keys import load_key
+from gossipbook.ids import ChainId
+from gossipbook.matching.commands import Command
+from gossipbook.storage.keys import OPS_SUFFIX, load_key
+from gossipbook.trade.author import AuthorCore
+from gossipbook.trade.author_driver import AuthorDriver
+from gossipbook.trade.author_events import (
+    AuthorConfig,
+    ChainRecord,
+    Follow,
+    Hold,
+    MakeCommands,
+    MayChange,
+    OpRecord,
+    Reloaded,
+    Sign,
+    Signed,
+    Withheld,
+)
+from gossipbook.trade.outcome import NotSigned
+from gossipbook.trade.submission import Submission
+from gossipbook.trade.wallet_file import WalletFile
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS ops (chain BLOB NOT NULL, pair TEXT NOT NULL, seq INTEGER NOT NULL, id BLOB NOT NULL,
-    last_client_id INTEGER NOT NULL, body BLOB NOT NULL, certified INTEGER NOT NULL,
-    PRIMARY KEY (chain, pair, seq)) STRICT, WITHOUT ROWID;
-"""
+SIGN_S = 10.0
+"""How long a caller waits for room, and for peers to say what the key signed before, unless told otherwise."""
+REQUESTS_CAP = 4_096
+"""Callers that wait for room at one time."""
+MARK_S = 0.2
+"""How long it may take until the file knows what is certified; a program that dies before asks the network again."""
+
+T = TypeVar("T")
 
 
-class Wallet:
+class _Request:
+    """A caller who wants an op signed."""
+
+    def __init__(self, number: int, pair: str, make: MakeCommands, expiry_ms: int) -> None:
+        self.event = Sign(number, pair, make, expiry_ms)
+        self.submission: Submission | None = None
+        self.error: Exception | None = None
+        self.hold: Hold | None = None
+        self.hold_text = ""
+        self.taken = False  # it is signed, and on its way to the disk
+        self.done = trio.Event()
+
+    def fail(self, error: Exception) -> None:
+        """Nothing will be signed."""
+        self.error = error
+        self.done.set()
+
+
+class Wallet(AuthorDriver):
     """One author in one network.
 
-    With ``path`` None it is kept in memory: for authors whose key is thrown away with the program.
+    With ``path`` None it is kept in memory: for authors whose key is thrown away with the program. A file that is not
+    there is made; use :meth:`open` for a key that may have signed before.
     """
 
-    def __init__(self, identity: Identity, chain_id: ChainId, path: Path | None = None) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        chain_id: ChainId,
+        path: Path | None = None,
+        *,
+        config: AuthorConfig | None = None,
+        fresh: bool = True,
+    ) -> None:
         self.identity = identity
-        self.chain_id = chain_id
-        if path is not None:
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # ops that were not sent yet are nobody else's
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        self._db.executescript(_SCHEMA)
-        self._heads: dict[str, tuple[int, OpId, int]] = {}
+        self._path = path
+        self._file = WalletFile(path, chain_id, fresh=fresh)
+        super().__init__(AuthorCore(identity, chain_id, self._file.load, config=config), chain_id)
+        self._requests: dict[int, _Request] = {}
+        self._number = 0
+        self._fresh_requests = False
+        self._pending: list[Effect] = []  # effects behind an op that is not durable yet
+        self._writing = False
+        self._marks: dict[str, ChainRecord] = {}
+        self._mark_due_s = math.inf
 
     @classmethod
-    def open(cls, key_file: Path, chain_id: ChainId) -> "Wallet":
-        """The wallet of a key file; its ops are kept beside it, in ``<key file>.ops``."""
+    def open(cls, key_file: Path | str, chain_id: ChainId, *, accept_fewer: bool = False) -> "Wallet":
+        """Open the wallet of a key file; its ops are kept beside it, in ``<key file>.ops``.
+
+        ``accept_fewer``: if that file was lost, sign though fewer committee members than a quorum say what the key
+        signed before. If an op was known to the others alone, that freezes the key.
+
+        Raises:
+            KeyFileError: the key, or its file of ops, cannot be used; says why.
+        """
+        key_file = Path(key_file)
         identity = load_key(key_file)
+        config = AuthorConfig(accept_fewer=accept_fewer)
         try:
-            return cls(identity, chain_id, key_file.with_name(key_file.name + ".ops"))
-        except sqlite3.Error as error:
+            return cls(identity, chain_id, key_file.with_name(key_file.name + OPS_SUFFIX), config=config, fresh=False)
+        except (sqlite3.Error, OSError) as error:
             raise KeyFileError(f"cannot use the wallet beside {key_file}: {error}") from None
+
+    # -- questions ----------------------------------------------------------------------------------
 
     def next_client_id(self, pair: str) -> int:
         """The lowest client order id that a place may use now."""
-        return self._head(pair)[2] + 1
-
-    def sign(self, pair: str, commands: Sequence[Command], expiry_ms: int = 0) -> Op:
-        """Sign the next op of a pair and make it durable.
-
-        Raises:
-            WalletError: another program signed with this wallet meanwhile, or the disk is full. Nothing was sent.
-        """
-        seq, prev, last_id = self._head(pair)
-        op = sign_op(self.identity, self.chain_id, pair, seq, prev, commands, expiry_ms)
-        last_id = max([last_id, *(c.client_id for c in commands if isinstance(c, Place | PlaceSpecial))])
-        values = (self.chain_id, pair, seq, op.id, last_id, op.encode())
-        try:
-            self._db.execute("INSERT INTO ops VALUES (?, ?, ?, ?, ?, ?, 0)", values)
-        except sqlite3.Error as error:
-            del self._heads[pair]  # Nothing was signed that anybody has seen; read the head anew.
-            raise WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent") from None
-        self._heads[pair] = (seq + 1, op.id, last_id)
-        return op
-
-    def certified(self, op: Op) -> None:
-        """An op is in a finalized block: it need not be sent again."""
-        self._db.execute(
-            "UPDATE ops SET certified = 1 WHERE chain = ? AND pair = ? AND seq = ?", (self.chain_id, op.pair, op.seq)
-        )
+        return self.core.chain(pair).last_client_id + 1
 
     def uncertified(self, pair: str) -> list[Op]:
-        """Ops to send again, in order."""
-        rows = self._db.execute(
-            "SELECT body FROM ops WHERE chain = ? AND pair = ? AND NOT certified ORDER BY seq", (self.chain_id, pair)
-        )
-        return [decode_op(row[0]) for row in rows]
+        """The ops that are not known to be certified, in order."""
+        return self.core.chain(pair).waiting()
 
-    def contradicts(self, pair: str, seq: int, head: OpId) -> bool:
-        """Whether this wallet signed another op than the one that peers report as the last before ``seq``."""
-        row = self._db.execute(
-            "SELECT id FROM ops WHERE chain = ? AND pair = ? AND seq = ?", (self.chain_id, pair, seq - 1)
-        ).fetchone()
-        return row is not None and row[0] != head
+    def unfinished_pairs(self) -> list[str]:
+        """The pairs in which something is not known to be certified."""
+        return self._file.pairs()
 
-    def adopt_head(self, pair: str, seq: int, head: OpId, last_client_id: int) -> None:
-        """Go on from a head that peers report, when this wallet knows less (it was restored from its key alone)."""
-        if seq > self._head(pair)[0]:
-            self._heads[pair] = (seq, head, last_client_id)
+    def find(self, pair: str, client_id: int) -> Op | None:
+        """The op with which this wallet placed an order, or None."""
+        return self._file.find(pair, client_id)
+
+    # -- signing ------------------------------------------------------------------------------------
+
+    def sign(self, pair: str, commands: Sequence[Command], expiry_ms: int = 0) -> Op:
+        """Sign the next op of a pair and make it durable; it is sent as soon as the wallet is used with a peer.
+
+        Nobody is asked what the key signed elsewhere: :meth:`submit` is what programs want that have a peer.
+
+        Raises:
+            WalletError: the file was lost, or cannot be written. Nothing was signed.
+        """
+        if self._writing:
+            raise WalletError("the wallet is signing for somebody else: use submit(); nothing was signed")
+        try:
+            if self._file.begin():
+                self._reload(pair)
+            chain = self.core.chain(pair)
+            if not chain.known:
+                self._file.abandon()
+                raise WalletError(
+                    f"the wallet beside this key holds no ops of {pair}: use it with a peer, which asks first"
+                )
+            op = chain.sign(self.identity, self.chain_id, pair, commands, expiry_ms, self.core.limits)
+            self._file.write([op], ())
+        except sqlite3.Error as error:
+            self._file.abandon()
+            self._reload(pair)
+            raise WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent") from None
+        if self.core.joined:
+            self.handle(Follow(op))
+        return op
+
+    async def submit(
+        self, pair: str, make: MakeCommands, expiry_ms: int = 0, *, within_s: float = SIGN_S
+    ) -> Submission:
+        """Sign an op of the commands that ``make`` gives, make it durable, and hand it to the peers that are linked.
+
+        Waits at most ``within_s`` seconds: for room if too much is uncertified, and at first for peers to prove what
+        the key signed before. Once it is signed, nothing stops it any more, a cancellation neither.
+
+        Raises:
+            NotSigned: not in time, or the key must not sign; the reason is a word of :class:`Hold`. Nothing was signed.
+            WalletError: the file cannot be written. Nothing was signed.
+        """
+        if self._closed:
+            raise WalletError("the wallet is closed; nothing was signed")
+        if len(self._requests) >= REQUESTS_CAP:
+            raise NotSigned(Hold.IN_FLIGHT.value, f"{REQUESTS_CAP} callers wait for room already; nothing was signed")
+        self._number += 1
+        request = self._requests[self._number] = _Request(self._number, pair, make, expiry_ms)
+        self._fresh_requests = True
+        self._stir()
+        try:
+            with trio.move_on_after(within_s):
+                await request.done.wait()
+            if request.taken:  # It is signed: how it ends is known as soon as the disk has answered.
+                with trio.CancelScope(shield=True):
+                    await request.done.wait()
+        finally:
+            self._requests.pop(request.event.request, None)
+        if request.error is not None:
+            raise request.error
+        if request.submission is None:
+            hold = request.hold or Hold.NO_ANSWER
+            text = request.hold_text or "no peer is linked"
+            raise NotSigned(hold.value, f"{text}; nothing was signed within {within_s:g} s")
+        return request.submission
+
+    # -- driving ------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        self._db.close()
+        """Close the file. What is signed and not certified stays in it."""
+        if not self._closed:
+            super().close()
+            self._file.close()
+            for request in self._requests.values():
+                request.fail(WalletError("the wallet was closed; nothing was signed"))
 
-    def _head(self, pair: str) -> tuple[int, OpId, int]:
-        if pair not in self._heads:
-            row = self._db.execute(
-                "SELECT seq, id, last_client_id FROM ops WHERE chain = ? AND pair = ? ORDER BY seq DESC LIMIT 1",
-                (self.chain_id, pair),
-            ).fetchone()
-            self._heads[pair] = (0, GENESIS_PREV, 0) if row is None else (row[0] + 1, row[1], row[2])
-        return self._heads[pair]
+    async def _work(self) -> bool:
+        if not (self._fresh_requests or self._pending or trio.current_time() >= self._mark_due_s):
+            return False
+        self._fresh_requests = False
+        await self._write()
+        return True
+
+    def _patience_s(self) -> float:
+        return min(super()._patience_s(), max(self._mark_due_s - trio.current_time(), 0.0))
+
+    async def _write(self) -> None:
+        """Sign for whoever waits, record all of it in one transaction, and let it out."""
+        self._writing = True
+        pending: list[Effect] = []
+        try:
+            changed = await self._off_loop(self._file.begin)
+            if changed:
+                self._reload_all()
+            for request in list(self._requests.values()):
+                if not request.done.is_set():
+                    self.handle(request.event)
+            pending, self._pending = self._pending, []
+            self._take_requests(pending)
+            ops = [effect.record.op for effect in _persists(pending) if isinstance(effect.record, OpRecord)]
+            marks, self._marks = list(self._marks.values()), {}
+            self._mark_due_s = math.inf
+            await self._off_loop(partial(self._file.write, ops, marks))
+        except sqlite3.Error as error:
+            self._fail(pending, error)
+        except BaseException:
+            self._fail(pending, WalletError("the program ended"))
+            raise
+        else:
+            self._writing = False
+            self._perform_all(pending)
+        finally:
+            self._writing = False
+            self._file.abandon()
+
+    def _take_requests(self, pending: list[Effect]) -> None:
+        for effect in pending:
+            if isinstance(effect, Emit) and isinstance(effect.event, Signed):
+                request = self._requests.get(effect.event.request)
+                if request is not None:
+                    request.taken = True
+
+    async def _off_loop(self, work: Callable[[], T]) -> T:
+        """Do what may wait for a disk on a thread."""
+        if self._path is None:
+            await trio.lowlevel.checkpoint()
+            return work()
+        return await trio.to_thread.run_sync(work)
+
+    def _fail(self, pending: list[Effect], error: Exception) -> None:
+        """What was signed in this turn was never recorded: it is forgotten, and whoever wanted it is told."""
+        self._writing = False
+        self._file.abandon()
+        waiting, self._pending = self._pending, []
+        with suppress(sqlite3.Error):
+            self._reload_all()
+        self._pending += waiting
+        for request in self._requests.values():
+            if request.taken or not pending:
+                pair = request.event.pair
+                request.fail(WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent"))
+        kept = [effect for effect in (*pending, *self._pending) if not self._is_lost(effect)]
+        self._pending = []
+        self._take(kept)
+
+    def _is_lost(self, effect: Effect) -> bool:
+        """Whether an effect belongs to an op that could not be recorded."""
+        if isinstance(effect, Persist) and isinstance(effect.record, OpRecord):
+            return True
+        if isinstance(effect, Emit) and isinstance(effect.event, Signed):
+            return True
+        if isinstance(effect, Send) and isinstance(effect.message, Submit):
+            op = effect.message.op
+            return op.id not in self.core.chain(op.pair).by_id
+        return False
+
+    def _reload_all(self) -> None:
+        for pair in self.core.pairs():
+            self._reload(pair)
+
+    def _reload(self, pair: str) -> None:
+        self.handle(Reloaded(pair, self._file.load(pair)))
+
+    def _finish(self) -> None:
+        """Write down what is certified, if there is still a chance to."""
+        marks, self._marks = list(self._marks.values()), {}
+        self._mark_due_s = math.inf
+        if marks and not self._closed:
+            with suppress(sqlite3.Error):
+                self._file.begin()
+                self._file.write((), marks)
+
+    # -- effects ------------------------------------------------------------------------------------
+
+    def _take(self, effects: Sequence[Effect]) -> None:
+        """Keep what must wait for an op to be durable; perform the rest."""
+        for effect in effects:
+            if isinstance(effect, Persist) and isinstance(effect.record, ChainRecord):
+                self._marks[effect.record.pair] = effect.record
+                self._mark_due_s = min(self._mark_due_s, trio.current_time() + MARK_S)
+                self._stir()
+            elif isinstance(effect, Persist) or self._pending or self._writing:
+                self._pending.append(effect)
+                self._stir()
+            else:
+                self._perform(effect)
+
+    def _perform_all(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            if not isinstance(effect, Persist):
+                self._perform(effect)
+
+    def _on_emitted(self, event: object) -> None:
+        match event:
+            case Signed(number, op):
+                request = self._requests.get(number)
+                if request is not None:
+                    request.submission = Submission(op)
+                    self._submissions.setdefault(op.id, []).append(request.submission)
+                    request.done.set()
+            case Withheld():
+                self._on_withheld(event)
+            case MayChange():
+                if self._requests:
+                    self._fresh_requests = True
+                    self._stir()
+            case _:
+                super()._on_emitted(event)
+
+    def _on_withheld(self, event: Withheld) -> None:
+        request = self._requests.get(event.request)
+        if request is None:
+            return
+        request.hold, request.hold_text = event.hold, event.text
+        if event.hold is not None and event.hold.passes:
+            return  # Tried again when something changed.
+        error = event.error
+        if event.hold is not None:
+            error = NotSigned(event.hold.value, f"{event.text} Nothing was signed.")
+        assert error is not None
+        request.fail(error)
+
+
+def _persists(effects: Sequence[Effect]) -> list[Persist]:
+    return [effect for effect in effects if isinstance(effect, Persist)]

@@ -1,18 +1,18 @@
 """A wallet never signs two ops with one sequence number, whatever happens between two of them."""
 
-import contextlib
 import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
+from storage.support import CHAIN, PAIRS, identity, python
 
 from gossipbook.crdt.op import GENESIS_PREV, Op
-from gossipbook.errors import GossipbookError, KeyFileError
+from gossipbook.errors import GossipbookError, KeyFileError, WalletError
 from gossipbook.matching.commands import Cancel, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.storage.keys import create_key
+from gossipbook.trade.author_events import ChainRecord
 from gossipbook.trade.wallet import Wallet
-from storage.support import CHAIN, PAIRS, identity, python
 
 GOLD, IRON = PAIRS
 
@@ -78,6 +78,7 @@ def test_pairs_and_networks_have_heads_of_their_own(key_file: Path) -> None:
 SIGN_UNTIL_KILLED = """
 import sys
 from pathlib import Path
+from gossipbook.trade.author_events import ChainRecord
 from gossipbook.trade.wallet import Wallet
 from storage.support import CHAIN, PAIRS
 from gossipbook.matching.commands import Place
@@ -116,81 +117,63 @@ def test_an_op_that_was_returned_is_never_forgotten(key_file: Path) -> None:
         wallet.close()
 
 
-def test_two_wallets_of_one_key_cannot_sign_one_seq_twice(key_file: Path) -> None:
-    """Two programs at once: the slower one fails, and what it signed was never returned."""
+def test_two_programs_with_one_key_take_turns(key_file: Path) -> None:
     here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
     ops = [here.sign(GOLD, [buy(1)])]
     there.next_client_id(GOLD)
-    ops.append(here.sign(GOLD, [buy(2)]))
-    with contextlib.suppress(sqlite3.IntegrityError, GossipbookError):
-        ops.append(there.sign(GOLD, [buy(3)]))
+    ops += [wallet.sign(GOLD, [Cancel(1)]) for wallet in (here, there, there, here)]
+    assert chain(ops) == [0, 1, 2, 3, 4]
+    assert there.uncertified(GOLD) == ops[:4]
     there.close()
     here.close()
     reopened = Wallet.open(key_file, CHAIN)
-    ops.append(reopened.sign(GOLD, [buy(9)]))
-    assert len({op.seq for op in ops}) == len(ops)
-    assert chain(reopened.uncertified(GOLD)) == list(range(len(ops)))
+    assert reopened.uncertified(GOLD) == ops
     reopened.close()
-
-
-def test_a_wallet_that_fell_behind_says_so_in_our_words(key_file: Path) -> None:
-    here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
-    there.next_client_id(GOLD)
-    here.sign(GOLD, [buy(1)])
-    with contextlib.suppress(GossipbookError):
-        there.sign(GOLD, [buy(2)])
-    assert chain(there.uncertified(GOLD))
-    here.close()
-    there.close()
 
 
 def test_a_full_disk_signs_nothing_and_spoils_nothing(key_file: Path) -> None:
     wallet = Wallet.open(key_file, CHAIN)
     first = wallet.sign(GOLD, [buy(1)])
-    wallet._db.execute("PRAGMA max_page_count = 1")
+    wallet._file._db.execute("PRAGMA max_page_count = 1")
     for _ in range(3):
         with pytest.raises((sqlite3.OperationalError, GossipbookError), match="full"):
             wallet.sign(GOLD, [buy(2 + i) for i in range(250)])
     assert wallet.next_client_id(GOLD) == 2
     assert wallet.uncertified(GOLD) == [first]
-    wallet._db.execute("PRAGMA max_page_count = 100000")
+    wallet._file._db.execute("PRAGMA max_page_count = 100000")
     second = wallet.sign(GOLD, [buy(2)])
     assert chain([first, second]) == [0, 1]
     wallet.close()
 
 
-def test_uncertified_ops_come_in_order(key_file: Path) -> None:
+def test_what_is_certified_is_marked_and_not_read_again(key_file: Path) -> None:
     wallet = Wallet.open(key_file, CHAIN)
     ops = [wallet.sign(GOLD, [buy(i + 1)]) for i in range(12)]
     wallet.sign(IRON, [buy(1)])
-    for op in (ops[0], ops[1], ops[5]):
-        wallet.certified(op)
-    left = [op for op in ops if op.seq not in (0, 1, 5)]
-    assert wallet.uncertified(GOLD) == left
+    wallet._file.begin()
+    wallet._file.write((), [ChainRecord(GOLD, 12, ops[-1].id, 12, 6, 3)])
     wallet.close()
     again = Wallet.open(key_file, CHAIN)
-    assert [op.encode() for op in again.uncertified(GOLD)] == [op.encode() for op in left]
+    assert again.uncertified(GOLD) == ops[6:]
     assert len(again.uncertified(IRON)) == 1
+    assert again.unfinished_pairs() == [GOLD, IRON]
+    assert again.next_client_id(GOLD) == 13
+    assert again.find(GOLD, 3) == ops[2]
+    assert again.find(GOLD, 13) is None
     again.close()
 
 
-def test_a_restored_wallet_adopts_a_later_head(key_file: Path) -> None:
-    lost = Wallet.open(key_file, CHAIN)
-    ops = [lost.sign(GOLD, [buy(i + 1)]) for i in range(4)]
-    lost.close()
+def test_a_wallet_whose_file_was_lost_signs_nothing_by_itself(key_file: Path) -> None:
+    wallet = Wallet.open(key_file, CHAIN)
+    wallet.sign(GOLD, [buy(1)])
+    wallet.close()
     for file in key_file.parent.glob("author.key.ops*"):
         file.unlink()
-    wallet = Wallet.open(key_file, CHAIN)
-    wallet.adopt_head(GOLD, 4, ops[-1].id, 4)
-    assert wallet.next_client_id(GOLD) == 5
-    following = wallet.sign(GOLD, [buy(5)])
-    assert (following.seq, following.prev) == (4, ops[-1].id)
-    wallet.adopt_head(GOLD, 2, ops[1].id, 2)
-    assert wallet.sign(GOLD, [buy(6)]).seq == 5, "an older head changes nothing"
-    wallet.close()
-    again = Wallet.open(key_file, CHAIN)
-    assert again.sign(GOLD, [buy(7)]).seq == 6
-    again.close()
+    for _ in range(2):  # That the file is there again does not mean that it knows.
+        lost = Wallet.open(key_file, CHAIN)
+        with pytest.raises(WalletError, match="holds no ops"):
+            lost.sign(GOLD, [buy(1)])
+        lost.close()
 
 
 def test_a_wallet_in_memory_keeps_the_same_rules() -> None:

@@ -1,0 +1,214 @@
+"""Drives an author core on trio: performs its effects, fires its timers, and tells submissions what became of them."""
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+
+import trio
+
+from gossipbook.client_messages import AckLevel
+from gossipbook.crdt.op import Op
+from gossipbook.effects import Effect, Emit, Lane, LinkId, Persist, Send, SetTimer
+from gossipbook.errors import WalletError
+from gossipbook.ids import ChainId, OpId, PublicKey
+from gossipbook.manifest import Manifest
+from gossipbook.net.clock import system_now
+from gossipbook.ordered import BoundedDict
+from gossipbook.trade.author import AuthorCore
+from gossipbook.trade.author_events import (
+    AuthorConfig,
+    AuthorEvent,
+    BlockTimer,
+    Follow,
+    HeadTimer,
+    LinkDown,
+    LinkUp,
+    MembersWanted,
+    OpCertified,
+    OpLevel,
+    OpLost,
+    OpTrouble,
+    ResendTimer,
+)
+from gossipbook.trade.op_chain import StoredChain
+from gossipbook.trade.submission import Submission
+
+PASSING_REFUSALS = frozenset({"author-window-full", "pool-full"})
+"""A peer has no room at the moment; the op is sent again later."""
+REFUSED_CAP = 1_024
+
+Offer = Callable[[object, Lane], None]
+
+
+class AuthorDriver:
+    """Runs one author core; whoever holds links hands them over with :meth:`link_up`."""
+
+    def __init__(self, core: AuthorCore, chain_id: ChainId) -> None:
+        self.core = core
+        self.chain_id = chain_id
+        self.on_members_wanted: list[Callable[[MembersWanted], None]] = []
+        self._offers: dict[LinkId, Offer] = {}
+        self._submissions: dict[OpId, list[Submission]] = {}
+        self._timers: list[tuple[int, int, AuthorEvent]] = []
+        self._timer_number = 0
+        self._wake = trio.Event()
+        self._driving = trio.Lock()
+        self._closed = False
+
+    # -- links --------------------------------------------------------------------------------------
+
+    def join(self, manifest: Manifest) -> None:
+        """Learn the network's manifest.
+
+        Raises:
+            WalletError: the author is of another network.
+        """
+        if manifest.chain_id != self.chain_id:
+            ours, theirs = self.chain_id.hex()[:10], manifest.chain_id.hex()[:10]
+            raise WalletError(f"the wallet is of chain {ours}…, the network of chain {theirs}…; nothing was signed")
+        if not self.core.joined:
+            self.core.join(manifest)
+
+    def use(self, pair: str) -> None:
+        """Begin to use a pair: what the key signed in it is asked for, and what is not certified is sent."""
+        if not self._closed:
+            self._take(self.core.open(pair, system_now()))
+
+    def link_up(self, up: LinkUp, offer: Offer) -> None:
+        """A peer is linked; ``offer`` sends it a message."""
+        self._offers[up.link] = offer
+        self.handle(up)
+
+    def link_down(self, link: LinkId) -> None:
+        """A link ended."""
+        if self._offers.pop(link, None) is not None:
+            self.handle(LinkDown(link))
+
+    def handle(self, event: AuthorEvent) -> None:
+        """Hand an event to the core, and see to its effects."""
+        if not self._closed:
+            self._take(self.core.handle(event, system_now()))
+
+    def follow(self, op: Op) -> Submission:
+        """Follow an op of this author; one that is certified already is asked for, with what it did."""
+        submission = Submission(op)
+        self._submissions.setdefault(op.id, []).append(submission)
+        self.handle(Follow(op))
+        return submission
+
+    # -- driving ------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Drive the core until cancelled. Of several that run this, one does the work at any time."""
+        async with self._driving:
+            try:
+                while True:
+                    self._fire_timers()
+                    if await self._work():
+                        continue
+                    with trio.move_on_after(self._patience_s()):
+                        await self._wake.wait()
+            finally:
+                self._finish()
+
+    async def _work(self) -> bool:
+        """What there is to do besides timers; True if something was done."""
+        return False
+
+    def _finish(self) -> None:
+        """What is to be done when nobody drives any more."""
+
+    def close(self) -> None:
+        """Follow nothing any more."""
+        if not self._closed:
+            self._finish()
+            self._closed = True
+            for submissions in self._submissions.values():
+                for submission in submissions:
+                    submission.close("the wallet was closed")
+            self._submissions.clear()
+
+    def _stir(self) -> None:
+        self._wake.set()
+        self._wake = trio.Event()
+
+    def _patience_s(self) -> float:
+        """How long nothing is to be done."""
+        if not self._timers:
+            return math.inf
+        return max((self._timers[0][0] - system_now().timer_ms) / 1_000, 0.0)
+
+    def _fire_timers(self) -> None:
+        now = system_now()
+        while self._timers and self._timers[0][0] <= now.timer_ms:
+            self.handle(heapq.heappop(self._timers)[2])
+
+    # -- effects ------------------------------------------------------------------------------------
+
+    def _take(self, effects: Sequence[Effect]) -> None:
+        for effect in effects:
+            self._perform(effect)
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Send(to, message, lane):
+                for link in to:
+                    if link in self._offers:
+                        self._offers[link](message, lane)
+            case SetTimer(after_ms, timer):
+                assert isinstance(timer, ResendTimer | HeadTimer | BlockTimer)
+                self._timer_number += 1
+                heapq.heappush(self._timers, (system_now().timer_ms + after_ms, self._timer_number, timer))
+                self._stir()
+            case Emit(event):
+                self._on_emitted(event)
+            case Persist():
+                pass  # Kept by those who have somewhere to keep it.
+            case _:
+                raise AssertionError(f"an author core does not emit {type(effect).__name__}")
+
+    def _on_emitted(self, event: object) -> None:
+        match event:
+            case OpLevel(op_id, level, height, own):
+                # Without proof, that somebody else says so is no more than that.
+                believed = level if own else min(level, AckLevel.RELAYED)
+                for submission in self._submissions.get(op_id, ()):
+                    submission.reach(AckLevel(believed), height if own else 0)
+            case OpTrouble():
+                self._on_trouble(event)
+            case OpLost(op_id):
+                text = "another op of its author has its number, or it was certified too long ago to be found by its id"
+                for submission in self._submissions.pop(op_id, ()):
+                    submission.close(text)
+            case OpCertified(op, certified):
+                for submission in self._submissions.pop(op.id, ()):
+                    submission.certify(certified)
+            case MembersWanted():
+                for callback in self.on_members_wanted:
+                    callback(event)
+
+    def _on_trouble(self, event: OpTrouble) -> None:
+        for submission in self._submissions.get(event.op_id, ()):
+            submission.trouble = event.reason
+
+
+class ForeignAuthor(AuthorDriver):
+    """Brings ops to peers that were signed elsewhere, and follows them; signs nothing.
+
+    Nobody's key depends on such an op being certified: what all linked peers refuse for good is given up.
+    """
+
+    def __init__(self, author: PublicKey, chain_id: ChainId) -> None:
+        config = AuthorConfig(ask_heads=False)
+        super().__init__(AuthorCore(None, chain_id, lambda _: StoredChain(), author=author, config=config), chain_id)
+        self._refused_by: BoundedDict[OpId, dict[LinkId, None]] = BoundedDict(REFUSED_CAP)
+
+    def _on_trouble(self, event: OpTrouble) -> None:
+        super()._on_trouble(event)
+        if event.reason in (*PASSING_REFUSALS, "stale"):  # Stale may be what was certified long ago.
+            return
+        refused_by = {**(self._refused_by.get(event.op_id) or {}), event.link: None}
+        self._refused_by[event.op_id] = refused_by
+        if all(link in refused_by for link in self._offers):
+            for submission in self._submissions.pop(event.op_id, ()):
+                submission.refuse(event.reason)
