@@ -1,19 +1,22 @@
-"""What a trader does with one pair, whoever carries the ops: an embedded peer, or a client of a peer elsewhere.
+"""What a trader does with one pair, whoever carries the ops: an embedded peer, or a client of peers elsewhere.
 
-Prices are in ticks, quantities in lots, times in milliseconds. Everything is signed with an author's wallet, as the
-author's next op, and followed by the submission that each call returns.
+Prices are in ticks and quantities in lots, as ints, or both as decimals (``Decimal`` or text) under the names without a
+unit. Times are in milliseconds, what a caller waits for in seconds. Everything is signed with an author's wallet, as
+the author's next op, and followed by the submission that each call returns.
 """
 
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from decimal import Decimal
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from gossipbook.crdt.op import Op
-from gossipbook.ids import PublicKey
+from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import (
+    LEASE_CAP_MS,
     AdmitToGroup,
     Amend,
     AmendFlags,
@@ -23,9 +26,17 @@ from gossipbook.matching.commands import (
     Lease,
     SelfTrade,
 )
-from gossipbook.trade.submission import Submission
+from gossipbook.trade.author_events import MakeCommands
+from gossipbook.trade.numbers import BadNumber, price_in_ticks, qty_in_lots, whole
+from gossipbook.trade.op_chain import highest_client_id
+from gossipbook.trade.outcome import Certified, NotSigned
+from gossipbook.trade.submission import CERTIFIED_S, Submission
 from gossipbook.trade.tickets import Ticket, cancel_all, good_until_ms, require_rules, set_state
-from gossipbook.trade.wallet import Wallet
+from gossipbook.trade.wallet import SIGN_S, Wallet
+
+Amount: TypeAlias = Decimal | str
+"""A price or a quantity as a decimal; text is plain, such as ``"100.25"``."""
+
 
 State = TypeVar("State")
 
@@ -34,39 +45,54 @@ State = TypeVar("State")
 class PlacedOrder(Generic[State]):
     """An order on its way: its id, and the submission of the op that carries it."""
 
-    pair: "Trading[State]"
+    pair: "PairCalls[State]"
     author: bytes
     client_id: int
     submission: Submission
 
-    async def certified(self) -> int:
-        """Until it is in a finalized block; returns the height. What became of it is in :meth:`state`."""
-        return await self.submission.certified()
+    async def certified(self, *, within_s: float = CERTIFIED_S) -> Certified:
+        """Wait until the order is in a finalized block; returns what became of it there.
+
+        ``rejected`` is why the book refused it, or empty. What happened later is in :meth:`state`.
+
+        Raises:
+            OutcomeUnknown: not in time; the order is signed, and goes on being sent.
+        """
+        return await self.submission.certified(within_s=within_s)
 
     def state(self) -> State:
-        """The order as of the last finalized block, or None, as :meth:`Trading.order` tells it."""
+        """The order as :meth:`PairCalls.order` tells it."""
         return self.pair.order(self.author, self.client_id)
 
     async def receipt(self) -> bytes:
-        """What proves to anybody, offline, what became of it so far. Waits until it is in a finalized block."""
+        """What proves to anybody, offline, what became of it so far. Waits until it is in a finalized block.
+
+        Raises:
+            OutcomeUnknown: it is not certified in time.
+        """
         await self.certified()
         return await self.pair.receipt(self.author, self.client_id)
 
 
-class Trading(ABC, Generic[State]):
+class PairCalls(ABC, Generic[State]):
     """Orders and switches of one pair. ``State`` is how :meth:`order` tells what became of an order."""
 
     def __init__(self, manifest: Manifest, symbol: str) -> None:
         self.symbol = symbol
+        self.spec = manifest.pair(symbol)
         self._manifest = manifest
 
     @abstractmethod
+    def _use(self, wallet: Wallet) -> None:
+        """Drive a wallet from now on, with the links that there are."""
+
+    @abstractmethod
     async def submit_op(self, op: Op) -> Submission:
-        """Submit a signed op of this pair. Submitting it again is harmless."""
+        """Bring an op of this pair to peers that was signed already. Doing so again is harmless."""
 
     @abstractmethod
     def order(self, author: PublicKey, client_id: int) -> State:
-        """What became of one of the latest orders; None if it is not certified yet, or too long ago."""
+        """What is known of an order, certified or pending; None if nothing is."""
 
     @abstractmethod
     async def receipt(self, author: PublicKey, client_id: int) -> bytes:
@@ -76,16 +102,37 @@ class Trading(ABC, Generic[State]):
             GossipbookError: there is nothing to prove yet.
         """
 
-    async def submit(self, wallet: Wallet, commands: Sequence[Command], expiry_ms: int = 0) -> Submission:
-        """Sign 1 to 256 commands as the author's next op, and submit it.
+    async def submit(
+        self, wallet: Wallet, commands: Sequence[Command], expiry_ms: int = 0, *, within_s: float = SIGN_S
+    ) -> Submission:
+        """Sign 1 to 256 commands as the author's next op, and bring it to peers.
 
         ``expiry_ms``: block time after which its places are void; 0 for never.
 
         Raises:
-            LaterRules: this network's rules do not know one of them. Nothing was signed.
+            LaterRules: this network's rules do not know one of them. BadNumber: too many commands, or too large an op.
+            NotSigned: not within ``within_s`` seconds, or the key must not sign. Nothing was signed in any of these.
         """
-        require_rules(self._manifest, commands)
-        return await self.submit_op(wallet.sign(self.symbol, commands, expiry_ms))
+        most = self._manifest.limits.max_commands_per_op
+        if not 1 <= len(commands) <= most:
+            raise BadNumber("commands", f"expected 1 to {most} commands, not {len(commands)}")
+        return await self.submit_made(wallet, lambda _: commands, expiry_ms, within_s=within_s)
+
+    async def submit_made(
+        self, wallet: Wallet, make: MakeCommands, expiry_ms: int = 0, *, within_s: float = SIGN_S
+    ) -> Submission:
+        """As :meth:`submit`, of the commands that ``make`` gives for the lowest client order id that may be used.
+
+        Raises:
+            NothingToSign: it gave none. And what :meth:`submit` raises.
+        """
+        whole("expiry_ms", expiry_ms, 0)
+        require_rules(self._manifest, make(1))
+        admission = self._manifest.admission
+        if admission is not None and wallet.identity.public_key not in admission:
+            raise NotSigned("author-not-admitted", "this network does not admit the key; nothing was signed")
+        self._use(wallet)
+        return await wallet.submit(self.symbol, make, expiry_ms, within_s=within_s)
 
     # -- orders -------------------------------------------------------------------------------------
 
@@ -94,8 +141,10 @@ class Trading(ABC, Generic[State]):
         wallet: Wallet,
         side: str,
         *,
-        price_ticks: int,
-        qty_lots: int,
+        price_ticks: int = 0,
+        qty_lots: int = 0,
+        price: Amount | None = None,
+        qty: Amount | None = None,
         tif: str = "",
         kind: str = "",
         market: bool = False,
@@ -103,54 +152,95 @@ class Trading(ABC, Generic[State]):
         self_trade: str | SelfTrade = SelfTrade.CANCEL_TAKER,
         expires_ms: int = 0,
         display_lots: int = 0,
+        display: Amount | None = None,
         min_lots: int = 0,
+        min_qty: Amount | None = None,
         stop_ticks: int = 0,
+        stop: Amount | None = None,
         on_quorum_loss: str = "",
         within_ms: int = 0,
+        within_s: float = SIGN_S,
     ) -> PlacedOrder[State]:
         """Place one order, in the words of :class:`~gossipbook.trade.tickets.Ticket`.
 
-        ``market`` is short for the kind: it takes up to ``price_ticks``, its protection price, and never rests.
+        ``market`` is short for the kind: it takes up to the price, its protection price, and never rests.
         ``on_quorum_loss`` ``"rest"`` lets the order wait for a quorum however long. ``"expire"`` with ``within_ms``
         gives op and order an end in block time, so much from now: after it the op is void if it is not certified yet,
-        and the order lapses if it rests. Both hold whether or not a quorum was lost.
+        and the order lapses if it rests. Both hold whether or not a quorum was lost. ``within_s`` is how long to wait
+        for room, and at first for peers to prove what the key signed before.
 
         Raises:
-            BadOrder: the order contradicts itself. LaterRules: the network's rules do not know it. Nothing was signed.
+            BadNumber: naming the parameter. BadOrder: the order contradicts itself. LaterRules: the network's rules do
+            not know it. NotSigned: not in time, or the key must not sign. Nothing was signed in any of these.
         """
-        ticket = Ticket(
-            side=side,
-            price_ticks=price_ticks,
-            qty_lots=qty_lots,
+        ticket = self._ticket(
+            side,
+            price_in_ticks(self.spec, "price", price_ticks, price),
+            qty_in_lots(self.spec, "qty", qty_lots, qty),
             kind="market" if market else kind,
             tif=tif,
             post_only=post_only,
             self_trade=self_trade,
-            expires_ms=expires_ms,
-            display_lots=display_lots,
-            min_lots=min_lots,
-            stop_ticks=stop_ticks,
+            expires_ms=whole("expires_ms", expires_ms, 0),
+            display_lots=qty_in_lots(self.spec, "display", display_lots, display),
+            min_lots=qty_in_lots(self.spec, "min", min_lots, min_qty, least=1),
+            stop_ticks=price_in_ticks(self.spec, "stop", stop_ticks, stop),
         )
-        until_ms = good_until_ms(on_quorum_loss, within_ms, time.time_ns() // 1_000_000)
+        until_ms = good_until_ms(on_quorum_loss, whole("within_ms", within_ms, 0), time.time_ns() // 1_000_000)
         if until_ms:
             ticket = ticket.until(until_ms)
-        client_id = wallet.next_client_id(self.symbol)
-        submission = await self.submit(wallet, [ticket.command(client_id)], until_ms)
-        return PlacedOrder(self, wallet.identity.public_key, client_id, submission)
+        submission = await self.submit_made(wallet, ticket.commands, until_ms, within_s=within_s)
+        return PlacedOrder(self, wallet.identity.public_key, highest_client_id(submission.op), submission)
 
-    async def cancel(self, wallet: Wallet, client_id: int) -> Submission:
-        return await self.submit(wallet, [Cancel(client_id)])
+    def _ticket(self, side: str, price_ticks: int, qty_lots: int, **terms: Any) -> Ticket:
+        if not price_ticks:
+            raise BadNumber("price_ticks", "expected a price in ticks, at least 1, or a decimal as price")
+        if not qty_lots:
+            raise BadNumber("qty_lots", "expected a quantity in lots, at least 1, or a decimal as qty")
+        return Ticket(side=side, price_ticks=price_ticks, qty_lots=qty_lots, **terms)
 
-    async def cancel_all(self, wallet: Wallet, side: str = "") -> Submission:
-        """Cancel all open orders of the author, or those of one side."""
-        return await self.submit(wallet, [cancel_all(side)])
+    async def cancel(self, wallet: Wallet, client_id: int, *, within_s: float = SIGN_S) -> Submission:
+        """Cancel an order. ``certified()`` of what this returns says whether there was anything to cancel.
+
+        Raises:
+            BadNumber: no order id. NotSigned: not in time, or the key must not sign. Nothing was signed.
+        """
+        cancel = Cancel(whole("client_id", client_id, 1))
+        return await self.submit(wallet, [cancel], within_s=within_s)
+
+    async def cancel_all(self, wallet: Wallet, side: str = "", *, within_s: float = SIGN_S) -> Submission:
+        """Cancel all open orders of the author, or those of one side.
+
+        Raises:
+            BadOrder: no such side. NotSigned: not in time, or the key must not sign. Nothing was signed.
+        """
+        return await self.submit(wallet, [cancel_all(side)], within_s=within_s)
 
     async def amend(
-        self, wallet: Wallet, client_id: int, *, price_ticks: int = 0, qty_lots: int = 0, reduce_only: bool = False
+        self,
+        wallet: Wallet,
+        client_id: int,
+        *,
+        price_ticks: int = 0,
+        qty_lots: int = 0,
+        price: Amount | None = None,
+        qty: Amount | None = None,
+        reduce_only: bool = False,
+        within_s: float = SIGN_S,
     ) -> Submission:
-        """Change an order; ``qty_lots`` is the new total, 0 keeps what is not given."""
+        """Change an order; the quantity is the new total, and what is not given stays.
+
+        Raises:
+            BadNumber: naming the parameter. NotSigned: not in time, or the key must not sign. Nothing was signed.
+        """
         flags = AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE
-        return await self.submit(wallet, [Amend(client_id, price_ticks, qty_lots, flags)])
+        amend = Amend(
+            whole("client_id", client_id, 1),
+            price_in_ticks(self.spec, "price", price_ticks, price),
+            qty_in_lots(self.spec, "qty", qty_lots, qty),
+            flags,
+        )
+        return await self.submit(wallet, [amend], within_s=within_s)
 
     # -- switches -----------------------------------------------------------------------------------
 
@@ -159,22 +249,30 @@ class Trading(ABC, Generic[State]):
 
         0 ends the lease and keeps the orders.
         """
-        return await self.submit(wallet, [Lease(for_ms)])
+        return await self.submit(wallet, [Lease(whole("for_ms", for_ms, 0, LEASE_CAP_MS))])
 
     async def join_group(self, wallet: Wallet, owner: PublicKey) -> Submission:
         """Ask to be in an author's group, whose orders do not trade with each other; it takes their :meth:`admit`."""
-        return await self.submit(wallet, [JoinGroup(owner)])
+        return await self.submit(wallet, [JoinGroup(_key("owner", owner))])
 
     async def leave_group(self, wallet: Wallet) -> Submission:
+        """Be in no group any more."""
         return await self.submit(wallet, [JoinGroup(b"")])
 
     async def admit(self, wallet: Wallet, member: PublicKey) -> Submission:
         """Want an author in the own group; it takes their :meth:`join_group`."""
-        return await self.submit(wallet, [AdmitToGroup(member)])
+        return await self.submit(wallet, [AdmitToGroup(_key("member", member))])
 
     async def expel(self, wallet: Wallet, member: PublicKey) -> Submission:
-        return await self.submit(wallet, [AdmitToGroup(member, 0)])
+        """Want an author in the own group no more."""
+        return await self.submit(wallet, [AdmitToGroup(_key("member", member), 0)])
 
     async def set_state(self, wallet: Wallet, state: str) -> Submission:
         """A warden's: the pair is ``open``, ``post-only``, ``cancel-only``, ``halted`` or in an ``auction`` now."""
         return await self.submit(wallet, [set_state(state)])
+
+
+def _key(parameter: str, key: PublicKey) -> PublicKey:
+    if not isinstance(key, bytes) or len(key) != PUBLIC_KEY_BYTES:
+        raise BadNumber(parameter, f"expected a public key of {PUBLIC_KEY_BYTES} bytes, not {key!r}")
+    return key

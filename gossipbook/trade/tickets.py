@@ -8,9 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from gossipbook.cbor import MAX_INT
 from gossipbook.crdt.command_code import least_version
-from gossipbook.errors import ConfigError
+from gossipbook.errors import ConfigError, SubmitRefused
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import (
     SLICES_CAP,
@@ -26,6 +25,7 @@ from gossipbook.matching.commands import (
     Side,
     TimeInForce,
 )
+from gossipbook.trade.numbers import whole
 
 SIDES: Final = {side.name.lower(): side for side in Side}
 TIFS: Final = {tif.name.lower(): tif for tif in TimeInForce}
@@ -39,12 +39,20 @@ QUORUM_LOSS: Final = (REST, EXPIRE)
 """What an order does while its pair has no quorum: wait for it however long, or be gone from a given time on."""
 
 
-class BadOrder(ConfigError):
+class BadOrder(ConfigError, SubmitRefused):
     """An order that contradicts itself. Nothing was signed."""
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.reason = "bad-order"
 
-class LaterRules(ConfigError):
+
+class LaterRules(ConfigError, SubmitRefused):
     """The network's rules do not know what was asked for. Nothing was signed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.reason = "later-rules"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +65,7 @@ class Ticket:
     if it would take, ``"slide"`` moves it to the nearest price that does not. 0 is none for all that follows it.
 
     Raises:
-        BadOrder: naming what contradicts what.
+        BadNumber: naming the number that is none. BadOrder: naming what contradicts what.
     """
 
     side: str
@@ -73,6 +81,8 @@ class Ticket:
     stop_ticks: int = 0
 
     def __post_init__(self) -> None:
+        for name in ("price_ticks", "qty_lots", "expires_ms", "display_lots", "min_lots", "stop_ticks"):
+            object.__setattr__(self, name, whole(name, getattr(self, name), 0))
         _check_word("side", self.side, SIDES)
         if isinstance(self.self_trade, str):
             _check_word("self_trade", self.self_trade, SELF_TRADES)
@@ -96,6 +106,10 @@ class Ticket:
         if self.expires_ms:
             raise BadOrder("when the order lapses is said twice: as gtd, and by what it does on loss of quorum")
         return replace(self, tif="gtd", expires_ms=time_ms) if self.rests else self
+
+    def commands(self, client_id: int) -> list[Command]:
+        """The commands of an op that places the order."""
+        return [self.command(client_id)]
 
     def command(self, client_id: int) -> Place | PlaceSpecial:
         """The order under its author's next client order id."""
@@ -166,8 +180,6 @@ def _kind_fault(ticket: Ticket) -> str:
         return "post-only asks for an order that rests, and ioc and fok never do"
     if (ticket.tif == "gtd") != (ticket.expires_ms > 0):
         return "gtd and the time at which the order lapses go together"
-    if ticket.expires_ms > MAX_INT:
-        return f"the time at which an order lapses is at most {MAX_INT}"
     stop = ticket.kind in ("stop", "stop-limit")
     if stop != (ticket.stop_ticks > 0):
         return "a stop price makes a stop or stop-limit order, and they need one"

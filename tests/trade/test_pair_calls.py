@@ -11,7 +11,7 @@ import gossipbook
 from gossipbook.embedded import EmbeddedPair
 from gossipbook.errors import ConfigError
 from gossipbook.storage.keys import create_key, load_key
-from gossipbook.trade.client import ClientPair
+from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.tickets import BadOrder, LaterRules
 
 PAIR = "BTC-USD"
@@ -60,7 +60,7 @@ async def test_special_orders_from_both_doors(tmp_path: Path) -> None:
         state = iceberg.state()
         assert state is not None
         assert (state.open_lots, state.hidden_lots) == (7, 6)
-        assert await (await there.cancel_all(bob)).certified() == 6
+        assert (await (await there.cancel_all(bob)).certified()).height == 6
         told = await stop.state()
         assert told is not None
         assert told["status"] == "cancelled"
@@ -152,7 +152,7 @@ async def test_a_network_of_the_first_rules_is_respected(tmp_path: Path) -> None
                 await pair.lease(wallet, 1_000)
         assert wallet.next_client_id(PAIR) == 1
         plain = await peer.pair(PAIR).place(wallet, "buy", price_ticks=100, qty_lots=5)
-        assert (plain.submission.op.seq, await plain.certified()) == (0, 1)
+        assert (plain.submission.op.seq, (await plain.certified()).height) == (0, 1)
 
 
 async def test_a_client_cannot_trade_where_its_peer_does_not(tmp_path: Path) -> None:
@@ -161,5 +161,5 @@ async def test_a_client_cannot_trade_where_its_peer_does_not(tmp_path: Path) -> 
             gossipbook.open_peer(pairs=[PAIR]) as peer,
             gossipbook.open_client(peer.addresses[0], peer.manifest.chain_id) as client,
         ):
-            with pytest.raises(gossipbook.GossipbookError, match="not followed"):
+            with pytest.raises(gossipbook.GossipbookError, match="no pair 'ETH-USD' in network"):
                 await client.pair("ETH-USD")
