@@ -15,6 +15,8 @@ from gossipbook.client_messages import LAGGED, FeedMessage
 from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.manifest import Pair
 
+RESUMED = "resumed"
+"""Why a book begins anew: it comes from another peer."""
 FEED_MESSAGES_CAP = 2_048
 """Messages that wait for the reader: those of a thousand small blocks, or a snapshot and some hundred blocks."""
 RESYNCS_CAP = 8
@@ -39,6 +41,7 @@ class BookFeed:
         self._waiting: deque[FeedMessage] = deque()
         self._ready: deque[BookUpdate] = deque()
         self._lagged = False
+        self._resuming = False
         self._ended: str | None = None
         self._in_vain = 0
         self._wake = trio.Event()
@@ -59,6 +62,13 @@ class BookFeed:
             self._waiting.append(message)
         self._wake.set()
 
+    def resume(self) -> None:
+        """The peer that sent it is gone: the next update is a whole book from another one, and says so."""
+        self._waiting.clear()
+        self._lagged = False
+        self._resuming = True
+        self._wake.set()
+
     def end(self, reason: str) -> None:
         """The link ended; whoever reads hears of it after what has come."""
         self._ended = reason
@@ -77,7 +87,11 @@ class BookFeed:
         """
         await trio.lowlevel.checkpoint()
         while not self._ready:
-            if self._lagged:
+            if self._resuming:
+                self._resuming = False
+                self._follower.restart(RESUMED)
+                await self._ask_again()
+            elif self._lagged:
                 self._lagged = False
                 self._follower.restart(LAGGED)
                 await self._ask_again()
@@ -93,7 +107,7 @@ class BookFeed:
     async def _look_at(self, message: FeedMessage) -> None:
         for outcome in self._follower.take(message):
             if isinstance(outcome, Resync):
-                self._in_vain += outcome.reason != LAGGED
+                self._in_vain += outcome.reason not in (LAGGED, RESUMED)
                 await self._ask_again()
                 continue
             if not outcome.reset:

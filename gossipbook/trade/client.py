@@ -1,163 +1,236 @@
-"""A client of one peer: submits signed ops and follows them, asks questions, watches events.
+"""A client of the network: stays connected, brings ops to peers until they are certified, reads books and blocks.
 
-The link is the peers' own (websocket, handshake, frames) with the role ``client``; any key serves for it, since an op
-is signed by its author, whoever brings it.
+It is linked to several peers at a time and believes none of them without proof, but for the program's own. Whatever
+was under way over a link that ended goes on over another one.
 """
 
 import base64
-import json
-import os
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
 
 from gossipbook.client_messages import (
     Ack,
-    AckLevel,
-    Answer,
+    AuthorWord,
     BookMark,
     BookPart,
     FeedEnded,
     FeedMessage,
     Follow,
     PairEvents,
-    Query,
-    Submit,
+    ProvenBlock,
     Unfollow,
-    Watch,
+    WatchProven,
 )
+from gossipbook.consensus.committee import Committee
 from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, LinkClosed, VerifyError, ungrouped
-from gossipbook.identity import SEED_BYTES, Identity
-from gossipbook.ids import ChainId, OpId, PublicKey
+from gossipbook.effects import Lane
+from gossipbook.errors import ConfigError, GossipbookError, VerifyError
+from gossipbook.identity import Verifier
+from gossipbook.ids import ChainId, PublicKey
 from gossipbook.manifest import Manifest, Pair
-from gossipbook.net.address import parse_address
-from gossipbook.net.transport import Channel, dial, shake_hands
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
 from gossipbook.receipt.verifying import verify_receipt
+from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor
+from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, WordHeard
+from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
+from gossipbook.trade.blocks import BlockReader
 from gossipbook.trade.book_feed import BookFeed
-from gossipbook.trade.pair_calls import Trading
+from gossipbook.trade.client_pair import ClientPair
+from gossipbook.trade.connections import Connections
+from gossipbook.trade.peer_link import ANSWER_S, NoAnswer, PeerLink, QueryFailed
 from gossipbook.trade.submission import Submission
-from gossipbook.wire.codec import decode_message, encode_message
-from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
-from gossipbook.wire.handshake import Handshake
-from gossipbook.wire.link_messages import Ping, Pong
+from gossipbook.trade.wallet import Wallet
 
-PING_S = 5.0
-OUTBOX_CAP = 4_096
-EVENTS_CAP = 4_096
-
-
-class QueryFailed(GossipbookError):
-    """The peer could not answer; its words are the message."""
+ATTEMPT_S = 4.0
+"""How long one peer has for an answer before another one is asked."""
+FOREIGN_AUTHORS_CAP = 256
 
 
 class Client:
-    """An open client link. Made by :func:`open_client`."""
+    """A client that stays connected. Made by ``open_client``."""
 
-    def __init__(self, channel: Channel, chain_id: ChainId) -> None:
-        self.chain_id = chain_id
-        self._channel = channel
-        self._send_outbox, self._outbox = trio.open_memory_channel[bytes](OUTBOX_CAP)
-        self._send_events, self.events = trio.open_memory_channel[PairEvents](EVENTS_CAP)
-        self._submissions: dict[OpId, Submission] = {}
-        self._answers: dict[int, tuple[trio.Event, list[Answer]]] = {}
+    def __init__(self, manifest: Manifest, connections: Connections, nursery: trio.Nursery) -> None:
+        self.manifest = manifest
+        self.connections = connections
+        self.on_ack: Callable[[Ack], None] | None = None  # for those who record what peers promise
+        self.refused: dict[str, int] = {}  # what peers sent that is not genuine, by reason
+        self._nursery = nursery
+        self._verifier = Verifier()
+        self._committees = {s: Committee.of(manifest, manifest.chain_id, s) for s in manifest.symbols()}
+        self._readers: dict[PeerLink, BlockReader] = {}
+        self._authors: dict[PublicKey, AuthorDriver] = {}
+        self._streams: dict[str, BlockStream] = {}
         self._feeds: dict[str, list[BookFeed]] = {}
-        self._watched: set[str] = set()
-        self._number = 0
-        self.on_ack: Callable[[Ack], None] | None = None  # for those who follow many ops at once
-        self.lagged = 0  # event messages lost because nobody read ``events``
-        self.closed_reason = ""
+        self._feed_links: dict[str, PeerLink] = {}
 
-    async def submit(self, op: Op) -> Submission:
-        """Send an op; the submission tells how it fares. Idempotent."""
-        submission = Submission(op)
-        self._submissions[op.id] = submission
-        await self._send(Submit(op))
-        return submission
+    @property
+    def chain_id(self) -> ChainId:
+        """The network's."""
+        return self.manifest.chain_id
 
-    async def query(self, what: str, *arguments: str) -> Any:
-        """Ask a question; the answer's JSON, decoded.
+    # -- asking -------------------------------------------------------------------------------------
+
+    async def query(self, what: str, *arguments: str, within_s: float = ANSWER_S) -> Any:
+        """Ask a question; the answer's JSON, decoded. Peers take turns, and who does not answer is passed over.
 
         Raises:
-            QueryFailed: the peer says why.
+            QueryFailed: a peer says why it cannot answer. NoAnswer: nobody answered within ``within_s`` seconds.
         """
-        self._number += 1
-        number = self._number
-        arrived, answers = self._answers[number] = (trio.Event(), [])
-        await self._send(Query(number, what, arguments))
-        await arrived.wait()
-        del self._answers[number]
-        if not answers:
-            raise LinkClosed(self.closed_reason)
-        body = json.loads(answers[0].json)
-        if not answers[0].good:
-            raise QueryFailed(body["error"])
-        return body
+        deadline_s = trio.current_time() + within_s
+        trouble = "no peer is linked"
+        while (left_s := deadline_s - trio.current_time()) > 0:
+            link = self.connections.next()
+            if link is None:
+                with trio.move_on_after(left_s):
+                    await self.connections.linked()
+                continue
+            try:
+                return await link.query(what, *arguments, within_s=min(left_s, ATTEMPT_S))
+            except QueryFailed:
+                raise
+            except GossipbookError as error:
+                trouble = str(error)
+                await trio.lowlevel.checkpoint()
+        trouble = trouble if self.connections.links else self.why_unlinked()
+        raise NoAnswer(f"no peer answered {what!r} within {within_s:g} s: {trouble}")
 
-    async def receipt(self, pair: str, author: PublicKey, client_id: int) -> bytes:
-        """The receipt of an order, verified against this link's network: what ``gossipbook receipt verify`` checks.
+    def why_unlinked(self) -> str:
+        """Why no peer is linked: what became of the last address that was tried."""
+        return str(self.connections.last_error or "no peer is linked")
+
+    async def receipt(self, pair: str, author: PublicKey, client_id: int, *, within_s: float = 2 * ANSWER_S) -> bytes:
+        """The receipt of an order, verified against this network: what ``gossipbook receipt verify`` checks.
 
         Raises:
-            QueryFailed: there is nothing to prove yet, in the peer's words.
+            QueryFailed: there is nothing to prove yet, in the peer's words. NoAnswer: not in time.
             VerifyError: what the peer sent proves nothing, or something else.
         """
-        raw, whole = b"", 1
-        while len(raw) < whole <= RECEIPT_BYTES_CAP:
-            answer = await self.query("receipt", pair, author.hex(), str(client_id), str(len(raw)))
-            part = base64.b64decode(answer["part"])
-            if not part:
-                break
-            raw, whole = raw + part, int(answer["bytes"])
-        proven = verify_receipt(raw, self.chain_id)
-        if (proven.op.pair, proven.op.author, proven.client_id) != (pair, author, client_id):
-            raise VerifyError("the peer sent the receipt of another order")
-        return raw
+        with trio.move_on_after(within_s):
+            link = self.connections.next()
+            while link is None:
+                await self.connections.linked()
+                link = self.connections.next()
+            raw, whole = b"", 1
+            while len(raw) < whole <= RECEIPT_BYTES_CAP:
+                answer = await link.query("receipt", pair, author.hex(), str(client_id), str(len(raw)))
+                part = base64.b64decode(answer["part"])
+                if not part:
+                    break
+                raw, whole = raw + part, int(answer["bytes"])
+            proven = verify_receipt(raw, self.chain_id)
+            if (proven.op.pair, proven.op.author, proven.client_id) != (pair, author, client_id):
+                raise VerifyError("the peer sent the receipt of another order")
+            return raw
+        raise NoAnswer(f"no receipt within {within_s:g} s")
 
     async def explain(self, pair: str, author: PublicKey, client_id: int) -> dict[str, Any]:
-        """What the peer knows of an order: how its op came, each event with its block, why it waits. Not proven.
+        """What a peer knows of an order: how its op came, each event with its block, why it waits. Not proven.
 
         Raises:
-            QueryFailed: it knows nothing of it.
+            QueryFailed: it knows nothing of it. NoAnswer: nobody answered in time.
         """
         answer: dict[str, Any] = await self.query("explain", pair, author.hex(), str(client_id))
         return answer
 
-    async def pair(self, symbol: str) -> "ClientPair":
+    # -- trading ------------------------------------------------------------------------------------
+
+    async def pair(self, symbol: str) -> ClientPair:
         """One of the network's pairs, to trade in.
 
         Raises:
-            QueryFailed: the peer does not follow that pair.
+            ConfigError: the network does not have it.
         """
-        manifest = Manifest.from_dict(await self.query("manifest"))
-        await self.query("pair", symbol)
-        return ClientPair(self, manifest, symbol)
+        self._check_pair(symbol)
+        await trio.lowlevel.checkpoint()
+        return ClientPair(self, symbol)
 
-    async def watch(self, pair: str) -> None:
-        """Have every finalized block's events of a pair put into ``events`` from now on."""
-        self._watched.add(pair)
-        await self._send(Watch(pair))
+    def attach(self, wallet: Wallet) -> None:
+        """Sign and send with a wallet through this client; what it signed before and is not certified goes out too.
+
+        Raises:
+            WalletError: the wallet is of another network.
+        """
+        self._attach(wallet.identity.public_key, wallet)
+        for symbol in wallet.unfinished_pairs():
+            if symbol in self._committees:
+                self.use(wallet, symbol)
+
+    def use(self, wallet: AuthorDriver, symbol: str) -> None:
+        """Begin to use a wallet in a pair."""
+        self._stream(symbol)
+        wallet.use(symbol)
+
+    async def submit(self, op: Op) -> Submission:
+        """Bring an op to peers that was signed already, and follow it. Doing so again is harmless.
+
+        Raises:
+            ConfigError: the network does not have the op's pair.
+        """
+        self._check_pair(op.pair)
+        driver = self._authors.get(op.author)
+        if driver is None:
+            if sum(not isinstance(each, Wallet) for each in self._authors.values()) >= FOREIGN_AUTHORS_CAP:
+                raise ConfigError(f"this client follows {FOREIGN_AUTHORS_CAP} authors already; open another one")
+            driver = ForeignAuthor(op.author, self.chain_id)
+            self._attach(op.author, driver)
+        self._stream(op.pair)
+        await trio.lowlevel.checkpoint()
+        return driver.follow(op)
+
+    def _attach(self, author: PublicKey, driver: AuthorDriver) -> None:
+        if self._authors.get(author) is driver:
+            return
+        driver.join(self.manifest)
+        self._authors[author] = driver
+        driver.on_members_wanted.append(self._on_members_wanted)
+        self._nursery.start_soon(driver.run)
+        for link in self.connections.up():
+            driver.link_up(LinkUp(link.id, link.public_key, link.own), link.send)
+
+    def _check_pair(self, symbol: str) -> None:
+        if symbol not in self._committees:
+            have = ", ".join(self._committees)
+            raise ConfigError(f"no pair {symbol!r} in network {self.manifest.name!r}; it has {have}")
+
+    # -- blocks and books ---------------------------------------------------------------------------
+
+    async def blocks(self, pair: str) -> AsyncIterator[CertifiedBlock]:
+        """Finalized blocks from now on, each of them proven, in order and without a gap.
+
+        After a link was lost the missing ones are fetched. Where they are more than can be, the next block says with
+        ``missed`` how many are left out: read the book anew. Ends with :class:`Lagged` if the reader falls behind.
+
+        Raises:
+            ConfigError: the network does not have the pair.
+        """
+        self._check_pair(pair)
+        async with self._stream(pair).reader() as reader:
+            async for block in reader:
+                yield block
 
     @asynccontextmanager
     async def book_feed(self, pair: Pair | str) -> AsyncIterator[BookFeed]:
         """A pair's book, for the length of the block: iterate over it for updates, each of them checked.
 
-        Only tick and lot size are needed of ``pair``; a symbol alone has the peer asked for them.
+        When its peer is lost the book goes on from another one: the next update is a whole book that says so.
 
         Raises:
-            QueryFailed: the peer does not follow that pair.
+            ConfigError: the network does not have the pair.
         """
-        if isinstance(pair, str):
-            answer = await self.query("book", pair, "1")
-            pair = Pair(pair, tick_size=answer["tick_size"], lot_size=answer["lot_size"])
-        symbol = pair.symbol
+        spec = pair
+        if isinstance(spec, str):
+            self._check_pair(spec)
+            spec = self.manifest.pair(spec)
+        symbol = spec.symbol
 
         async def ask() -> None:
-            await self._send(Follow(symbol))
+            await self.connections.linked()
+            self._feed_link(symbol).send(Follow(symbol), Lane.OPS)
 
-        feed = BookFeed(pair, ask)
+        feed = BookFeed(spec, ask)
         feeds = self._feeds.setdefault(symbol, [])
         feeds.append(feed)
         try:
@@ -167,151 +240,122 @@ class Client:
             feeds.remove(feed)
             if not feeds:
                 del self._feeds[symbol]
-                self._send_at_once(Unfollow(symbol))
+                link = self._feed_links.pop(symbol, None)
+                if link is not None:
+                    link.send(Unfollow(symbol), Lane.OPS)
 
-    async def _send(self, message: object) -> None:
-        if self.closed_reason:
-            raise LinkClosed(self.closed_reason)
-        await self._send_outbox.send(encode_message(message))
+    def _feed_link(self, symbol: str) -> PeerLink:
+        link = self._feed_links.get(symbol)
+        if link is None or link.closed_reason:
+            chosen = self.connections.next()
+            assert chosen is not None
+            link = self._feed_links[symbol] = chosen
+        return link
 
-    def _send_at_once(self, message: object) -> None:
-        """Send if there is room, and not otherwise."""
-        if not self.closed_reason:
-            with suppress(trio.WouldBlock):
-                self._send_outbox.send_nowait(encode_message(message))
+    def _stream(self, symbol: str) -> BlockStream:
+        """The blocks of a pair, which every link is asked to send."""
+        stream = self._streams.get(symbol)
+        if stream is None:
+            stream = self._streams[symbol] = BlockStream(symbol, self.connections)
+            self._nursery.start_soon(stream.run)
+            if self.connections.least > 1:
+                self._nursery.start_soon(self._look_for_members, symbol)
+            for link in self.connections.up():
+                link.send(WatchProven(symbol), Lane.OPS)
+        return stream
 
-    # -- running ------------------------------------------------------------------------------------
+    # -- links --------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Read and write until the link ends or this is cancelled."""
+    async def link_up(self, link: PeerLink) -> None:
+        """A peer is linked: everything that is under way goes over it too."""
+        link.on_message = self._on_message
+        self._readers[link] = BlockReader(self._committees, self._verifier, own=link.own)
+        for symbol, stream in self._streams.items():
+            link.send(WatchProven(symbol), Lane.OPS)
+            stream.probe(link)
+        for driver in self._authors.values():
+            driver.link_up(LinkUp(link.id, link.public_key, link.own), link.send)
+        for symbol, feeds in self._feeds.items():
+            before = self._feed_links.get(symbol)
+            if before is None or before.closed_reason:
+                for feed in feeds:
+                    feed.resume()
+        await trio.lowlevel.checkpoint()
+
+    def link_down(self, link: PeerLink) -> None:
+        """A link ended: what went over it goes on over others, or waits for the next."""
+        self._readers.pop(link, None)
+        for driver in self._authors.values():
+            driver.link_down(link.id)
+        for symbol, before in list(self._feed_links.items()):
+            if before is link:
+                del self._feed_links[symbol]
+                for feed in self._feeds.get(symbol, ()):
+                    feed.resume()
+
+    def _on_members_wanted(self, wanted: MembersWanted) -> None:
+        committee = self._committees[wanted.pair]
+        self.connections.least = max(self.connections.least, wanted.seats)
+        self.connections.want(seat.public_key for seat in committee.seats)
+        self._nursery.start_soon(self._look_for_members, wanted.pair)
+
+    async def _look_for_members(self, symbol: str) -> None:
+        """Ask where the members of a pair can be dialled, and link to its leader."""
         try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._write)
-                nursery.start_soon(self._ping)
-                try:
-                    await self._read()
-                finally:
-                    nursery.cancel_scope.cancel()
-        finally:
-            self._lose_all()
+            answer = await self.query("members", symbol)
+            for row in answer["members"]:
+                for address in row["addresses"]:
+                    self.connections.learn(str(address), bytes.fromhex(row["public_key"]))
+            leader = self._committees[symbol].key(int(answer["leader"]) % len(self._committees[symbol].seats))
+        except (GossipbookError, KeyError, TypeError, ValueError):
+            self._count("no members")  # The addresses that are known must do.
+            return
+        self.connections.want([leader])
 
-    async def _read(self) -> None:
-        try:
-            while True:
-                for raw in split_frame(await self._channel.receive()):
-                    await self._take(decode_message(raw))
-        except GossipbookError as error:
-            self.closed_reason = str(error) or "link closed"
-
-    async def _take(self, message: object) -> None:
+    def _on_message(self, link: PeerLink, message: Any) -> None:
         match message:
             case Ack():
                 if self.on_ack is not None:
                     self.on_ack(message)
-                submission = self._submissions.get(message.op_id)
-                if submission is not None:
-                    submission.take(message)
-                    if message.level in (AckLevel.CERTIFIED, AckLevel.REFUSED):
-                        del self._submissions[message.op_id]
-            case Answer():
-                waiting = self._answers.get(message.number)
-                if waiting is not None:
-                    waiting[1].append(message)
-                    waiting[0].set()
+                for driver in self._authors.values():
+                    driver.handle(Acked(link.id, message))
+            case ProvenBlock():
+                self._on_block(link, message)
+            case AuthorWord():
+                if message.author in self._authors:
+                    self._authors[message.author].handle(WordHeard(link.id, message))
             case PairEvents() | BookPart() | BookMark() | FeedEnded():
-                self._take_feed(message)
-            case Ping(number):
-                await self._send(Pong(number))
+                self._take_feed(link, message)
             case _:
-                pass  # Pongs, and what a newer peer may say.
+                self._count("unknown message")  # What a newer peer may say.
 
-    def _take_feed(self, message: FeedMessage) -> None:
-        feeds = self._feeds.get(message.pair, ())
-        for feed in feeds:
-            feed.take(message)
-        if isinstance(message, PairEvents) and (message.pair in self._watched or not feeds):
-            try:
-                self._send_events.send_nowait(message)
-            except trio.WouldBlock:
-                self.lagged += 1
+    def _take_feed(self, link: PeerLink, message: FeedMessage) -> None:
+        if self._feed_links.get(message.pair) is link:
+            for feed in self._feeds.get(message.pair, ()):
+                feed.take(message)
 
-    async def _write(self) -> None:
-        async for first in self._outbox:
-            batch, size = [first], len(first)
-            while size < FRAME_TARGET_BYTES:
-                try:
-                    raw = self._outbox.receive_nowait()
-                except trio.WouldBlock:
-                    break
-                batch.append(raw)
-                size += len(raw)
-            try:
-                await self._channel.send(join_frame(batch))
-            except LinkClosed:
-                return  # The reader says why.
+    def _on_block(self, link: PeerLink, message: ProvenBlock) -> None:
+        reader = self._readers.get(link)
+        checked = None if reader is None else reader.take(message)
+        if isinstance(checked, str):
+            self._count(checked)
+            link.close(checked)  # A liar; others are dialled.
+        elif checked is not None:
+            for driver in self._authors.values():
+                driver.handle(BlockSeen(checked))
+            self._stream(checked.pair).take(checked)
 
-    async def _ping(self) -> None:
-        number = 0
-        while True:
-            await trio.sleep(PING_S)
-            number += 1
-            await self._send(Ping(number))
+    def _count(self, reason: str) -> None:
+        self.refused[reason] = self.refused.get(reason, 0) + 1
 
-    def _lose_all(self) -> None:
-        self.closed_reason = self.closed_reason or "closed here"
-        for submission in self._submissions.values():
-            submission.lose(self.closed_reason)
-        for arrived, _ in self._answers.values():
-            arrived.set()
-        self._send_events.close()
+    def release(self) -> None:
+        """Let go of all wallets and feeds, which goes with closing."""
+        for driver in self._authors.values():
+            driver.on_members_wanted.remove(self._on_members_wanted)
+            for link in self.connections.up():
+                driver.link_down(link.id)
+            if not isinstance(driver, Wallet):
+                driver.close()
         for feeds in self._feeds.values():
             for feed in feeds:
-                feed.end(self.closed_reason)
-
-
-class ClientPair(Trading[Awaitable[dict[str, Any] | None]]):
-    """One pair, traded in through a client's peer. Made by :meth:`Client.pair`; its answers are the peer's JSON."""
-
-    def __init__(self, client: Client, manifest: Manifest, symbol: str) -> None:
-        super().__init__(manifest, symbol)
-        self._client = client
-
-    async def submit_op(self, op: Op) -> Submission:
-        return await self._client.submit(op)
-
-    async def order(self, author: PublicKey, client_id: int) -> dict[str, Any] | None:
-        """What became of one of the latest orders; None if it is not certified yet, or too long ago."""
-        try:
-            answer: dict[str, Any] = await self._client.query("order", self.symbol, author.hex(), str(client_id))
-        except QueryFailed:
-            return None
-        return answer
-
-    async def receipt(self, author: PublicKey, client_id: int) -> bytes:
-        return await self._client.receipt(self.symbol, author, client_id)
-
-    async def standing(self, author: PublicKey | None = None) -> dict[str, Any]:
-        """What the pair takes now, its last prices, and what an author has at stake there: lease, group, orders."""
-        answer: dict[str, Any] = await self._client.query("pair", self.symbol, author.hex() if author else "")
-        return answer
-
-
-@asynccontextmanager
-async def open_client(address: str, chain_id: ChainId, identity: Identity | None = None) -> AsyncIterator[Client]:
-    """Connect to a peer for the length of the block. ``identity`` None: a key for this link alone.
-
-    Raises:
-        LinkClosed: nobody there. HandshakeError: another network, or not what it claims to be.
-    """
-    identity = identity or Identity(os.urandom(SEED_BYTES))
-    with ungrouped():
-        async with dial(parse_address(address)) as channel:
-            handshake = Handshake(
-                identity, chain_id, dialled=True, nonce=os.urandom(32), role="client", binding=channel.binding
-            )
-            await shake_hands(channel, handshake)
-            client = Client(channel, chain_id)
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(client.run)
-                yield client
-                nursery.cancel_scope.cancel()
+                feed.end("closed here")

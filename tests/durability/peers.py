@@ -19,7 +19,8 @@ from gossipbook.identity import Identity
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.storage.keys import create_key
-from gossipbook.trade.client import Client, Submission
+from gossipbook.trade.client import Client
+from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
 PEER = [sys.executable, "-m", "gossipbook"]

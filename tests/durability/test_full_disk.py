@@ -13,7 +13,7 @@ from gossipbook.errors import GossipbookError
 from gossipbook.ids import OpId
 from gossipbook.matching.commands import Side
 from gossipbook.storage.sqlite import SqliteJournal
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 
 PAIR = "GOLD/USD"
 FULL = [sys.executable, str(Path(__file__).parent / "planted" / "small_files.py")]

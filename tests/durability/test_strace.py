@@ -15,7 +15,7 @@ from durability.checker import Verdict, check_trace
 from durability.peers import PEER, Trader, all_certified, network
 from durability.trace import OPTIONS
 from gossipbook.matching.commands import Side
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 
 PAIRS = ("GOLD/USD", "IRON/USD", "SALT/USD")
 PLANTED = Path(__file__).parent / "planted"

@@ -9,7 +9,7 @@ from net.rude import Target, counted
 from net.support import SYMBOL, Author, stranger, until
 
 from gossipbook.demo.network import DemoNetwork
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 
 DATAGRAMS = 3_000
 LEAST_CERTIFIED = 20
@@ -64,7 +64,7 @@ async def test_trading_goes_on_under_bombardment_and_everything_is_counted(netwo
             author = Author(chain_id)
             while not over.is_set():
                 with trio.fail_after(20):
-                    certified.append(await (await client.submit(author.op())).certified())
+                    certified.append((await (await client.submit(author.op())).certified()).height)
 
         async def bombard():
             async with trio.open_nursery() as nursery:
@@ -117,7 +117,7 @@ async def test_trading_goes_on_under_bombardment_and_everything_is_counted(netwo
             trio.open_nursery() as nursery,
         ):
             with trio.fail_after(20):
-                assert await (await client.submit(Author(chain_id).op())).certified() >= max(certified)
+                assert (await (await client.submit(Author(chain_id).op())).certified()).height >= max(certified)
             nursery.cancel_scope.cancel()
         watching.cancel_scope.cancel()
     for peer in network.peers:

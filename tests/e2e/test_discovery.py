@@ -8,7 +8,7 @@ from net.support import SYMBOL, Author, until
 
 from gossipbook.demo.network import DemoNetwork
 from gossipbook.errors import GossipbookError
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 
 
 @pytest.fixture

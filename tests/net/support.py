@@ -16,7 +16,7 @@ from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig
 from gossipbook.storage.keys import create_key
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 from gossipbook.trade.wallet import Wallet
 from gossipbook.wire.handshake import Handshake
 
@@ -81,7 +81,7 @@ async def certify(client, author, count=1):
     height = 0
     for _ in range(count):
         with trio.fail_after(20):
-            height = await (await client.submit(author.op())).certified()
+            height = (await (await client.submit(author.op())).certified()).height
     return height
 
 

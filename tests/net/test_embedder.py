@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 
 from .support import Author, certify, make_network, open_peer, until
 

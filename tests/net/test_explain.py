@@ -13,7 +13,7 @@ from gossipbook.errors import GossipbookError, JournalError, SubmitRefused
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place, Side
 from gossipbook.receipt.verifying import verify_receipt
-from gossipbook.trade.client import QueryFailed
+from gossipbook.trade.peer_link import QueryFailed
 
 from .support import SYMBOL, make_network, stranger, until
 
@@ -152,7 +152,7 @@ async def test_trading_goes_on_without_an_archive(tmp_path):
             pair, alice = peer.pair(SYMBOL), peer.wallet()
             for height in (1, 2):
                 order = await pair.place(alice, "buy", price_ticks=7, qty_lots=1)
-                assert await order.certified() == height
+                assert (await order.certified()).height == height
             with pytest.raises(JournalError, match="not complete: no such table: orders; the next start"):
                 await order.receipt()
             assert "no such table" in peer.status()["archive_trouble"]

@@ -6,11 +6,12 @@ from dht.udp_proxy import UdpProxy
 from trio_websocket import wrap_server_stream
 
 from gossipbook.errors import ConfigError, JournalFull
+from gossipbook.net.link import Patience
 from gossipbook.net.runtime import open_runtime
 from gossipbook.net.settings import NetSettings
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 from gossipbook.wire.handshake import Handshake
 
 from . import rude
@@ -116,8 +117,7 @@ def test_tls_is_on_beyond_loopback_unless_said_otherwise():
 
 
 async def test_a_peer_behind_a_proxy_is_reached_there_and_again_after_a_cut(network, tmp_path, proxies, monkeypatch):
-    monkeypatch.setattr("gossipbook.net.link.PING_S", 0.3)
-    monkeypatch.setattr("gossipbook.net.link.READ_DEADLINE_S", 1.0)
+    monkeypatch.setattr("gossipbook.net.link.PEERS", Patience(0.3, 1.0, 15.0))
     proxy = await proxies()
     async with open_peer(network, tmp_path / "peer1", advertise=(proxy.address,)) as one:
         proxy.inner = inner(one)
@@ -259,7 +259,7 @@ async def test_a_full_disk_stops_the_peer_with_words_that_help_and_nothing_is_se
     async def stand_by(folder, peers):
         async with (
             open_runtime(network, NetSettings(folder=folder, dht=False, peers=peers)) as runtime,
-            open_client(runtime.local_address, network.chain_id) as client,
+            open_client(runtime.local_address, manifest=network, links=1) as client,
         ):
             client.on_ack = sent.append
             full.append(runtime.driver.journal.folder)

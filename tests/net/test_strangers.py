@@ -9,7 +9,8 @@ import trio
 
 from gossipbook import cbor
 from gossipbook.client_messages import Query, Submit
-from gossipbook.trade.client import open_client
+from gossipbook.net.link import Patience
+from gossipbook.trade.opening import open_client
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
 
@@ -78,11 +79,11 @@ async def test_those_who_never_finish_are_left_at_the_deadline(network, tmp_path
 async def test_a_replayed_op_changes_nothing(network, tmp_path):
     async with open_peer(network, tmp_path / "peer1") as runtime, client_of(runtime) as client:
         op = Author(network.chain_id).op()
-        height = await (await client.submit(op)).certified()
+        height = (await (await client.submit(op)).certified()).height
         before = (await client.query("status"))["pairs"]
         for _ in range(5):
             async with open_client(runtime.local_address, network.chain_id) as other:
-                assert await (await other.submit(op)).certified() == height
+                assert (await (await other.submit(op)).certified()).height == height
         after = (await client.query("status"))["pairs"]
         for key in ("height", "certified_ops", "open_orders", "pending_ops", "tip"):
             assert after[0][key] == before[0][key]
@@ -135,7 +136,7 @@ async def test_an_address_is_capped_even_when_there_are_very_many(network, tmp_p
 
 
 async def test_a_reader_that_never_reads_is_bounded_and_left_and_nobody_waits_for_it(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("gossipbook.net.link.WRITE_DEADLINE_S", 2.0)
+    monkeypatch.setattr("gossipbook.net.link.PEERS", Patience(write_deadline_s=2.0))
     async with open_peer(network, tmp_path / "peer1") as runtime, client_of(runtime) as client:
         author, most = Author(network.chain_id), 0
         async with shaken(runtime.local_address, network, source="127.0.0.3") as lazy:

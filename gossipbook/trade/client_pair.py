@@ -1,0 +1,68 @@
+"""One pair of a client: orders and switches, and what peers say of orders."""
+
+from collections.abc import Awaitable
+from typing import Any, Protocol
+
+from gossipbook.crdt.op import Op
+from gossipbook.ids import PublicKey
+from gossipbook.manifest import Manifest
+from gossipbook.trade.author_driver import AuthorDriver
+from gossipbook.trade.pair_calls import PairCalls
+from gossipbook.trade.peer_link import QueryFailed
+from gossipbook.trade.submission import Submission
+from gossipbook.trade.wallet import Wallet
+
+
+class Carrier(Protocol):
+    """What a pair needs of its client."""
+
+    manifest: Manifest
+
+    async def query(self, what: str, *arguments: str) -> Any: ...
+
+    async def receipt(self, pair: str, author: PublicKey, client_id: int) -> bytes: ...
+
+    async def submit(self, op: Op) -> Submission: ...
+
+    def attach(self, wallet: Wallet) -> None: ...
+
+    def use(self, wallet: AuthorDriver, symbol: str) -> None: ...
+
+
+class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
+    """One pair, traded in through a client. Made by :meth:`Client.pair`."""
+
+    def __init__(self, client: Carrier, symbol: str) -> None:
+        super().__init__(client.manifest, symbol)
+        self._client = client
+
+    def _use(self, wallet: Wallet) -> None:
+        self._client.attach(wallet)
+        self._client.use(wallet, self.symbol)
+
+    async def submit_op(self, op: Op) -> Submission:
+        return await self._client.submit(op)
+
+    async def order(self, author: PublicKey, client_id: int) -> dict[str, Any] | None:
+        """What a peer knows of an order, certified or pending; None if it has not heard of it. Not proven.
+
+        Raises:
+            NoAnswer: nobody answered in time.
+        """
+        try:
+            answer: dict[str, Any] = await self._client.query("order", self.symbol, author.hex(), str(client_id))
+        except QueryFailed:
+            return None
+        return answer
+
+    async def receipt(self, author: PublicKey, client_id: int) -> bytes:
+        return await self._client.receipt(self.symbol, author, client_id)
+
+    async def standing(self, author: PublicKey | None = None) -> dict[str, Any]:
+        """What the pair takes now, its last prices, and what an author has at stake there: lease, group, orders.
+
+        Raises:
+            NoAnswer: nobody answered in time.
+        """
+        answer: dict[str, Any] = await self._client.query("pair", self.symbol, author.hex() if author else "")
+        return answer

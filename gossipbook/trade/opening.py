@@ -1,0 +1,121 @@
+"""Opens a client: links to peers, and learns the network's manifest, which nobody can forge."""
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+import trio
+
+from gossipbook.errors import ConfigError, GossipbookError, ManifestError, ungrouped
+from gossipbook.identity import SEED_BYTES, Identity
+from gossipbook.ids import DIGEST_BYTES, ChainId, PublicKey
+from gossipbook.manifest import Manifest
+from gossipbook.trade.client import ATTEMPT_S, Client
+from gossipbook.trade.connections import LINKS_LEAST, Connections, checked_addresses
+from gossipbook.trade.peer_link import NoAnswer, PeerLink, QueryFailed
+
+CONNECT_S = 10.0
+
+
+@asynccontextmanager
+async def open_client(
+    addresses: str | Iterable[str],
+    chain_id: ChainId | None = None,
+    identity: Identity | None = None,
+    *,
+    manifest: Manifest | None = None,
+    own_key: PublicKey | None = None,
+    links: int = LINKS_LEAST,
+    within_s: float = CONNECT_S,
+) -> AsyncIterator[Client]:
+    """Be a client of a network for the length of the block.
+
+    ``addresses``: one peer or several, as ``ws://host:port`` (loopback) or ``wss://host:port``. The client stays linked
+    to two of them, or of those that they name, and to the leaders of the pairs it trades. ``chain_id``, or the
+    ``manifest`` itself, names the network that is trusted. ``identity`` None: a key for these links alone. ``own_key``:
+    the public key of a peer whose word needs no proof, because it is the caller's own. ``links``: to so many peers at
+    least; with 1, no other peer is looked for while that one is there.
+
+    Raises:
+        ConfigError: an address or the chain id is none. NoAnswer: nobody was there within ``within_s`` seconds.
+        LinkClosed, HandshakeError: no address leads to a peer of that network; the last one's reason.
+    """
+    chain_id = _checked_chain(chain_id, manifest)
+    identity = identity or Identity(os.urandom(SEED_BYTES))
+    holder: list[Client] = []
+    early: list[PeerLink] = []
+
+    async def on_up(link: PeerLink) -> None:
+        early.append(link)
+        if holder:
+            await holder[0].link_up(link)
+
+    def on_down(link: PeerLink) -> None:
+        if holder:
+            holder[0].link_down(link)
+
+    listed = checked_addresses(addresses)
+    connections = Connections(chain_id, identity, listed, own_key, on_up, on_down, least=links)
+    for matcher in () if manifest is None else manifest.matchers:
+        for address in matcher.addresses:
+            connections.learn(address, matcher.public_key)
+    with ungrouped():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connections.run)
+            manifest = manifest or await _fetch_manifest(connections, chain_id, within_s)
+            await _first_link(connections, within_s)
+            client = Client(manifest, connections, nursery)
+            for link in connections.up():
+                await client.link_up(link)
+            holder.append(client)
+            try:
+                yield client
+            finally:
+                client.release()
+                nursery.cancel_scope.cancel()
+
+
+def _checked_chain(chain_id: ChainId | None, manifest: Manifest | None) -> ChainId:
+    if chain_id is None:
+        if manifest is None:
+            raise ConfigError("chain_id: name the network that you trust, by its chain id or its manifest")
+        return manifest.chain_id
+    if not isinstance(chain_id, bytes) or len(chain_id) != DIGEST_BYTES:
+        raise ConfigError(f"chain_id: expected {DIGEST_BYTES} bytes (bytes.fromhex of its text), not {chain_id!r}")
+    if manifest is not None and manifest.chain_id != chain_id:
+        raise ConfigError("chain_id: it is not the manifest's")
+    return chain_id
+
+
+async def _first_link(connections: Connections, within_s: float) -> None:
+    """Until there is a link, or every address has failed."""
+    with trio.move_on_after(within_s):
+        while not connections.links:
+            if connections.failed_all() and connections.last_error is not None:
+                raise connections.last_error
+            with trio.move_on_after(0.1):
+                await connections.changed.wait()
+    if not connections.links:
+        raise connections.last_error or NoAnswer(f"no peer answered within {within_s:g} s")
+
+
+async def _fetch_manifest(connections: Connections, chain_id: ChainId, within_s: float) -> Manifest:
+    """The network's manifest, from whoever is linked; its digest is the chain id, so that nobody can forge it."""
+    deadline_s = trio.current_time() + within_s
+    trouble: GossipbookError = NoAnswer(f"no peer answered within {within_s:g} s")
+    while (left_s := deadline_s - trio.current_time()) > 0:
+        await _first_link(connections, left_s)
+        link = connections.next()
+        if link is None:
+            continue
+        try:
+            manifest = Manifest.from_dict(await link.query("manifest", within_s=min(left_s, ATTEMPT_S)))
+            if manifest.chain_id == chain_id:
+                return manifest
+            link.close("the manifest is of another network")
+        except (ManifestError, QueryFailed):
+            link.close("no manifest")
+        except GossipbookError as error:
+            trouble = error
+        await trio.lowlevel.checkpoint()
+    raise trouble
