@@ -4,7 +4,7 @@ async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development net
     pair = peer.pair("BTC-USD")
     wallet = peer.wallet()
     order = await pair.place(wallet, "buy", price_ticks=6_000_000, qty_lots=5)
-    height = await order.certified()
+    print(await order.certified())
     print(pair.book(levels=5))
     async for block in pair.blocks():
         ...
@@ -13,22 +13,22 @@ async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development net
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import trio
 
-from gossipbook.client_messages import Ack, AckLevel
+from gossipbook.client_messages import Ack, AskAuthor, AskBlock, Submit
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.view import BookView
-from gossipbook.errors import ConfigError
+from gossipbook.effects import Lane
+from gossipbook.errors import ConfigError, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
-from gossipbook.ids import BlockId, OpId
+from gossipbook.ids import PublicKey
 from gossipbook.manifest import Manifest, Matcher, Pair
-from gossipbook.matching.events import Event, name_event
+from gossipbook.matching.events import name_event
 from gossipbook.net.runtime import Runtime, open_runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
@@ -36,34 +36,34 @@ from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import BookAsked, Submitted
 from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.peer.pair_summary import PairStanding, read_standing
+from gossipbook.peer.pair_summary import PairStanding, find_order, read_standing
+from gossipbook.receipt.making import Executed
 from gossipbook.storage.keys import create_key, load_key
+from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor
+from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, WordHeard
+from gossipbook.trade.block_stream import BlockReading, CertifiedBlock
+from gossipbook.trade.blocks import CheckedBlock
 from gossipbook.trade.book_feed import BookFeed
-from gossipbook.trade.pair_calls import Trading
+from gossipbook.trade.outcome import Proof
+from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
-BLOCKS_QUEUED_CAP = 1_024
+OWN_LINK = b"own-peer"
+"""What an author core calls the peer in its own program."""
 
 
-@dataclass(frozen=True, slots=True)
-class CertifiedBlock:
-    """One finalized block of a pair: its numbered events, in order."""
-
-    pair: str
-    height: int
-    block_id: BlockId
-    time_ms: int
-    events: tuple[Event, ...]
-
-
-class EmbeddedPair(Trading[OrderState | None]):
+class EmbeddedPair(PairCalls[OrderState | None]):
     """One pair of an embedded peer."""
 
     def __init__(self, peer: "EmbeddedPeer", replica: PairReplica) -> None:
         super().__init__(peer.manifest, replica.symbol)
         self._peer = peer
         self._replica = replica
+
+    def _use(self, wallet: Wallet) -> None:
+        self._peer.attach(wallet)
+        wallet.use(self.symbol)
 
     async def submit_op(self, op: Op) -> Submission:
         return await self._peer.submit(op)
@@ -75,8 +75,8 @@ class EmbeddedPair(Trading[OrderState | None]):
         return self._replica.view(levels)
 
     def order(self, author: bytes, client_id: int) -> OrderState | None:
-        """What became of one of the latest orders."""
-        return self._replica.orders.find(author, client_id)
+        """What is known of an order: certified, if it is among the latest, or pending; None if nothing is."""
+        return find_order(self._replica, author, client_id)
 
     async def receipt(self, author: bytes, client_id: int) -> bytes:
         """The receipt of an order: a file that proves to anybody, offline, what became of it.
@@ -109,30 +109,21 @@ class EmbeddedPair(Trading[OrderState | None]):
 
     async def blocks(self) -> AsyncIterator[CertifiedBlock]:
         """Finalized blocks from now on. Ends with :class:`Lagged` if the reader falls 1,024 blocks behind."""
-        send, receive = trio.open_memory_channel[CertifiedBlock](BLOCKS_QUEUED_CAP)
-        lagged = False
+        reading = BlockReading(self.symbol)
 
         def take(event: object) -> None:
-            nonlocal lagged
-            if not isinstance(event, Finalized) or event.pair != self.symbol or lagged:
-                return
-            block = event.block
-            events = tuple(name_event(raw) for raw in event.events)
-            try:
-                send.send_nowait(CertifiedBlock(self.symbol, block.height, block.id, block.time_ms, events))
-            except trio.WouldBlock:
-                lagged = True
-                send.close()
+            if isinstance(event, Finalized) and event.pair == self.symbol:
+                block = event.block
+                events = tuple(map(name_event, event.events))
+                reading.offer(CertifiedBlock(self.symbol, block.height, block.id, block.time_ms, events))
 
         subscribers = self._peer.runtime.driver.subscribers
         subscribers.append(take)
         try:
-            async for block in receive:
+            async for block in reading:
                 yield block
         finally:
             subscribers.remove(take)
-        if lagged:
-            raise Lagged(f"the reader of {self.symbol} fell {BLOCKS_QUEUED_CAP} blocks behind; read the book anew")
 
     @asynccontextmanager
     async def book_feed(self) -> AsyncIterator[BookFeed]:
@@ -151,17 +142,14 @@ class EmbeddedPair(Trading[OrderState | None]):
             feeds.remove_sink(symbol, feed.take)
 
 
-class Lagged(ConfigError):
-    """A reader of blocks was too slow; it has missed some."""
-
-
 class EmbeddedPeer:
     """A running peer. Made by :func:`open_peer`."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
         self.runtime = runtime
         self.service = Service(runtime)
-        self._submissions: dict[OpId, list[Submission]] = {}
+        self._nursery = nursery
+        self._authors: dict[PublicKey, AuthorDriver] = {}
         runtime.driver.subscribers.append(self._on_event)
 
     @property
@@ -190,24 +178,77 @@ class EmbeddedPeer:
             return Wallet(Identity(os.urandom(SEED_BYTES)), self.manifest.chain_id)
         return Wallet.open(Path(key_file), self.manifest.chain_id)
 
+    def attach(self, wallet: Wallet) -> None:
+        """Sign and send with a wallet through this peer; what it signed before and is not certified goes out too.
+
+        Raises:
+            WalletError: the wallet is of another network.
+        """
+        self._attach(wallet.identity.public_key, wallet)
+        for symbol in wallet.unfinished_pairs():
+            if symbol in self.runtime.peer.pairs:
+                wallet.use(symbol)
+
     async def submit(self, op: Op) -> Submission:
-        """Submit a signed op. Submitting it again is harmless."""
-        submission = Submission(op)
-        self._submissions.setdefault(op.id, []).append(submission)
-        await self.runtime.driver.feed([Submitted(op)])
-        return submission
+        """Submit an op that was signed already, and follow it. Doing so again is harmless."""
+        self.pair(op.pair)
+        driver = self._authors.get(op.author)
+        if driver is None:
+            driver = ForeignAuthor(op.author, self.manifest.chain_id)
+            self._attach(op.author, driver)
+        await trio.lowlevel.checkpoint()
+        return driver.follow(op)
+
+    def _attach(self, author: PublicKey, driver: AuthorDriver) -> None:
+        if self._authors.get(author) is driver:
+            return
+        driver.join(self.manifest)
+        self._authors[author] = driver
+        self._nursery.start_soon(driver.run)
+        driver.link_up(LinkUp(OWN_LINK, self.runtime.identity.public_key, own=True), self._offer)
+
+    def release(self) -> None:
+        """Let go of all wallets, which goes with closing."""
+        for driver in self._authors.values():
+            driver.link_down(OWN_LINK)
+            if not isinstance(driver, Wallet):
+                driver.close()
 
     def status(self) -> dict[str, Any]:
         """What ``gossipbook status`` shows."""
         return self.service.status()
 
+    def _offer(self, message: object, _lane: Lane) -> None:
+        """What an author core says to its own peer."""
+        match message:
+            case Submit(op):
+                self.runtime.driver.feed_soon([Submitted(op)])
+            case AskAuthor():
+                self._nursery.start_soon(self._tell_author, message)
+            case AskBlock():
+                self._nursery.start_soon(self._tell_block, message)
+
+    async def _tell_author(self, message: AskAuthor) -> None:
+        word = await self.service.proofs.word(message)
+        self._authors[message.author].handle(WordHeard(OWN_LINK, word))
+
+    async def _tell_block(self, message: AskBlock) -> None:
+        executed = await self.service.proofs.block(message.pair, message.height)
+        if executed is not None:
+            self._see(message.pair, executed)
+
+    def _see(self, pair: str, executed: Executed) -> None:
+        events = tuple(map(name_event, executed.events))
+        seen = BlockSeen(CheckedBlock(pair, executed.block, executed.fc.term, events, Proof.OWN_PEER))
+        for driver in self._authors.values():
+            driver.handle(seen)
+
     def _on_event(self, event: object) -> None:
-        if not isinstance(event, Ack):
-            return
-        for submission in self._submissions.get(event.op_id, []):
-            submission.take(event)
-        if event.level in (AckLevel.CERTIFIED, AckLevel.REFUSED):
-            self._submissions.pop(event.op_id, None)
+        if isinstance(event, Ack):
+            for driver in self._authors.values():
+                driver.handle(Acked(OWN_LINK, event))
+        elif isinstance(event, Finalized) and self._authors:
+            self._see(event.pair, Executed(event.block, event.fc, (), event.events, b""))
 
 
 @asynccontextmanager
@@ -235,11 +276,13 @@ async def open_peer(
     Raises:
         GossipbookError: saying what is not usable and what to do.
     """
+    if isinstance(pairs, str):
+        raise ConfigError(f"pairs: expected a list of symbols, such as [{pairs!r}], not text")
     chosen = None if pairs is None else tuple(pairs)
-    with ExitStack() as stack:
+    with ungrouped(), ExitStack() as stack:
         path = Path(folder or stack.enter_context(TemporaryDirectory(prefix="gossipbook-")))
         key_file = path / "keys" / "peer.key"
-        identity = load_key(key_file) if key_file.exists() else create_key(key_file)
+        identity = load_key(key_file) if key_file.exists() else create_key(key_file, for_author=False)
         base = config or PeerConfig.lan()
         settings = NetSettings(
             folder=path,
@@ -252,8 +295,16 @@ async def open_peer(
             peers=tuple(peers),
             peer=PeerConfig(chosen, base.gossip, base.consensus, base.faults_per_link_cap),
         )
-        async with open_runtime(manifest or _solo(identity, chosen), settings) as runtime:
-            yield EmbeddedPeer(runtime)
+        async with (
+            open_runtime(manifest or _solo(identity, chosen), settings) as runtime,
+            trio.open_nursery() as nursery,
+        ):
+            peer = EmbeddedPeer(runtime, nursery)
+            try:
+                yield peer
+            finally:
+                peer.release()
+                nursery.cancel_scope.cancel()
 
 
 def _solo(identity: Identity, pairs: tuple[str, ...] | None) -> Manifest:
