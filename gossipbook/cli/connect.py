@@ -15,9 +15,14 @@ import trio
 from gossipbook.cli.operate.config import load_config
 from gossipbook.cli.operate.start import read_endpoint
 from gossipbook.cli.output import read_manifest, reports_errors
-from gossipbook.errors import ConfigError, GossipbookError, HandshakeError, LinkClosed
+from gossipbook.errors import ConfigError, HandshakeError, KeyFileError, LinkClosed
+from gossipbook.ids import PublicKey
 from gossipbook.manifest import Manifest
-from gossipbook.trade.client import Client, open_client
+from gossipbook.storage.keys import load_key
+from gossipbook.trade.client import Client
+from gossipbook.trade.connections import LINKS_LEAST
+from gossipbook.trade.opening import open_client
+from gossipbook.trade.peer_link import NoAnswer
 
 ANSWER_S = 5.0
 """For connecting, and for each answer."""
@@ -25,18 +30,27 @@ ANSWER_S = 5.0
 T = TypeVar("T")
 
 
-class NoAnswer(GossipbookError):
-    """The peer is not running, does not answer, or is of another network; the text says what to do."""
-
-
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A peer to talk to. ``home``: its folder, if it was named by that; ``pid``: its process, as that folder says."""
+    """A peer to talk to.
+
+    ``home``: its folder, if it was named by that; ``pid``: its process, as that folder says. ``accept_fewer``: sign
+    though the wallet was lost and fewer committee members than a quorum say what the key signed.
+    """
 
     manifest: Manifest
     address: str
     home: Path | None = None
     pid: int | None = None
+    accept_fewer: bool = False
+
+    @property
+    def own_key(self) -> PublicKey | None:
+        """The peer's public key, if its folder is ours: its word then needs no proof."""
+        try:
+            return None if self.home is None else load_key(self.home / "keys" / "peer.key").public_key
+        except KeyFileError:
+            return None
 
     @property
     def name(self) -> str:
@@ -139,7 +153,11 @@ async def reach(target: Target) -> AsyncIterator[Client]:
     reached = False
     with trio.CancelScope(deadline=trio.current_time() + ANSWER_S) as scope:
         try:
-            async with open_client(target.address, target.manifest.chain_id) as client:
+            own_key = target.own_key
+            links = 1 if own_key is not None else LINKS_LEAST
+            async with open_client(
+                target.address, manifest=target.manifest, own_key=own_key, links=links, within_s=ANSWER_S
+            ) as client:
                 reached = True
                 scope.deadline = float("inf")
                 yield client
@@ -155,9 +173,10 @@ async def reach(target: Target) -> AsyncIterator[Client]:
 
 async def ask(client: Client, target: Target, what: str, *arguments: str) -> Any:
     """One question, with a deadline."""
-    with trio.move_on_after(ANSWER_S):
-        return await client.query(what, *arguments)
-    raise target.silent()
+    try:
+        return await client.query(what, *arguments, within_s=ANSWER_S)
+    except NoAnswer:
+        raise (target.silent() if client.connections.links else target.absent(client.why_unlinked())) from None
 
 
 def run(conversation: Callable[..., Awaitable[T]], *arguments: Any) -> T:

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 import click
 
-from gossipbook.cli.trade.units import BadAmount, duration_to_ms
 from gossipbook.client_messages import AckLevel
 from gossipbook.errors import KeyFileError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.storage.keys import load_key
+from gossipbook.trade.units import BadAmount, duration_to_ms
 
 LEVELS = {"durable": AckLevel.DURABLE, "relayed": AckLevel.RELAYED, "certified": AckLevel.CERTIFIED}
 

@@ -6,7 +6,7 @@ import trio
 
 from gossipbook.demo.network import DemoNetwork
 from gossipbook.errors import GossipbookError
-from gossipbook.trade.client import open_client
+from gossipbook.trade.opening import open_client
 
 POLL_S = 0.25
 CLOSE_POLL_S = 0.05  # while something is being timed

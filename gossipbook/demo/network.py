@@ -108,7 +108,8 @@ class DemoNetwork:
 
     def __init__(self, folder: Path, pairs: tuple[str, ...] = PAIRS, peers: int = PEERS) -> None:
         self.folder = folder
-        keys = {f"peer{i}": create_key(folder / f"peer{i}" / "keys" / "peer.key") for i in range(1, peers + 1)}
+        names = [f"peer{i}" for i in range(1, peers + 1)]
+        keys = {name: create_key(folder / name / "keys" / "peer.key", for_author=False) for name in names}
         self.manifest = Manifest(
             name="demo",
             pairs=tuple(Pair(symbol) for symbol in pairs),

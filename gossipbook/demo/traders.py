@@ -21,7 +21,8 @@ from gossipbook.flow import FlowStep
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
 from gossipbook.matching.commands import Command
-from gossipbook.trade.client import Client, open_client
+from gossipbook.trade.client import Client
+from gossipbook.trade.opening import open_client
 from gossipbook.trade.wallet import Wallet
 
 OPS_IN_FLIGHT = 32  # an author's uncertified ops; more waits with the author

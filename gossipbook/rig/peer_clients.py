@@ -11,7 +11,8 @@ from gossipbook.client_messages import Ack
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import ChainId
 from gossipbook.rig.processes import RealPeer
-from gossipbook.trade.client import Client, open_client
+from gossipbook.trade.client import Client
+from gossipbook.trade.opening import open_client
 
 POLL_S = 0.2
 QUERY_S = 3.0

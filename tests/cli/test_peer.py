@@ -111,10 +111,10 @@ def _place_without_quorum(trader):
 def _interrupt_an_order(trader):
     """Ctrl-C while an op waits: its author hears that it is signed."""
     where = ["--key", trader.key, "--home", trader.home, "--timeout", "60", "--json"]
-    command = [*BINARY, "order", "place", "BOOK-USD", "buy", "1", "1", *where]
+    command = [*BINARY, "order", "place", "WAIT-USD", "buy", "1", "1", *where]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
     try:
-        until(lambda: answer("book", "BOOK-USD", "--home", trader.home)["pending_ops"], "the op is pending")
+        until(lambda: answer("book", "WAIT-USD", "--home", trader.home)["pending_ops"], "the op is pending")
         process.send_signal(signal.SIGINT)
         told, complaint = process.communicate(timeout=20)
     finally:

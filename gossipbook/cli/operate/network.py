@@ -85,7 +85,8 @@ def init(
         make_manifest(
             name, listed, trial, size, fault_model, limits=limits, wardens=wardens
         )  # What is wrong is said before any key is written.
-        made = [(f"peer{i}", create_key(folder / f"peer{i}" / "keys" / "peer.key")) for i in range(1, peers + 1)]
+        names = [f"peer{i}" for i in range(1, peers + 1)]
+        made = [(peer, create_key(folder / peer / "keys" / "peer.key", for_author=False)) for peer in names]
         seated = [Matcher(peer, key.public_key, peer) for peer, key in made]
     manifest = make_manifest(name, listed, seated, size, fault_model, limits=limits, wardens=wardens)
     folder.mkdir(parents=True, exist_ok=True)

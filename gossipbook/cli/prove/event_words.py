@@ -3,13 +3,13 @@
 import time
 from typing import Any
 
-from gossipbook.cli.trade.units import format_price, format_qty
 from gossipbook.ids import PublicKey, short
 from gossipbook.manifest import Pair
 from gossipbook.matching import events as e
 from gossipbook.matching.commands import KINDS, Command, Place, PlaceFlags, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import RawEvent
 from gossipbook.receipt.order import KNOWN_KINDS, kind_name, reason_word
+from gossipbook.trade.units import format_price, format_qty
 
 _COMMANDS = {number: kind.__name__.lower() for kind, number in KINDS.items()}
 

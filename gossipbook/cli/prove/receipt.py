@@ -9,11 +9,11 @@ from gossipbook.cli.lazy import LazyGroup
 from gossipbook.cli.output import fail, json_option, print_json, read_manifest, reports_errors
 from gossipbook.cli.prove.event_words import as_json as event_json
 from gossipbook.cli.prove.event_words import asked, clock, printable, told
-from gossipbook.cli.trade.units import format_qty
 from gossipbook.errors import VerifyError
 from gossipbook.ids import DIGEST_BYTES, ChainId, short
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
 from gossipbook.receipt.verifying import Proven, verify_receipt
+from gossipbook.trade.units import format_qty
 
 receipt = LazyGroup(
     "receipt",

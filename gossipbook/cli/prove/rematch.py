@@ -12,11 +12,11 @@ from rich.text import Text
 from gossipbook.cli.operate.status import plain_table
 from gossipbook.cli.output import console, json_option, print_json, reports_errors
 from gossipbook.cli.prove.chain_source import Export, PastBlock
-from gossipbook.cli.trade.units import format_price, format_qty
 from gossipbook.ids import short
 from gossipbook.manifest import Pair
 from gossipbook.rematch.compare import RULES, Account, Rematch, Tally
 from gossipbook.rematch.compare import rematch as run_rematch
+from gossipbook.trade.units import format_price, format_qty
 
 SHOWN = 10  # winners, and losers
 

@@ -12,9 +12,9 @@ from gossipbook.cli.connect import Target, ask_once, peer_options
 from gossipbook.cli.operate.status import TRADING, absent_text, plain_table, state_text
 from gossipbook.cli.output import console, json_option, print_json
 from gossipbook.cli.trade.following import follow_book, show_book
-from gossipbook.cli.trade.units import format_price, format_qty
 from gossipbook.cli.trade.watching import watch
 from gossipbook.manifest import Pair
+from gossipbook.trade.units import format_price, format_qty
 
 LEVELS = 10
 LEVELS_CAP = 500

@@ -11,12 +11,12 @@ from gossipbook.cli.output import json_option, print_json
 from gossipbook.cli.prove.event_words import as_json as event_json
 from gossipbook.cli.prove.event_words import asked, clock, printable, told
 from gossipbook.cli.trade.order_options import order_options
-from gossipbook.cli.trade.units import format_price, format_qty
 from gossipbook.crdt.command_code import decode_command
 from gossipbook.errors import DecodeError
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Pair
 from gossipbook.matching.events import RawEvent
+from gossipbook.trade.units import format_price, format_qty
 
 BLANK = " " * len(clock(0))
 

@@ -17,14 +17,17 @@ from gossipbook.books.changes import OrderChange
 from gossipbook.books.follower import BookUpdate
 from gossipbook.books.l3 import L3Book
 from gossipbook.books.levels import L1, Level, LevelChange
-from gossipbook.cli.connect import ANSWER_S, NoAnswer, Target, reach, run
+from gossipbook.cli.connect import ANSWER_S, Target, reach, run
 from gossipbook.cli.operate.status import plain_table
 from gossipbook.cli.output import console, error_console, print_json
-from gossipbook.cli.trade.units import format_price, format_qty
 from gossipbook.cli.trade.watching import interrupted, pause
+from gossipbook.errors import LinkClosed
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Side
 from gossipbook.trade.book_feed import BookFeed
+from gossipbook.trade.client import Client
+from gossipbook.trade.peer_link import NoAnswer
+from gossipbook.trade.units import format_price, format_qty
 
 WORDS = {Side.BUY: "bid", Side.SELL: "ask"}
 STYLES = {Side.BUY: "green", Side.SELL: "red"}
@@ -81,6 +84,7 @@ async def _follow(target: Target, spec: Pair, show: Show, complain: Callable[[No
             try:
                 async with reach(target) as client, client.book_feed(spec) as feed, trio.open_nursery() as nursery:
                     nursery.start_soon(_cancel_after, stopped, nursery.cancel_scope)
+                    nursery.start_soon(_until_lost, client)
                     show(await _first(feed, target), feed)
                     shown = True
                     async for update in feed:
@@ -91,6 +95,13 @@ async def _follow(target: Target, spec: Pair, show: Show, complain: Callable[[No
                 complain(_leaf(group))
             await pause(stopped)
             target = target.refreshed()
+
+
+async def _until_lost(client: Client) -> None:
+    """The peer may come back under another address: its folder is asked."""
+    while client.connections.links:
+        await client.connections.changed.wait()
+    raise LinkClosed(client.why_unlinked())
 
 
 async def _cancel_after(stopped: trio.Event, scope: trio.CancelScope) -> None:

@@ -10,7 +10,7 @@ from gossipbook.cli.connect import Target, peer_options, run
 from gossipbook.cli.options import LEVELS, key_option, public_key, timeout_option, wait_option
 from gossipbook.cli.output import json_option
 from gossipbook.cli.trade.outcome import Effect, report_each
-from gossipbook.cli.trade.submitting import Outcome, submit_each
+from gossipbook.cli.trade.submitting import OpReport, submit_each
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import AdmitToGroup, Command, JoinGroup
@@ -96,7 +96,7 @@ def _tell(
     report_each(sent, target.manifest, what, wait, as_json, read_grouped)
 
 
-def read_grouped(outcome: Outcome, _spec: Pair) -> Effect:
+def read_grouped(outcome: OpReport, _spec: Pair) -> Effect:
     """Where member and owner stand after the op."""
     found = [event for event in outcome.events or () if isinstance(event, Grouped)]
     if not found:

@@ -8,17 +8,18 @@ from typing import Any
 import click
 import trio
 
-from gossipbook.cli.connect import NoAnswer, Target, peer_options, run
+from gossipbook.cli.connect import Target, peer_options, run
 from gossipbook.cli.options import LEVELS, duration, key_option, op_expires_option, timeout_option, wait_option
 from gossipbook.cli.output import console, error_console, json_option, print_json
 from gossipbook.cli.trade.outcome import Effect, report
-from gossipbook.cli.trade.submitting import Outcome, Sent, send, submit_each
-from gossipbook.cli.trade.units import format_duration
+from gossipbook.cli.trade.submitting import OpReport, Sent, send, submit_each
 from gossipbook.cli.trade.watching import interrupted
 from gossipbook.client_messages import AckLevel
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import LEASE_CAP_MS, Command, Lease
 from gossipbook.matching.events import Leased
+from gossipbook.trade.peer_link import NoAnswer
+from gossipbook.trade.units import format_duration
 
 RENEWALS = 3
 """In a lease's duration: two may fail before it ends."""
@@ -74,7 +75,7 @@ def lease(
     run(Keeper(target, key, pair, for_ms, timeout_s, as_json).keep)
 
 
-def read_lease(outcome: Outcome, _spec: Pair) -> Effect:
+def read_lease(outcome: OpReport, _spec: Pair) -> Effect:
     """Until when the lease holds."""
     until_ms = _until_ms(outcome)
     if not until_ms:
@@ -87,7 +88,7 @@ def clock(time_ms: int) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1000))
 
 
-def _until_ms(outcome: Outcome) -> int | None:
+def _until_ms(outcome: OpReport) -> int | None:
     """What the op's block made of the lease; None if that was not seen."""
     ends = [event.until_ms for event in outcome.events or () if isinstance(event, Leased)]
     return ends[-1] if ends else None
@@ -132,12 +133,12 @@ class Keeper:
             return str(error)
         for failure in sent.failed.values():
             raise failure
-        outcome = sent.outcomes.get(self.pair)
+        outcome = sent.reports.get(self.pair)
         if outcome is None:  # What was owed has been certified meanwhile.
             self._owing = False
             return await self._renew(timeout_s)
         self._owing = outcome.level is not AckLevel.CERTIFIED
-        refusal = outcome.refusal(0) or outcome.refused or outcome.trouble
+        refusal = outcome.refusal(0) or outcome.trouble
         if self._owing or refusal:
             return refusal
         self.renewals += 1

@@ -14,10 +14,11 @@ from gossipbook.cli.trade.lease import lease
 from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, state_line
 from gossipbook.cli.trade.submitting import send, submit_each
 from gossipbook.cli.trade.terms import Terms, terms_options
-from gossipbook.cli.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
 from gossipbook.storage.keys import load_key
+from gossipbook.trade.numbers import BadNumber
 from gossipbook.trade.tickets import SIDES, BadOrder, cancel_all
+from gossipbook.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
 
 CLIENT_ID = click.IntRange(1, MAX_INT)
 
@@ -58,7 +59,7 @@ def place(
         if until_ms and op_expires_s is not None:
             raise BadOrder("--on-quorum-loss expire says by itself when the op is void: leave --op-expires out")
         ticket = ticket.until(until_ms) if until_ms else ticket
-    except BadOrder as error:
+    except (BadNumber, BadOrder) as error:
         raise click.UsageError(str(error)) from None
     expiry_ms = until_ms or _expiry_ms(op_expires_s)
     outcome = send(target, key, pair, lambda client_id: [ticket.command(client_id)], expiry_ms, wait, timeout_s)

@@ -8,11 +8,11 @@ from rich.text import Text
 
 from gossipbook.cli.options import LEVELS
 from gossipbook.cli.output import console, fail, print_json
-from gossipbook.cli.trade.submitting import Outcome, Sent
-from gossipbook.cli.trade.units import format_price, format_qty
+from gossipbook.cli.trade.submitting import OpReport, Sent
 from gossipbook.client_messages import AckLevel
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.matching.events import Accepted, Amended, CancelCause, Cancelled, Fill
+from gossipbook.trade.units import format_price, format_qty
 
 STATUS_STYLES = {"filled": "green", "open": "cyan", "rejected": "bold red"}
 AGAIN = "Look again with 'gossipbook status' and 'gossipbook order show'; the next order of this key sends it again."
@@ -26,10 +26,10 @@ class Effect:
     fields: dict[str, Any]
 
 
-ReadEffect = Callable[[Outcome, Pair], Effect]
+ReadEffect = Callable[[OpReport, Pair], Effect]
 
 
-def read_cancelled(outcome: Outcome, _spec: Pair) -> Effect:
+def read_cancelled(outcome: OpReport, _spec: Pair) -> Effect:
     """The orders that a cancel-all took out."""
     cause = CancelCause.CANCEL_ALL
     gone = [e.client_id for e in outcome.events or () if isinstance(e, Cancelled) and e.cause == cause]
@@ -39,7 +39,7 @@ def read_cancelled(outcome: Outcome, _spec: Pair) -> Effect:
 
 
 def report(
-    outcome: Outcome, spec: Pair, what: str, wait: str, as_json: bool, read: ReadEffect = read_cancelled
+    outcome: OpReport, spec: Pair, what: str, wait: str, as_json: bool, read: ReadEffect = read_cancelled
 ) -> None:
     """Say how an op fared; exit 1 if the book refused it, or if it did not get as far as was asked.
 
@@ -64,10 +64,10 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
     faults: list[str] = []
     if not as_json:
         console().print(f"author  {sent.author.hex()}\n        {what}", markup=False)
-    for pair, outcome in sent.outcomes.items():
+    for pair, outcome in sent.reports.items():
         spec = manifest.pair(pair)
         refusal = outcome.refusal(0)
-        fault = refusal or outcome.refused or (outcome.trouble if outcome.level < LEVELS[wait] else "")
+        fault = refusal or (outcome.trouble if outcome.level < LEVELS[wait] else "")
         if fault:
             faults.append(f"{pair}: {fault}")
         rows.append(outcome_json(outcome, spec, read))
@@ -81,16 +81,16 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
         print_json({"author": sent.author.hex(), "pairs": rows, "skipped": sent.skipped, "failed": failed})
     faults += [f"{pair}: {error}" for pair, error in sent.failed.items()]
     if faults:
-        late = any(not outcome.refusal(0) for outcome in sent.outcomes.values() if outcome.level < LEVELS[wait])
+        late = any(not outcome.refusal(0) for outcome in sent.reports.values() if outcome.level < LEVELS[wait])
         fail("\n".join(faults) + (f"\nWhat is signed is on its way: do not repeat it. {AGAIN}" if late else ""))
 
 
-def _level(outcome: Outcome) -> str:
+def _level(outcome: OpReport) -> str:
     level = outcome.level.name.lower() if outcome.level else "sent"
     return level + (f" at height {outcome.height:,}" if outcome.height else "")
 
 
-def _show_outcome(outcome: Outcome, spec: Pair, client_id: int, what: str, refusal: str, read: ReadEffect) -> None:
+def _show_outcome(outcome: OpReport, spec: Pair, client_id: int, what: str, refusal: str, read: ReadEffect) -> None:
     author = outcome.op.author.hex()
     console().print(f"order   {author}:{client_id}" if client_id else f"author  {author}", markup=False)
     console().print(f"        {what}", markup=False)
@@ -135,7 +135,7 @@ def state_line(state: dict[str, Any], spec: Pair) -> Text:
     return line
 
 
-def _slid_to(outcome: Outcome, client_id: int) -> int:
+def _slid_to(outcome: OpReport, client_id: int) -> int:
     """The price in ticks that a post-only order got instead of its own; 0 if it got its own."""
     asked = getattr(outcome.op.commands[0], "price_ticks", 0)
     for event in outcome.events or ():
@@ -144,7 +144,7 @@ def _slid_to(outcome: Outcome, client_id: int) -> int:
     return 0
 
 
-def _fills(outcome: Outcome, spec: Pair, client_id: int) -> list[tuple[str, str]]:
+def _fills(outcome: OpReport, spec: Pair, client_id: int) -> list[tuple[str, str]]:
     """What the order took on arrival: (quantity, price) a price level."""
     taken: dict[int, int] = {}
     author = outcome.op.author
@@ -154,7 +154,7 @@ def _fills(outcome: Outcome, spec: Pair, client_id: int) -> list[tuple[str, str]
     return [(format_qty(spec, lots), format_price(spec, ticks)) for ticks, lots in taken.items()]
 
 
-def outcome_json(outcome: Outcome, spec: Pair, read: ReadEffect) -> dict[str, Any]:
+def outcome_json(outcome: OpReport, spec: Pair, read: ReadEffect) -> dict[str, Any]:
     """How an op fared, for programs."""
     client_id = int(getattr(outcome.op.commands[0], "client_id", 0))
     value: dict[str, Any] = {
@@ -169,7 +169,7 @@ def outcome_json(outcome: Outcome, spec: Pair, read: ReadEffect) -> dict[str, An
         "elapsed_ms": outcome.elapsed_ms,
         "resent": outcome.resent,
         "rejected": outcome.refusal(client_id),
-        "trouble": outcome.trouble or outcome.refused,
+        "trouble": outcome.trouble,
     }
     if client_id:
         fills = [{"qty": qty, "price": price} for qty, price in _fills(outcome, spec, client_id)]

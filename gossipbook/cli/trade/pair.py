@@ -12,14 +12,14 @@ from gossipbook.cli.options import key_option, public_key, timeout_option, wait_
 from gossipbook.cli.output import console, fail, json_option, print_json
 from gossipbook.cli.trade.lease import clock
 from gossipbook.cli.trade.outcome import Effect, report
-from gossipbook.cli.trade.submitting import Outcome, send
-from gossipbook.cli.trade.units import format_price, format_qty
+from gossipbook.cli.trade.submitting import OpReport, send
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Limits, Manifest
 from gossipbook.manifest import Pair as Spec
 from gossipbook.matching.events import PairStateSet, Uncrossed
 from gossipbook.storage.keys import load_key
 from gossipbook.trade.tickets import STATES, require_rules, set_state
+from gossipbook.trade.units import format_price, format_qty
 
 BPS = 10_000
 
@@ -54,7 +54,7 @@ def state(symbol: str, word: str, key: Path, target: Target, wait: str, timeout_
     report(outcome, spec, f"set {symbol} {word}", wait, as_json, read_state)
 
 
-def read_state(outcome: Outcome, spec: Spec) -> Effect:
+def read_state(outcome: OpReport, spec: Spec) -> Effect:
     """The state that was set, and at what price the pair opened."""
     states = [event.state for event in outcome.events or () if isinstance(event, PairStateSet)]
     words = {state.value: word for word, state in STATES.items()}

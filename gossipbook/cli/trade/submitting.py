@@ -1,57 +1,36 @@
-"""From commands to a certified op: sign with the author's wallet, submit, follow, and read what the block did."""
+"""From commands to a certified op: the trader's own client and wallet, with what a command line wants to say of it."""
 
-import fcntl
-import os
 import signal
-import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import trio
 
-from gossipbook.cli.connect import ANSWER_S, NoAnswer, Target, ask, reach, run
+from gossipbook.cli.connect import Target, ask, reach, run
 from gossipbook.cli.options import LEVELS
-from gossipbook.cli.output import fail
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, KeyFileError, LinkClosed, SubmitRefused, WalletError
+from gossipbook.errors import GossipbookError, LinkClosed, SubmitRefused, WalletError
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import KINDS, Command
-from gossipbook.matching.events import (
-    Event,
-    Fill,
-    Grouped,
-    PairStateSet,
-    Rejected,
-    RejectReason,
-    Uncrossed,
-    name_event,
-)
+from gossipbook.matching.commands import KINDS
+from gossipbook.matching.events import Event, Rejected, RejectReason
 from gossipbook.storage.keys import load_key
-from gossipbook.trade.client import Client, QueryFailed
+from gossipbook.trade.author_events import MakeCommands
+from gossipbook.trade.client import Client
+from gossipbook.trade.outcome import NothingToSign, OutcomeUnknown
+from gossipbook.trade.peer_link import NoAnswer, QueryFailed
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.tickets import require_rules
 from gossipbook.trade.wallet import Wallet
 
-LINK_CLOSED = "link closed"  # how a submission ends when its link does
-STALE = "stale"  # how a peer refuses an op that is certified already
-
-
-class UnsafeKey(GossipbookError):
-    """Signing now could make the author an equivocator. Nothing was signed."""
-
 
 @dataclass(slots=True)
-class Outcome:
-    """How an op fared.
-
-    ``refused``: why the peer did not take it. ``events``: what its block did to the author's orders; None if that was
-    not seen.
-    """
+class OpReport:
+    """How an op fared. ``events``: what its commands did in its block; None if it is not known to be in one."""
 
     op: Op
     level: AckLevel
@@ -59,7 +38,6 @@ class Outcome:
     elapsed_ms: int
     resent: int
     trouble: str = ""
-    refused: str = ""
     events: list[Event] | None = None
     order: dict[str, Any] = field(default_factory=dict)
 
@@ -72,46 +50,41 @@ class Outcome:
         return ""
 
 
-MakeCommands = Callable[[int], Sequence[Command]]
-"""The commands of an op, from the client order id that its first place may use; none: only send again what waits."""
-
-
 @dataclass(slots=True)
 class Sent:
     """How one op a pair fared; pairs in which there was nothing to send; those in which nothing could be signed."""
 
     author: PublicKey
-    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    reports: dict[str, OpReport] = field(default_factory=dict)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, GossipbookError] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class _UnderWay:
+    submission: Submission
+    resent: int
+
+
 async def submit(
     target: Target, key: Path, pair: str, make: MakeCommands, expiry_ms: int, level: AckLevel, timeout_s: float
-) -> Outcome:
+) -> OpReport:
     """Sign the commands that ``make`` gives as one op, and follow it to a level for at most ``timeout_s``.
 
     Raises:
-        LaterRules, KeyFileError, UnsafeKey, NoAnswer, QueryFailed: nothing was signed.
-        SubmitRefused: the peer refused the op; it stays in the wallet and is sent again before the next one.
+        SubmitRefused, KeyFileError, WalletError, NoAnswer: nothing was signed; says why.
     """
     sent = await submit_each(target, key, [pair], make, expiry_ms, level, timeout_s)
     for error in sent.failed.values():
         raise error
-    outcome = sent.outcomes[pair]
-    if outcome.refused:
-        raise SubmitRefused(outcome.refused)
-    return outcome
+    return sent.reports[pair]
 
 
 def send(
     target: Target, key: Path, pair: str, make: MakeCommands, expiry_ms: int, wait: str, timeout_s: float
-) -> Outcome:
-    """:func:`submit` as a command's whole conversation; a refusal by the peer ends the command."""
-    try:
-        return run(submit, target, key, pair, make, expiry_ms, LEVELS[wait], timeout_s)
-    except SubmitRefused as error:
-        fail(f"{target.name} refused it: {error.reason}. It stays in the wallet and is sent again before the next one.")
+) -> OpReport:
+    """:func:`submit` as a command's whole conversation."""
+    return run(submit, target, key, pair, make, expiry_ms, LEVELS[wait], timeout_s)
 
 
 async def submit_each(
@@ -126,163 +99,98 @@ async def submit_each(
     """:func:`submit` in each of some pairs, all at once: what goes wrong in one keeps no other from it.
 
     Raises:
-        LaterRules, KeyFileError, NoAnswer: nothing was signed.
+        SubmitRefused, KeyFileError, NoAnswer: nothing was signed.
     """
     sent = Sent(load_key(key).public_key)  # Before connecting: what is wrong with a key is wrong with any peer.
     require_rules(target.manifest, make(1))
-    async with reach(target) as client:
-        with closing(Wallet.open(key, target.manifest.chain_id)) as wallet:
-            with _only_signer(key):
-                signed = await _sign_each(client, target, key, wallet, pairs, make, expiry_ms, sent)
-            await _follow(client, wallet, signed, level, timeout_s, sent)
-        try:
-            await _look(client, target, sent, level, timeout_s)
-        except (LinkClosed, NoAnswer) as error:
-            for outcome in sent.outcomes.values():  # The ops are out: what is known of them must be told.
-                outcome.trouble = outcome.trouble or str(error)
+    deadline_s = trio.current_time() + timeout_s
+    chain_id, fewer = target.manifest.chain_id, target.accept_fewer
+    with closing(Wallet.open(key, chain_id, accept_fewer=fewer)) as wallet:
+        async with reach(target) as client:
+            client.attach(wallet)
+            await _submit_all(client, wallet, list(pairs), make, expiry_ms, level, deadline_s, sent)
+            with suppress(LinkClosed, NoAnswer):  # The ops are out: what is known of them is told.
+                await _look(client, target, sent, level, timeout_s)
     return sent
 
 
-async def _sign_each(
+async def _submit_all(
     client: Client,
-    target: Target,
-    key: Path,
     wallet: Wallet,
-    pairs: Iterable[str],
+    pairs: list[str],
     make: MakeCommands,
     expiry_ms: int,
+    level: AckLevel,
+    deadline_s: float,
     sent: Sent,
-) -> dict[str, list[Op]]:
-    """The ops to send in each pair, the earlier ones that nobody certified yet first."""
-    known: list[str] = []
-    for pair in pairs:  # Before anything is signed: here the peer may turn out to be gone.
-        await client.watch(pair)
-        try:
-            await _catch_up_wallet(client, target, wallet, pair)
-            known.append(pair)
-        except (UnsafeKey, QueryFailed) as error:
-            sent.failed[pair] = error
-    signed: dict[str, list[Op]] = {}
-    for pair in known:
-        try:
-            ops = wallet.uncertified(pair)
-            if commands := make(wallet.next_client_id(pair)):
-                ops.append(_sign(key, wallet, pair, commands, expiry_ms))
-        except (KeyFileError, WalletError) as error:
-            sent.failed[pair] = error
-            continue
-        if ops:
-            signed[pair] = ops
-        else:
-            sent.skipped.append(pair)
-    return signed
-
-
-async def _look(client: Client, target: Target, sent: Sent, level: AckLevel, timeout_s: float) -> None:
-    """What the blocks did, and what is known of ops that are in none."""
-    certified = {pair: outcome.height for pair, outcome in sent.outcomes.items() if outcome.level is AckLevel.CERTIFIED}
-    events = await _events_of(client, sent.author, certified)
-    for pair, outcome in sent.outcomes.items():
-        outcome.events = events.get(pair)
-        if pair not in certified and not outcome.trouble and not outcome.refused and outcome.level < level:
-            outcome.trouble = await _why_late(client, target, pair, timeout_s)
-        outcome.order = await _order_state(client, target, pair, sent.author, _client_id(outcome.op))
-
-
-async def _order_state(client: Client, target: Target, pair: str, author: PublicKey, client_id: int) -> dict[str, Any]:
-    """The peer's word on an order; empty if it knows none."""
-    if not client_id:
-        return {}
-    try:
-        answer: dict[str, Any] = await ask(client, target, "order", pair, author.hex(), str(client_id))
-    except QueryFailed:
-        return {}
-    return answer
-
-
-@contextmanager
-def _only_signer(key: Path) -> Iterator[None]:
-    """Two processes that sign with one key at one time would give one sequence number twice: they take turns."""
-    handle = os.open(key, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-async def _catch_up_wallet(client: Client, target: Target, wallet: Wallet, pair: str) -> None:
-    """Learn from the peer what this key signed elsewhere, before it signs again."""
-    head = await ask(client, target, "head", pair, wallet.identity.public_key.hex())
-    if head["frozen"]:
-        raise UnsafeKey(
-            f"this key is frozen in {pair}: it signed two different ops with one sequence number. Use a new key."
-        )
-    fresh = wallet.next_client_id(pair) == 1
-    if wallet.contradicts(pair, head["seq"], bytes.fromhex(head["head"])):
-        raise UnsafeKey(
-            f"{target.name} says that another copy of this key signed in {pair}: op {head['seq'] - 1} is not the one "
-            "in the wallet beside the key file, and sending that could freeze the key. Ask another peer; if it says "
-            "the same, move the wallet (KEY.ops) away to go on from what the network has."
-        )
-    wallet.adopt_head(pair, head["seq"], bytes.fromhex(head["head"]), head["last_client_id"])
-    if fresh and not head["seq"]:
-        book = await ask(client, target, "book", pair, "1")
-        if book["state"] == "syncing":
-            raise UnsafeKey(
-                f"{target.name} is still syncing {pair}, and the wallet beside this key has no ops of that pair: "
-                "whether the key was used elsewhere cannot be known yet. Try again when it is certifying."
-            )
-
-
-def _sign(key: Path, wallet: Wallet, pair: str, commands: Sequence[Command], expiry_ms: int) -> Op:
-    try:
-        return wallet.sign(pair, commands, expiry_ms)
-    except sqlite3.Error as error:
-        raise KeyFileError(f"cannot write the wallet beside {key}: {error}. Nothing was sent.") from None
-
-
-async def _follow(
-    client: Client, wallet: Wallet, signed: dict[str, list[Op]], level: AckLevel, timeout_s: float, sent: Sent
 ) -> None:
-    """Send everything, then wait for each pair's last op, all of them under one deadline."""
-    ways = {pair: [await client.submit(op) for op in ops] for pair, ops in signed.items()}
-    troubles: list[str] = []
+    """Sign in all pairs, then wait for every op to reach a level; Ctrl-C ends the waiting."""
+    under_way: dict[str, _UnderWay] = {}
+    interrupted: list[str] = []
+
+    async def sign(pair: str) -> None:
+        found = await _sign(client, wallet, pair, make, expiry_ms, deadline_s, sent)
+        if found is not None:
+            under_way[pair] = found
+
     async with trio.open_nursery() as nursery:
-        with trio.move_on_after(timeout_s) as deadline:
-            nursery.start_soon(_give_up_on_interrupt, deadline, troubles)
-            for submissions in ways.values():
-                with suppress(SubmitRefused):
-                    await _reach(submissions[-1], level)
+        for pair in pairs:
+            nursery.start_soon(sign, pair)
+    async with trio.open_nursery() as nursery:
+        with trio.CancelScope() as scope:
+            nursery.start_soon(_give_up_on_interrupt, scope, interrupted)
+            for way in under_way.values():
+                with suppress(OutcomeUnknown):
+                    await _reach(way.submission, level, deadline_s - trio.current_time())
         nursery.cancel_scope.cancel()
-    for pair, submissions in ways.items():
-        sent.outcomes[pair] = _outcome(wallet, submissions, level, "".join(troubles))
+    for pair in pairs:
+        if pair in under_way:
+            sent.reports[pair] = _report(under_way[pair], level, "".join(interrupted))
 
 
-async def _reach(submission: Submission, level: AckLevel) -> None:
-    """Until an op is at a level. Raises :class:`SubmitRefused`, also for a link that closed."""
+async def _sign(
+    client: Client,
+    wallet: Wallet,
+    pair: str,
+    make: MakeCommands,
+    expiry_ms: int,
+    deadline_s: float,
+    sent: Sent,
+) -> _UnderWay | None:
+    try:
+        calls = await client.pair(pair)
+        left_s = max(deadline_s - trio.current_time(), 0)
+        submission = await calls.submit_made(wallet, make, expiry_ms, within_s=left_s)
+    except NothingToSign:
+        waiting = wallet.uncertified(pair)
+        if not waiting:
+            sent.skipped.append(pair)
+            return None
+        submission = wallet.follow(waiting[-1])
+    except (SubmitRefused, WalletError) as error:
+        sent.failed[pair] = error
+        return None
+    return _UnderWay(submission, sum(op.seq < submission.op.seq for op in wallet.uncertified(pair)))
+
+
+async def _reach(submission: Submission, level: AckLevel, within_s: float) -> None:
+    """Wait until an op is at a level. Raises :class:`OutcomeUnknown` if it is not in time."""
+    within_s = max(within_s, 0)
     if level is AckLevel.DURABLE:
-        await submission.durable()
+        await submission.durable(within_s=within_s)
     elif level is AckLevel.RELAYED:
-        await submission.relayed()
+        await submission.relayed(within_s=within_s)
     else:
-        await submission.certified()
+        await submission.certified(within_s=within_s)
 
 
-def _outcome(wallet: Wallet, submissions: Sequence[Submission], level: AckLevel, interrupted: str) -> Outcome:
-    *before, last = submissions
-    lost = last.refused.startswith(LINK_CLOSED)
-    trouble = (last.refused if lost else interrupted) if last.level < level else ""
-    if last.level is AckLevel.CERTIFIED:
-        wallet.certified(last.op)  # And with it all that the author signed before.
-    for one in before:
-        if AckLevel.CERTIFIED in (last.level, one.level) or one.refused == STALE:
-            wallet.certified(one.op)
-        elif one.refused and last.level < level and not one.refused.startswith(LINK_CLOSED):
-            trouble = f"an earlier op of this key, number {one.op.seq}, was refused: {one.refused}"
-    elapsed_ms = round((trio.current_time() - last.submitted_s) * 1000)
-    refused = "" if lost or last.level >= level else last.refused
-    return Outcome(last.op, last.level, last.height, elapsed_ms, len(before), trouble, refused)
+def _report(way: _UnderWay, level: AckLevel, interrupted: str) -> OpReport:
+    submission = way.submission
+    elapsed_ms = round((trio.current_time() - submission.submitted_s) * 1000)
+    late = submission.level < level
+    events = None if submission.outcome is None else list(submission.outcome.events)
+    trouble = (interrupted or submission.trouble) if late else ""
+    return OpReport(submission.op, submission.level, submission.height, elapsed_ms, way.resent, trouble, events)
 
 
 async def _give_up_on_interrupt(waiting: trio.CancelScope, troubles: list[str]) -> None:
@@ -296,46 +204,18 @@ async def _give_up_on_interrupt(waiting: trio.CancelScope, troubles: list[str]) 
             return
 
 
-async def _events_of(client: Client, author: PublicKey, heights: dict[str, int]) -> dict[str, list[Event]]:
-    """What blocks that were finalized while we watched did to an author: of each pair, the one at a height."""
-    missing = dict(heights)
-    mine: dict[str, list[Event]] = {}
-    if not missing:
-        return mine
-    with trio.move_on_after(ANSWER_S):
-        async for part in client.events:
-            height = missing.get(part.pair, part.height + 1)
-            if part.height > height:
-                del missing[part.pair]  # It came before we watched.
-            elif part.height == height:
-                named = map(name_event, part.events)
-                mine.setdefault(part.pair, []).extend(event for event in named if _concerns(event, author))
-                if part.last:
-                    del missing[part.pair]
-            if not missing:
-                break
-    return {pair: events for pair, events in mine.items() if pair not in missing}
-
-
-def _concerns(event: Event, author: PublicKey) -> bool:
-    match event:
-        case Fill():
-            return author in (event.maker, event.taker)
-        case Grouped():
-            return author in (event.member, event.owner)
-        case PairStateSet():
-            return author == event.warden
-        case Uncrossed():
-            return True  # It is everybody's.
-        case _:
-            return author == event.author
+async def _look(client: Client, target: Target, sent: Sent, level: AckLevel, timeout_s: float) -> None:
+    """Ask what the orders are now, and why ops are in no block."""
+    for pair, report in sent.reports.items():
+        if report.level < level and not report.trouble:
+            report.trouble = await _why_late(client, target, pair, timeout_s)
+        client_id = int(getattr(report.op.commands[0], "client_id", 0))
+        if client_id:
+            with suppress(QueryFailed):
+                report.order = await ask(client, target, "order", pair, sent.author.hex(), str(client_id))
 
 
 async def _why_late(client: Client, target: Target, pair: str, timeout_s: float) -> str:
     book = await ask(client, target, "book", pair, "1")
     absent = f", absent: {', '.join(book['absent'])}" if book["absent"] else ""
     return f"not in time ({timeout_s:g} s); {pair} is {book['state']}{absent}"
-
-
-def _client_id(op: Op) -> int:
-    return int(getattr(op.commands[0], "client_id", 0))

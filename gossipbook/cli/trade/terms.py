@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import click
 
 from gossipbook.cli.options import duration
-from gossipbook.cli.trade.units import format_duration, price_to_ticks, qty_to_lots
 from gossipbook.manifest import Pair
 from gossipbook.trade.tickets import KINDS, QUORUM_LOSS, REST, SELF_TRADES, SLIDE, TIFS, BadOrder, Ticket, good_until_ms
+from gossipbook.trade.units import format_duration, price_to_ticks, qty_to_lots
 
 T = TypeVar("T")
 

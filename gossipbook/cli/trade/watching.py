@@ -10,8 +10,9 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from gossipbook.cli.connect import NoAnswer, Target, ask, reach, run
+from gossipbook.cli.connect import Target, ask, reach, run
 from gossipbook.cli.output import console, print_json
+from gossipbook.trade.peer_link import NoAnswer
 
 INTERVAL_S = 1.0
 
