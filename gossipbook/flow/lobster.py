@@ -3,7 +3,8 @@
 Types: 1 submit, 2 reduce, 3 delete, 4 execution of a visible order, 5 of a hidden one, 6 cross trade, 7 halt.
 Times are seconds after midnight, read as integer nanoseconds: no float comes near a price, a size or a time.
 Digits beyond the ninth decimal are cut off; where they occur they are somebody else's floating point.
-Source: the format notes on lobsterdata.com.
+A seventh column (the market participant, or "null"), a header as the first line and blank lines at the end are
+passed over. Source: the format notes on lobsterdata.com.
 """
 
 import gzip
@@ -18,7 +19,10 @@ from gossipbook.matching.commands import Side
 
 SUBMIT, REDUCE, DELETE, EXECUTE, EXECUTE_HIDDEN, CROSS, HALT = 1, 2, 3, 4, 5, 6, 7
 
-_ROW = re.compile(rb"(\d{1,9})(?:\.(\d{1,18}))?,([1-7]),(-?\d{1,18}),(\d{1,15}),(-?\d{1,15}),(-1|1)\r?\n?")
+_ROW = re.compile(
+    rb"(\d{1,9})(?:\.(\d{1,18}))?,([1-7]),(-?\d{1,18}),(\d{1,15}),(-?\d{1,15}),(-1|1)(?:,[^,\r\n]*)?\r?\n?"
+)
+_HEADER = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*\"?[A-Za-z_][^,\r\n]*,)+\s*\"?[A-Za-z_][^,\r\n]*\r?\n?")
 
 
 class Message(NamedTuple):
@@ -65,14 +69,30 @@ def read_messages(path: str | Path) -> Iterator[Message]:
         DecodeError: naming the line of a row that does not follow the format.
     """
     before = 0
+    for line, row in read_rows(path):
+        message = _message(row, line)
+        if message.time_ns < before:
+            raise DecodeError(f"line {line}: time goes back")
+        before = message.time_ns
+        yield message
+
+
+def read_rows(path: str | Path) -> Iterator[tuple[int, bytes]]:
+    """Stream the lines of a file, plain or ``.gz``, with their numbers from 1, without a header and the last blanks.
+
+    Raises:
+        DecodeError: for a blank line before others, or a torn gzip file.
+    """
+    blank = 0
     try:
         with _open(Path(path)) as rows:
             for line, row in enumerate(rows, 1):
-                message = _message(row, line)
-                if message.time_ns < before:
-                    raise DecodeError(f"line {line}: time goes back")
-                before = message.time_ns
-                yield message
+                if row.isspace():
+                    blank = blank or line
+                elif blank:
+                    raise DecodeError(f"line {blank}: blank, and more lines follow")
+                elif line > 1 or not _HEADER.fullmatch(row):
+                    yield line, row
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DecodeError(f"{Path(path).name}: not a whole gzip file: {error}") from None
 
@@ -109,7 +129,7 @@ def price_ticks(message: Message, tick_e4: int) -> int:
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _message(row: bytes, line: int) -> Message:

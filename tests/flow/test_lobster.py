@@ -41,7 +41,8 @@ def test_times_are_cut_to_nanoseconds(tmp_path: Path, written: str, nanoseconds:
         "",
         "time,type,id,size,price,direction",
         "34200.1,1,1,18,5853300",
-        "34200.1,1,1,18,5853300,1,null",
+        "34200.1,1,1,18,5853300,1,null,7",
+        "34200.1,1,1,18,5853300,1 null",
         "34200.1,1,1,18,5853300,0",
         "34200.1,8,1,18,5853300,1",
         "34200.1,1,1,1.5,5853300,1",
@@ -61,6 +62,55 @@ def test_a_malformed_row_is_named_by_its_line(tmp_path: Path, row: str) -> None:
     next(messages)
     with pytest.raises(DecodeError, match="line 2: "):
         next(messages)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", "\n\n", "\n \r\n\n"])
+@pytest.mark.parametrize("header", ["", "Time,Type,Order ID,Size,Price,Direction\n", '\ufeff"time", "type"\r\n'])
+@pytest.mark.parametrize("column", ["", ",null", ",MPID", ","])
+def test_a_header_a_seventh_column_and_blank_lines_at_the_end_are_passed_over(
+    tmp_path: Path, header: str, column: str, end: str
+) -> None:
+    row = GOOD.rstrip() + column
+    messages = list(read_messages(tape(tmp_path, f"{header}{row}\n{row}{end}")))
+    plain = list(read_messages(tape(tmp_path, GOOD * 2)))
+    assert [message[1:] for message in messages] == [message[1:] for message in plain]
+    assert [message.line for message in messages] == ([2, 3] if header else [1, 2])
+
+
+def test_only_the_first_line_may_be_a_header(tmp_path: Path) -> None:
+    header = "time,type,id,size,price,direction\n"
+    with pytest.raises(DecodeError, match="line 2: "):
+        list(read_messages(tape(tmp_path, header * 2 + GOOD)))
+    with pytest.raises(DecodeError, match="line 1: blank, and more lines follow"):
+        list(read_messages(tape(tmp_path, "\n" + header + GOOD)))
+
+
+ROWS = st.tuples(
+    st.integers(0, 86_399),
+    st.integers(0, 10**9 - 1),
+    st.sampled_from([1, 2, 3, 4, 5, 6]),
+    st.integers(0, 10**18 - 1),
+    st.integers(1, 10**15 - 1),
+    st.integers(1, 10**15 - 1),
+    st.sampled_from([Side.BUY, Side.SELL]),
+)
+
+
+@given(st.lists(ROWS, max_size=8).map(sorted), st.sampled_from(["", ",null"]), st.booleans())
+def test_what_was_written_is_read(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[tuple[int, int, int, int, int, int, Side]],
+    column: str,
+    header: bool,
+) -> None:
+    text = "".join(
+        f"{s}.{ns:09},{kind},{order_id},{size},{price},{1 if side == Side.BUY else -1}{column}\n"
+        for s, ns, kind, order_id, size, price, side in rows
+    )
+    path = tape(tmp_path_factory.getbasetemp(), "a,b\n" * header + text)
+    assert list(read_messages(path)) == [
+        Message(line, s * 10**9 + ns, *rest) for line, (s, ns, *rest) in enumerate(rows, 1 + header)
+    ]
 
 
 @given(st.binary(max_size=200))
@@ -88,6 +138,12 @@ def test_gzip_is_read_too_and_a_torn_one_is_reported(tmp_path: Path) -> None:
         list(read_messages(tape(tmp_path, packed[:-9], "torn.csv.gz")))
     with pytest.raises(DecodeError, match=r"plain\.csv\.gz"):
         list(read_messages(tape(tmp_path, GOOD, "plain.csv.gz")))
+
+
+@pytest.mark.parametrize("ending", ["GZ", "Gz", "gZ"])
+def test_the_ending_of_a_gzip_file_may_have_any_case(tmp_path: Path, ending: str) -> None:
+    packed = gzip.compress(GOOD.encode())
+    assert len(list(read_messages(tape(tmp_path, packed, f"tape.csv.{ending}")))) == 1
 
 
 def test_a_price_between_ticks_is_an_error() -> None:
