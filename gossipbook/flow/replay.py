@@ -74,16 +74,24 @@ def unseen_orders(messages: Iterable[Message], tick_e4: int = 100) -> tuple[list
 def merge_unseen(
     items: Iterable[Message | Take], unseen: Iterable[UnseenOrder]
 ) -> Iterator[Message | Take | UnseenOrder]:
-    """Let each unseen order enter before the first submission with a higher id, or before the event that names it."""
-    waiting = {order.order_id: order for order in unseen}
+    """Let each unseen order enter before the first submission with a higher id, or before the event that names it.
+
+    The time is linear in the items and in the orders, which are best given in order of id.
+    """
+    waiting = {order.order_id: order for order in sorted(unseen)}
+    ids = list(waiting)
+    passed = 0  # So many of the ids are below that of a submission.
     for item in items:
         if isinstance(item, Message) and item.kind == SUBMIT:
-            entering = [order_id for order_id in waiting if order_id < item.order_id]
+            first = passed
+            while passed < len(ids) and ids[passed] < item.order_id:
+                passed += 1
+            entering = ids[first:passed]
         else:
-            named = item.executions if isinstance(item, Take) else (item,)
-            entering = [message.order_id for message in named if message.order_id in waiting]
+            entering = [message.order_id for message in (item.executions if isinstance(item, Take) else (item,))]
         for order_id in entering:
-            yield waiting.pop(order_id)
+            if order_id in waiting:
+                yield waiting.pop(order_id)
         yield item
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from gossipbook.errors import DecodeError
 from gossipbook.flow import Flow, FlowStep, lobster_flow, measure
-from gossipbook.flow.lobster import read_messages
-from gossipbook.flow.replay import UnseenOrder, unseen_orders
+from gossipbook.flow.lobster import SUBMIT, Message, Take, read_messages
+from gossipbook.flow.replay import UnseenOrder, merge_unseen, unseen_orders
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Place, TimeInForce
 
 RECORDED = Path(__file__).resolve().parents[3] / "shared" / "data" / "AAPL_2012-06-21_34200000_37800000_message_50.csv"
@@ -60,6 +60,26 @@ def test_an_order_out_of_view_enters_before_its_first_event_at_the_latest(tmp_pa
     assert prelude == []
     kinds = [type(step.command) for step in steps]
     assert kinds == [Place, Place, Cancel]
+
+
+class CountedId(int):
+    """An order id that counts how often ids are compared."""
+
+    compared = 0
+
+    def __lt__(self, other: int) -> bool:
+        CountedId.compared += 1
+        return int(self) < int(other)
+
+
+def test_orders_out_of_view_are_merged_in_linear_time() -> None:
+    count = 2_000
+    unseen = [UnseenOrder(CountedId(2 * i + 1), 1, 100, 1) for i in range(count)]
+    submissions = [Message(i + 1, i, SUBMIT, CountedId(2 * i), 1, 100, 1) for i in range(count)]
+    CountedId.compared = 0
+    merged = list(merge_unseen(submissions, unseen))
+    assert [int(item.order_id) for item in merged if not isinstance(item, Take)] == list(range(2 * count - 1))
+    assert CountedId.compared <= 4 * count
 
 
 def test_a_reduction_to_nothing_is_a_cancel(tmp_path: Path) -> None:
