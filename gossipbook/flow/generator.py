@@ -98,7 +98,7 @@ class _Generator:
         self._draw: Callable[[], float] = rng.random
         self._makers, self._takers = makers, takers
         self._start_ms, self._anchor = start_ms, anchor
-        self._sides = {BUY: QuoteSide(BUY), SELL: QuoteSide(SELL)}
+        self._sides: dict[int, QuoteSide[Quote]] = {BUY: QuoteSide(BUY), SELL: QuoteSide(SELL)}
         self._last_ids = [0] * (makers + takers)
         self._due: list[tuple[int, int, int, Quote]] = []  # time, tie-break, what, whom
         self._planned = 0

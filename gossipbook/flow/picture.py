@@ -4,6 +4,7 @@ It knows nothing of self-trade prevention, bands or caps: the flows here never n
 """
 
 from bisect import bisect_left
+from typing import Generic, TypeVar
 
 from gossipbook.matching.commands import Side
 
@@ -24,7 +25,10 @@ class Quote:
         self.placed_us = placed_us
 
 
-class QuoteSide:
+Q = TypeVar("Q", bound=Quote)
+
+
+class QuoteSide(Generic[Q]):
     """One side: a queue per price (a dict keeps its order), and the prices sorted so that the best is the last."""
 
     __slots__ = ("keys", "queues", "sign")
@@ -32,9 +36,9 @@ class QuoteSide:
     def __init__(self, side: int) -> None:
         self.sign = 1 if side == BUY else -1
         self.keys: list[int] = []
-        self.queues: dict[int, dict[Quote, None]] = {}
+        self.queues: dict[int, dict[Q, None]] = {}
 
-    def rest(self, quote: Quote) -> None:
+    def rest(self, quote: Q) -> None:
         key = quote.price_ticks * self.sign
         queue = self.queues.get(key)
         if queue is None:
@@ -46,7 +50,7 @@ class QuoteSide:
                 keys.insert(bisect_left(keys, key), key)
         queue[quote] = None
 
-    def remove(self, quote: Quote) -> None:
+    def remove(self, quote: Q) -> None:
         key = quote.price_ticks * self.sign
         queue = self.queues[key]
         del queue[quote]
@@ -57,9 +61,9 @@ class QuoteSide:
     def best_ticks(self) -> int | None:
         return self.keys[-1] * self.sign if self.keys else None
 
-    def front(self, quotes: int) -> list[Quote]:
+    def front(self, quotes: int) -> list[Q]:
         """The first ``quotes`` in line, best price first."""
-        line: list[Quote] = []
+        line: list[Q] = []
         for key in reversed(self.keys):
             for quote in self.queues[key]:
                 line.append(quote)
@@ -67,9 +71,9 @@ class QuoteSide:
                     return line
         return line
 
-    def take(self, limit_ticks: int, lots: int) -> list[tuple[Quote, int]]:
+    def take(self, limit_ticks: int, lots: int) -> list[tuple[Q, int]]:
         """What an aggressor with this limit gets, from whom; those filled whole leave."""
-        fills: list[tuple[Quote, int]] = []
+        fills: list[tuple[Q, int]] = []
         limit_key = limit_ticks * self.sign
         while lots and self.keys and self.keys[-1] >= limit_key:
             quote = next(iter(self.queues[self.keys[-1]]))

@@ -2,12 +2,10 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from gossipbook.errors import DecodeError
 from gossipbook.flow.lobster import (
     DELETE,
-    EXECUTE,
     REDUCE,
     SUBMIT,
     Message,
@@ -17,19 +15,13 @@ from gossipbook.flow.lobster import (
     read_messages,
 )
 from gossipbook.flow.step import Flow, FlowStep
+from gossipbook.flow.unseen import UnseenOrder, merge_unseen, unseen_orders
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command, OrderType, Place, TimeInForce
 
 LIMIT, GTC, IOC = int(OrderType.LIMIT), int(TimeInForce.GTC), int(TimeInForce.IOC)
 REDUCE_ONLY = int(AmendFlags.REDUCE_ONLY)
 
-
-class UnseenOrder(NamedTuple):
-    """An order that events name though none submitted it: it was in the book before, or entered out of view."""
-
-    order_id: int
-    side: int
-    price_ticks: int
-    qty_lots: int
+__all__ = ["UnseenOrder", "lobster_flow", "merge_unseen", "unseen_orders"]
 
 
 class _Known:
@@ -40,59 +32,6 @@ class _Known:
     def __init__(self, author: int, client_id: int, lots: int) -> None:
         self.author, self.client_id = author, client_id
         self.total_lots = self.open_lots = lots
-
-
-def unseen_orders(messages: Iterable[Message], tick_e4: int = 100) -> tuple[list[UnseenOrder], list[UnseenOrder]]:
-    """The orders that no message submitted: (resting at the open, entered out of view), each in order of id.
-
-    Ids grow with time, so an id below the first submission's was resting at the open. The others entered
-    later, at a level too deep for the file to record; see :func:`merge_unseen`. In AAPL's first hour of
-    2012-06-21 there are 36 and 44 of them; taking all 80 for resting puts 88 takes into the wrong hands.
-
-    The quantity is all that the events take out of the order, and one lot more where the last of them is a
-    reduction: a reduced order stays open.
-    """
-    submitted: set[int] = set()
-    first_id: int | None = None
-    found: dict[int, UnseenOrder] = {}
-    reduced: dict[int, bool] = {}
-    for message in messages:
-        order_id = message.order_id
-        if message.kind == SUBMIT:
-            submitted.add(order_id)
-            first_id = order_id if first_id is None else first_id
-        elif message.kind in (REDUCE, DELETE, EXECUTE) and order_id not in submitted:
-            before = found.get(order_id)
-            lots = message.size + (before.qty_lots if before else 0)
-            found[order_id] = UnseenOrder(order_id, message.side, price_ticks(message, tick_e4), lots)
-            reduced[order_id] = message.kind == REDUCE
-    orders = [order._replace(qty_lots=order.qty_lots + reduced[order.order_id]) for _, order in sorted(found.items())]
-    resting = [order for order in orders if first_id is None or order.order_id < first_id]
-    return resting, orders[len(resting) :]
-
-
-def merge_unseen(
-    items: Iterable[Message | Take], unseen: Iterable[UnseenOrder]
-) -> Iterator[Message | Take | UnseenOrder]:
-    """Let each unseen order enter before the first submission with a higher id, or before the event that names it.
-
-    The time is linear in the items and in the orders, which are best given in order of id.
-    """
-    waiting = {order.order_id: order for order in sorted(unseen)}
-    ids = list(waiting)
-    passed = 0  # So many of the ids are below that of a submission.
-    for item in items:
-        if isinstance(item, Message) and item.kind == SUBMIT:
-            first = passed
-            while passed < len(ids) and ids[passed] < item.order_id:
-                passed += 1
-            entering = ids[first:passed]
-        else:
-            entering = [message.order_id for message in (item.executions if isinstance(item, Take) else (item,))]
-        for order_id in entering:
-            if order_id in waiting:
-                yield waiting.pop(order_id)
-        yield item
 
 
 def lobster_flow(path: str | Path, *, makers: int = 8, takers: int = 2, tick_e4: int = 100) -> Flow:

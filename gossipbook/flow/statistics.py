@@ -53,7 +53,7 @@ def measure(steps: Iterable[FlowStep], prelude: Iterable[FlowStep] = ()) -> Flow
 
 class _Meter:
     def __init__(self, before: "_Meter | None" = None) -> None:
-        self.sides: tuple[QuoteSide, QuoteSide] = (
+        self.sides: tuple[QuoteSide[Quote], QuoteSide[Quote]] = (
             before.sides if before else (QuoteSide(int(Side.BUY)), QuoteSide(int(Side.SELL)))
         )
         self.quotes: dict[tuple[int, int], Quote] = before.quotes if before else {}
