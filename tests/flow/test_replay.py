@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gossipbook.errors import DecodeError
-from gossipbook.flow import Flow, FlowStep, lobster_flow, measure
+from gossipbook.flow import FlowStep, RecordedFlow, lobster_flow, measure
 from gossipbook.flow.lobster import SUBMIT, Message, Take, read_messages
 from gossipbook.flow.replay import UnseenOrder, merge_unseen, unseen_orders
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Place, TimeInForce
@@ -29,10 +29,10 @@ TAPE = """\
 """
 
 
-def flow_of(folder: Path, text: str, **options: int) -> Flow:
+def flow_of(folder: Path, text: str, makers: int = 8, takers: int = 2) -> RecordedFlow:
     path = folder / "tape.csv"
     path.write_text(text)
-    return lobster_flow(path, **options)
+    return lobster_flow(path, makers=makers, takers=takers)
 
 
 def test_a_tape_becomes_these_commands(tmp_path: Path) -> None:
