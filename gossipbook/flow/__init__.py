@@ -24,7 +24,10 @@ A file of N levels does not record what happens to an order while N levels are b
 
 - an order that no later message names is cancelled once a recorded submission rests across it or a recorded take passes
   it; in files of one level also once it is better than an event's price;
-- an order that a take passes over and a later message names steps aside for that take, which happens 8 times in 3,323.
+- an order that a take passes over and a later message names steps aside for that take, which happens 8 times in 3,323;
+- with the orderbook file, quantity that comes into view enters, as orders that no message names, and what is not
+  shown leaves: after each message the book is the recorded one at all its levels. (Between the executions of one
+  take there is no book: they are one command.)
 
 :class:`ReplayAudit` is told the events of an engine that runs the flow, and compares its fills with the recorded ones.
 

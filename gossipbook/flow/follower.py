@@ -3,10 +3,14 @@
 from gossipbook.errors import DecodeError
 from gossipbook.flow.figures import Fills, Tally
 from gossipbook.flow.lobster import DELETE, REDUCE, SUBMIT, Message, Take, price_ticks
+from gossipbook.flow.orderbook import BookView
 from gossipbook.flow.picture import BUY
 from gossipbook.flow.recorded_book import SELL, RecordedBook, RecordedOrder
 from gossipbook.flow.step import FlowStep
 from gossipbook.flow.unseen import UnseenOrder
+
+ANONYMOUS = -(10**18)
+"""Orders without a name are numbered downwards from here, where no file's ids are."""
 
 
 class Follower:
@@ -36,6 +40,7 @@ class Follower:
         self._one_level = levels == 1
         self._away: dict[int, RecordedOrder] = {}  # The certain orders that are not in the book.
         self._early: set[int] = set()  # Those that a take filled whole, where the recording left some for later.
+        self._newest = self._anonymous = ANONYMOUS
         self.recorded: Fills = []  # What the last take got in the recording,
         self.expected: Fills = []  # and in this book.
 
@@ -77,6 +82,45 @@ class Follower:
         elif item.kind in (REDUCE, DELETE):
             self._lower(item)
         return self._book.drain()
+
+    def show(self, view: BookView) -> list[FlowStep]:
+        """Bring the book to what an orderbook file shows: quantity without a name enters, what is not shown leaves."""
+        sides = ((BUY, view.bids), (SELL, view.asks))
+        for side, levels in sides:
+            whole = len(levels) < view.levels
+            if levels or whole:
+                for order in self._book.within(side, None if whole else next(reversed(levels))):
+                    if order.price_ticks not in levels:
+                        self._leave(order)
+        for side, levels in sides:
+            for price, lots in levels.items():
+                self._match_level(side, price, lots)
+        return self._book.drain()
+
+    def _match_level(self, side: int, price: int, lots: int) -> None:
+        """Bring a level to its lots: less of orders without a name, then of uncertain ones; then certain ones leave."""
+        orders = self._book.at(side, price)
+        missing = lots - sum(order.open_lots for order in orders)
+        if missing < 0:
+            for order in sorted(orders, key=self._standing):
+                part = min(-missing, order.open_lots - self._later.get(order.order_id, 0))
+                if part > 0:
+                    missing += part
+                    self._tally.orders_taken_out += part == order.open_lots
+                    self._book.reduce(order, part)
+        while missing < 0:  # One is there too early: of one lot count if there is such a one, else the last.
+            orders = self._book.at(side, price)
+            early = next((order for order in orders if order.open_lots == -missing), orders[-1])
+            missing += early.open_lots
+            self._leave(early)
+        if missing > 0:
+            self._anonymous -= 1
+            self._rest(self._book.order(self._anonymous, self._newest, side, price, missing))
+
+    def _standing(self, order: RecordedOrder) -> int:
+        if order.order_id < ANONYMOUS:
+            return 0
+        return 2 if self._is_certain(order) else 1
 
     def _submit(self, message: Message) -> None:
         order_id = message.order_id
@@ -164,6 +208,7 @@ class Follower:
         for other in self._book.crossed_by(order.side, order.price_ticks):
             self._leave(other)
         self._book.rest(order)
+        self._newest = max(self._newest, order.order_id)
 
     def _leave(self, order: RecordedOrder) -> None:
         self._book.cancel(order)

@@ -88,6 +88,11 @@ class RecordedBook:
                 del self.orders[order.order_id]
         return fills
 
+    def at(self, side: int, price_ticks: int) -> list[RecordedOrder]:
+        """The orders of a side at a price, in order of their queue."""
+        quotes = self._sides[side != BUY]
+        return list(quotes.queues.get(price_ticks * quotes.sign, ()))
+
     def line(self, side: int) -> Iterator[RecordedOrder]:
         """The orders of a side in the order in which they would be filled. The book must not change meanwhile."""
         quotes = self._sides[side != BUY]

@@ -1,5 +1,6 @@
 """What a replay does about orders that left the recorder's view, or are not where the recording has them."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,13 @@ GTC, IOC = int(TimeInForce.GTC), int(TimeInForce.IOC)
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 
 
-def flow_of(folder: Path, rows: list[str], name: str = "tape.csv") -> RecordedFlow:
+def flow_of(folder: Path, rows: list[str], books: list[str] | None = None, name: str = "tape.csv") -> RecordedFlow:
     """One maker and one taker. Rows are without their times, which are those of their lines unless they have one."""
-    tape = folder / name
+    tape, orderbook = folder / name, folder / "books.csv"
     text = [row if row.count(",") == 5 else f"{line},{row}" for line, row in enumerate(rows, 1)]
     tape.write_text("\n".join(text))
-    return lobster_flow(tape, makers=1, takers=1, tick_e4=1)
+    orderbook.write_text("\n".join(books or []))
+    return lobster_flow(tape, orderbook=None if books is None else orderbook, makers=1, takers=1, tick_e4=1)
 
 
 def commands(flow: RecordedFlow) -> list[Command]:
@@ -155,6 +157,82 @@ def test_an_order_of_the_other_side_is_an_error(tmp_path: Path) -> None:
         list(flow_of(tmp_path, ["1,1,5,100,1", "4,1,5,100,-1"]).steps)
 
 
+# -- with an orderbook file ---------------------------------------------------------------------------
+
+NO_ASK, NO_BID = "9999999999,0", "-9999999999,0"
+
+
+def test_what_comes_into_view_enters(tmp_path: Path) -> None:
+    rows = ["1,1,5,100,1", "3,1,5,100,1", "1,2,5,97,1"]
+    books = [f"110,4,100,5,{NO_ASK},99,3", f"110,4,99,3,{NO_ASK},98,2", f"110,4,99,3,{NO_ASK},98,2"]
+    flow = flow_of(tmp_path, rows, books)
+    assert [step.command for step in flow.prelude] == [rest(1, BUY, 99, 3), rest(2, SELL, 110, 4)]
+    assert commands(flow)[2:] == [rest(3, BUY, 100, 5), Cancel(3), rest(4, BUY, 98, 2), rest(5, BUY, 97, 5)]
+
+
+def bids(*levels: str) -> str:
+    """A row of two levels with nothing for sale."""
+    best, second = (*levels, NO_BID, NO_BID)[:2]
+    return f"{NO_ASK},{best},{NO_ASK},{second}"
+
+
+def test_what_is_not_shown_leaves(tmp_path: Path) -> None:
+    """Of a level, first the lots without a name, then those not named again; of a side, the levels not shown."""
+    rows = ["1,1,5,100,1", "1,2,5,100,1", "1,3,5,99,1", "3,2,5,100,1", "1,4,1,97,1"]
+    books = [bids("100,9"), bids("100,11"), bids("100,6", "99,5"), bids("98,1"), bids("98,1", "97,1")]
+    assert commands(flow_of(tmp_path, rows, books)) == [
+        rest(1, BUY, 100, 4),
+        rest(2, BUY, 100, 5),
+        rest(3, BUY, 100, 5),
+        Amend(1, 0, 1, AmendFlags.REDUCE_ONLY),
+        rest(4, BUY, 99, 5),
+        Cancel(1),
+        Amend(2, 0, 1, AmendFlags.REDUCE_ONLY),
+        Cancel(3),
+        Cancel(2),
+        Cancel(4),
+        rest(5, BUY, 98, 1),
+        rest(6, BUY, 97, 1),
+    ]
+
+
+def test_an_order_that_is_not_shown_yet_comes_when_it_is_named(tmp_path: Path) -> None:
+    """Its id is old, so it was taken for one of the open. What shows before it is named has no name."""
+    rows = ["1,10,5,100,1", "1,11,5,100,1", "3,2,7,99,1"]
+    books = [bids("100,5"), bids("100,10", "99,7"), bids("100,10")]
+    assert commands(flow_of(tmp_path, rows, books)) == [
+        rest(1, BUY, 99, 7),
+        rest(2, BUY, 100, 5),
+        Cancel(1),
+        rest(3, BUY, 100, 5),
+        rest(4, BUY, 99, 7),
+        Cancel(4),
+        rest(5, BUY, 99, 7),
+        rest(6, BUY, 99, 7),
+        Cancel(5),
+        Cancel(6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("books", "message"),
+    [
+        ([], r"books\.csv: no rows"),
+        (["110,4,100,5"], "line 2: the orderbook has no row for this message"),
+        (["110,4,100,5"] * 3, "the orderbook has more rows than the message file"),
+        (["110,4,100,5", "110,4,100,5,111,1,99,1"], "line 2 of the orderbook: 8 columns"),
+        (["110,4,100"] * 2, "line 1 of the orderbook: 3 columns"),
+        (["110,4,100,five"] * 2, "line 1 of the orderbook: expected integers"),
+        (["110,-4,100,5"] * 2, "line 1 of the orderbook: -4 at 110 is no level"),
+        (["-110,4,100,5"] * 2, "line 1 of the orderbook: 4 at -110 is no level"),
+        (["110,4,100,5,109,1,99,1"] * 2, "line 1 of the orderbook: prices are not in order"),
+    ],
+)
+def test_an_orderbook_that_does_not_fit_is_an_error(tmp_path: Path, books: list[str], message: str) -> None:
+    with pytest.raises(DecodeError, match=message):
+        list(flow_of(tmp_path, ["1,1,5,100,1", "3,1,5,100,1"], books).steps)
+
+
 # -- recordings that contradict themselves ----------------------------------------------------------------
 
 ROW = st.tuples(
@@ -165,20 +243,26 @@ ROW = st.tuples(
     st.integers(98, 102),
     st.sampled_from([1, -1]),
 )
+LEVELS = st.lists(st.tuples(st.integers(97, 103), st.integers(0, 4)), min_size=4, max_size=4)
 
 
 @settings(max_examples=500)
-@given(st.lists(ROW, min_size=1, max_size=25))
+@given(st.lists(ROW, min_size=1, max_size=25), st.lists(LEVELS, min_size=25, max_size=25), st.booleans())
 def test_whatever_is_recorded_an_engine_does_what_the_replay_expects(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[tuple[bool, int, int, int, int, int]],
+    views: list[list[tuple[int, int]]],
+    shown: bool,
 ) -> None:
-    now, text = 1, []
-    for later, *numbers in rows:
+    now, text, books = 1, [], []
+    for (later, *numbers), view in zip(rows, views, strict=False):
         now += later
         text.append(",".join(map(str, (now, *numbers))))
+        asks, bids = sorted(dict(view[:2]).items()), sorted(dict(view[2:]).items(), reverse=True)
+        pairs = [*zip_longest(asks, bids, fillvalue=(0, 0)), ((0, 0), (0, 0))]
+        books.append(",".join(str(number) for pair in pairs[:2] for level in pair for number in level))
     try:
-        flow = flow_of(tmp_path_factory.getbasetemp(), text)
+        flow = flow_of(tmp_path_factory.getbasetemp(), text, books if shown else None)
         sent = commands(flow)
     except DecodeError:
         return

@@ -9,8 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook.flow import RecordedFlow, ReplayFigures, lobster_flow
-from gossipbook.flow.lobster import DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE, SUBMIT, Message, read_messages
+from gossipbook.flow.figures import Tally
+from gossipbook.flow.follower import Follower
+from gossipbook.flow.lobster import DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE, SUBMIT, Message, group_takes, read_messages
+from gossipbook.flow.orderbook import BookView, read_books
 from gossipbook.flow.recorded_book import RecordedBook
+from gossipbook.flow.unseen import UnseenOrder, merge_unseen, outline
 from gossipbook.manifest import Limits, Pair
 from gossipbook.matching.commands import Side
 from gossipbook.matching.engine import Engine
@@ -18,6 +22,7 @@ from gossipbook.matching.engine import Engine
 from .recorder import HOUR, Recorder, cut
 
 FIRST_MESSAGES = HOUR.with_name("AAPL_2012-06-21_first999_message_10.csv")
+FIRST_BOOKS = HOUR.with_name("AAPL_2012-06-21_first999_orderbook_10.csv")
 
 recorded = pytest.mark.skipif(not HOUR.exists(), reason="no recorded flow")
 
@@ -43,13 +48,15 @@ def test_the_hour_is_reproduced_take_by_take() -> None:
 @recorded
 @pytest.mark.parametrize(("levels", "taken_out"), [(10, 1_040), (5, 2_222), (1, 4_713)])
 def test_so_it_is_with_fewer_levels(tmp_path: Path, levels: int, taken_out: int) -> None:
-    messages, _ = cut(HOUR, levels).write(tmp_path)
+    messages, books = cut(HOUR, levels).write(tmp_path)
     flow = lobster_flow(messages)
     figures = run(flow)
     assert figures == flow.figures()
     assert (figures.takes, figures.takes_reproduced, figures.phantom_lots) == (3323, 3323, 0)
     assert (figures.orders_taken_out, figures.commands_refused) == (taken_out, 0)
     assert figures.takes_mended <= 8
+    shown = run(lobster_flow(messages, orderbook=books))
+    assert (shown.takes, shown.takes_reproduced, shown.phantom_lots, shown.commands_refused) == (3323, 3323, 0, 0)
 
 
 @recorded
@@ -69,6 +76,46 @@ def test_if_submissions_take_nobody_out_they_fill_what_was_not_filled(
     assert figures.takes_reproduced < 0.995 * figures.takes
     assert figures.phantom_lots > 1_000
     assert figures.commands_refused > 0
+
+
+@recorded
+def test_the_first_999_books_are_those_of_the_orderbook_file() -> None:
+    assert books_differ(FIRST_MESSAGES, FIRST_BOOKS) == []
+
+
+@recorded
+@pytest.mark.parametrize("levels", [10, 1])
+def test_every_book_of_a_cut_is_that_of_its_orderbook_file(tmp_path: Path, levels: int) -> None:
+    assert books_differ(*cut(HOUR, levels).write(tmp_path)) == []
+
+
+def books_differ(messages: Path, orderbook: Path) -> list[int]:
+    """After which items of a recording an engine's best levels are not those shown."""
+    first = outline(read_messages(messages))
+    views = read_books(orderbook)
+    view = next(read_books(orderbook))
+    assert first.message is not None
+    follower = Follower(Tally(), first.removed_lots, 4, 1, 100, view.levels)
+    engine = Engine(Pair("A/B"), Limits())
+    steps = follower.open(first.message.time_ns, first.resting) + follower.show(view.before(first.message, 100))
+    differing = []
+    for number, item in enumerate(merge_unseen(group_takes(read_messages(messages)), first.unseen)):
+        steps += follower.follow(item)
+        if isinstance(item, UnseenOrder):
+            continue
+        for _ in getattr(item, "executions", (item,)):
+            view = next(views)
+        steps += follower.show(view)
+        for step in steps:
+            engine.begin_block(0)
+            engine.run(bytes([step.author]) * 32, [step.command])
+            engine.end_block()
+            engine.commit()
+        steps = []
+        bids, asks = ({price: lots for price, lots, _ in engine.depth(side, view.levels)} for side in Side)
+        if BookView(view.levels, bids, asks) != view:
+            differing.append(number)
+    return differing
 
 
 # -- markets of our own, of which all is known ------------------------------------------------------------
@@ -144,7 +191,10 @@ class Market:
 def test_of_any_market_and_level_every_take_is_reproduced(
     tmp_path_factory: pytest.TempPathFactory, seed: int, levels: int, events: int
 ) -> None:
-    messages, _ = Market(seed, levels).play(events).write(tmp_path_factory.getbasetemp())
-    figures = run(lobster_flow(messages))
-    assert figures.takes_reproduced == figures.takes
-    assert (figures.phantom_lots, figures.commands_refused) == (0, 0)
+    messages, books = Market(seed, levels).play(events).write(tmp_path_factory.getbasetemp())
+    for orderbook in (None, books):
+        figures = run(lobster_flow(messages, orderbook=orderbook if messages.stat().st_size else None))
+        assert figures.takes_reproduced == figures.takes
+        assert (figures.phantom_lots, figures.commands_refused) == (0, 0)
+    if messages.stat().st_size:
+        assert books_differ(messages, books) == []
