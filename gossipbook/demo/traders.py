@@ -40,6 +40,8 @@ class Tally:
     durable_acks: int = 0
     first_submit_s: float = 0.0
     last_certified_s: float = 0.0
+    last_height: int = 0
+    """Of the highest block with one of the ops."""
     certify_ms: list[float] = field(default_factory=list)
     refusals: dict[str, int] = field(default_factory=dict)
 
@@ -135,6 +137,7 @@ class Trader:
             tally = self._floor.tally
             tally.ops_certified += 1
             tally.last_certified_s = trio.current_time()
+            tally.last_height = max(tally.last_height, ack.height)
             tally.certify_ms.append(1_000 * (tally.last_certified_s - submitted_s))
         self._wake()
 

@@ -1,5 +1,6 @@
 """``gossipbook replay``: send recorded or generated order flow to a running network, and measure."""
 
+from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,14 +11,15 @@ import trio
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from gossipbook.cli.connect import Target, ask, peer_options, reach
+from gossipbook.cli.connect import ANSWER_S, Target, ask, peer_options, reach
 from gossipbook.cli.connect import run as run_conversation
 from gossipbook.cli.output import fail, json_option, print_json, print_table
 from gossipbook.demo.source import MAKERS, TAKERS
 from gossipbook.demo.traders import Floor
 from gossipbook.demo.verdict import quantiles
+from gossipbook.demo.witness import Witness
 from gossipbook.errors import ConfigError, GossipbookError
-from gossipbook.flow import generated_flow, lobster_flow
+from gossipbook.flow import Flow, generated_flow, lobster_flow
 
 DEFAULT_COMMANDS = 1_000
 REDRAW_S = 0.2
@@ -27,6 +29,9 @@ STALLED_S = 3.0
 @click.command()
 @click.argument("pair")
 @click.option("--flow", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A LOBSTER message file.")
+@click.option(
+    "--orderbook", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The flow's orderbook file."
+)
 @click.option("--limit", type=click.IntRange(1), help=f"So many commands.  [default: {DEFAULT_COMMANDS}, or the file]")
 @click.option("--ops-per-s", type=click.FloatRange(0.1), help="Pace.  [default: as fast as back-pressure allows]")
 @click.option("--commands-per-op", type=click.IntRange(1, 256), default=1, show_default=True)
@@ -36,12 +41,18 @@ STALLED_S = 3.0
 @json_option
 @peer_options
 def replay(target: Target, pair: str, **options: Any) -> None:
-    """Trade PAIR with a dozen new authors, until all that they sent is certified."""
+    """Trade PAIR with a dozen new authors, until all that they sent is certified.
+
+    Of a recorded flow, what the network filled is compared with what the recording filled. The network orders what
+    arrives at the same time by rules of its own: it keeps the recorded order only at a pace that leaves it the time.
+    """
+    if options["orderbook"] and not options["flow"]:
+        raise click.UsageError("--orderbook needs --flow: the message file that it belongs to")
     if pair not in target.manifest.symbols():
         raise ConfigError(f"no pair {pair!r} in network {target.manifest.name!r}; it has {target.manifest.symbols()}")
     with TemporaryDirectory() as scratch:
         acks = options["acks"] or Path(scratch) / "acks.ndjson"
-        floor = run_conversation(_trade, target, pair, options, acks)
+        floor, recording = run_conversation(_trade, target, pair, options, acks)
     tally = floor.tally
     seconds = max(tally.last_certified_s - tally.first_submit_s, 1e-9)
     latency = quantiles(tally)
@@ -53,6 +64,8 @@ def replay(target: Target, pair: str, **options: Any) -> None:
         "certify_ms": latency,
         "refusals": tally.refusals,
     }
+    if recording is not None:
+        row["recording"] = recording
     if floor.failures:
         fail(floor.failures[0])
     if options["as_json"]:
@@ -65,37 +78,63 @@ def replay(target: Target, pair: str, **options: Any) -> None:
                 ("certified", f"{tally.ops_certified:,} ops with {tally.commands_submitted:,} commands"),
                 ("throughput", f"{row['commands_per_s']:,} commands/s"),
                 ("submit to certified", f"p50 {latency['p50']} ms, p99 {latency['p99']} ms"),
+                *(_recording_rows(recording) if recording else []),
             ],
         )
 
 
-async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path) -> Floor:
-    async with reach(target) as client:
-        await ask(client, target, "status")  # A peer that does not answer is reported before anything is signed.
+def _recording_rows(recording: dict[str, Any]) -> list[tuple[str, str]]:
+    takes = f"{recording['takes_reproduced']:,} of {recording['takes']:,} by order id"
+    if recording["takes_mended"]:
+        takes += f", {recording['takes_mended']:,} of them after an order moved aside"
+    return [
+        ("recorded takes", takes + ("" if recording["complete"] else "; not all events were seen")),
+        ("filled, not recorded", f"{recording['phantom_lots']:,} lots"),
+        ("orders taken out", f"{recording['orders_taken_out']:,}"),
+        ("commands refused", f"{recording['commands_refused']:,}"),
+    ]
+
+
+async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path) -> tuple[Floor, dict[str, Any] | None]:
+    """Trade to the end. The second is what became of a recorded flow."""
     seed = options["seed"]
     limit = options["limit"] or (None if options["flow"] else DEFAULT_COMMANDS)
-    floor = Floor(
-        chain_id=target.manifest.chain_id,
-        addresses=[target.address, *options["also"]],
-        authors=MAKERS + TAKERS,
-        commands_per_op=options["commands_per_op"],
-        ops_per_s=options["ops_per_s"],
-        seed=seed,
-        acks_file=acks,
-    )
-    if options["flow"]:
-        prelude, steps = lobster_flow(options["flow"], makers=MAKERS, takers=TAKERS)
-    else:
-        prelude, steps = generated_flow(seed or 1, makers=MAKERS, takers=TAKERS)
-    stream = ((pair, step) for step in islice(chain(prelude, steps), limit))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(floor.run)
-        nursery.start_soon(_show, target, pair, floor, limit)
-        await floor.feed(stream, {})
-        await floor.drained()
-        nursery.cancel_scope.cancel()
+    async with reach(target) as client:
+        if options["flow"]:
+            await client.watch(pair)
+        await ask(client, target, "status")  # A peer that does not answer is reported before anything is signed.
+        floor = Floor(
+            chain_id=target.manifest.chain_id,
+            addresses=[target.address, *options["also"]],
+            authors=MAKERS + TAKERS,
+            commands_per_op=options["commands_per_op"],
+            ops_per_s=options["ops_per_s"],
+            seed=seed,
+            acks_file=acks,
+        )
+        flow: Flow = generated_flow(seed or 1, makers=MAKERS, takers=TAKERS)
+        witness = None
+        if options["flow"]:
+            flow = recorded = lobster_flow(
+                options["flow"], orderbook=options["orderbook"], makers=MAKERS, takers=TAKERS
+            )
+            authors = {trader.identity.public_key: index for index, trader in enumerate(floor.traders)}
+            witness = Witness(client, pair, recorded.audit(), authors)
+        stream = ((pair, step) for step in islice(chain(flow.prelude, flow.steps), limit))
+        recording = None
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(floor.run)
+            nursery.start_soon(_show, target, pair, floor, limit)
+            if witness is not None:
+                nursery.start_soon(witness.run)
+            await floor.feed(stream, {})
+            await floor.drained()
+            if witness is not None:
+                complete = await witness.saw_all(floor.tally.last_height, ANSWER_S)
+                recording = {**asdict(witness.audit.figures()), "complete": complete}
+            nursery.cancel_scope.cancel()
     floor.close()
-    return floor
+    return floor, recording
 
 
 async def _show(target: Target, pair: str, floor: Floor, limit: int | None) -> None:
