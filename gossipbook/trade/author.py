@@ -161,6 +161,8 @@ class AuthorCore:
             op = pair.chain.sign(state.identity, state.chain_id, event.pair, commands, event.expiry_ms, state.limits)
         except (GossipbookError, ValueError) as error:
             return [*effects, Emit(Withheld(event.request, None, str(error), error))]
+        if self.config.want_outcomes:
+            pair.wanted[op.id] = None
         effects += [Persist(OpRecord(op)), Emit(Signed(event.request, op))]
         return effects + self._delivery.send_new(pair, now)
 
@@ -182,6 +184,7 @@ class AuthorCore:
     def _on_follow(self, op: Op, now: Now) -> list[Effect]:
         effects = self.open(op.pair, now)
         pair = self._state.pair(op.pair)
+        pair.wanted[op.id] = None
         if op.id in pair.chain.by_id:
             self._delivery.send_again_from(pair, op.seq)
         elif op.seq >= pair.chain.next_seq:
@@ -224,6 +227,7 @@ class AuthorCore:
             effects: list[Effect] = [Emit(OpTrouble(op.id, ack.reason, link))]
             if op.id in pair.unseen and ack.reason == "stale":
                 pair.unseen.pop(op.id)
+                pair.wanted.pop(op.id)
                 return [*effects, Emit(OpLost(op.id))]
             return effects + (self._heads.ask(pair, link, now) if ack.reason in HEAD_REFUSALS else [])
         effects = [Emit(OpLevel(op.id, ack.level, ack.height, state.own))]
@@ -260,9 +264,9 @@ class AuthorCore:
         if not mine and not late:
             return []
         effects: list[Effect] = [Emit(OpCertified(op, certified_outcome(op, block))) for op in (*late, *mine)]
-        for op in late:
+        for op in (*late, *mine):
             pair.unseen.pop(op.id)
+            pair.wanted.pop(op.id)
         if mine:
-            seen = frozenset(op.id for op in mine)
-            effects += self._delivery.certify(pair, mine[-1].seq + 1, block.block.height, now, seen)
+            effects += self._delivery.certify(pair, mine[-1].seq + 1, block.block.height, now)
         return effects

@@ -18,6 +18,9 @@ UNSEEN_CAP = 1_024
 """Ops a pair that are certified in blocks which were not seen; what they did is asked for, the latest of them."""
 
 
+WANTED_CAP = 65_536
+
+
 @dataclass(slots=True)
 class LinkState:
     """One live link. ``sent``: by pair, the number below which all was sent; ``asked``: whether a word is awaited."""
@@ -33,7 +36,8 @@ class PairState:
     """One pair that the author uses. Times are of the timer clock.
 
     ``settled``: what the key signed is known as well as it can be. ``patient_until_ms``: until when further words are
-    waited for. ``sent_ms``: when ops in flight were last sent. ``unseen``: certified ops whose block was not seen.
+    waited for. ``sent_ms``: when ops in flight were last sent. ``wanted``: ops that somebody waits to hear of;
+    ``unseen``: those of them that are certified in a block which was not seen.
     """
 
     symbol: str
@@ -49,6 +53,7 @@ class PairState:
     tries: int = 0
     term: int = 0
     sent_ms: dict[OpId, int] = field(default_factory=dict)
+    wanted: BoundedDict[OpId, None] = field(default_factory=lambda: BoundedDict(WANTED_CAP))
     unseen: BoundedDict[OpId, Op] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
     asked_blocks: BoundedDict[int, int] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
 

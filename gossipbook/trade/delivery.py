@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from gossipbook.client_messages import Submit
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Send, SetTimer
-from gossipbook.ids import OpId
 from gossipbook.trade.author_events import Hold, MayChange, ResendTimer
 from gossipbook.trade.author_state import AuthorState, PairState
 
@@ -66,17 +65,12 @@ class Delivery:
         link = targets[pair.tries % len(targets)]
         return [*self.submit(pair, link, [*unseen, *due], now), *self.mind(pair)]
 
-    def certify(
-        self, pair: PairState, next_seq: int, height: int, now: Now, seen: frozenset[OpId] | None = None
-    ) -> list[Effect]:
-        """Note that all below a number is certified.
-
-        ``seen``: the ops whose block was seen; what the others did is asked for. None: nobody wants to know.
-        """
+    def certify(self, pair: PairState, next_seq: int, height: int, now: Now) -> list[Effect]:
+        """Note that all below a number is certified; what those did that somebody still waits for is asked for."""
         news = pair.chain.certify(next_seq, height)
         for op in news:
             pair.sent_ms.pop(op.id, None)
-        unseen = [op for op in news if seen is not None and op.id not in seen]
+        unseen = [op for op in news if op.id in pair.wanted]
         for op in unseen:
             pair.unseen[op.id] = op
         pair.resend_ms, pair.tries = self._config.resend_ms, 0

@@ -14,7 +14,7 @@ from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Verifier
 from gossipbook.ids import PublicKey
-from gossipbook.trade.op_chain import OpChain, highest_client_id
+from gossipbook.trade.op_chain import OpChain
 
 ID_LEAP_CAP = 2**20
 """How many client order ids an unproven claim can make an author leave out. An honest peer's claim is true."""
@@ -134,8 +134,15 @@ class HeadSearch:
             word.claimed_seq < chain.certified_seq and word.height < chain.certified_height for word in words
         )
 
-    def unused_after(self, chain: OpChain) -> int:
-        """The highest client order id that may be in use, as far as it is proven or claimed within reason."""
-        proven = max([chain.last_client_id, *map(highest_client_id, self.ops.values())])
+    def used_up_to(self, proven: int, committee: Committee) -> int:
+        """The highest client order id that may be in use.
+
+        Of more than f members one is honest, and what an honest one claims is true: so the f+1st highest claim is never
+        too high. With fewer answers a claim is believed within :data:`ID_LEAP_CAP`.
+        """
+        members = [word for who, word in self.words.items() if committee.seat_of(who) is not None]
+        claims = sorted((word.claimed_id for word in members), reverse=True)
+        if len(claims) > committee.quorum.f:
+            return max(proven, claims[committee.quorum.f])
         claimed = max((word.claimed_id for word in self.words.values()), default=0)
         return max(proven, min(claimed, proven + ID_LEAP_CAP))

@@ -133,13 +133,14 @@ class HeadFinding:
         for op in fresh:
             chain.extend(op)
         changed = bool(fresh or missing) or not chain.known
-        chain.last_client_id, before_id = search.unused_after(chain), chain.last_client_id
+        if fresh or not chain.known:  # Else the wallet knows best which ids it used.
+            chain.last_client_id = search.used_up_to(chain.last_client_id, pair.committee)
         chain.known = True
         search.ops.clear()
         effects: list[Effect] = [Persist(OpRecord(op)) for op in (*missing, *fresh)]
         if certified is not None and certified.seq >= chain.certified_seq:
-            effects += self._delivery.certify(pair, certified.seq + 1, height, now, frozenset())
-        elif changed or chain.last_client_id != before_id:
+            effects += self._delivery.certify(pair, certified.seq + 1, height, now)
+        elif changed:
             effects.append(pair.record())
         if missing or fresh:
             self._delivery.send_again_from(pair, min(op.seq for op in (*missing, *fresh)))
