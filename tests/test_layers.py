@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "storage": SHELLS,
     "audit": SHELLS,
     "sim": SHELLS | {"storage", "audit", "flow"},
+    "explorer": CORES,
     "net": SHELLS | {"storage"},
 }
 ONLY_MODULES = {
@@ -62,6 +63,7 @@ PURE = {
         "wire",
         "peer",
         "sim",
+        "explorer",
     ),
 }
 IMPURE = {"trio", "asyncio", "time", "socket", "os", "secrets", "sqlite3", "threading"}

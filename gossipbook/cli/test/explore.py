@@ -11,7 +11,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.output import console, error_console, json_option, print_json, print_table
-from gossipbook.sim.explorer import Configuration, Figures, Outcome, Search, full, quick, trace
+from gossipbook.explorer import Configuration, Figures, Outcome, Search, full, quick, trace
 
 DEFAULT_STATES_CAP = 10_000_000  # about 2 GB
 EXIT_CODES = {"valid": 0, "invalid": 1, "unknown": 2}

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
-from gossipbook.sim.explorer.configuration import FAULTY, SEATS
-from gossipbook.sim.explorer.vocabulary import NONE, Cast, Claim, Fact, Final, GaveUp, Offer
+from gossipbook.explorer.configuration import FAULTY, SEATS
+from gossipbook.explorer.vocabulary import NONE, Cast, Claim, Fact, Final, GaveUp, Offer
 
 QUORUM = (SEATS + FAULTY) // 2 + 1
 

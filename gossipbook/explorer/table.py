@@ -7,12 +7,12 @@ names that :meth:`Table.twin` exchanges, the search would stop with an error ins
 
 from typing import NamedTuple
 
-from gossipbook.sim.explorer.configuration import Configuration
-from gossipbook.sim.explorer.fingerprint import Fingerprint
-from gossipbook.sim.explorer.laws import breach
-from gossipbook.sim.explorer.member import Breach, Member
-from gossipbook.sim.explorer.stage import Stage
-from gossipbook.sim.explorer.vocabulary import Action, Fact
+from gossipbook.explorer.configuration import Configuration
+from gossipbook.explorer.fingerprint import Fingerprint
+from gossipbook.explorer.laws import breach
+from gossipbook.explorer.member import Breach, Member
+from gossipbook.explorer.stage import Stage
+from gossipbook.explorer.vocabulary import Action, Fact
 
 LIVE_CAP = 512  # cores kept in the state they are in; the others are brought back by their history
 

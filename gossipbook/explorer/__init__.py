@@ -45,8 +45,8 @@ The result depends on nothing but the configuration and the core: all numbers ar
 set is iterated in an order that matters.
 """
 
-from gossipbook.sim.explorer.configuration import Configuration, full, quick
-from gossipbook.sim.explorer.search import Figures, Finding, Outcome, Search
-from gossipbook.sim.explorer.trace import trace
+from gossipbook.explorer.configuration import Configuration, full, quick
+from gossipbook.explorer.search import Figures, Finding, Outcome, Search
+from gossipbook.explorer.trace import trace
 
 __all__ = ["Configuration", "Figures", "Finding", "Outcome", "Search", "full", "quick", "trace"]

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner
 from consensus.test_mutants import MUTANTS, commit_after_timeout, hides_in_timeout
 
-from gossipbook.cli import explore as explore_module
 from gossipbook.cli.app import app
-from gossipbook.sim.explorer import Configuration, Outcome, Search, quick, trace
+from gossipbook.cli.test import explore as explore_module
+from gossipbook.explorer import Configuration, Outcome, Search, quick, trace
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +101,7 @@ def test_which_seats_are_honest_makes_no_difference_where_none_of_them_leads() -
 
 def test_counts_are_the_same_in_every_process() -> None:
     code = (
-        "from gossipbook.sim.explorer import Configuration, Search\n"
+        "from gossipbook.explorer import Configuration, Search\n"
         "figures = Search(Configuration(depth_cap=6)).run().figures\n"
         "print(figures, figures.transitions)"
     )

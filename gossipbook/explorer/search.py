@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from itertools import permutations
 from typing import TypeAlias
 
-from gossipbook.sim.explorer.configuration import SEATS, Configuration
-from gossipbook.sim.explorer.pool import Pool, Pools
-from gossipbook.sim.explorer.stage import Stage
-from gossipbook.sim.explorer.table import Sent, Table
-from gossipbook.sim.explorer.vocabulary import KINDS, Action
+from gossipbook.explorer.configuration import SEATS, Configuration
+from gossipbook.explorer.pool import Pool, Pools
+from gossipbook.explorer.stage import Stage
+from gossipbook.explorer.table import Sent, Table
+from gossipbook.explorer.vocabulary import KINDS, Action
 
 STATE_BITS = 21  # local states a search may have; three of them make a global state of one machine word
 _MASK = (1 << STATE_BITS) - 1

@@ -1,8 +1,8 @@
 """A finding as lines that a person can follow, step by step."""
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
-from gossipbook.sim.explorer.search import Finding, Step
-from gossipbook.sim.explorer.vocabulary import (
+from gossipbook.explorer.search import Finding, Step
+from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
     Binding,

@@ -15,13 +15,8 @@ from gossipbook.consensus.messages import BlockBody, ConsensusMessage, Proof, Pr
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.effects import Now
-from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, SignatureCheck, Verifier
-from gossipbook.identity import signed_message as message_to_sign
-from gossipbook.ids import ZERO_DIGEST, BlockId, ChainId, OpId, PeerId
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair
-from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
-from gossipbook.sim.explorer.configuration import SEATS, Configuration
-from gossipbook.sim.explorer.vocabulary import (
+from gossipbook.explorer.configuration import SEATS, Configuration
+from gossipbook.explorer.vocabulary import (
     NONE,
     Binding,
     Cast,
@@ -34,6 +29,11 @@ from gossipbook.sim.explorer.vocabulary import (
     Delivery,
     Offer,
 )
+from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, SignatureCheck, Verifier
+from gossipbook.identity import signed_message as message_to_sign
+from gossipbook.ids import ZERO_DIGEST, BlockId, ChainId, OpId, PeerId
+from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 
 SYMBOL = "GOLD/USD"
 NOW = Now(1_700_000_000_000, 0)  # It stands still: timers fire when the search lets them, not when they are due.

@@ -18,9 +18,9 @@ from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Emit, Persist, Publish, Send, SendStored, SetTimer
-from gossipbook.sim.explorer.fingerprint import Fingerprint, clock_stands_still
-from gossipbook.sim.explorer.stage import NOW, SYMBOL, Stage
-from gossipbook.sim.explorer.vocabulary import (
+from gossipbook.explorer.fingerprint import Fingerprint, clock_stands_still
+from gossipbook.explorer.stage import NOW, SYMBOL, Stage
+from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
     Cast,

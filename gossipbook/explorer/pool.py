@@ -10,11 +10,11 @@ from itertools import combinations, permutations, product
 from typing import NamedTuple
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
-from gossipbook.sim.explorer.configuration import SEATS
-from gossipbook.sim.explorer.laws import disagreement, unprepared
-from gossipbook.sim.explorer.stage import GENESIS, NO_BLOCK, OPS, Claims, Parts
-from gossipbook.sim.explorer.table import Sent, Table
-from gossipbook.sim.explorer.vocabulary import (
+from gossipbook.explorer.configuration import SEATS
+from gossipbook.explorer.laws import disagreement, unprepared
+from gossipbook.explorer.stage import GENESIS, NO_BLOCK, OPS, Claims, Parts
+from gossipbook.explorer.table import Sent, Table
+from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
     Binding,

@@ -24,9 +24,9 @@ from gossipbook.consensus.speculation import Speculation
 from gossipbook.consensus.tally import TimeoutTally, VoteTally
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
+from gossipbook.explorer.stage import NOW, Stage
 from gossipbook.ids import SIGNATURE_BYTES
 from gossipbook.ordered import BoundedDict
-from gossipbook.sim.explorer.stage import NOW, Stage
 
 LEFT_OUT: dict[type, tuple[str, ...]] = {
     Replica: (
