@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "audit": SHELLS,
     "sim": SHELLS | {"storage", "audit", "flow"},
     "explorer": CORES,
+    "run_report": SHELLS | {"audit", "sim"},
     "net": SHELLS | {"storage"},
 }
 ONLY_MODULES = {
@@ -64,6 +65,7 @@ PURE = {
         "peer",
         "sim",
         "explorer",
+        "run_report",
     ),
 }
 IMPURE = {"trio", "asyncio", "time", "socket", "os", "secrets", "sqlite3", "threading"}

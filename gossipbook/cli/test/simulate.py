@@ -16,8 +16,8 @@ from gossipbook.cli.test.simulate_failure import explain_failure, replay_command
 from gossipbook.cli.test.simulate_real import simulate_real
 from gossipbook.cli.test.simulate_view import SimulateView
 from gossipbook.errors import ScenarioError
+from gossipbook.run_report import record_and_render
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.report import record_and_render
 from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, run_plan
 from gossipbook.sim.scenario import Scenario, parse_scenario
 from gossipbook.sim.seeds import Job, Tally

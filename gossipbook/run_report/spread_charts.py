@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from gossipbook.sim.report.recording import Recording, Spread
-from gossipbook.sim.report.sampling import percentile
-from gossipbook.sim.report.svg import Canvas, Point, Scale, apart, colour, log_ticks, ticks, whole_ticks
+from gossipbook.run_report.recording import Recording, Spread
+from gossipbook.run_report.sampling import percentile
+from gossipbook.run_report.svg import Canvas, Point, Scale, apart, colour, log_ticks, ticks, whole_ticks
 
 WIDTH_PX, HEIGHT_PX = 330, 220
 LEFT_PX, RIGHT_PX, TOP_PX, BOTTOM_PX = 54, 66, 22, 34

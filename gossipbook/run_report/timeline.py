@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gossipbook.sim.report.recording import FaultSpan, Recording
-from gossipbook.sim.report.svg import CHAR_PX, Canvas, Point, Scale, apart, fitting, ticks, whole_ticks
+from gossipbook.run_report.recording import FaultSpan, Recording
+from gossipbook.run_report.svg import CHAR_PX, Canvas, Point, Scale, apart, fitting, ticks, whole_ticks
 
 WIDE_PX, NARROW_PX = 1040, 350
 LEFT_PX, RIGHT_PX = 52, 92

@@ -4,8 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from gossipbook.ordered import BoundedDict
-from gossipbook.sim.report.contents import Contents
-from gossipbook.sim.report.recording import Arrow, Slice
+from gossipbook.run_report.contents import Contents
+from gossipbook.run_report.recording import Arrow, Slice
 
 RING_CAP = 4_096
 IN_FLIGHT_CAP = 8_192

@@ -7,9 +7,9 @@ own, and arrivals lie between the rows by their time.
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from gossipbook.sim.report.recording import Arrow, Recording, Slice
-from gossipbook.sim.report.svg import CHAR_PX, Canvas, colour
-from gossipbook.sim.report.timeline import NARROW_PX, WIDE_PX
+from gossipbook.run_report.recording import Arrow, Recording, Slice
+from gossipbook.run_report.svg import CHAR_PX, Canvas, colour
+from gossipbook.run_report.timeline import NARROW_PX, WIDE_PX
 
 COLUMNS_CAP = 9
 LEFT_PX, NARROW_LEFT_PX, TOP_PX, ROW_PX, TAIL_PX = 74, 52, 44, 20, 80

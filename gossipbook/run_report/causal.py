@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
+from gossipbook.run_report.recording import BlockNote, OpNote, OrderKey, Recording
 from gossipbook.sim.checkers import Violation
-from gossipbook.sim.report.recording import BlockNote, OpNote, OrderKey, Recording
 
 ROWS_CAP = 80
 FILLS_CAP = 2

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from html import escape
 
+from gossipbook.run_report.causal import Step, way_to
+from gossipbook.run_report.cost import MarketCost
+from gossipbook.run_report.recording import Recording
+from gossipbook.run_report.timeline import Era
 from gossipbook.sim.checkers import Violation
 from gossipbook.sim.checkers.bounds import CAPS
-from gossipbook.sim.report.causal import Step, way_to
-from gossipbook.sim.report.cost import MarketCost
-from gossipbook.sim.report.recording import Recording
-from gossipbook.sim.report.timeline import Era
 from gossipbook.sim.run import Outcome
 
 PEER_ROWS, TABLE_ROWS, VIOLATION_ROWS = 48, 12, 20

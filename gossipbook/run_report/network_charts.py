@@ -4,9 +4,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import TypeVar
 
-from gossipbook.sim.report.recording import CUT_OFF, DOWN, PARTLY_CUT, PAUSED, UP, Look, PeerNote, Recording
-from gossipbook.sim.report.svg import COLOURS, Scale, colour, whole_ticks
-from gossipbook.sim.report.timeline import Frame, Line, in_both_widths
+from gossipbook.run_report.recording import CUT_OFF, DOWN, PARTLY_CUT, PAUSED, UP, Look, PeerNote, Recording
+from gossipbook.run_report.svg import COLOURS, Scale, colour, whole_ticks
+from gossipbook.run_report.timeline import Frame, Line, in_both_widths
 
 V = TypeVar("V")
 

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING
 from gossipbook.client_messages import AckLevel
 from gossipbook.matching.commands import Place, PlaceSpecial
 from gossipbook.matching.words import say
+from gossipbook.run_report.recording import FaultSpan, OpNote, PeerNote, Recording
+from gossipbook.run_report.sampling import Steps
 from gossipbook.sim.checkers.bounds import BoundsChecker
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire
-from gossipbook.sim.report.recording import FaultSpan, OpNote, PeerNote, Recording
-from gossipbook.sim.report.sampling import Steps
 from gossipbook.sim.traders import Signed, Trader
 
 if TYPE_CHECKING:
+    from gossipbook.run_report.recorder import Recorder
     from gossipbook.sim.exchange import Exchange
-    from gossipbook.sim.report.recorder import Recorder
 
 OP_NOTES_CAP = 50_000
 

@@ -5,11 +5,11 @@ same orders, with faults and without; :func:`render` makes one self-contained HT
 the same plan gives the same page, byte by byte.
 """
 
+from gossipbook.run_report.cost import MarketCost, market_cost
+from gossipbook.run_report.page import render
+from gossipbook.run_report.recorder import Recorder
+from gossipbook.run_report.recording import Recording
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.report.cost import MarketCost, market_cost
-from gossipbook.sim.report.page import render
-from gossipbook.sim.report.recorder import Recorder
-from gossipbook.sim.report.recording import Recording
 from gossipbook.sim.run import Outcome, Watcher, run_plan
 
 __all__ = ["MarketCost", "Recorder", "Recording", "market_cost", "record", "record_and_render", "render"]

@@ -2,7 +2,7 @@
 
 from typing import Generic, TypeVar
 
-from gossipbook.sim.report.recording import Spread
+from gossipbook.run_report.recording import Spread
 
 V = TypeVar("V")
 

@@ -9,17 +9,17 @@ import pytest
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.matching.commands import Cancel, Command, OrderType, Place, Side, TimeInForce
+from gossipbook.run_report import Recorder, Recording, market_cost, record, record_and_render, render
+from gossipbook.run_report.causal import way_to
+from gossipbook.run_report.messages import SLICE_CAP
+from gossipbook.run_report.recording import CUT_OFF, UP, OrderFate, Top
+from gossipbook.run_report.sampling import Spreads, Steps, percentile
+from gossipbook.run_report.spread_charts import copies_shares, curve, in_time
+from gossipbook.run_report.svg import Scale, apart, ticks, whole_ticks
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.host import Host
 from gossipbook.sim.orders import Submission
 from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.report import Recorder, Recording, market_cost, record, record_and_render, render
-from gossipbook.sim.report.causal import way_to
-from gossipbook.sim.report.messages import SLICE_CAP
-from gossipbook.sim.report.recording import CUT_OFF, UP, OrderFate, Top
-from gossipbook.sim.report.sampling import Spreads, Steps, percentile
-from gossipbook.sim.report.spread_charts import copies_shares, curve, in_time
-from gossipbook.sim.report.svg import Scale, apart, ticks, whole_ticks
 from gossipbook.sim.run import INVALID, Outcome, run_plan
 from gossipbook.sim.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
 

@@ -9,9 +9,9 @@ in which messages of the same instant arrive: that can swap two trades, and it m
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gossipbook.sim.report.closing import last_end_us
-from gossipbook.sim.report.recording import FillNote, Look, OpNote, OrderKey, Recording, Top
-from gossipbook.sim.report.sampling import percentile
+from gossipbook.run_report.closing import last_end_us
+from gossipbook.run_report.recording import FillNote, Look, OpNote, OrderKey, Recording, Top
+from gossipbook.run_report.sampling import percentile
 
 LATE_US = 100_000
 """An op is late if its trader hears so much later of its certification than in fair weather."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from gossipbook.sim.report.recording import FillNote, Recording, Top
-from gossipbook.sim.report.svg import Scale, colour, ticks
-from gossipbook.sim.report.timeline import Frame, Line, in_both_widths
+from gossipbook.run_report.recording import FillNote, Recording, Top
+from gossipbook.run_report.svg import Scale, colour, ticks
+from gossipbook.run_report.timeline import Frame, Line, in_both_widths
 
 DOTS_CAP = 1_500
 

@@ -6,8 +6,8 @@ The book is kept from the events, as the auditor keeps it, so that a block which
 from gossipbook.audit.ledger import Ledger
 from gossipbook.consensus.records import Finalized
 from gossipbook.matching.events import CANCELLED, FILL, REJECTED, CancelCause, RejectReason
+from gossipbook.run_report.recording import BlockNote, FillNote, OrderFate, OrderKey, Top
 from gossipbook.sim.host import Host
-from gossipbook.sim.report.recording import BlockNote, FillNote, OrderFate, OrderKey, Top
 
 FILLS_CAP = 100_000
 ORDERS_CAP = 200_000

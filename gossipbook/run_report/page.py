@@ -3,22 +3,21 @@
 import shlex
 from html import escape
 
-from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.report.cost import MarketCost, extra_by_op
-from gossipbook.sim.report.market_charts import delays_chart, market_chart
-from gossipbook.sim.report.network_charts import (
+from gossipbook.run_report.cost import MarketCost, extra_by_op
+from gossipbook.run_report.market_charts import delays_chart, market_chart
+from gossipbook.run_report.network_charts import (
     availability_chart,
     digests_chart,
     heat_chart,
     heights_chart,
     terms_chart,
 )
-from gossipbook.sim.report.recording import Recording
-from gossipbook.sim.report.sampling import percentile
-from gossipbook.sim.report.sequence import sequence_chart
-from gossipbook.sim.report.spread_charts import copies_chart, in_time, mean_copies, propagation_chart
-from gossipbook.sim.report.style import CSS, SCRIPT
-from gossipbook.sim.report.tables import (
+from gossipbook.run_report.recording import Recording
+from gossipbook.run_report.sampling import percentile
+from gossipbook.run_report.sequence import sequence_chart
+from gossipbook.run_report.spread_charts import copies_chart, in_time, mean_copies, propagation_chart
+from gossipbook.run_report.style import CSS, SCRIPT
+from gossipbook.run_report.tables import (
     causal_table,
     checks_table,
     cost_tables,
@@ -28,6 +27,7 @@ from gossipbook.sim.report.tables import (
     traffic_table,
     violations_table,
 )
+from gossipbook.sim.plan import Plan, make_plan
 from gossipbook.sim.run import Outcome
 
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from gossipbook.consensus.records import Finalized, TermChanged
 from gossipbook.effects import LinkId
 from gossipbook.ids import PeerId
-from gossipbook.sim.host import Host, Observer
-from gossipbook.sim.report.closing import close
-from gossipbook.sim.report.contents import Contents, Reader, VoteKey
-from gossipbook.sim.report.market import MarketLog
-from gossipbook.sim.report.messages import FIRST_FILL, TERM_CHANGE, VIOLATION, MessageFlow
-from gossipbook.sim.report.recording import (
+from gossipbook.run_report.closing import close
+from gossipbook.run_report.contents import Contents, Reader, VoteKey
+from gossipbook.run_report.market import MarketLog
+from gossipbook.run_report.messages import FIRST_FILL, TERM_CHANGE, VIOLATION, MessageFlow
+from gossipbook.run_report.recording import (
     CUT_OFF,
     DOWN,
     PARTLY_CUT,
@@ -25,7 +24,8 @@ from gossipbook.sim.report.recording import (
     Traffic,
     VoteNote,
 )
-from gossipbook.sim.report.sampling import Spreads, Steps
+from gossipbook.run_report.sampling import Spreads, Steps
+from gossipbook.sim.host import Host, Observer
 
 if TYPE_CHECKING:
     from gossipbook.sim.exchange import Exchange
