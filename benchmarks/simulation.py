@@ -13,9 +13,9 @@ import sys
 import time
 from pathlib import Path
 
+from gossipbook.scenario.scenario import parse_scenario
 from gossipbook.sim.plan import Plan, make_plan
 from gossipbook.sim.run import run_plan
-from gossipbook.sim.scenario import parse_scenario
 from gossipbook.sim.swarm import swarm_scenario
 
 ROOT = Path(__file__).parent.parent

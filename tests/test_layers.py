@@ -39,9 +39,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dht": PEER,
     "storage": SHELLS,
     "audit": SHELLS,
-    "sim": SHELLS | {"storage", "audit", "flow"},
+    "scenario": FIRST | {"matching"},
+    "sim": SHELLS | {"storage", "audit", "flow", "scenario"},
     "explorer": CORES,
-    "run_report": SHELLS | {"audit", "sim"},
+    "run_report": SHELLS | {"audit", "scenario", "sim"},
     "net": SHELLS | {"storage"},
 }
 ONLY_MODULES = {
@@ -63,6 +64,7 @@ PURE = {
         "rematch",
         "wire",
         "peer",
+        "scenario",
         "sim",
         "explorer",
         "run_report",

@@ -24,7 +24,7 @@ from gossipbook.audit.writer import write_export
 from gossipbook.manifest import Manifest
 from gossipbook.rig.peer_clients import Sample
 from gossipbook.rig.traders import Tally
-from gossipbook.sim.scenario import Scenario
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.storage.sqlite import all_blocks
 
 REASONS_CAP = 50

@@ -21,8 +21,8 @@ from gossipbook.rig.proxy import Proxy
 from gossipbook.rig.refuse import refusals
 from gossipbook.rig.traders import Traders
 from gossipbook.rig.wires import Trouble, Wires, delay_of
-from gossipbook.sim.orders import agents_orders
-from gossipbook.sim.scenario import Scenario
+from gossipbook.scenario.orders import agents_orders
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.storage.sqlite import final_ids
 
 LINK_UP_S = 60.0

@@ -19,9 +19,9 @@ from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
 from gossipbook.ids import ChainId, OpId
 from gossipbook.rig.peer_clients import Desk
-from gossipbook.sim.orders import US_PER_S, Submission, author_identity
-from gossipbook.trade.client import Client
+from gossipbook.scenario.orders import US_PER_S, Submission, author_identity
 from gossipbook.trade.wallet import Wallet
+from gossipbook.trade.client import Client
 
 PATIENCE_S = 2.0  # after that an author goes to another peer; doubled each time in vain
 PATIENCE_CAP_S = 8.0

@@ -8,12 +8,12 @@ from functools import partial
 
 from gossipbook.identity import Verifier
 from gossipbook.peer.config import PeerConfig
+from gossipbook.scenario.orders import Submission, author_identity
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
 from gossipbook.sim.injector import Injector
 from gossipbook.sim.network import Delay, Network, Weather, everywhere
-from gossipbook.sim.orders import Submission, author_identity
 from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
 from gossipbook.sim.signatures import StubIdentity, StubVerifier
 from gossipbook.sim.stage import Stage

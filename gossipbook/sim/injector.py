@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import JournalError
+from gossipbook.scenario.scenario import ADVERSARIES, FaultPart
 from gossipbook.sim.adversaries import lie
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.host import Host
@@ -17,7 +18,6 @@ from gossipbook.sim.moments import FinalToOne, OnPrepared
 from gossipbook.sim.network import Delay, Weather, Wire
 from gossipbook.sim.partitions import cuts
 from gossipbook.sim.plan import seeded
-from gossipbook.sim.scenario import ADVERSARIES, FaultPart
 from gossipbook.sim.stage import Stage
 from gossipbook.sim.traders import Trader
 

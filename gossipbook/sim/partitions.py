@@ -2,9 +2,9 @@
 
 import random
 
+from gossipbook.scenario.scenario import FaultPart
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire
-from gossipbook.sim.scenario import FaultPart
 from gossipbook.sim.stage import Stage
 
 

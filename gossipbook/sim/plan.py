@@ -18,9 +18,9 @@ from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import Command, SetState
-from gossipbook.sim.orders import US_PER_S, Submission, agents_orders, author_identity
-from gossipbook.sim.recorded import recorded_orders
-from gossipbook.sim.scenario import (
+from gossipbook.scenario.orders import US_PER_S, Submission, agents_orders, author_identity
+from gossipbook.scenario.rules import STATES
+from gossipbook.scenario.scenario import (
     BudgetPart,
     ExpectPart,
     FaultPart,
@@ -30,7 +30,7 @@ from gossipbook.sim.scenario import (
     WorkloadPart,
     typed,
 )
-from gossipbook.sim.scenario_rules import STATES
+from gossipbook.sim.recorded import recorded_orders
 from gossipbook.sim.signatures import StubIdentity
 
 FORMAT = 1

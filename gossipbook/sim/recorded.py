@@ -6,8 +6,8 @@ from gossipbook.errors import ScenarioError
 from gossipbook.flow import lobster_flow
 from gossipbook.flow.step import FlowStep
 from gossipbook.matching.commands import Command
-from gossipbook.sim.orders import US_PER_S, Submission
-from gossipbook.sim.scenario import Scenario
+from gossipbook.scenario.orders import US_PER_S, Submission
+from gossipbook.scenario.scenario import Scenario
 
 MAKERS, TAKERS = 8, 2
 OPENING_BATCH = 64  # commands to an op while the book of the opening is built

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import GossipbookError
+from gossipbook.scenario.scenario import HAPPENINGS
 from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker
 from gossipbook.sim.exchange import QUIET_MS, Exchange
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.scenario import HAPPENINGS
 from gossipbook.sim.world import Flooded
 
 VALID, UNKNOWN, INVALID = "valid", "unknown", "invalid"

@@ -5,10 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import Plan, make_plan
 from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, Watcher, run_plan
-from gossipbook.sim.scenario import Scenario
 from gossipbook.sim.swarm import swarm_scenario
 
 

@@ -10,8 +10,8 @@ At most f members are made to lie or lose their disk; the rest may crash, pause 
 import random
 from dataclasses import replace
 
+from gossipbook.scenario.scenario import ADVERSARIES, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart
 from gossipbook.sim.plan import seeded
-from gossipbook.sim.scenario import ADVERSARIES, ExpectPart, FaultPart, NetworkPart, Scenario, WorkloadPart
 
 SECONDS = 11.0
 OPS_PER_S = 5.0

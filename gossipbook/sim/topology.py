@@ -3,7 +3,7 @@
 import random
 
 from gossipbook.ids import PeerId
-from gossipbook.sim.scenario import NetworkPart
+from gossipbook.scenario.scenario import NetworkPart
 
 
 def neighbours(

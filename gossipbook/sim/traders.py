@@ -14,9 +14,9 @@ from gossipbook.effects import LinkId
 from gossipbook.identity import Identity
 from gossipbook.ids import OpId
 from gossipbook.peer.events import LinkUp
+from gossipbook.scenario.orders import Submission
 from gossipbook.sim.clocks import START_WALL_MS, US_PER_MS
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import Submission
 from gossipbook.sim.world import World
 from gossipbook.wire.codec import decode_message, encode_message
 

@@ -20,13 +20,13 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
 from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
+from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.scenario import NetworkPart, Scenario, WorkloadPart
 from gossipbook.sim.checkers import Violation
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.network import Wire
-from gossipbook.sim.orders import Submission
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.scenario import NetworkPart, Scenario, WorkloadPart
 from gossipbook.sim.traders import Signed
 
 MS = 1_000

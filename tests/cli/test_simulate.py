@@ -10,9 +10,9 @@ import pytest
 from sim.overfilling import Overfilling
 
 from gossipbook.crdt import interpretation
+from gossipbook.scenario.scenario import parse_scenario
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import make_plan
-from gossipbook.sim.scenario import parse_scenario
 
 from .support import ENVIRONMENT, answer, invoke
 

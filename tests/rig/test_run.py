@@ -13,7 +13,7 @@ from gossipbook.rig import RealProgress
 from gossipbook.rig.judge import judge
 from gossipbook.rig.peer_clients import Sample
 from gossipbook.rig.run import observe, run_real
-from gossipbook.sim.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
+from gossipbook.scenario.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
 
 ENOUGH_S = 120
 ISOLATED_LEADER = Scenario(

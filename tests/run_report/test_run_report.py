@@ -16,12 +16,12 @@ from gossipbook.run_report.recording import CUT_OFF, UP, OrderFate, Top
 from gossipbook.run_report.sampling import Spreads, Steps, percentile
 from gossipbook.run_report.spread_charts import copies_shares, curve, in_time
 from gossipbook.run_report.svg import Scale, apart, ticks, whole_ticks
+from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import Submission
 from gossipbook.sim.plan import Plan, make_plan
 from gossipbook.sim.run import INVALID, Outcome, run_plan
-from gossipbook.sim.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
 
 SECTIONS = (
     *("verdict", "figures", "faults", "market", "leader", "availability", "propagation", "digests", "heights"),

@@ -7,12 +7,12 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.effects import LinkId
 from gossipbook.errors import DecodeError
 from gossipbook.gossip.messages import Push
+from gossipbook.scenario.scenario import Scenario, parse_scenario
 from gossipbook.sim.checkers import Checker
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.plan import Plan, make_plan
 from gossipbook.sim.run import Outcome, run_plan
-from gossipbook.sim.scenario import Scenario, parse_scenario
 from gossipbook.wire.codec import decode_message
 
 SMALL = "[network]\npeers = 4\ndelay_ms = [1, 4]\n[workload]\nseconds = 4\nops_per_s = 10\n"

@@ -12,12 +12,12 @@ from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.messages import Bodies, CastVote, Fetch, Propose
 from gossipbook.crdt.op import Op
 from gossipbook.gossip.messages import IHave
+from gossipbook.scenario.orders import author_identity
+from gossipbook.scenario.scenario import ADVERSARIES
 from gossipbook.sim.adversaries.equivocating_author import HONEST_OPS, NAME
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import author_identity
 from gossipbook.sim.run import Outcome
-from gossipbook.sim.scenario import ADVERSARIES
 
 from .support import Tape, fault, opened, run_to, small, watched
 

@@ -23,6 +23,7 @@ from gossipbook.gossip.messages import Push
 from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place
 from gossipbook.matching.events import ACCEPTED, FILL
+from gossipbook.scenario.orders import Submission
 from gossipbook.sim.checkers import INVARIANTS, Checker, all_checkers
 from gossipbook.sim.checkers.acks import AckChecker
 from gossipbook.sim.checkers.authentic import AuthenticityChecker
@@ -39,7 +40,6 @@ from gossipbook.sim.clocks import START_WALL_MS
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import Submission
 from gossipbook.sim.run import run_plan
 from gossipbook.wire.codec import encode_message
 

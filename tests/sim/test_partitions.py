@@ -5,11 +5,11 @@ from functools import cache
 
 import pytest
 
+from gossipbook.scenario.scenario import FaultPart
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire
 from gossipbook.sim.partitions import cuts, halves
-from gossipbook.sim.scenario import FaultPart
 
 from .support import opened, small
 

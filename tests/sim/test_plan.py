@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gossipbook.errors import ScenarioError
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place
-from gossipbook.sim.orders import Submission
-from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
-from gossipbook.sim.scenario import (
+from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.rules import DELAYS, DISK_TROUBLES, LEADER_SIDES, MOMENTS, SHAPES, STATES
+from gossipbook.scenario.scenario import (
     FAULTS,
     BudgetPart,
     ExpectPart,
@@ -22,7 +22,7 @@ from gossipbook.sim.scenario import (
     WardenPart,
     WorkloadPart,
 )
-from gossipbook.sim.scenario_rules import DELAYS, DISK_TROUBLES, LEADER_SIDES, MOMENTS, SHAPES, STATES
+from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
 from gossipbook.sim.swarm import swarm_scenario
 
 from .support import fault, plan, small

@@ -6,9 +6,9 @@ import pytest
 
 from gossipbook.errors import ScenarioError
 from gossipbook.matching.commands import Place
+from gossipbook.scenario.scenario import parse_scenario
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.run import run_plan
-from gossipbook.sim.scenario import parse_scenario
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 RECORDED = sorted(SHARED.glob("AAPL*_message_50.csv")) if SHARED.is_dir() else []

@@ -14,14 +14,14 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.crdt import interpretation
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.matching.events import CANCELLED, FILL, LEASE_ENDED, PAIR_STATE, UNCROSSED
+from gossipbook.scenario.orders import LEASE_MS, author_identity
+from gossipbook.scenario.scenario import Scenario, parse_scenario
 from gossipbook.sim.checkers import Checker
 from gossipbook.sim.checkers.blocks import BlockChecker
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.exchange import Exchange
-from gossipbook.sim.orders import LEASE_MS, author_identity
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.run import Outcome, run_plan
-from gossipbook.sim.scenario import Scenario, parse_scenario
 
 from .support import Tape, fault, outcome, small, warden, watched
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gossipbook.errors import ScenarioError
+from gossipbook.scenario.scenario import ADVERSARIES, FAULTS, SECTIONS, parse_scenario
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.run import run_plan
-from gossipbook.sim.scenario import ADVERSARIES, FAULTS, SECTIONS, parse_scenario
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 

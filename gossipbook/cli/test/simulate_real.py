@@ -14,8 +14,8 @@ from gossipbook.cli.connect import run as run_conversation
 from gossipbook.cli.output import console, print_json, print_table
 from gossipbook.errors import ScenarioError
 from gossipbook.rig import RealProgress, RealResult, refusals, run_real
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import INVARIANTS
-from gossipbook.sim.scenario import Scenario
 
 EXIT_CODES = {"valid": 0, "invalid": 1, "unknown": 2}
 

@@ -7,6 +7,7 @@ faulty from its first moment to the end of the run, and no checker holds it to t
 import random
 from collections.abc import Callable
 
+from gossipbook.scenario.scenario import FaultPart
 from gossipbook.sim.adversaries.censoring_leader import CensoringLeader
 from gossipbook.sim.adversaries.equivocating_author import EquivocatingAuthor
 from gossipbook.sim.adversaries.equivocating_leader import EquivocatingLeader
@@ -19,7 +20,6 @@ from gossipbook.sim.adversaries.silent_leader import SilentLeader
 from gossipbook.sim.adversaries.twins import make_twin
 from gossipbook.sim.adversaries.vote_withholder import VoteWithholder
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.scenario import FaultPart
 from gossipbook.sim.stage import Stage
 from gossipbook.sim.traders import Trader
 

@@ -7,8 +7,8 @@ from gossipbook.client_messages import Submit
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import LinkUp
+from gossipbook.scenario.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.signatures import StubIdentity
 from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message

@@ -10,9 +10,9 @@ from gossipbook.gossip.messages import IHave, Push
 from gossipbook.identity import Identity
 from gossipbook.ids import DIGEST_BYTES
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
+from gossipbook.scenario.orders import FIRST_PRICE_TICKS
 from gossipbook.sim.adversaries.busy import Busy
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import FIRST_PRICE_TICKS
 from gossipbook.sim.signatures import StubIdentity
 from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message

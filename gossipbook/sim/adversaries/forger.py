@@ -10,9 +10,9 @@ from gossipbook.crdt.op import sign_op
 from gossipbook.gossip.messages import Push
 from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
+from gossipbook.scenario.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.adversaries.busy import Busy
 from gossipbook.sim.host import Host
-from gossipbook.sim.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
 

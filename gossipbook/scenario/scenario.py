@@ -12,8 +12,8 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from typing import Any
 
 from gossipbook.errors import ScenarioError
-from gossipbook.sim.lines import line_of
-from gossipbook.sim.scenario_rules import (
+from gossipbook.scenario.lines import line_of
+from gossipbook.scenario.rules import (
     MAX_SPAN_S,
     fault_rules,
     nearest,

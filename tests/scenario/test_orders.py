@@ -5,13 +5,12 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sim.support import fault, opened, plan, scenario, small, warden
 
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Lease, OrderType, Place, PlaceSpecial, SetState
-from gossipbook.sim.orders import EXPIRING_MS, LEASE_MS, Submission, agents_orders, author_identity
+from gossipbook.scenario.orders import EXPIRING_MS, LEASE_MS, Submission, agents_orders, author_identity
+from gossipbook.scenario.scenario import NetworkPart, WorkloadPart
 from gossipbook.sim.plan import make_plan
-from gossipbook.sim.scenario import NetworkPart, WorkloadPart
-
-from .support import fault, opened, plan, scenario, small, warden
 
 LIVELY = WorkloadPart(seconds=60, ops_per_s=20, makers=2, noise=3, takers=2, cancellers=2)
 

@@ -6,12 +6,20 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sim.support import fault, small, warden
 
 from gossipbook.errors import ScenarioError
+from gossipbook.scenario.scenario import (
+    FAULTS,
+    HAPPENINGS,
+    LISTS,
+    SECTIONS,
+    FaultPart,
+    Scenario,
+    WardenPart,
+    parse_scenario,
+)
 from gossipbook.sim.plan import identities, make_manifest, make_plan
-from gossipbook.sim.scenario import FAULTS, HAPPENINGS, LISTS, SECTIONS, FaultPart, Scenario, WardenPart, parse_scenario
-
-from .support import fault, small, warden
 
 FILES = sorted((Path(__file__).parent.parent.parent / "simulations").rglob("*.toml"))
 

@@ -9,7 +9,7 @@ from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
 from gossipbook.matching.commands import PairState
 
 if TYPE_CHECKING:
-    from gossipbook.sim.scenario import FaultPart, NetworkPart, WardenPart, WorkloadPart
+    from gossipbook.scenario.scenario import FaultPart, NetworkPart, WardenPart, WorkloadPart
 
 SHAPES = ("halves", "ring", "bridge", "one-way", "isolate")
 LEADER_SIDES = ("minority", "majority", "anywhere")
