@@ -13,7 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-from gossipbook.scenario.scenario import parse_scenario
+from gossipbook.scenario.reading import parse_scenario
 from gossipbook.sim.plan import Plan, make_plan
 from gossipbook.sim.run import run_plan
 from gossipbook.sim.swarm import swarm_scenario

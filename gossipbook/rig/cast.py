@@ -8,7 +8,7 @@ import random
 from gossipbook.consensus.committee import Committee
 from gossipbook.manifest import Manifest
 from gossipbook.rig.peer_clients import Desk
-from gossipbook.scenario.scenario import FaultPart
+from gossipbook.scenario.parts import FaultPart
 
 Cut = tuple[int, int]
 """(sender, receiver): what the first says does not get to the second."""

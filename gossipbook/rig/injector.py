@@ -14,7 +14,7 @@ from gossipbook.rig.cast import Cast, Cut
 from gossipbook.rig.minority_check import Stillness
 from gossipbook.rig.processes import RealNetwork, RealPeer, RigFailed
 from gossipbook.rig.wires import Trouble, Wires, delay_of
-from gossipbook.scenario.scenario import FaultPart
+from gossipbook.scenario.parts import FaultPart
 
 
 class Strikes:

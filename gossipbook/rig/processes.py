@@ -20,7 +20,7 @@ import trio
 from gossipbook.errors import GossipbookError
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.rig.proxy import HOST, Proxy
-from gossipbook.scenario.scenario import NetworkPart
+from gossipbook.scenario.parts import NetworkPart
 from gossipbook.storage.keys import create_key
 
 READY_S = 60.0  # many processes start at one time on few cores

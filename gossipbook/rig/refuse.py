@@ -6,7 +6,8 @@ real. ``expect.observers`` is an allowance that nothing here can use up.
 
 import os
 
-from gossipbook.scenario.scenario import ADVERSARIES, FaultPart, Scenario
+from gossipbook.scenario.parts import ADVERSARIES, FaultPart
+from gossipbook.scenario.scenario import Scenario
 
 PEERS_CAP = 16  # processes of about 60 MiB, all on this machine's cores
 OPS_PER_S_CAP = 500  # beyond that the authors, who share one process, would be late; a guess

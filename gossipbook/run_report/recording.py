@@ -5,7 +5,7 @@ Whatever can grow with a run has a cap that is named where it is filled; ``left_
 
 from dataclasses import dataclass, field
 
-from gossipbook.scenario.scenario import FaultPart
+from gossipbook.scenario.parts import FaultPart
 
 OrderKey = tuple[str, bytes, int]  # pair, author's public key, client order id
 

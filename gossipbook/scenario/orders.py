@@ -29,7 +29,7 @@ from gossipbook.matching.commands import (
     Side,
     TimeInForce,
 )
-from gossipbook.scenario.scenario import WorkloadPart
+from gossipbook.scenario.parts import WorkloadPart
 
 US_PER_S = 1_000_000
 FIRST_PRICE_TICKS = 10_000

@@ -3,13 +3,10 @@
 import difflib
 import math
 import re
-from typing import TYPE_CHECKING
 
 from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
 from gossipbook.matching.commands import PairState
-
-if TYPE_CHECKING:
-    from gossipbook.scenario.scenario import FaultPart, NetworkPart, WardenPart, WorkloadPart
+from gossipbook.scenario.parts import FaultPart, NetworkPart, WardenPart, WorkloadPart
 
 SHAPES = ("halves", "ring", "bridge", "one-way", "isolate")
 LEADER_SIDES = ("minority", "majority", "anywhere")
@@ -42,7 +39,7 @@ def nearest(word: str, known: list[str]) -> str:
     return f"; did you mean {found[0]!r}?" if found else f"; it has {', '.join(known)}"
 
 
-def network_rules(n: "NetworkPart") -> list[tuple[bool, str]]:
+def network_rules(n: NetworkPart) -> list[tuple[bool, str]]:
     """Whether each relation holds, and what it is."""
     matchers = n.matchers or n.committee
     least_ms = 6 * max(1, math.ceil(n.delay_ms[1])) + 2 * FULL_BLOCK_MS if n.delay_ms[1] < DAY_MS else DAY_MS
@@ -69,7 +66,7 @@ def network_rules(n: "NetworkPart") -> list[tuple[bool, str]]:
     ]
 
 
-def workload_rules(w: "WorkloadPart") -> list[tuple[bool, str]]:
+def workload_rules(w: WorkloadPart) -> list[tuple[bool, str]]:
     """Of the orders."""
     agents = (w.makers, w.noise, w.takers, w.cancellers)
     return [
@@ -83,7 +80,7 @@ def workload_rules(w: "WorkloadPart") -> list[tuple[bool, str]]:
     ]
 
 
-def fault_rules(fault: "FaultPart") -> list[tuple[bool, str]]:
+def fault_rules(fault: FaultPart) -> list[tuple[bool, str]]:
     """Of one fault."""
     low_ms, high_ms = fault.delay_ms
     return [
@@ -103,7 +100,7 @@ def fault_rules(fault: "FaultPart") -> list[tuple[bool, str]]:
     ]
 
 
-def warden_rules(warden: "WardenPart") -> list[tuple[bool, str]]:
+def warden_rules(warden: WardenPart) -> list[tuple[bool, str]]:
     """Of one command of the warden's."""
     return [
         (0 <= warden.at_s <= MAX_SPAN_S, "at_s: from 0 up to an hour"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import JournalError
-from gossipbook.scenario.scenario import ADVERSARIES, FaultPart
+from gossipbook.scenario.parts import ADVERSARIES, FaultPart
 from gossipbook.sim.adversaries import lie
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.host import Host

@@ -2,7 +2,7 @@
 
 import random
 
-from gossipbook.scenario.scenario import FaultPart
+from gossipbook.scenario.parts import FaultPart
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire
 from gossipbook.sim.stage import Stage

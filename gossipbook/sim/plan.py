@@ -19,17 +19,10 @@ from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import Command, SetState
 from gossipbook.scenario.orders import US_PER_S, Submission, agents_orders, author_identity
+from gossipbook.scenario.parts import BudgetPart, ExpectPart, FaultPart, NetworkPart, WardenPart, WorkloadPart
+from gossipbook.scenario.reading import typed
 from gossipbook.scenario.rules import STATES
-from gossipbook.scenario.scenario import (
-    BudgetPart,
-    ExpectPart,
-    FaultPart,
-    NetworkPart,
-    Scenario,
-    WardenPart,
-    WorkloadPart,
-    typed,
-)
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.recorded import recorded_orders
 from gossipbook.sim.signatures import StubIdentity
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import GossipbookError
-from gossipbook.scenario.scenario import HAPPENINGS
+from gossipbook.scenario.parts import HAPPENINGS
 from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker

@@ -3,7 +3,7 @@
 import random
 
 from gossipbook.ids import PeerId
-from gossipbook.scenario.scenario import NetworkPart
+from gossipbook.scenario.parts import NetworkPart
 
 
 def neighbours(

@@ -21,7 +21,8 @@ from gossipbook.crdt.view import BookView
 from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
 from gossipbook.scenario.orders import Submission
-from gossipbook.scenario.scenario import NetworkPart, Scenario, WorkloadPart
+from gossipbook.scenario.parts import NetworkPart, WorkloadPart
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Violation
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer

@@ -10,7 +10,7 @@ import pytest
 from sim.overfilling import Overfilling
 
 from gossipbook.crdt import interpretation
-from gossipbook.scenario.scenario import parse_scenario
+from gossipbook.scenario.reading import parse_scenario
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import make_plan
 

@@ -14,7 +14,7 @@ SWARM_EACH = 30
 
 
 def jobs():  # type: ignore[no-untyped-def]
-    from gossipbook.scenario.scenario import parse_scenario
+    from gossipbook.scenario.reading import parse_scenario
     from gossipbook.sim.seeds import Job
 
     scenarios = [parse_scenario(file.read_text(), file.stem) for file in sorted(SCENARIOS.glob("*.toml"))]

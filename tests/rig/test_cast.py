@@ -7,8 +7,8 @@ import pytest
 
 from gossipbook.rig.cast import Cast
 from gossipbook.rig.processes import RealNetwork
+from gossipbook.scenario.parts import FaultPart, NetworkPart
 from gossipbook.scenario.rules import SHAPES
-from gossipbook.scenario.scenario import FaultPart, NetworkPart
 
 
 class Word:

@@ -10,7 +10,7 @@ import trio
 from gossipbook.rig.processes import RealNetwork, RigFailed
 from gossipbook.rig.proxy import Proxy
 from gossipbook.rig.wires import Delay, Trouble, Wires
-from gossipbook.scenario.scenario import NetworkPart
+from gossipbook.scenario.parts import NetworkPart
 
 ENOUGH_S = 60
 

@@ -7,7 +7,8 @@ import pytest
 from gossipbook.errors import ScenarioError
 from gossipbook.rig import refusals, run_real
 from gossipbook.rig.refuse import ONLY_SIMULATED, REAL_KINDS
-from gossipbook.scenario.scenario import ADVERSARIES, FAULTS, FaultPart, NetworkPart, Scenario, WardenPart, WorkloadPart
+from gossipbook.scenario.parts import ADVERSARIES, FAULTS, FaultPart, NetworkPart, WardenPart, WorkloadPart
+from gossipbook.scenario.scenario import Scenario
 
 
 def scenario(*faults, workload=None, **network):

@@ -13,7 +13,8 @@ from gossipbook.rig import RealProgress
 from gossipbook.rig.judge import judge
 from gossipbook.rig.peer_clients import Sample
 from gossipbook.rig.run import observe, run_real
-from gossipbook.scenario.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
+from gossipbook.scenario.parts import FaultPart, NetworkPart, WorkloadPart
+from gossipbook.scenario.scenario import Scenario
 
 ENOUGH_S = 120
 ISOLATED_LEADER = Scenario(

@@ -17,7 +17,8 @@ from gossipbook.run_report.sampling import Spreads, Steps, percentile
 from gossipbook.run_report.spread_charts import copies_shares, curve, in_time
 from gossipbook.run_report.svg import Scale, apart, ticks, whole_ticks
 from gossipbook.scenario.orders import Submission
-from gossipbook.scenario.scenario import FaultPart, NetworkPart, Scenario, WorkloadPart
+from gossipbook.scenario.parts import FaultPart, NetworkPart, WorkloadPart
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.host import Host
 from gossipbook.sim.plan import Plan, make_plan

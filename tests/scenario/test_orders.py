@@ -9,7 +9,7 @@ from sim.support import fault, opened, plan, scenario, small, warden
 
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Lease, OrderType, Place, PlaceSpecial, SetState
 from gossipbook.scenario.orders import EXPIRING_MS, LEASE_MS, Submission, agents_orders, author_identity
-from gossipbook.scenario.scenario import NetworkPart, WorkloadPart
+from gossipbook.scenario.parts import NetworkPart, WorkloadPart
 from gossipbook.sim.plan import make_plan
 
 LIVELY = WorkloadPart(seconds=60, ops_per_s=20, makers=2, noise=3, takers=2, cancellers=2)

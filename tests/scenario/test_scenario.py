@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 from sim.support import fault, small, warden
 
 from gossipbook.errors import ScenarioError
-from gossipbook.scenario.scenario import (
-    FAULTS,
-    HAPPENINGS,
-    LISTS,
-    SECTIONS,
-    FaultPart,
-    Scenario,
-    WardenPart,
-    parse_scenario,
-)
+from gossipbook.scenario.parts import FAULTS, HAPPENINGS, FaultPart, WardenPart
+from gossipbook.scenario.reading import LISTS, SECTIONS, parse_scenario
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.plan import identities, make_manifest, make_plan
 
 FILES = sorted((Path(__file__).parent.parent.parent / "simulations").rglob("*.toml"))

@@ -7,7 +7,8 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.effects import LinkId
 from gossipbook.errors import DecodeError
 from gossipbook.gossip.messages import Push
-from gossipbook.scenario.scenario import Scenario, parse_scenario
+from gossipbook.scenario.reading import parse_scenario
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Checker
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer

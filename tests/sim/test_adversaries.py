@@ -13,7 +13,7 @@ from gossipbook.consensus.messages import Bodies, CastVote, Fetch, Propose
 from gossipbook.crdt.op import Op
 from gossipbook.gossip.messages import IHave
 from gossipbook.scenario.orders import author_identity
-from gossipbook.scenario.scenario import ADVERSARIES
+from gossipbook.scenario.parts import ADVERSARIES
 from gossipbook.sim.adversaries.equivocating_author import HONEST_OPS, NAME
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host

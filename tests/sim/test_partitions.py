@@ -5,7 +5,7 @@ from functools import cache
 
 import pytest
 
-from gossipbook.scenario.scenario import FaultPart
+from gossipbook.scenario.parts import FaultPart
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire

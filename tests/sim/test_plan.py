@@ -11,17 +11,9 @@ from hypothesis import strategies as st
 from gossipbook.errors import ScenarioError
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place
 from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.parts import FAULTS, BudgetPart, ExpectPart, FaultPart, NetworkPart, WardenPart, WorkloadPart
 from gossipbook.scenario.rules import DELAYS, DISK_TROUBLES, LEADER_SIDES, MOMENTS, SHAPES, STATES
-from gossipbook.scenario.scenario import (
-    FAULTS,
-    BudgetPart,
-    ExpectPart,
-    FaultPart,
-    NetworkPart,
-    Scenario,
-    WardenPart,
-    WorkloadPart,
-)
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
 from gossipbook.sim.swarm import swarm_scenario
 

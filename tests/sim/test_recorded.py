@@ -6,7 +6,7 @@ import pytest
 
 from gossipbook.errors import ScenarioError
 from gossipbook.matching.commands import Place
-from gossipbook.scenario.scenario import parse_scenario
+from gossipbook.scenario.reading import parse_scenario
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.run import run_plan
 

@@ -33,7 +33,7 @@ TIMEOUT_S = 240
 
 PROGRAM = f"""
 from pathlib import Path
-from gossipbook.scenario.scenario import parse_scenario
+from gossipbook.scenario.reading import parse_scenario
 from gossipbook.sim.seeds import Job, run_job
 
 def tell(name, job):

@@ -15,7 +15,8 @@ from gossipbook.crdt import interpretation
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.matching.events import CANCELLED, FILL, LEASE_ENDED, PAIR_STATE, UNCROSSED
 from gossipbook.scenario.orders import LEASE_MS, author_identity
-from gossipbook.scenario.scenario import Scenario, parse_scenario
+from gossipbook.scenario.reading import parse_scenario
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Checker
 from gossipbook.sim.checkers.blocks import BlockChecker
 from gossipbook.sim.checkers.fills import FillChecker

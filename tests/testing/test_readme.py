@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gossipbook.errors import ScenarioError
-from gossipbook.scenario.scenario import ADVERSARIES, FAULTS, SECTIONS, parse_scenario
+from gossipbook.scenario.parts import ADVERSARIES, FAULTS
+from gossipbook.scenario.reading import SECTIONS, parse_scenario
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.run import run_plan
 

@@ -17,7 +17,8 @@ from gossipbook.cli.test.simulate_real import simulate_real
 from gossipbook.cli.test.simulate_view import SimulateView
 from gossipbook.errors import ScenarioError
 from gossipbook.run_report import record_and_render
-from gossipbook.scenario.scenario import Scenario, parse_scenario
+from gossipbook.scenario.reading import parse_scenario
+from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.plan import Plan
 from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, run_plan
 from gossipbook.sim.seeds import Job, Tally

@@ -7,7 +7,7 @@ faulty from its first moment to the end of the run, and no checker holds it to t
 import random
 from collections.abc import Callable
 
-from gossipbook.scenario.scenario import FaultPart
+from gossipbook.scenario.parts import FaultPart
 from gossipbook.sim.adversaries.censoring_leader import CensoringLeader
 from gossipbook.sim.adversaries.equivocating_author import EquivocatingAuthor
 from gossipbook.sim.adversaries.equivocating_leader import EquivocatingLeader
