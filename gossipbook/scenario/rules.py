@@ -2,14 +2,13 @@
 
 import difflib
 import math
-import re
 
 from gossipbook.manifest import MAX_COMMITTEE, MAX_MATCHERS
 from gossipbook.matching.commands import PairState
+from gossipbook.scenario.partitions import LEADER_SIDES, SHAPES
 from gossipbook.scenario.parts import FaultPart, NetworkPart, WardenPart, WorkloadPart
+from gossipbook.scenario.targets import WHO, WHO_WORDS
 
-SHAPES = ("halves", "ring", "bridge", "one-way", "isolate")
-LEADER_SIDES = ("minority", "majority", "anywhere")
 DISK_TROUBLES = ("fails", "full", "flips")
 MOMENTS = ("at once", "prepared")
 DELAYS = ("fixed", "uniform", "normal", "heavy-tailed")
@@ -21,16 +20,6 @@ DAY_MS = 24 * 3_600 * 1_000
 FULL_BLOCK_MS = 200  # the manifest's default for the work of a full block
 STATES = {state.word: state for state in PairState}
 """What a warden may set a pair to."""
-
-WHO = re.compile(
-    r"leader|successor|member|follower|anyone|members|followers|everyone|(peer|seat) \d+|\d+ (members|followers|peers)"
-    r"|home of (maker|noise|taker|canceller) \d+"
-)
-
-WHO_WORDS = (
-    "leader, successor, member, follower, anyone, members, followers, everyone, 'peer N', 'seat N', "
-    "'N members', 'N followers', 'N peers' or 'home of maker N'"
-)
 
 
 def nearest(word: str, known: list[str]) -> str:

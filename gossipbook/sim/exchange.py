@@ -8,13 +8,15 @@ from functools import partial
 
 from gossipbook.identity import Verifier
 from gossipbook.peer.config import PeerConfig
+from gossipbook.scenario.chance import seeded
+from gossipbook.scenario.conditions import WireConditions
 from gossipbook.scenario.orders import Submission, author_identity
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
 from gossipbook.sim.injector import Injector
-from gossipbook.sim.network import Delay, Network, Weather, everywhere
-from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
+from gossipbook.sim.network import Network, Weather, everywhere
+from gossipbook.sim.plan import Plan, identities, make_manifest
 from gossipbook.sim.signatures import StubIdentity, StubVerifier
 from gossipbook.sim.stage import Stage
 from gossipbook.sim.topology import neighbours
@@ -39,8 +41,7 @@ class Exchange:
         part = plan.scenario.network
         keys = identities(part)
         self.manifest = make_manifest(part, keys, warden=bool(plan.scenario.wardens))
-        low, high = (round(ms * 1_000) for ms in part.delay_ms)
-        self.network = Network(seeded(plan.seed, "network"), Delay(part.delay, low, high))
+        self.network = Network(seeded(plan.seed, "network"), WireConditions.usual(part).delay)
         stub = part.signatures == "stub"
         self.verifier: Verifier = StubVerifier() if stub else Verifier()
         self.world = World(
@@ -81,9 +82,7 @@ class Exchange:
         self.world.run(WARM_UP_MS)
         part = self.plan.scenario.network
         if part.loss or part.duplicate or part.reorder or part.kbit_s:
-            self.network.weather.append(
-                Weather(everywhere, part.loss, part.duplicate, part.reorder, None, part.kbit_s * 125)
-            )
+            self.network.weather.append(Weather(everywhere, WireConditions.usual(part)))
         self.opened_us = self.world.now_us
         self.traded_until_us = self.opened_us + round(self.plan.scenario.workload.seconds * 1_000_000)
         for order in self.plan.orders:

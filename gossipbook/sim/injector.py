@@ -1,23 +1,23 @@
 """Puts a scenario's faults on a world at their times, and takes them off again.
 
-Each fault has its own source of chance, drawn from the seed and its place in the scenario, so that a fault does the
-same whether or not the others are there.
+When they are on and whom they hit is not decided here: see :mod:`gossipbook.scenario.schedule` and its neighbours.
 """
 
+import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import JournalError
+from gossipbook.scenario.conditions import WireConditions
 from gossipbook.scenario.parts import ADVERSARIES, FaultPart
+from gossipbook.scenario.schedule import ScheduledFault, schedule
 from gossipbook.sim.adversaries import lie
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.host import Host
 from gossipbook.sim.moments import FinalToOne, OnPrepared
-from gossipbook.sim.network import Delay, Weather, Wire
-from gossipbook.sim.partitions import cuts
-from gossipbook.sim.plan import seeded
+from gossipbook.sim.network import Weather, Wire
 from gossipbook.sim.stage import Stage
 from gossipbook.sim.traders import Trader
 
@@ -32,13 +32,16 @@ Undo = Callable[[], None]
 class Injected:
     """A fault in a run: when it was on, in microseconds, and what it hit."""
 
-    fault: FaultPart
-    number: int
+    scheduled: ScheduledFault
     began_us: int = -1
     ended_us: int = -1
     hosts: list[Host] = field(default_factory=list)
     cuts: list[Wire] = field(default_factory=list)
     undo: Undo | None = None
+
+    @property
+    def fault(self) -> FaultPart:
+        return self.scheduled.fault
 
     @property
     def active(self) -> bool:
@@ -54,12 +57,12 @@ class Injector:
         self.stage = stage
         self.world = stage.world
         self.traders = traders
-        self.injected = [Injected(fault, number) for number, fault in enumerate(faults)]
+        self.injected = [Injected(scheduled) for scheduled in schedule(faults)]
         self._seed = seed
         self._over = False
         self._waiting: list[OnPrepared] = []
         for injected in self.injected:
-            at_us = begin_us + round(injected.fault.at_s * US_PER_S)
+            at_us = begin_us + _us(injected.scheduled.begins_s)
             self.world.call(max(0, at_us - self.world.now_us), partial(self._begin, injected))
 
     def active(self) -> list[Injected]:
@@ -71,7 +74,7 @@ class Injector:
         for moment in self._waiting:
             moment.end()
         for injected in self.injected:
-            if injected.active and injected.fault.kind not in ADVERSARIES:
+            if injected.active and injected.scheduled.ends_at_heal:
                 self._end(injected)
         for host in self.world.hosts.values():
             self.world.resume(host.address)
@@ -95,9 +98,8 @@ class Injector:
     def _begin(self, injected: Injected) -> None:
         if self._over:
             return
-        fault = injected.fault
-        rng = seeded(self._seed, "fault", injected.number, fault.kind)
-        if fault.kind == "partition" and fault.when == "prepared":
+        rng = injected.scheduled.rng(self._seed)
+        if injected.scheduled.waits_for_lock:
             self._waiting.append(OnPrepared(self.stage, partial(self._apply, injected, rng)))
         else:
             self._apply(injected, rng)
@@ -105,11 +107,10 @@ class Injector:
     def _apply(self, injected: Injected, rng: random.Random) -> None:
         if self._over:
             return
-        fault = injected.fault
         injected.began_us = self.world.now_us
         injected.undo = self._put_on(injected, rng)
-        if fault.for_s:
-            self.world.call(round(fault.for_s * US_PER_S), partial(self._end, injected))
+        if math.isfinite(injected.scheduled.lasts_s):
+            self.world.call(_us(injected.scheduled.lasts_s), partial(self._end, injected))
 
     def _end(self, injected: Injected) -> None:
         if not injected.active:
@@ -137,42 +138,35 @@ class Injector:
     # -- wires --------------------------------------------------------------------------------------
 
     def _partition(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.cuts = cuts(injected.fault, self.stage, rng)
+        injected.cuts = self.stage.cuts(injected.fault, rng)
         injected.hosts = [host for host in self.stage.hosts if any(host.peer_id == a for a, _ in injected.cuts)]
-        self.world.cut(injected.cuts)
-        period_us = round(injected.fault.flap_s * US_PER_S)
-        on = [True]
+        phases = injected.scheduled.cut_phases()
+        cut = False
 
-        def flap() -> None:
+        def enter_next() -> None:
+            nonlocal cut
             if injected.active:
-                on[0] = not on[0]
-                (self.world.cut if on[0] else self.world.mend)(injected.cuts)
-                self.world.call(period_us, flap)
+                phase = next(phases)
+                cut = phase.cut
+                (self.world.cut if cut else self.world.mend)(injected.cuts)
+                if math.isfinite(phase.lasts_s):
+                    self.world.call(_us(phase.lasts_s), enter_next)
 
-        if period_us:
-            self.world.call(period_us, flap)
-        return lambda: self.world.mend(injected.cuts) if on[0] else None
+        enter_next()
+        return lambda: self.world.mend(injected.cuts) if cut else None
 
     def _weather(self, injected: Injected, rng: random.Random) -> Undo:
-        fault, network = injected.fault, self.world.network
-        injected.hosts = self.stage.chosen(fault.who, rng, "everyone")
+        network = self.world.network
+        injected.hosts = self.stage.hit(injected.fault, rng)
         hit = frozenset(host.peer_id for host in injected.hosts)
-        low, high = (round(ms * 1_000) for ms in fault.delay_ms)
-        weather = Weather(
-            hits=lambda a, b: a in hit or b in hit,
-            loss=fault.share if fault.kind == "loss" else 0.0,
-            duplicate=fault.share if fault.kind == "duplicate" else 0.0,
-            reorder=fault.share if fault.kind == "reorder" else 0.0,
-            delay=Delay("uniform", low, high) if fault.kind == "delay" else None,
-            bytes_per_s=fault.kbit_s * 125 if fault.kind == "bandwidth" else 0,
-        )
+        weather = Weather(lambda a, b: a in hit or b in hit, WireConditions.of(injected.fault))
         network.weather.append(weather)
         return lambda: network.weather.remove(weather)
 
     # -- machines -----------------------------------------------------------------------------------
 
     def _pause(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.hosts = self.stage.chosen(injected.fault.who, rng, "leader")
+        injected.hosts = self.stage.hit(injected.fault, rng)
         for host in injected.hosts:
             self.world.pause(host.address)
         return lambda: self._each(injected, lambda host: self._resume(injected, host))
@@ -184,7 +178,7 @@ class Injector:
             self.world.resume(host.address)
 
     def _crash(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.hosts = self.stage.chosen(injected.fault.who, rng, "member")
+        injected.hosts = self.stage.hit(injected.fault, rng)
         for host in injected.hosts:
             self._crash_soon(host, rng, torn=injected.fault.kind == "torn-write")
         return lambda: self._each(injected, self.restart)
@@ -209,12 +203,13 @@ class Injector:
 
     def _rolling(self, injected: Injected, rng: random.Random) -> None:
         """Each in turn, one down at a time."""
-        injected.hosts = self.stage.chosen(injected.fault.who, rng, "members")
-        gap_us = round(injected.fault.gap_s * US_PER_S)
-        for number, host in enumerate(injected.hosts):
-            down_us = FUSE_US + 2 * number * gap_us
-            self.world.call(down_us - FUSE_US, partial(self._next_crash, injected, host, rng))
-            self.world.call(down_us + gap_us, partial(self.restart, host))
+        injected.hosts = self.stage.hit(injected.fault, rng)
+        begin_us = 0
+        for turn in injected.scheduled.restarts([host.index for host in injected.hosts]):
+            host = self.stage.hosts[turn.peer]
+            self.world.call(begin_us, partial(self._next_crash, injected, host, rng))
+            self.world.call(begin_us + FUSE_US + _us(turn.down_s), partial(self.restart, host))
+            begin_us += _us(turn.down_s) + _us(turn.back_s)
 
     def _next_crash(self, injected: Injected, host: Host, rng: random.Random) -> None:
         if injected.active:
@@ -222,7 +217,7 @@ class Injector:
 
     def _disk(self, injected: Injected, rng: random.Random) -> Undo:
         """Writes are refused until the end; flipped bits are found at the restart that follows at once."""
-        injected.hosts = self.stage.chosen(injected.fault.who, rng, "member")
+        injected.hosts = self.stage.hit(injected.fault, rng)
         for host in injected.hosts:
             if injected.fault.trouble == "flips":
                 if host.peer is not None:
@@ -240,7 +235,7 @@ class Injector:
         return mend
 
     def _clock(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.hosts = self.stage.chosen(injected.fault.who, rng, "anyone")
+        injected.hosts = self.stage.hit(injected.fault, rng)
         self._turn_clocks(injected, 1)
         return lambda: self._turn_clocks(injected, -1)
 
@@ -258,3 +253,7 @@ class Injector:
         moment = FinalToOne(self.stage, rng.choice(honest))
         injected.hosts = [moment.lucky]
         return moment.end
+
+
+def _us(seconds: float) -> int:
+    return round(seconds * US_PER_S)

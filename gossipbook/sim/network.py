@@ -9,47 +9,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gossipbook.ids import PeerId
+from gossipbook.scenario.conditions import Delay, WireConditions
 
 Wire = tuple[PeerId, PeerId]
 """One direction between two peers: from, to."""
+
+BYTES_PER_KBIT = 125
 
 WIRE_QUEUE_US = 2_000_000
 """How long a message may wait for a slow wire; beyond it, it is dropped, as a full lane drops it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
-    """How long a message is on its way, in microseconds, drawn without floating point but for products."""
-
-    shape: str = "uniform"
-    low_us: int = 1_000
-    high_us: int = 3_000
-
-    def draw(self, rng: random.Random) -> int:
-        low, span = self.low_us, self.high_us - self.low_us
-        if self.shape == "fixed":
-            return low + span // 2
-        if self.shape == "uniform":
-            return low + int(rng.random() * span)
-        if self.shape == "normal":
-            return low + (int(rng.random() * span) + int(rng.random() * span) + int(rng.random() * span)) // 3
-        tail = span // 4 + 1  # Heavy: each doubling half as likely, cut off at 32 times the mean.
-        doublings = 0
-        while doublings < 6 and rng.random() < 0.5:
-            doublings += 1
-        return low + (int(rng.random() * tail) << doublings)
-
-
-@dataclass(frozen=True)
 class Weather:
-    """What is wrong with some directions for a while. ``hits`` says with which."""
+    """Conditions that some directions have for a while; ``hits`` says which."""
 
     hits: Callable[[PeerId, PeerId], bool]
-    loss: float = 0.0
-    duplicate: float = 0.0
-    reorder: float = 0.0
-    delay: Delay | None = None
-    bytes_per_s: int = 0
+    conditions: WireConditions
 
 
 def everywhere(_a: PeerId, _b: PeerId) -> bool:
@@ -113,18 +89,19 @@ class Network:
         for weather in self.weather:
             if not weather.hits(a, b):
                 continue
-            if weather.loss and rng.random() < weather.loss:
+            here = weather.conditions
+            if here.loss and rng.random() < here.loss:
                 self.dropped += 1
                 return ()
-            copies += bool(weather.duplicate and rng.random() < weather.duplicate)
-            late = late or bool(weather.reorder and rng.random() < weather.reorder)
-            delay = weather.delay or delay
-            if weather.bytes_per_s:
+            copies += bool(here.duplicate and rng.random() < here.duplicate)
+            late = late or bool(here.reorder and rng.random() < here.reorder)
+            delay = here.delay or delay
+            if here.kbit_s:
                 leaves_us = max(leaves_us, self._free.get((a, b), 0))
                 if leaves_us - now_us > WIRE_QUEUE_US:
                     self.dropped += 1
                     return ()
-                leaves_us += size * 1_000_000 // weather.bytes_per_s
+                leaves_us += size * 1_000_000 // (here.kbit_s * BYTES_PER_KBIT)
                 self._free[a, b] = leaves_us
         if late or copies > 1:
             return tuple(leaves_us + delay.draw(rng) * (1 + 3 * late) for _ in range(copies))

@@ -7,7 +7,6 @@ Orders and faults are lists that can be shortened, which is how a failing run is
 import hashlib
 import json
 import math
-import random
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
@@ -129,11 +128,6 @@ def make_manifest(network: NetworkPart, keys: list[Identity], *, warden: bool = 
     return Manifest(
         "simulated", pairs, matchers, network.committee, network.fault_model, wardens=wardens, timing=timing
     )
-
-
-def seeded(seed: int, *what: object) -> random.Random:
-    """A source of chance of its own for each purpose, so that leaving one thing out does not change the others."""
-    return random.Random(f"{seed} {' '.join(map(str, what))}")
 
 
 def _part(kind: type[Any], raw: dict[str, Any]) -> Any:

@@ -3,8 +3,11 @@
 import random
 
 from gossipbook.audit.seats import Seats
+from gossipbook.scenario.partitions import Cut, cuts
+from gossipbook.scenario.parts import FaultPart
+from gossipbook.scenario.targets import Roles
 from gossipbook.sim.host import Host
-from gossipbook.sim.plan import seeded
+from gossipbook.sim.network import Wire
 from gossipbook.sim.world import World
 
 
@@ -31,40 +34,27 @@ class Stage:
         ]
         return max(terms, default=0)
 
-    def leader(self, ahead: int = 0) -> Host:
-        """Who leads the present term, or one so many terms ahead."""
-        return self.members[(self.term() + ahead) % len(self.members)]
+    def roles(self) -> Roles:
+        """Return who has which role at this moment, by peer index."""
+        members = [host.index for host in self.members]
+        return Roles(range(len(self.hosts)), members, self.quorum, self.term(), self._seed)
+
+    def leader(self) -> Host:
+        """Return the leader of the highest term that an honest peer is in."""
+        return self.hosts[self.roles().leader()]
 
     def home(self, author: str) -> Host:
-        """The peer that an author trades through."""
-        return seeded(self._seed, "home", author).choice(self.hosts)
+        """Return the peer that an author trades through."""
+        return self.hosts[self.roles().home(author)]
 
-    def chosen(self, who: str, rng: random.Random, default: str) -> list[Host]:
-        """The hosts that a scenario's ``who`` means, at this moment."""
-        who = who or default
-        number, _, group = who.partition(" ")
-        match who:
-            case "leader":
-                return [self.leader()]
-            case "successor":
-                return [self.leader(1)]
-            case "member":
-                return [rng.choice(self.members)]
-            case "follower":
-                return [rng.choice(self.followers or self.hosts)]
-            case "anyone":
-                return [rng.choice(self.hosts)]
-            case "members":
-                return list(self.members)
-            case "followers":
-                return list(self.followers)
-            case "everyone":
-                return list(self.hosts)
-        if number == "home":
-            return [self.home(group.removeprefix("of "))]
-        if number == "peer":
-            return [self.hosts[int(group) % len(self.hosts)]]
-        if number == "seat":
-            return [self.members[int(group) % len(self.members)]]
-        pool = {"members": self.members, "followers": self.followers, "peers": self.hosts}[group]
-        return rng.sample(pool, min(int(number), len(pool)))
+    def hit(self, fault: FaultPart, rng: random.Random) -> list[Host]:
+        """Return the hosts that a fault hits now."""
+        return [self.hosts[index] for index in self.roles().hit(fault, rng)]
+
+    def cuts(self, fault: FaultPart, rng: random.Random) -> list[Wire]:
+        """Return the directions between hosts that a partition cuts now."""
+        return self.wires(cuts(fault, self.roles(), rng))
+
+    def wires(self, directions: list[Cut]) -> list[Wire]:
+        """Return the wires between peers that are given by index."""
+        return [(self.hosts[a].peer_id, self.hosts[b].peer_id) for a, b in directions]

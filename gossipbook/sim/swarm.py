@@ -10,9 +10,9 @@ At most f members are made to lie or lose their disk; the rest may crash, pause 
 import random
 from dataclasses import replace
 
+from gossipbook.scenario.chance import seeded
 from gossipbook.scenario.parts import ADVERSARIES, ExpectPart, FaultPart, NetworkPart, WorkloadPart
 from gossipbook.scenario.scenario import Scenario
-from gossipbook.sim.plan import seeded
 
 SECONDS = 11.0
 OPS_PER_S = 5.0

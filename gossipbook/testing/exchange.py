@@ -21,6 +21,7 @@ from gossipbook.crdt.view import BookView
 from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
 from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.partitions import between_groups
 from gossipbook.scenario.parts import NetworkPart, WorkloadPart
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Violation
@@ -171,13 +172,7 @@ class SimulatedExchange:
     def partition(self, *groups: Iterable[int]) -> None:
         """Wire the network into groups; who is in none of them is alone. Replaces an earlier partition."""
         self.heal()
-        sides = {peer: number for number, group in enumerate(groups) for peer in group}
-        self._cut = [
-            (self._host(a).peer_id, self._host(b).peer_id)
-            for a in self.peers
-            for b in self.peers
-            if a != b and sides.get(a, -1 - a) != sides.get(b, -1 - b)
-        ]
+        self._cut = self._exchange.stage.wires(between_groups(self.peers, groups))
         self._exchange.world.cut(self._cut)
 
     def heal(self) -> None:

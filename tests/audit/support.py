@@ -31,8 +31,8 @@ from gossipbook.matching.commands import (
     SetState,
 )
 from gossipbook.peer.events import Submitted
+from gossipbook.scenario.conditions import Delay
 from gossipbook.sim.clocks import START_WALL_MS
-from gossipbook.sim.network import Delay
 from gossipbook.sim.network import Network as Wires
 from gossipbook.sim.world import World
 

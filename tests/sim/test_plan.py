@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from gossipbook.errors import ScenarioError
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place
+from gossipbook.scenario.chance import seeded
 from gossipbook.scenario.orders import Submission
 from gossipbook.scenario.parts import FAULTS, BudgetPart, ExpectPart, FaultPart, NetworkPart, WardenPart, WorkloadPart
 from gossipbook.scenario.rules import DELAYS, DISK_TROUBLES, LEADER_SIDES, MOMENTS, SHAPES, STATES
 from gossipbook.scenario.scenario import Scenario
-from gossipbook.sim.plan import Plan, identities, make_manifest, seeded
+from gossipbook.sim.plan import Plan, identities, make_manifest
 from gossipbook.sim.swarm import swarm_scenario
 
 from .support import fault, plan, small

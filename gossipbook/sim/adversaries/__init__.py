@@ -25,17 +25,17 @@ from gossipbook.sim.traders import Trader
 
 Making = Callable[[Stage, Host, random.Random], Behaviour]
 
-BEHAVIOURS: dict[str, tuple[str, Making]] = {
-    "equivocating-leader": ("leader", EquivocatingLeader),
-    "silent-leader": ("leader", SilentLeader),
-    "censoring-leader": ("leader", CensoringLeader),
-    "front-runner": ("leader", FrontRunner),
-    "forger": ("anyone", Forger),
-    "replayer": ("anyone", Replayer),
-    "flooder": ("anyone", Flooder),
-    "vote-withholder": ("member", VoteWithholder),
+BEHAVIOURS: dict[str, Making] = {
+    "equivocating-leader": EquivocatingLeader,
+    "silent-leader": SilentLeader,
+    "censoring-leader": CensoringLeader,
+    "front-runner": FrontRunner,
+    "forger": Forger,
+    "replayer": Replayer,
+    "flooder": Flooder,
+    "vote-withholder": VoteWithholder,
 }
-"""Whom a kind of liar is by default, and what makes one."""
+"""What makes a liar of each kind, where it is a behaviour of a host."""
 
 
 def lie(
@@ -51,8 +51,8 @@ def lie(
         author = EquivocatingAuthor(stage, rng)
         author.begin()
         return author.end
-    default, make = BEHAVIOURS.get(kind, ("member", None))
-    hosts += stage.chosen(fault.who, rng, default)
+    make = BEHAVIOURS.get(kind)
+    hosts += stage.hit(fault, rng)
     for host in hosts:
         host.faulty = True
     if kind == "twins":
