@@ -8,7 +8,7 @@ disks and real time: what the simulator leaves out of the picture is in this one
     ├─ Proxy, Wires       a port for each (dialler, listener); a wire for each direction between two peers
     ├─ Desk               a client link to each peer, past the proxy: status, acks
     ├─ Traders            sign at the real time, send again elsewhere what is not certified in time
-    ├─ Strikes, Cast      the faults, and whom they mean
+    ├─ Strikes, RealRoles the faults at their times, and who leads
     ├─ Stillness          who cannot hear a quorum certifies nothing
     └─ judge              exports, the auditor, samples, acks: a verdict with the number of checks of each invariant
 

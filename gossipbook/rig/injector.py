@@ -1,7 +1,6 @@
 """A scenario's faults, put on real peers and their wires at their times, and taken off again.
 
-Each fault has its own source of chance, from the seed and its place in the scenario. A fault without an end lasts until
-the heal, which ends them all and starts whoever is down.
+When they are on and whom they hit is not decided here: see :mod:`gossipbook.scenario.schedule` and its neighbours.
 """
 
 import random
@@ -10,27 +9,30 @@ from typing import Any
 
 import trio
 
-from gossipbook.rig.cast import Cast, Cut
 from gossipbook.rig.minority_check import Stillness
 from gossipbook.rig.processes import RealNetwork, RealPeer, RigFailed
-from gossipbook.rig.wires import Trouble, Wires, delay_of
+from gossipbook.rig.roles import RealRoles
+from gossipbook.rig.wires import Wires
+from gossipbook.scenario.conditions import WireConditions
+from gossipbook.scenario.partitions import Cut, cuts
 from gossipbook.scenario.parts import FaultPart
+from gossipbook.scenario.schedule import ScheduledFault, schedule
 
 
 class Strikes:
     """All faults of a run. ``log`` tells what was done, with seconds since the first order."""
 
-    def __init__(self, network: RealNetwork, wires: Wires, cast: Cast, stillness: Stillness, seed: int) -> None:
+    def __init__(self, network: RealNetwork, wires: Wires, roles: RealRoles, stillness: Stillness, seed: int) -> None:
         self.log: list[str] = []
         self.active: list[str] = []
         self._network = network
         self._wires = wires
-        self._cast = cast
+        self._roles = roles
         self._stillness = stillness
         self._seed = seed
         self._start_s = 0.0
         self._healing = trio.Event()
-        self._strike: dict[str, Callable[[FaultPart, random.Random], Coroutine[Any, Any, None]]] = {
+        self._strike: dict[str, Callable[[ScheduledFault, random.Random], Coroutine[Any, Any, None]]] = {
             "partition": self._partition,
             "loss": self._weather,
             "delay": self._weather,
@@ -46,18 +48,18 @@ class Strikes:
         async with self._stillness.changing():
             pass  # From here on it is known who is up.
         async with trio.open_nursery() as nursery:
-            for number, fault in enumerate(faults):
-                nursery.start_soon(self._inject, number, fault)
+            for scheduled in schedule(faults):
+                nursery.start_soon(self._inject, scheduled)
             await trio.sleep_until(heal_s)
             self._say("heal")
             self._healing.set()
 
-    async def _inject(self, number: int, fault: FaultPart) -> None:
-        if await self._healed_within(self._start_s + fault.at_s - trio.current_time()):
+    async def _inject(self, scheduled: ScheduledFault) -> None:
+        if await self._healed_within(self._start_s + scheduled.begins_s - trio.current_time()):
             return
-        line = fault.described()
+        line = scheduled.fault.described()
         self.active.append(line)
-        await self._strike[fault.kind](fault, random.Random(f"{self._seed} fault {number} {fault.kind}"))
+        await self._strike[scheduled.fault.kind](scheduled, scheduled.rng(self._seed))
         self.active.remove(line)
 
     async def _healed_within(self, seconds: float) -> bool:
@@ -66,84 +68,89 @@ class Strikes:
             await self._healing.wait()
         return self._healing.is_set()
 
-    async def _last(self, fault: FaultPart) -> None:
-        await self._healed_within(fault.for_s or float("inf"))
+    async def _last(self, scheduled: ScheduledFault) -> None:
+        await self._healed_within(scheduled.lasts_s)
+
+    def _hit(self, scheduled: ScheduledFault, rng: random.Random) -> list[int]:
+        return self._roles.now().hit(scheduled.fault, rng)
 
     # -- wires --------------------------------------------------------------------------------------
 
-    async def _partition(self, fault: FaultPart, rng: random.Random) -> None:
-        cuts = self._cast.cuts(fault, rng)
-        self._say(f"partition {fault.shape}: cut {', '.join(f'p{a}→p{b}' for a, b in cuts) or 'nobody'}")
-        with trio.move_on_after(fault.for_s or float("inf")):
-            await self._flap(cuts, fault.flap_s or float("inf"))
-        self._say(f"partition {fault.shape} mended")
+    async def _partition(self, scheduled: ScheduledFault, rng: random.Random) -> None:
+        shape = scheduled.fault.shape
+        directions = cuts(scheduled.fault, self._roles.now(), rng)
+        self._say(f"partition {shape}: cut {', '.join(f'p{a}→p{b}' for a, b in directions) or 'nobody'}")
+        with trio.move_on_after(scheduled.lasts_s):
+            for phase in scheduled.cut_phases():
+                if phase.cut:
+                    await self._cut(directions, phase.lasts_s)
+                else:
+                    await self._healed_within(phase.lasts_s)
+                if self._healing.is_set():
+                    break
+        self._say(f"partition {shape} mended")
 
-    async def _flap(self, cuts: list[Cut], period_s: float) -> None:
-        """Cut and mend in turn until the heal; ends mended, cancelled or not."""
-        while not self._healing.is_set():
-            async with self._stillness.changing():
-                for cut in cuts:
-                    self._wires[cut].cut()
-            try:
-                await self._healed_within(period_s)
-            finally:
-                with trio.CancelScope(shield=True):
-                    async with self._stillness.changing():
-                        for cut in cuts:
-                            self._wires[cut].mend()
-            await self._healed_within(period_s)
+    async def _cut(self, directions: list[Cut], for_s: float) -> None:
+        """Cut some directions until the time is over or the heal comes; ends mended, cancelled or not."""
+        async with self._stillness.changing():
+            for direction in directions:
+                self._wires[direction].cut()
+        try:
+            await self._healed_within(for_s)
+        finally:
+            with trio.CancelScope(shield=True):
+                async with self._stillness.changing():
+                    for direction in directions:
+                        self._wires[direction].mend()
 
-    async def _weather(self, fault: FaultPart, rng: random.Random) -> None:
-        trouble = Trouble(
-            loss=fault.share if fault.kind == "loss" else 0.0,
-            delay=delay_of("uniform", fault.delay_ms) if fault.kind == "delay" else None,
-            kbit_s=fault.kbit_s if fault.kind == "bandwidth" else 0,
-        )
-        hit = self._cast.chosen(fault.who, rng, "everyone")
+    async def _weather(self, scheduled: ScheduledFault, rng: random.Random) -> None:
+        fault = scheduled.fault
+        conditions = WireConditions.of(fault)
+        hit = self._hit(scheduled, rng)
         wires = self._wires.touching(hit)
         self._say(f"{fault.described()}: {_names(hit)}")
         for wire in wires:
-            wire.afflict(trouble)
-        await self._last(fault)
+            wire.add(conditions)
+        await self._last(scheduled)
         for wire in wires:
-            wire.relieve(trouble)
+            wire.remove(conditions)
         self._say(f"{fault.kind} over")
 
     # -- machines -----------------------------------------------------------------------------------
 
-    async def _pause(self, fault: FaultPart, rng: random.Random) -> None:
-        hit = self._cast.chosen(fault.who, rng, "leader")
+    async def _pause(self, scheduled: ScheduledFault, rng: random.Random) -> None:
+        hit = self._hit(scheduled, rng)
         peers = [self._network.peers[index] for index in hit]
         self._say(f"pause {_names(hit)}")
         async with self._stillness.changing():
             for peer in peers:
                 peer.pause()
-        await self._last(fault)
+        await self._last(scheduled)
         async with self._stillness.changing():
             for peer in peers:
                 peer.resume()
         self._say(f"resume {_names(hit)}")
 
-    async def _crash(self, fault: FaultPart, rng: random.Random) -> None:
-        hit = self._cast.chosen(fault.who, rng, "member")
+    async def _crash(self, scheduled: ScheduledFault, rng: random.Random) -> None:
+        hit = self._hit(scheduled, rng)
         peers = [self._network.peers[index] for index in hit]
         self._say(f"kill {_names(hit)}")
         async with self._stillness.changing():
             for peer in peers:
                 peer.kill()
-        await self._last(fault)
+        await self._last(scheduled)
         await self._start(peers)
 
-    async def _roll(self, fault: FaultPart, rng: random.Random) -> None:
-        """Each in turn is stopped in peace, is down for the gap, and is back for the gap before the next one."""
-        for index in self._cast.chosen(fault.who, rng, "members"):
-            peer = self._network.peers[index]
+    async def _roll(self, scheduled: ScheduledFault, rng: random.Random) -> None:
+        """Stop each peer in turn, let it be down, start it again, and let it be back before the next one."""
+        for turn in scheduled.restarts(self._hit(scheduled, rng)):
+            peer = self._network.peers[turn.peer]
             self._say(f"stop {peer.name}")
             async with self._stillness.in_doubt():
                 await peer.stop()
-            await self._healed_within(fault.gap_s)
+            await self._healed_within(turn.down_s)
             await self._start([peer])
-            if await self._healed_within(fault.gap_s):
+            if await self._healed_within(turn.back_s):
                 return
 
     async def _start(self, peers: list[RealPeer]) -> None:

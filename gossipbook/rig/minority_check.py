@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from gossipbook.rig.cast import Cast
 from gossipbook.rig.peer_clients import Desk
 from gossipbook.rig.processes import RealNetwork
+from gossipbook.rig.roles import RealRoles
 from gossipbook.rig.wires import Wires
 
 SHORTEST_S = 0.5  # a shorter calm shows nothing
@@ -23,12 +23,12 @@ UNDER_WAY_MS = 250  # what the last bytes let through may still bring about
 class Stillness:
     """Counts the checks, and keeps what went on where nothing should have."""
 
-    def __init__(self, network: RealNetwork, wires: Wires, cast: Cast, desk: Desk) -> None:
+    def __init__(self, network: RealNetwork, wires: Wires, roles: RealRoles, desk: Desk) -> None:
         self.checks = 0
         self.problems: list[str] = []
         self._network = network
         self._wires = wires
-        self._cast = cast
+        self._roles = roles
         self._desk = desk
         self._lock = trio.Lock()
         self._doubts = 0
@@ -66,7 +66,7 @@ class Stillness:
         for peer in up:
             heard = self._wires.heard_by(peer, up)
             pairs = [
-                symbol for symbol, seats in self._cast.seats.items() if len(heard & set(seats)) < self._cast.quorum
+                symbol for symbol, seats in self._roles.seats.items() if len(heard & set(seats)) < self._roles.quorum
             ]
             if pairs:
                 alone[peer] = pairs

@@ -1,6 +1,5 @@
 """One scenario on real peers, from an empty folder to a verdict."""
 
-import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ import trio
 from gossipbook.client_messages import Ack
 from gossipbook.errors import ScenarioError, ungrouped
 from gossipbook.ids import ChainId
-from gossipbook.rig.cast import Cast
 from gossipbook.rig.injector import Strikes
 from gossipbook.rig.judge import Evidence, RealResult, export_chains, judge
 from gossipbook.rig.minority_check import Stillness
@@ -19,8 +17,11 @@ from gossipbook.rig.peer_clients import Desk
 from gossipbook.rig.processes import RealNetwork, RigFailed
 from gossipbook.rig.proxy import Proxy
 from gossipbook.rig.refuse import refusals
+from gossipbook.rig.roles import RealRoles
 from gossipbook.rig.traders import Traders
-from gossipbook.rig.wires import Trouble, Wires, delay_of
+from gossipbook.rig.wires import Wires
+from gossipbook.scenario.chance import seeded
+from gossipbook.scenario.conditions import WireConditions
 from gossipbook.scenario.orders import agents_orders
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.storage.sqlite import final_ids
@@ -49,7 +50,6 @@ class _Run:
 
     def __init__(self, scenario: Scenario, seed: int, folder: Path, network: RealNetwork) -> None:
         part = scenario.network
-        usual = Trouble(part.loss, delay_of(part.delay, part.delay_ms), part.kbit_s)
         chain_id: ChainId = network.manifest.chain_id
         orders = agents_orders(scenario.workload, part.pairs, seed)
         self.scenario = scenario
@@ -61,11 +61,11 @@ class _Run:
         self.acks_file = folder / "acks.ndjson"
         self.traders = Traders(orders, network.manifest.symbols(), chain_id, self.acks_file)
         self.desk = Desk(network.peers, chain_id, self._on_ack)
-        self.wires = Wires(part.peers, random.Random(f"{seed} wires"), usual)
+        self.wires = Wires(part.peers, seeded(seed, "wires"), WireConditions.usual(part))
         self.proxy = Proxy(self.wires)
-        self.cast = Cast(network.manifest, part.peers, self.desk)
-        self.stillness = Stillness(network, self.wires, self.cast, self.desk)
-        self.strikes = Strikes(network, self.wires, self.cast, self.stillness, seed)
+        self.roles = RealRoles(network.manifest, part.peers, seed, self.desk)
+        self.stillness = Stillness(network, self.wires, self.roles, self.desk)
+        self.strikes = Strikes(network, self.wires, self.roles, self.stillness, seed)
 
     def _on_ack(self, ack: Ack) -> None:
         self.traders.on_ack(ack)
@@ -215,7 +215,7 @@ async def _keep_to_the_proxy(run: _Run) -> None:
         RigFailed: names the peer and where it dialled.
     """
     for door in run.desk.doors:
-        own = {run.proxy.address(door.peer.index, other) for other in run.cast.peers if other != door.peer.index}
+        own = {run.proxy.address(door.peer.index, other) for other in run.roles.peers if other != door.peer.index}
         strays = [row["address"] for row in await door.links() if row["outbound"] and row["address"] not in own]
         if strays:
             raise RigFailed(f"{door.peer.name} has dialled {', '.join(strays)}, past the proxy")

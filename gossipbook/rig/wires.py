@@ -14,57 +14,26 @@ meanwhile. That is kinder than the real thing, where they wait on for the next r
 
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import trio
 
-from gossipbook.errors import ScenarioError
+from gossipbook.scenario.conditions import WireConditions
 
 SEGMENT_BYTES = 1_448  # an Ethernet frame's worth of TCP
 RETRANSMIT_S = 0.2
 LOST_IN_A_ROW_CAP = 6  # bounds a stall at 12.6 s
 BITS_PER_BYTE = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """How long a byte is on its way, in milliseconds, between ``low_ms`` and ``high_ms`` but for a heavy tail."""
-
-    shape: str = "uniform"
-    low_ms: float = 0.0
-    high_ms: float = 0.0
-
-    def draw_s(self, rng: random.Random) -> float:
-        low, span = self.low_ms, self.high_ms - self.low_ms
-        if self.shape == "fixed":
-            return (low + span / 2) / 1_000
-        if self.shape == "uniform":
-            return (low + rng.random() * span) / 1_000
-        if self.shape == "normal":
-            return (low + span * (rng.random() + rng.random() + rng.random()) / 3) / 1_000
-        stretch = 0.25  # Heavy-tailed: each doubling half as likely, up to 16 times the span.
-        while stretch < 16 and rng.random() < 0.5:
-            stretch *= 2
-        return (low + rng.random() * span * stretch) / 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What is wrong with a wire for a while. A delay stands in for the usual one; a rate of 0 is no limit."""
-
-    loss: float = 0.0
-    delay: Delay | None = None
-    kbit_s: int = 0
+US_PER_S = 1_000_000
 
 
 class Wire:
     """One direction between two peers, shared by all their connections."""
 
-    def __init__(self, rng: random.Random, usual: Trouble) -> None:
+    def __init__(self, rng: random.Random, usual: WireConditions) -> None:
         assert usual.delay is not None
         self._rng = rng
         self._usual = usual
-        self._troubles: list[Trouble] = []
+        self._added: list[WireConditions] = []
         self._cuts = 0
         self._mended = trio.Event()
         self._free_s = 0.0  # when a slow wire is through with what it has
@@ -89,22 +58,23 @@ class Wire:
         while self._cuts:
             await self._mended.wait()
 
-    def afflict(self, trouble: Trouble) -> None:
-        self._troubles.append(trouble)
+    def add(self, conditions: WireConditions) -> None:
+        """Add conditions on top of those that there are, until :meth:`remove`."""
+        self._added.append(conditions)
 
-    def relieve(self, trouble: Trouble) -> None:
-        self._troubles.remove(trouble)
+    def remove(self, conditions: WireConditions) -> None:
+        self._added.remove(conditions)
 
     def due_s(self, size: int, now_s: float) -> float:
         """When so many bytes that enter at ``now_s`` are out at the other end, cuts aside."""
-        troubles = [self._usual, *self._troubles]
-        rates = [trouble.kbit_s for trouble in troubles if trouble.kbit_s]
+        conditions = [self._usual, *self._added]
+        rates = [one.kbit_s for one in conditions if one.kbit_s]
         leaves_s = now_s
         if rates:
             leaves_s = max(now_s, self._free_s) + size * BITS_PER_BYTE / (1_000 * min(rates))
             self._free_s = leaves_s
-        delay = [trouble.delay for trouble in troubles if trouble.delay is not None][-1]
-        return leaves_s + delay.draw_s(self._rng) + self._stall_s(size, [trouble.loss for trouble in troubles])
+        delay = [one.delay for one in conditions if one.delay is not None][-1]
+        return leaves_s + delay.draw(self._rng) / US_PER_S + self._stall_s(size, [one.loss for one in conditions])
 
     def _stall_s(self, size: int, losses: list[float]) -> float:
         kept = 1.0
@@ -126,7 +96,7 @@ class Wire:
 class Wires:
     """All wires of a network, by (sender, receiver), peers being numbered from 0."""
 
-    def __init__(self, peers: int, rng: random.Random, usual: Trouble) -> None:
+    def __init__(self, peers: int, rng: random.Random, usual: WireConditions) -> None:
         self.peers = peers
         self._wires = {
             (a, b): Wire(random.Random(rng.getrandbits(64)), usual)
@@ -154,15 +124,3 @@ class Wires:
                     heard.add(sender)
                     fresh.append(sender)
         return heard
-
-
-def delay_of(shape: str, span_ms: tuple[float, float]) -> Delay:
-    """A scenario's delay.
-
-    Raises:
-        ScenarioError: least and most are not in this order.
-    """
-    low_ms, high_ms = span_ms
-    if not 0 <= low_ms <= high_ms:
-        raise ScenarioError("delay_ms: least and most, in this order")
-    return Delay(shape, low_ms, high_ms)

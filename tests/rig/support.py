@@ -6,8 +6,10 @@ from contextlib import asynccontextmanager
 import trio
 
 from gossipbook.rig.proxy import HOST, Proxy
-from gossipbook.rig.wires import Delay, Trouble, Wires
+from gossipbook.rig.wires import Wires
+from gossipbook.scenario.conditions import Delay, WireConditions
 
+NO_DELAY = Delay("fixed", 0, 0)
 ABSENCE_S = 0.15  # how long nothing has to come to be called nothing
 
 
@@ -34,8 +36,8 @@ class Bench:
 @asynccontextmanager
 async def open_bench(peers=2, **usual):
     """A proxy in fair weather, or in what ``usual`` says."""
-    usual.setdefault("delay", Delay())
-    bench = Bench(Proxy(Wires(peers, random.Random(1), Trouble(**usual))))
+    usual.setdefault("delay", NO_DELAY)
+    bench = Bench(Proxy(Wires(peers, random.Random(1), WireConditions(**usual))))
     async with trio.open_nursery() as nursery:
         await bench.proxy.open(nursery)
         for peer in range(peers):

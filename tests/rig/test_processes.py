@@ -9,7 +9,8 @@ import trio
 
 from gossipbook.rig.processes import RealNetwork, RigFailed
 from gossipbook.rig.proxy import Proxy
-from gossipbook.rig.wires import Delay, Trouble, Wires
+from gossipbook.rig.wires import Wires
+from gossipbook.scenario.conditions import Delay, WireConditions
 from gossipbook.scenario.parts import NetworkPart
 
 ENOUGH_S = 60
@@ -19,7 +20,7 @@ ENOUGH_S = 60
 async def peer(tmp_path):
     with RealNetwork(tmp_path, NetworkPart(peers=1, committee=1, fault_model="crash")) as network:
         async with trio.open_nursery() as nursery:
-            proxy = Proxy(Wires(1, random.Random(1), Trouble(delay=Delay())))
+            proxy = Proxy(Wires(1, random.Random(1), WireConditions(delay=Delay())))
             await proxy.open(nursery)
             with trio.fail_after(ENOUGH_S):
                 await network.start(proxy)
