@@ -17,6 +17,7 @@ from gossipbook.sim.host import Host
 from gossipbook.sim.injector import Injector
 from gossipbook.sim.network import Network, Weather, everywhere
 from gossipbook.sim.plan import Plan, identities, make_manifest
+from gossipbook.sim.run_view import RunView
 from gossipbook.sim.signatures import StubIdentity, StubVerifier
 from gossipbook.sim.stage import Stage
 from gossipbook.sim.topology import neighbours
@@ -67,9 +68,10 @@ class Exchange:
         self.healed_us = -1
         self.rested_us = -1
         self.tripped: list[Violation] = []  # a core that failed by itself, or a storm of messages
+        self.view = RunView(self.stage, self.traders)
         self.checkers = list(all_checkers() if checkers is None else checkers)
         for checker in self.checkers:
-            checker.attend(self)
+            checker.attend(self.view)
             self.world.watch(checker)
 
     # -- phases -------------------------------------------------------------------------------------
@@ -88,6 +90,7 @@ class Exchange:
         for order in self.plan.orders:
             self.world.call(order.at_us, partial(self.trade, order))
         self.injector = Injector(self.stage, self.plan.faults, self.plan.seed, self.traders, self.opened_us)
+        self.view.faults = self.injector.injected
         self._sample()
 
     def heal(self) -> None:
@@ -96,6 +99,7 @@ class Exchange:
         self.injector.heal()
         self.network.weather.clear()
         self.healed_us = self.world.now_us
+        self.view.healed = True
 
     def settle(self, within_ms: int, look: Callable[[], None] | None = None) -> bool:
         """Let time pass until everybody agrees and nothing is left to do; False if that takes too long.
@@ -139,7 +143,7 @@ class Exchange:
 
     def honest(self) -> list[Host]:
         """The hosts that are held to the rules."""
-        return [host for host in self.stage.hosts if not host.faulty]
+        return self.view.honest()
 
     def trader(self, name: str) -> Trader:
         """The author of a name, hired when first asked for; which peer it trades through is drawn from the seed."""

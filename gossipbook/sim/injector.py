@@ -6,46 +6,24 @@ When they are on and whom they hit is not decided here: see :mod:`gossipbook.sce
 import math
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import JournalError
 from gossipbook.scenario.conditions import WireConditions
 from gossipbook.scenario.parts import ADVERSARIES, FaultPart
-from gossipbook.scenario.schedule import ScheduledFault, schedule
+from gossipbook.scenario.schedule import schedule
 from gossipbook.sim.adversaries import lie
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.host import Host
+from gossipbook.sim.injected import Injected, Undo
 from gossipbook.sim.moments import FinalToOne, OnPrepared
-from gossipbook.sim.network import Weather, Wire
+from gossipbook.sim.network import Weather
 from gossipbook.sim.stage import Stage
 from gossipbook.sim.traders import Trader
 
 US_PER_S = 1_000_000
 FUSE_EFFECTS = 40
 FUSE_US = 400_000
-
-Undo = Callable[[], None]
-
-
-@dataclass
-class Injected:
-    """A fault in a run: when it was on, in microseconds, and what it hit."""
-
-    scheduled: ScheduledFault
-    began_us: int = -1
-    ended_us: int = -1
-    hosts: list[Host] = field(default_factory=list)
-    cuts: list[Wire] = field(default_factory=list)
-    undo: Undo | None = None
-
-    @property
-    def fault(self) -> FaultPart:
-        return self.scheduled.fault
-
-    @property
-    def active(self) -> bool:
-        return self.began_us >= 0 and self.ended_us < 0
 
 
 class Injector:

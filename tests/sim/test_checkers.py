@@ -60,7 +60,7 @@ class Market:
 
     def shown(self, checker: Checker, chain: Iterable[tuple[int, Finalized]] | None = None, to: int = 10**9) -> Checker:
         """A checker to which the chain, or another one, was told up to a height."""
-        checker.attend(self.exchange)
+        checker.attend(self.exchange.view)
         for at_us, event in self.chain if chain is None else chain:
             if event.block.height <= to:
                 checker.emitted(self.host, event, at_us)
@@ -75,7 +75,7 @@ class Market:
     def with_events(self, change: Any) -> list[tuple[str, str]]:
         """What the book-keeper says of a chain in one of whose blocks the events were changed by ``change``."""
         checker = FillChecker()
-        checker.attend(self.exchange)
+        checker.attend(self.exchange.view)
         changed = False
         for at_us, event in self.chain:
             events = event.events if changed else tuple(change(event.events))
@@ -134,7 +134,7 @@ def test_an_honest_run_is_blamed_for_nothing(market: Market, checker: Checker) -
 
 @pytest.mark.parametrize("checker", all_checkers(), ids=lambda checker: type(checker).__name__)
 def test_liars_are_held_to_nothing(market: Market, checker: Checker) -> None:
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     market.other.faulty = True
     try:
         for at_us, event in market.chain:
@@ -167,7 +167,7 @@ def test_a_member_that_lost_its_journal_must_be_expected() -> None:
 
 def test_blame_has_a_cap(market: Market) -> None:
     checker = Checker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     for number in range(VIOLATIONS_CAP + 50):
         checker.blame("I1", str(number))
     assert len(checker.violations) == VIOLATIONS_CAP
@@ -355,7 +355,7 @@ def test_an_op_that_was_dropped_and_said_to_be_is_not_lost(market: Market) -> No
 def test_a_liars_ack_counts_for_nothing_and_a_lost_disk_voids_durable_alone(market: Market) -> None:
     hosts = market.exchange.stage.hosts
     checker = AckChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     for host in hosts:
         host.observer_reason = "its disk burned"
     try:
@@ -363,7 +363,7 @@ def test_a_liars_ack_counts_for_nothing_and_a_lost_disk_voids_durable_alone(mark
         assert checker.violations
         assert not told(said(checker), "I3", "acked durable")
         checker = AckChecker()
-        checker.attend(market.exchange)
+        checker.attend(market.exchange.view)
         for host in hosts:
             host.faulty = True
         checker.finish()
@@ -380,7 +380,7 @@ def test_equal_ops_and_unequal_digests(monkeypatch: pytest.MonkeyPatch) -> None:
     """An op that was parked behind a gap, and then had the gap filled, is told apart from one that came in order."""
     exchange, _ = opened(small(peers=6, ops_per_s=40), 1)
     checker = ConvergenceChecker()
-    checker.attend(exchange)
+    checker.attend(exchange.view)
     pairs = [host.peer.pairs["SIM0/USD"] for host in exchange.stage.hosts if host.peer is not None]
 
     def same() -> bool:
@@ -397,7 +397,7 @@ def test_equal_ops_and_unequal_digests(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_one_tip_and_two_states(market: Market) -> None:
     checker = ConvergenceChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     certified = market.other.peer.pairs["SIM0/USD"].certified  # type: ignore[union-attr]
     order = next(
         order for ladder in (certified.engine.book.bids,) for order in certified.engine.book.live_orders(ladder)
@@ -466,7 +466,7 @@ SIGNATURE, ONE, TWO = bytes(SIGNATURE_BYTES), b"1" * 32, b"2" * 32
 def sends(market: Market, *messages: Any, seat: int = 0, pushed: bool = False) -> list[tuple[str, str]]:
     """What the vote checker says of a member that sends these."""
     checker = VoteChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     member = market.exchange.stage.members[seat]
     for message in messages:
         raw = encode_message(message)
@@ -540,7 +540,7 @@ def test_a_timeout_that_hides_a_commit(market: Market) -> None:
 def test_memory_lasts_across_a_restart(market: Market) -> None:
     """The checker knows a key, not a process."""
     checker = VoteChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     member = market.exchange.stage.members[0]
     checker.sent(member, (), encode_message(vote(PREPARE, 0, 7, ONE)), 0)
     checker.crashed(member, 0)
@@ -609,7 +609,7 @@ def test_two_quorums(market: Market) -> None:
 
 def test_a_committee_of_ones_own(market: Market) -> None:
     checker = CommitteeChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     checker.started(market.host, 0)
     assert said(checker) == []
     pair = market.host.peer.pairs["SIM0/USD"]  # type: ignore[union-attr]
@@ -627,7 +627,7 @@ def test_a_committee_of_ones_own(market: Market) -> None:
 
 def test_a_message_beyond_the_cap(market: Market) -> None:
     checker = BoundsChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     checker.sent(market.host, (), bytes(MESSAGE_BYTES_CAP), 0)
     assert said(checker) == []
     checker.sent(market.host, (), bytes(MESSAGE_BYTES_CAP + 1), 0)
@@ -640,7 +640,7 @@ def test_a_table_without_a_bound(market: Market, made: Any) -> None:
     replica = market.host.peer.pairs["SIM0/USD"].replica  # type: ignore[union-attr]
     for size, wrong in ((UNNAMED_CAP, False), (UNNAMED_CAP + 1, True)):
         checker = BoundsChecker()
-        checker.attend(market.exchange)
+        checker.attend(market.exchange.view)
         replica.chain.planted = made.fromkeys(range(size)) if made is dict else made(range(size))
         try:
             checker.finish()
@@ -655,7 +655,7 @@ def test_a_table_beyond_its_own_cap(market: Market) -> None:
     table = router._seen
     cap, table.cap = table.cap, 0
     checker = BoundsChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     try:
         checker.finish()
     finally:
@@ -672,7 +672,7 @@ def test_tables_are_looked_at_during_a_run() -> None:
     for author in ("ann", "ben"):
         exchange.trade(Submission(0, author, 0, (lapsing,), 0))
     checker = BoundsChecker()
-    checker.attend(exchange)
+    checker.attend(exchange.view)
     for number in range(30):
         run_to(exchange, number / 5)
         for _ in range(LOOK_EVERY):
@@ -698,7 +698,7 @@ def test_an_op_that_its_author_did_not_sign(market: Market) -> None:
 
 def test_an_honest_peer_sent_away(market: Market) -> None:
     checker = AuthenticityChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     checker.disconnected(market.host, b"a client", "rude", 0)
     market.other.faulty = True
     checker.disconnected(market.host, market.other.peer_id, "it lies", 0)
@@ -714,7 +714,7 @@ def test_an_honest_author_frozen(market: Market) -> None:
     author, state = next(iter(authors.items()))
     authors[author] = state._replace(frozen=True)
     checker = AuthenticityChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     try:
         checker.finish()
     finally:
@@ -821,7 +821,7 @@ def test_peers_that_take_no_ops(deaf: bool, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_not_at_rest_after_the_heal(market: Market) -> None:
     checker = LivenessChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     checker.healed(True, 60)
     assert said(checker) == []
     checker.healed(False, 60)
@@ -832,7 +832,7 @@ def test_not_at_rest_after_the_heal(market: Market) -> None:
 
 def test_words_with_nothing_to_do(market: Market) -> None:
     checker = LivenessChecker()
-    checker.attend(market.exchange)
+    checker.attend(market.exchange.view)
     raw = encode_message(vote(PREPARE, 0, 7, ONE))
     checker.sent(market.host, (), raw, 0)
     checker.listening = True

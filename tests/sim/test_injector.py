@@ -10,7 +10,8 @@ from gossipbook.ids import PeerId
 from gossipbook.sim.clocks import START_WALL_MS
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
-from gossipbook.sim.injector import FUSE_US, Injected
+from gossipbook.sim.injected import Injected
+from gossipbook.sim.injector import FUSE_US
 from gossipbook.storage.rows import VoteRow
 
 from .support import Tape, fault, opened, run_to, small

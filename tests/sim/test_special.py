@@ -147,13 +147,13 @@ def test_everything_at_once_is_blamed_for_nothing(seed: int) -> None:
 
 def told_by(checker: Checker, exchange: Exchange, tape: Tape, change: Any) -> list[tuple[str, str]]:
     """What a checker says of one host's chain, changed."""
-    checker.attend(exchange)
+    checker.attend(exchange.view)
     host = exchange.stage.hosts[0]
-    healed_us, exchange.healed_us = exchange.healed_us, -1
+    exchange.view.healed = False
     for at_us, _, event in tape.finals(host):
         checker.emitted(host, change(event), at_us)
     checker.finish()
-    exchange.healed_us = healed_us
+    exchange.view.healed = True
     return [(violation.invariant, violation.text) for violation in checker.violations]
 
 
@@ -191,7 +191,7 @@ def test_a_stop_order_that_is_accepted_with_other_lots() -> None:
 def test_a_stop_order_of_an_op_that_ran_out() -> None:
     _, exchange, tape = watched(LIVELY, 1)
     checker = BlockChecker()
-    checker.attend(exchange)
+    checker.attend(exchange.view)
     event = next(e for _, _, e in tape.finals() if any(event[0] == 15 for event in e.events))
     author = next(e[2] for e in event.events if e[0] == 15)
     items = tuple(replace(item, expiry_ms=1) if item.author == author else item for item in event.items)

@@ -30,7 +30,7 @@ class AckChecker(Checker):
             self._dropped.update(dict.fromkeys(op.id for op in event.ops))
 
     def finish(self) -> None:
-        for trader in self.exchange.traders.values():
+        for trader in self.view.traders.values():
             for signed in trader.ops:
                 op = signed.op
                 for level, (at_us, host) in signed.heard.items():

@@ -33,12 +33,12 @@ class AuthenticityChecker(Checker):
                 self.blame("I9", text, event.pair, event.block.height)
 
     def _trader(self, author: bytes) -> Trader | None:
-        if len(self._traders) != len(self.exchange.traders):
-            self._traders = {trader.identity.public_key: trader for trader in self.exchange.traders.values()}
+        if len(self._traders) != len(self.view.traders):
+            self._traders = {trader.identity.public_key: trader for trader in self.view.traders.values()}
         return self._traders.get(author)
 
     def disconnected(self, host: Host, link: LinkId, reason: str, now_us: int) -> None:
-        other = self.exchange.world.hosts.get(link)
+        other = self.view.host(link)
         if host.faulty or other is None:
             return
         self.counts["I9"] += 1
@@ -48,7 +48,7 @@ class AuthenticityChecker(Checker):
     def finish(self) -> None:
         """No honest author is frozen."""
         liar = author_identity(EQUIVOCATOR).public_key
-        for host in self.exchange.honest():
+        for host in self.view.honest():
             if host.peer is None:
                 continue
             for symbol, pair in host.peer.pairs.items():

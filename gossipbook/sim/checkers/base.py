@@ -2,12 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gossipbook.sim.host import Host, Observer
-
-if TYPE_CHECKING:
-    from gossipbook.sim.exchange import Exchange
+from gossipbook.sim.host import Observer
+from gossipbook.sim.run_view import RunView
 
 INVARIANTS = ("I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10")
 VIOLATIONS_CAP = 32
@@ -25,28 +22,25 @@ class Violation:
 
 
 class Checker(Observer):
-    """Watches one exchange."""
+    """Watches one run, and counts what it compared."""
 
-    exchange: "Exchange"
+    view: RunView
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
 
-    def attend(self, exchange: "Exchange") -> None:
-        """Look at an exchange before it opens."""
-        self.exchange = exchange
+    def attend(self, view: RunView) -> None:
+        """Watch a run from before its peers start."""
+        self.view = view
 
     def sample(self, now_us: int) -> None:
-        """Look at it every now and then."""
+        """Look at the run as it is now; called at regular intervals."""
 
     def finish(self) -> None:
-        """Look at its end."""
+        """Look at the run's end."""
 
     def blame(self, invariant: str, text: str, pair: str = "", height: int = 0) -> None:
         """Record a violation; beyond the cap only that there were more."""
         if len(self.violations) < VIOLATIONS_CAP:
-            self.violations.append(Violation(invariant, self.exchange.world.now_us, text, pair, height))
-
-    def honest(self, host: Host) -> bool:
-        return not host.faulty
+            self.violations.append(Violation(invariant, self.view.now_us, text, pair, height))

@@ -49,8 +49,8 @@ class BlockChecker(Checker):
             self.blame("I9", f"block {block.height} of {pair} is not later than its parent", pair, block.height)
         if block.time_ms == parent_ms + 1:
             return
-        manifest, seats = self.exchange.manifest, self.exchange.stage.seats[pair]
-        members = [host for host in self.exchange.stage.hosts if host.identity.public_key in seats.keys]
+        manifest, seats = self.view.manifest, self.view.seats[pair]
+        members = [host for host in self.view.hosts if host.identity.public_key in seats.keys]
         ahead_ms = sorted((self._most_ahead_ms(host) for host in members), reverse=True)
         liars = len(members) - seats.quorum
         wall_ms = START_WALL_MS + now_us // US_PER_MS
@@ -62,10 +62,9 @@ class BlockChecker(Checker):
     def _most_ahead_ms(self, host: Host) -> int:
         """How far ahead a host's clock has been at most, faults and drift over the whole run included."""
         ahead_ms = abs(host.clock.skew_ms)
-        injector = self.exchange.injector
-        for injected in injector.injected if injector is not None else []:
+        for injected in self.view.faults:
             if injected.fault.kind == "clock" and host in injected.hosts:
-                drift_ms = self.exchange.world.now_us // US_PER_MS * abs(injected.fault.rate_ppm) // 1_000_000
+                drift_ms = self.view.now_us // US_PER_MS * abs(injected.fault.rate_ppm) // 1_000_000
                 ahead_ms += abs(injected.fault.skew_ms) + drift_ms
         return ahead_ms
 

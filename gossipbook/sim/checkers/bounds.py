@@ -71,12 +71,12 @@ class BoundsChecker(Checker):
 
     def sample(self, now_us: int) -> None:
         self._turn += 1
-        honest = self.exchange.honest()
+        honest = self.view.honest()
         if honest and self._turn % LOOK_EVERY == 0:
             self._measure(honest[self._turn // LOOK_EVERY % len(honest)])
 
     def finish(self) -> None:
-        for host in self.exchange.honest()[:16]:
+        for host in self.view.honest()[:16]:
             self._measure(host)
 
     def _measure(self, host: Host) -> None:

@@ -29,14 +29,14 @@ class CommitteeChecker(Checker):
         key = (pair, fc.term, fc.height, fc.block_id, fc.signers)
         if key in self._good:
             return
-        seats = self.exchange.stage.seats[pair]
+        seats = self.view.seats[pair]
         entry = CertificateEntry(fc.term, fc.height, fc.block_id, fc.signers)
         try:
             seats.check_shape(entry, block.height, block.id, block.created_term)
         except Defect as defect:
             self.blame("I7", f"{host.name} finalized by a certificate that is none: {defect}", pair, block.height)
             return
-        verifier = self.exchange.verifier
+        verifier = self.view.verifier
         if not all(verifier.good(check) for check in seats.votes(entry)):
             self.blame("I7", f"{host.name} finalized by signatures of no committee of {pair}", pair, block.height)
         self._good[key] = None
@@ -47,5 +47,5 @@ class CommitteeChecker(Checker):
         for symbol, pair in host.peer.pairs.items():
             self.counts["I7"] += 1
             keys = tuple(seat.public_key for seat in pair.committee.seats)
-            if keys != self.exchange.stage.seats[symbol].keys:
+            if keys != self.view.seats[symbol].keys:
                 self.blame("I7", f"{host.name} believes in another committee of {symbol}", symbol)

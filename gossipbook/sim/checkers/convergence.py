@@ -26,7 +26,7 @@ class ConvergenceChecker(Checker):
     def sample(self, now_us: int) -> None:
         pending: dict[tuple[str, bytes, frozenset[bytes]], tuple[bytes, str]] = {}
         states: dict[tuple[str, bytes, bytes], None] = {}
-        for host in self.exchange.honest():
+        for host in self.view.honest():
             if host.peer is None:
                 continue
             for symbol, pair in host.peer.pairs.items():
@@ -42,11 +42,11 @@ class ConvergenceChecker(Checker):
                     self.blame(
                         "I4", f"{who} and {host.name} hold the same ops of {symbol} and differ in digest", symbol
                     )
-        self.series.append((now_us, max(0, len(states) - len(self.exchange.manifest.symbols()))))
+        self.series.append((now_us, max(0, len(states) - len(self.view.manifest.symbols()))))
 
     def finish(self) -> None:
         """The roots cover queue order and all; one look at each host is enough, since every block was compared."""
-        for host in self.exchange.honest():
+        for host in self.view.honest():
             if host.peer is None:
                 continue
             for symbol, pair in host.peer.pairs.items():

@@ -60,7 +60,7 @@ class FillChecker(Checker):
         ledger = self._ledgers.setdefault(pair, Ledger())
         while (pair, height) in self._blocks:
             block, events = self._blocks[pair, height].block, self._blocks[pair, height].events
-            if self.exchange.healed_us < 0:
+            if not self.view.healed:
                 self.happened.update(HAPPENINGS[event[0]] for event in events if event[0] in HAPPENINGS)
                 self.happened["empty_blocks"] += not block.op_ids
             if not block.op_ids:
@@ -109,7 +109,7 @@ class FillChecker(Checker):
 
     def finish(self) -> None:
         """What is open by the events is what rests in each peer's book, and nothing else."""
-        for host in self.exchange.honest():
+        for host in self.view.honest():
             if host.peer is None:
                 continue
             for symbol, pair in host.peer.pairs.items():

@@ -33,14 +33,14 @@ class FinalityChecker(Checker):
         if host.faulty:
             return
         if host.observer_reason and not host.journal.rows():
-            for symbol in self.exchange.manifest.symbols():
+            for symbol in self.view.manifest.symbols():
                 self._chains.pop((host.address, symbol), None)  # Its disk was lost: it begins anew.
             return
         stored: dict[tuple[bytes, str], list[bytes]] = {}
         for row in host.journal.rows():
             if isinstance(row, FinalRow):
                 stored.setdefault((host.address, row.pair), []).append(row.id)
-        for symbol in self.exchange.manifest.symbols():
+        for symbol in self.view.manifest.symbols():
             key = (host.address, symbol)
             told, kept = self._chains.get(key, []), stored.get(key, [])
             self.counts["I5"] += 1

@@ -38,12 +38,10 @@ class LivenessChecker(Checker):
     # -- minorities ---------------------------------------------------------------------------------
 
     def _watch_minorities(self, now_us: int) -> None:
-        stage = self.exchange.stage
         found: dict[tuple[str, frozenset[PeerId]], tuple[int, int]] = {}
-        injector = self.exchange.injector
-        if injector is not None and any(injected.cuts for injected in injector.active()):
+        if self.view.partitioned():
             for group in self._groups():
-                for symbol, seats in stage.seats.items():
+                for symbol, seats in self.view.seats.items():
                     votes = sum(host.identity.public_key in seats.keys for host in group)
                     heights = [h.peer.pairs[symbol].replica.fin for h in group if h.peer is not None and not h.faulty]
                     if votes >= seats.quorum or not heights:
@@ -64,19 +62,15 @@ class LivenessChecker(Checker):
 
     def _groups(self) -> list[list[Host]]:
         """Peers that can reach one another somehow, if only one way."""
-        network = self.exchange.network
-        left = [host for host in self.exchange.stage.hosts if host.up]
+        is_cut = self.view.is_cut
+        left = [host for host in self.view.hosts if host.up]
         groups = []
         while left:
             group, todo = [], [left.pop(0)]
             while todo:
                 a = todo.pop()
                 group.append(a)
-                near = [
-                    b
-                    for b in left
-                    if not (network.is_cut(a.peer_id, b.peer_id) and network.is_cut(b.peer_id, a.peer_id))
-                ]
+                near = [b for b in left if not (is_cut(a.peer_id, b.peer_id) and is_cut(b.peer_id, a.peer_id))]
                 left = [b for b in left if b not in near]
                 todo += near
             groups.append(group)
@@ -88,9 +82,9 @@ class LivenessChecker(Checker):
         """Cut off or not, a peer that runs takes ops and says that they are durable."""
         if any(now_us - down_us < ACCEPTED_WITHIN_US for down_us in self._down_us.values()):
             return
-        if not all(host.up for host in self.exchange.stage.hosts) or self.exchange.network.weather:
+        if not all(host.up for host in self.view.hosts) or not self.view.fair_weather():
             return
-        for trader in self.exchange.traders.values():
+        for trader in self.view.traders.values():
             for signed in trader.open_ops()[:1]:
                 if signed.refused or now_us - signed.signed_us < ACCEPTED_WITHIN_US:
                     continue
@@ -104,7 +98,7 @@ class LivenessChecker(Checker):
         """Whether everything that was to be done was done in time after the heal."""
         self.counts["I10"] += 1
         if came_to_rest:
-            self.settled_us = self.exchange.world.now_us
+            self.settled_us = self.view.now_us
         else:
             self.blame("I10", f"not at rest {within_s:g} s after the heal: {self._unrest()}")
 
@@ -117,11 +111,11 @@ class LivenessChecker(Checker):
     def _unrest(self) -> str:
         """Who is where, for the reader of a failure."""
         words = []
-        for trader in self.exchange.traders.values():
+        for trader in self.view.traders.values():
             waiting = [signed for signed in trader.open_ops() if not signed.refused]
             if waiting:
                 words.append(f"{trader.name} waits for {len(waiting)} ops")
-        for host in self.exchange.honest():
+        for host in self.view.honest():
             if host.peer is None:
                 words.append(f"{host.name} is down ({host.why_down})")
                 continue

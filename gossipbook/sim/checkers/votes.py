@@ -65,12 +65,12 @@ class VoteChecker(Checker):
 
     def _own(self, host: Host, pair: str, seat: int) -> bool:
         """Whether a vote is the sender's own; others' are relayed on topics."""
-        keys = self.exchange.stage.seats[pair].keys
+        keys = self.view.seats[pair].keys
         return seat < len(keys) and keys[seat] == host.identity.public_key
 
     def _proposal(self, host: Host, message: list[Any]) -> None:
         _, pair, _, term, height, block = message[:6]
-        keys = self.exchange.stage.seats[pair].keys
+        keys = self.view.seats[pair].keys
         if keys[term % len(keys)] != host.identity.public_key:
             return
         self._once(host, pair, "proposals", term, height, hashlib.sha256(block).digest())
