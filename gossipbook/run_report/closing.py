@@ -1,32 +1,27 @@
 """Turns a recorder's notes into a recording when the run is over."""
 
-from typing import TYPE_CHECKING
-
 from gossipbook.client_messages import AckLevel
 from gossipbook.matching.commands import Place, PlaceSpecial
 from gossipbook.matching.words import say
+from gossipbook.run_report.notes import Notes
 from gossipbook.run_report.recording import FaultSpan, OpNote, PeerNote, Recording
 from gossipbook.run_report.sampling import Steps
 from gossipbook.sim.checkers.bounds import BoundsChecker
+from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire
 from gossipbook.sim.traders import Signed, Trader
 
-if TYPE_CHECKING:
-    from gossipbook.run_report.recorder import Recorder
-    from gossipbook.sim.exchange import Exchange
-
 OP_NOTES_CAP = 50_000
 
 
-def close(recorder: "Recorder", shown: list[Host]) -> Recording:
+def close(exchange: Exchange, notes: Notes, shown: list[Host]) -> Recording:
     """Everything that was noted, with the traders' own notes beside it."""
-    exchange, market = recorder.exchange, recorder.market
-    stage = exchange.stage
-    left_out = dict(sorted((recorder.left_out | market.left_out).items()))
+    market, stage = notes.market, exchange.stage
+    left_out = dict(sorted((notes.left_out | market.left_out).items()))
     ops = _op_notes(exchange, market.finals, left_out)
     faults = _fault_spans(exchange)
-    for what, spreads in (("ops in the propagation curve", recorder.ops), ("blocks in it", recorder.blocks)):
+    for what, spreads in (("ops in the propagation curve", notes.ops), ("blocks in it", notes.blocks)):
         if spreads.left_out:
             left_out[what] = spreads.left_out
     seats = {host.index: seat for seat, host in enumerate(stage.members)}
@@ -44,24 +39,24 @@ def close(recorder: "Recorder", shown: list[Host]) -> Recording:
         healed_us=exchange.healed_us,
         rested_us=exchange.rested_us,
         ended_us=exchange.world.now_us,
-        period_us=recorder.period_us,
+        period_us=notes.period_us,
         faults=faults,
-        looks=tuple(recorder.looks),
-        states={peer: tuple(steps.steps) for peer, steps in recorder.states.items()},
-        terms={seat: tuple(steps.steps) for seat, steps in recorder.terms.items()},
-        heights={peer: tuple(steps.steps) for peer, steps in recorder.heights.items()},
-        backlog_us=_backlog_us(exchange, ops, recorder.heights, last_end_us(faults, exchange.healed_us)),
+        looks=tuple(notes.looks),
+        states={peer: tuple(steps.steps) for peer, steps in notes.states.items()},
+        terms={seat: tuple(steps.steps) for seat, steps in notes.terms.items()},
+        heights={peer: tuple(steps.steps) for peer, steps in notes.heights.items()},
+        backlog_us=_backlog_us(exchange, ops, notes.heights, last_end_us(faults, exchange.healed_us)),
         ops=ops,
         fills=tuple(market.fills),
         fates=dict(market.fates),
         voided=market.voided,
         blocks=market.blocks,
-        votes={key: tuple(votes.values()) for key, votes in recorder.votes.items()},
-        op_spreads=recorder.ops.all(),
-        block_spreads=recorder.blocks.all(),
-        traffic=dict(sorted(recorder.traffic.items(), key=lambda item: (-item[1].sent_bytes, item[0]))),
+        votes={key: tuple(votes.values()) for key, votes in notes.votes.items()},
+        op_spreads=notes.ops.all(),
+        block_spreads=notes.blocks.all(),
+        traffic=dict(sorted(notes.traffic.items(), key=lambda item: (-item[1].sent_bytes, item[0]))),
         tables=_largest_tables(exchange),
-        slice=recorder.flow.best(),
+        slice=notes.flow.best(),
         authors={trader.identity.public_key: trader.name for trader in exchange.traders.values()},
         left_out=left_out,
     )
@@ -73,7 +68,7 @@ def last_end_us(faults: tuple[FaultSpan, ...], healed_us: int) -> int:
     return max(ends, default=-1)
 
 
-def _fault_spans(exchange: "Exchange") -> tuple[FaultSpan, ...]:
+def _fault_spans(exchange: Exchange) -> tuple[FaultSpan, ...]:
     assert exchange.injector is not None
     return tuple(
         FaultSpan(
@@ -97,9 +92,7 @@ def _sides(cuts: list[Wire], hosts: list[Host]) -> str:
     return " | ".join(sorted(groups, key=len)) if len(groups) > 1 else ""
 
 
-def _op_notes(
-    exchange: "Exchange", finals: dict[bytes, tuple[int, int]], left_out: dict[str, int]
-) -> tuple[OpNote, ...]:
+def _op_notes(exchange: Exchange, finals: dict[bytes, tuple[int, int]], left_out: dict[str, int]) -> tuple[OpNote, ...]:
     every = [(trader, signed) for trader in exchange.traders.values() for signed in trader.ops]
     every.sort(key=lambda pair: (pair[1].signed_us, pair[0].name, pair[1].op.pair, pair[1].op.seq))
     if len(every) > OP_NOTES_CAP:
@@ -133,7 +126,7 @@ def _op_note(trader: Trader, signed: Signed, finals: dict[bytes, tuple[int, int]
     )
 
 
-def _backlog_us(exchange: "Exchange", ops: tuple[OpNote, ...], heights: dict[int, Steps[int]], ended_us: int) -> int:
+def _backlog_us(exchange: Exchange, ops: tuple[OpNote, ...], heights: dict[int, Steps[int]], ended_us: int) -> int:
     """When every honest peer had final what was signed before the last fault ended; -1 if never, or without a fault.
 
     The height of all pairs together, at the moment when the last such op was first final, is what each has to reach.
@@ -156,7 +149,7 @@ def _reached_us(steps: list[tuple[int, int]], goal: int, from_us: int) -> int:
     return next((at_us for at_us, value in steps if at_us > from_us and value >= goal), -1)
 
 
-def _largest_tables(exchange: "Exchange") -> dict[str, int]:
+def _largest_tables(exchange: Exchange) -> dict[str, int]:
     """The largest size that the bounds checker saw of each table, largest first."""
     found: dict[str, int] = {}
     for checker in exchange.checkers:

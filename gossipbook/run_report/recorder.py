@@ -4,15 +4,14 @@ Attach it before the exchange opens: ``run_plan(plan, also=recorder.attend)``. I
 delivers the same messages at the same times as one without.
 """
 
-from typing import TYPE_CHECKING
-
 from gossipbook.consensus.records import Finalized, TermChanged
 from gossipbook.effects import LinkId
 from gossipbook.ids import PeerId
 from gossipbook.run_report.closing import close
-from gossipbook.run_report.contents import Contents, Reader, VoteKey
+from gossipbook.run_report.contents import Contents, Reader
 from gossipbook.run_report.market import MarketLog
-from gossipbook.run_report.messages import FIRST_FILL, TERM_CHANGE, VIOLATION, MessageFlow
+from gossipbook.run_report.messages import FIRST_FILL, TERM_CHANGE, VIOLATION
+from gossipbook.run_report.notes import Notes
 from gossipbook.run_report.recording import (
     CUT_OFF,
     DOWN,
@@ -24,13 +23,10 @@ from gossipbook.run_report.recording import (
     Traffic,
     VoteNote,
 )
-from gossipbook.run_report.sampling import Spreads, Steps
+from gossipbook.run_report.sampling import Steps
+from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
 
-if TYPE_CHECKING:
-    from gossipbook.sim.exchange import Exchange
-
-PERIOD_US = 250_000
 LOOKS_CAP = 2_400
 """Ten minutes of looks; a longer run is looked at half as often each time that they are full."""
 
@@ -41,38 +37,28 @@ VOTES_CAP = 50_000
 class Recorder(Observer):
     """One run's notes. :meth:`recording` hands them over when the run is over."""
 
-    exchange: "Exchange"
+    exchange: Exchange
+    notes: Notes
 
     def __init__(self) -> None:
-        self.traffic: dict[str, Traffic] = {}
-        self.ops = Spreads()
-        self.blocks = Spreads()
-        self.flow = MessageFlow()
-        self.votes: dict[tuple[str, int], dict[VoteKey, VoteNote]] = {}
-        self.looks: list[Look] = []
-        self.period_us = PERIOD_US
-        self.states: dict[int, Steps[str]] = {}
-        self.terms: dict[int, Steps[int]] = {}
-        self.heights: dict[int, Steps[int]] = {}
-        self.left_out: dict[str, int] = {}
         self._reader = Reader()
         self._votes = 0
         self._shown: list[Host] = []
         self._seats: dict[bytes, int] = {}
 
-    def attend(self, exchange: "Exchange") -> None:
+    def attend(self, exchange: Exchange) -> None:
         """Look at an exchange from before it opens."""
         self.exchange = exchange
         stage = exchange.stage
         self._seats = {host.peer_id: seat for seat, host in enumerate(stage.members)}
         others = [host for host in stage.hosts if host.peer_id not in self._seats]
         self._shown = [*stage.members, *others][:PEERS_SHOWN]
-        self.market = MarketLog({host.identity.public_key: host.name for host in stage.hosts})
+        self.notes = Notes(MarketLog({host.identity.public_key: host.name for host in stage.hosts}))
         for host in self._shown:
-            self.states[host.index] = Steps()
+            self.notes.states[host.index] = Steps()
         for host in stage.hosts:
-            self.heights[host.index] = Steps()
-        self.terms = {seat: Steps() for seat in self._seats.values()}
+            self.notes.heights[host.index] = Steps()
+        self.notes.terms = {seat: Steps() for seat in self._seats.values()}
         exchange.world.watch(self)
         exchange.world.call(0, self._look)
 
@@ -81,7 +67,7 @@ class Recorder(Observer):
         self._watch_violations()
         for host in self._shown:
             self._note_state(host)
-        return close(self, self._shown)
+        return close(self.exchange, self.notes, self._shown)
 
     # -- messages -----------------------------------------------------------------------------------
 
@@ -91,7 +77,7 @@ class Recorder(Observer):
         traffic.sent += len(to)
         traffic.sent_bytes += len(to) * len(raw)
         for op_id in contents.ops:
-            self.ops.born(op_id, now_us, host.index)
+            self.notes.ops.born(op_id, now_us, host.index)
         if contents.label and host.peer_id in self._seats:
             self._note_member_message(host, to, contents, raw, now_us)
 
@@ -100,15 +86,15 @@ class Recorder(Observer):
         self._traffic(contents.kind).delivered += 1
         other = self.exchange.world.hosts.get(sender)
         if contents.label and host.peer_id in self._seats and other is not None:
-            self.flow.delivered(now_us, other.name, host.name, raw)
+            self.notes.flow.delivered(now_us, other.name, host.name, raw)
         if host.faulty:
             return
         for op_id in contents.ops:
-            self.ops.arrived(op_id, now_us, host.index)
+            self.notes.ops.arrived(op_id, now_us, host.index)
             if other is not None:
-                self.ops.copied(op_id, host.index)
+                self.notes.ops.copied(op_id, host.index)
         for block_id in contents.blocks:
-            self.blocks.copied(block_id, host.index)
+            self.notes.blocks.copied(block_id, host.index)
 
     def _note_member_message(
         self, host: Host, to: tuple[LinkId, ...], contents: Contents, raw: bytes, now_us: int
@@ -121,11 +107,11 @@ class Recorder(Observer):
         }
         if contents.seat not in (-1, self._seats[host.peer_id]):
             return  # Relayed for another.
-        self.flow.sent(now_us, host.name, wired, contents, raw)
+        self.notes.flow.sent(now_us, host.name, wired, contents, raw)
         key = contents.vote
         if key is None:
             return
-        votes = self.votes.setdefault(key[:2], {})
+        votes = self.notes.votes.setdefault(key[:2], {})
         if key in votes:
             return
         if self._votes >= VOTES_CAP:
@@ -135,9 +121,9 @@ class Recorder(Observer):
         votes[key] = VoteNote(key[2], key[3], key[4], key[5], now_us)
 
     def _traffic(self, kind: str) -> Traffic:
-        found = self.traffic.get(kind)
+        found = self.notes.traffic.get(kind)
         if found is None:
-            found = self.traffic[kind] = Traffic()
+            found = self.notes.traffic[kind] = Traffic()
         return found
 
     # -- peers --------------------------------------------------------------------------------------
@@ -146,10 +132,10 @@ class Recorder(Observer):
         if host.faulty:
             return
         if isinstance(event, Finalized):
-            self.blocks.born(event.block.id, now_us, host.index)
-            self.blocks.arrived(event.block.id, now_us, host.index)
+            self.notes.blocks.born(event.block.id, now_us, host.index)
+            self.notes.blocks.arrived(event.block.id, now_us, host.index)
             self._note_height(host, now_us)
-            if self.market.take(host, event, now_us):
+            if self.notes.market.take(host, event, now_us):
                 self._mark(event, now_us)
         elif isinstance(event, TermChanged) and event.pair == self.exchange.stage.symbol:
             self._note_term(host, event.term, now_us)
@@ -168,22 +154,22 @@ class Recorder(Observer):
         """Whether this block is one that the message diagram might be about."""
         where = f"block {final.block.height} of {final.pair}"
         if final.pair == self.exchange.stage.symbol and final.fc.term > 0:
-            self.flow.mark(TERM_CHANGE, now_us, f"the first block of a later term is final: {where}", final.pair)
-        if self.market.fills:
-            self.flow.mark(FIRST_FILL, now_us, f"the first fill is final: {where}", final.pair)
+            self.notes.flow.mark(TERM_CHANGE, now_us, f"the first block of a later term is final: {where}", final.pair)
+        if self.notes.market.fills:
+            self.notes.flow.mark(FIRST_FILL, now_us, f"the first fill is final: {where}", final.pair)
 
     def _note_term(self, host: Host, term: int, now_us: int) -> None:
         seat = self._seats.get(host.peer_id)
         if seat is not None and host.address == host.peer_id:
-            self.terms[seat].note(now_us, term)
+            self.notes.terms[seat].note(now_us, term)
 
     def _note_height(self, host: Host, now_us: int) -> None:
         if host.peer is not None and host.address == host.peer_id:
             total = sum(pair.replica.fin for pair in host.peer.pairs.values())
-            self.heights[host.index].note(now_us, total)
+            self.notes.heights[host.index].note(now_us, total)
 
     def _note_state(self, host: Host) -> None:
-        steps = self.states.get(host.index)
+        steps = self.notes.states.get(host.index)
         if steps is not None and host.address == host.peer_id:
             steps.note(self.exchange.world.now_us, self._state(host))
 
@@ -205,14 +191,14 @@ class Recorder(Observer):
 
     def _look(self) -> None:
         """The network as it is now, and again after a while."""
-        if len(self.looks) >= LOOKS_CAP:
-            self.looks = self.looks[::2]
-            self.period_us *= 2
+        if len(self.notes.looks) >= LOOKS_CAP:
+            self.notes.looks = self.notes.looks[::2]
+            self.notes.period_us *= 2
         for host in self._shown:
             self._note_state(host)
-        self.looks.append(self._observe())
+        self.notes.looks.append(self._observe())
         self._watch_violations()
-        self.exchange.world.call(self.period_us, self._look)
+        self.exchange.world.call(self.notes.period_us, self._look)
 
     def _observe(self) -> Look:
         exchange = self.exchange
@@ -237,16 +223,16 @@ class Recorder(Observer):
             pendings=tuple(-1 if p is None else sum(len(pair.ops) for pair in p.pairs.values()) for p in shown),
             waiting=tuple(waiting.get(host.address, 0) for host in self._shown),
             pool_bytes=tuple(-1 if p is None else sum(pair.ops.bytes for pair in p.pairs.values()) for p in shown),
-            books=tuple(self.market.top(symbol) for symbol in exchange.manifest.symbols()),
+            books=tuple(self.notes.market.top(symbol) for symbol in exchange.manifest.symbols()),
         )
 
     def _watch_violations(self) -> None:
-        if self.flow.marked(VIOLATION):
+        if self.notes.flow.marked(VIOLATION):
             return
         found = [violation for checker in self.exchange.checkers for violation in checker.violations]
         if found:
             first = min(found, key=lambda violation: violation.at_us)
-            self.flow.mark(VIOLATION, first.at_us, f"{first.invariant} is violated: {first.text}", first.pair)
+            self.notes.flow.mark(VIOLATION, first.at_us, f"{first.invariant} is violated: {first.text}", first.pair)
 
     def _leave_out(self, what: str) -> None:
-        self.left_out[what] = self.left_out.get(what, 0) + 1
+        self.notes.left_out[what] = self.notes.left_out.get(what, 0) + 1

@@ -1,7 +1,8 @@
 """Judges of a run, one module to a few invariants, written from the definitions.
 
 They look at what peers do, not at how: the bytes that leave them, the events that they emit, what is on their
-disks. What else they may see is a :class:`~gossipbook.sim.run_view.RunView`; who drives the run they do not know. They share no code with the cores that they judge; of the package they use the auditor's ledger and committee,
+disks. What else they may see is a :class:`~gossipbook.sim.run_view.RunView`; they do not know what drives the run.
+They share no code with the cores that they judge; of the package they use the auditor's ledger and committee,
 which do not either. Each counts how often it really compared something (``counts``), so that a run in which nothing
 happened cannot pass for a good one.
 
