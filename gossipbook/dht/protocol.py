@@ -17,7 +17,7 @@ from gossipbook.dht.config import DhtConfig
 from gossipbook.dht.datagram import Address, Contact, DatagramError, Reply, Request
 from gossipbook.dht.liveness import Budget, DeadNodes
 from gossipbook.dht.records import MAX_RECORD_BYTES, RecordError
-from gossipbook.dht.routing import KnownNode, Router
+from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.dht.storage import RecordStorage
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Identity, SignatureCheck, signed_message, verify_signature
@@ -53,7 +53,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         self.stats: Counter[str] = Counter()
         storage = RecordStorage(chain_id, config.table, matchers, config.signatures_per_s)
         super().__init__(Node(identity.peer_id), storage, config.k)
-        self.router = Router(self, config.k, self.source_node)
+        self.router = BoundedRoutingTable(self, config.k, self.source_node)
         self.storage: RecordStorage = storage
         self.config = config
         self.identity = identity

@@ -1,16 +1,13 @@
 """The routing table: kademlia's buckets, with exact answers, a bound, and no calls of its own."""
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from kademlia.node import Node
 from kademlia.routing import RoutingTable
 
 from gossipbook.dht.datagram import Address, Contact
 from gossipbook.ids import PeerId, PublicKey, xor_distance
-
-if TYPE_CHECKING:
-    from gossipbook.dht.protocol import DhtProtocol
 
 MAX_BUCKETS = 160  # One for each bit; times k nodes and 5 k replacements, that bounds the table.
 
@@ -35,14 +32,20 @@ class KnownNode(Node):  # type: ignore[misc]  # kademlia is untyped
         return self.claim is None or self.claim == self.contact.address
 
 
-class Router(RoutingTable):  # type: ignore[misc]  # kademlia is untyped
+class NodeTester(Protocol):
+    """Something that can find out whether a node still answers."""
+
+    def try_soon(self, node: KnownNode) -> None: ...
+
+
+class BoundedRoutingTable(RoutingTable):  # type: ignore[misc]  # kademlia is untyped
     """Buckets of k nodes, of which only the one that holds our own id is split.
 
     The stock table also splits others, which lets somebody with many ids make it grow, and its ``find_neighbors``
     takes the first k nodes of a walk over the buckets, which are not always the k nearest.
     """
 
-    protocol: "DhtProtocol"
+    protocol: NodeTester
 
     def get(self, node_id: PeerId) -> KnownNode | None:
         """The node under this id, in use or in reserve."""

@@ -15,7 +15,7 @@ from gossipbook.dht.crawl import MAX_CANDIDATES, Shortlist, State
 from gossipbook.dht.datagram import Contact, DatagramError, Reply, Request
 from gossipbook.dht.liveness import Budget, DeadNodes
 from gossipbook.dht.records import MAX_RECORD_BYTES
-from gossipbook.dht.routing import KnownNode, Router
+from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.ids import xor_distance
 
 from .support import NETWORK
@@ -72,7 +72,7 @@ def known(node_id, port=1):
 def test_the_routing_table_is_bounded_and_names_the_exact_nearest():
     rng = random.Random(1)
     tries = Tries()
-    router = Router(tries, 8, Node(rng.randbytes(20)))
+    router = BoundedRoutingTable(tries, 8, Node(rng.randbytes(20)))
     for _ in range(5_000):
         router.add_contact(known(rng.randbytes(20)))
     near_us = [router.node.id[:15] + rng.randbytes(5) for _ in range(500)]  # Ground to lie beside us.
@@ -90,7 +90,7 @@ def test_the_routing_table_is_bounded_and_names_the_exact_nearest():
 
 def test_a_full_bucket_keeps_its_old_nodes_and_tries_the_one_not_heard_of_longest():
     tries = Tries()
-    router = Router(tries, 2, Node(bytes(20)))
+    router = BoundedRoutingTable(tries, 2, Node(bytes(20)))
     far = [known(b"\xff" + bytes([n]) * 19) for n in range(3)]
     for node in [known(bytes(19) + b"\x01"), *far[:2]]:
         router.add_contact(node)
