@@ -101,7 +101,7 @@ class Recorder(Observer):
     ) -> None:
         world, me = self.exchange.world, host.peer_id
         wired = {
-            world.hosts[link].name: world.linked(me, link) and not world.network.is_cut(me, link)
+            world.hosts[link].name: world.links.linked(me, link) and not world.network.is_cut(me, link)
             for link in to
             if link in self._seats
         }

@@ -55,7 +55,7 @@ class Exchange:
         )
         self.world.deliveries_cap = plan.scenario.deliveries_cap
         self.stage = Stage(self.world, plan.seed)
-        self.world.wanted = neighbours(
+        self.world.links.wanted = neighbours(
             list(self.world.hosts), [m.peer_id for m in self.stage.members], part, seeded(plan.seed, "links")
         )
         clocks = seeded(plan.seed, "clocks")

@@ -126,12 +126,12 @@ class Injector:
             if injected.active:
                 phase = next(phases)
                 cut = phase.cut
-                (self.world.cut if cut else self.world.mend)(injected.cuts)
+                (self.world.links.cut if cut else self.world.links.mend)(injected.cuts)
                 if math.isfinite(phase.lasts_s):
                     self.world.call(_us(phase.lasts_s), enter_next)
 
         enter_next()
-        return lambda: self.world.mend(injected.cuts) if cut else None
+        return lambda: self.world.links.mend(injected.cuts) if cut else None
 
     def _weather(self, injected: Injected, rng: random.Random) -> Undo:
         network = self.world.network

@@ -3,15 +3,15 @@
 Messages travel as encoded bytes; records go to a journal that loses what was not synced; a crash may fall between any
 two effects, and a restart reloads what was durable. Everything random comes from one seed.
 
-Events wait in one heap, ordered by time in integer microseconds and then by when they were put there. Each belongs to
-one *life* of one host: what was on its way to a process that crashed is lost with it.
+    World        starts and stops peers, hands each its next event, performs what its core wants
+    ├─ Timeline  what is due when
+    ├─ Links     who is linked to whom, and since when not
+    └─ Network   how long a message takes, and whether it arrives
 """
 
 import hashlib
-import heapq
 import random
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from gossipbook.effects import Disconnect, Effect, Emit, LinkId, Now, Persist, Send, SendStored, SetTimer
@@ -21,26 +21,20 @@ from gossipbook.ids import PeerId
 from gossipbook.manifest import Manifest
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.config import PeerConfig
-from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
+from gossipbook.peer.events import Begun, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.peer.turns import transactions
 from gossipbook.sim.clocks import US_PER_MS, HostClock
 from gossipbook.sim.host import Host, Observer
-from gossipbook.sim.network import Network, Wire
+from gossipbook.sim.links import Links
+from gossipbook.sim.network import Network
+from gossipbook.sim.timeline import Timeline
 from gossipbook.wire.codec import decode_message, encode_message
-
-LINK_DEADLINE_US = (2_000_000, 4_000_000)
-"""How long a link may be silent before both ends give it up; about what the pings of the real one allow."""
-
-REDIAL_US = (100_000, 1_000_000)
-"""How soon two peers that may reach each other again do so."""
 
 CLIENT_DELAY_US = 500
 
 HEARD_CAP = 4_096
 """Messages kept decoded, by their bytes: the same bytes reach many peers, and mean the same to each."""
-
-Happening = PeerEvent | bytes | Callable[[], object]
 
 
 class Flooded(Exception):
@@ -73,13 +67,11 @@ class World:
         for index, identity in enumerate(identities):
             host = Host(index, identity.peer_id, identity, random.Random(self.rng.getrandbits(64)))
             self.hosts[identity.peer_id] = host
-        self.wanted: dict[PeerId, tuple[PeerId, ...]] = {a: tuple(b for b in self.hosts if b != a) for a in self.hosts}
+        self.timeline = Timeline()
+        self.links = Links(self.hosts, self.network, self.timeline, self.rng)
         self.clients: dict[LinkId, Callable[[bytes], None]] = {}
-        self.now_us = 0
         self.deliveries = 0
         self.deliveries_cap = 2**63
-        self._queue: list[tuple[int, int, Host | None, int, Happening, PeerId]] = []
-        self._order = 0
         self._trace = hashlib.sha256()
         self._heard: BoundedDict[bytes, Any] = BoundedDict(HEARD_CAP)
         self._watching: dict[str, list[Callable[..., None]]] = {
@@ -115,9 +107,7 @@ class World:
         for hook in self._watching["started"]:
             hook(host, self.now_us)
         self._turn(host, Begun())
-        for other in self.wanted[host.peer_id]:
-            if self.hosts[other].peer is not None:
-                self.link(host.peer_id, other)
+        self.links.link_all(host.peer_id)
         return peer
 
     def crash(self, address: PeerId, why: str = "killed") -> None:
@@ -130,10 +120,8 @@ class World:
         host.torn = False
         for hook in self._watching["crashed"]:
             hook(host, self.now_us)
-        if address != host.peer_id:
-            return
-        for other in self.wanted[address]:
-            self.unlink(address, other)
+        if address == host.peer_id:
+            self.links.unlink_all(address)
 
     def crash_within(self, address: PeerId, effects: int) -> None:
         """Let a peer crash after so many effects more, wherever in a turn that is."""
@@ -144,9 +132,7 @@ class World:
         host = self.hosts[address]
         if host.up:
             host.backlog = []
-            life = host.life
-            for other in self.wanted[host.peer_id]:
-                self.call(self._draw(LINK_DEADLINE_US), partial(self._give_up_paused, host, life, other))
+            self.links.paused(host)
 
     def resume(self, address: PeerId) -> None:
         """Let a paused process go on: everything that waited happens to it at once, in order."""
@@ -154,87 +140,19 @@ class World:
         if host.backlog is None:
             return
         backlog, host.backlog = host.backlog, None
-        for order, event, sender in backlog:  # Before whatever else is about to happen to it.
-            heapq.heappush(self._queue, (self.now_us, order, host, host.life, event, sender))
-        for other in self.wanted[host.peer_id]:
-            self._redial(host.peer_id, other)
+        self.timeline.push_back(host, backlog)
+        self.links.redial(host.peer_id)
 
     def up(self) -> list[Peer]:
         """The cores of all peers that run, the paused ones included."""
         return [host.peer for host in self.hosts.values() if host.peer is not None]
 
-    # -- links --------------------------------------------------------------------------------------
-
-    def link(self, dialler: PeerId, listener: PeerId) -> None:
-        """Link two peers at once, if both are up and may reach each other."""
-        ends = (self.hosts[dialler], self.hosts[listener])
-        if listener in ends[0].linked or any(end.peer is None for end in ends):
-            return
-        if self.network.severed(dialler, listener):
-            return
-        self._note_link(dialler, listener, True)
-        for here, there, outbound in ((dialler, listener, True), (listener, dialler, False)):
-            up = LinkUp(there, self.hosts[there].identity.public_key, "peer", outbound)
-            for host in self._faces(self.hosts[here], there):
-                self.push(0, host.address, up)
-
-    def unlink(self, a: PeerId, b: PeerId) -> None:
-        """Both ends learn that their link is gone."""
-        if not self.linked(a, b):
-            return
-        self._note_link(a, b, False)
-        for here, there in ((a, b), (b, a)):
-            for host in self._faces(self.hosts[here], there):
-                if host.peer is not None:
-                    self.push(0, host.address, LinkDown(there))
-
-    def linked(self, a: PeerId, b: PeerId) -> bool:
-        return b in self.hosts[a].linked
-
-    def _note_link(self, a: PeerId, b: PeerId, up: bool) -> None:
-        """At both ends; a twin has the links of its key."""
-        for here, there in ((a, b), (b, a)):
-            host = self.hosts[here]
-            (host.linked.add if up else host.linked.discard)(there)
-            if host.twin is not None:
-                host.twin.linked = host.linked
-
-    def cut(self, wires: list[Wire]) -> None:
-        """Lose from now on what is sent over some wires; the links on them die of silence."""
-        for wire in wires:
-            self.network.cut(*wire)
-        self._reconsider(wires)
-
-    def mend(self, wires: list[Wire]) -> None:
-        """Undo one :meth:`cut`; links that can live again come back."""
-        for wire in wires:
-            self.network.mend(*wire)
-        self._reconsider(wires)
-
-    def _reconsider(self, wires: list[Wire]) -> None:
-        """A link each, whether one of its wires was touched or both."""
-        for a, b in dict.fromkeys((a, b) if a < b else (b, a) for a, b in wires):
-            if self.network.severed(a, b):
-                self.call(self._draw(LINK_DEADLINE_US), partial(self._give_up_severed, a, b))
-            else:
-                self._redial(a, b)
-
-    def _redial(self, a: PeerId, b: PeerId) -> None:
-        if b in self.wanted[a]:
-            self.call(self._draw(REDIAL_US), lambda: self.link(a, b))
-
-    def _give_up_severed(self, a: PeerId, b: PeerId) -> None:
-        if self.network.severed(a, b):
-            self.unlink(a, b)
-
-    def _give_up_paused(self, host: Host, life: int, other: PeerId) -> None:
-        if host.backlog is not None and host.life == life:
-            self.unlink(host.peer_id, other)
-
-    def _draw(self, span: tuple[int, int]) -> int:
-        return span[0] + int(self.rng.random() * (span[1] - span[0]))
-
     # -- time ---------------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """Microseconds since the world began."""
+        return self.timeline.now_us
 
     def now(self) -> Now:
         """The world's own clock, which no host has to agree with."""
@@ -242,28 +160,25 @@ class World:
 
     def push(self, after_us: int, address: PeerId, event: PeerEvent | bytes, sender: PeerId = b"") -> None:
         """Let an event happen to a peer after a while; bytes are a message from ``sender``."""
-        self._order += 1
-        host = self.hosts[address]
-        heapq.heappush(self._queue, (self.now_us + after_us, self._order, host, host.life, event, sender))
+        self.timeline.push(after_us, self.hosts[address], event, sender)
 
     def call(self, after_us: int, what: Callable[[], object]) -> None:
         """Do something to the world after a while."""
-        self._order += 1
-        heapq.heappush(self._queue, (self.now_us + after_us, self._order, None, 0, what, b""))
+        self.timeline.call(after_us, what)
 
     def run(self, for_ms: int, until: Callable[[], bool] | None = None) -> bool:
         """Let time pass; True as soon as ``until`` holds."""
         end_us = self.now_us + for_ms * US_PER_MS
-        while self._queue and self._queue[0][0] <= end_us:
+        while self.timeline.has_until(end_us):
             self.step()
             if until is not None and until():
                 return True
-        self.now_us = end_us
+        self.timeline.now_us = end_us
         return until is not None and until()
 
     def step(self) -> None:
         """The next thing happens."""
-        self.now_us, order, host, life, event, sender = heapq.heappop(self._queue)
+        _, order, host, life, event, sender = self.timeline.pop()
         if host is None:
             assert not isinstance(event, bytes)
             event()  # type: ignore[operator]  # only calls are put there without a host
@@ -282,10 +197,7 @@ class World:
 
     def in_flight(self) -> dict[PeerId, int]:
         """Messages on their way to each host that runs, and those that a paused one has not looked at, by address."""
-        found: dict[PeerId, int] = {}
-        for _, _, host, life, event, _ in self._queue:
-            if host is not None and host.life == life and isinstance(event, bytes):
-                found[host.address] = found.get(host.address, 0) + 1
+        found = self.timeline.in_flight()
         for host in self.hosts.values():
             for _, event, _ in host.backlog or ():
                 found[host.address] = found.get(host.address, 0) + isinstance(event, bytes)
@@ -362,7 +274,7 @@ class World:
                 for block in host.journal.blocks(pair, first, last, self.manifest.epoch):
                     self._say(host, (link,), block)
             case SetTimer(after_ms, timer):
-                self.push(host.clock.lasts_us(after_ms), host.address, TimerFired(timer))
+                self.timeline.push(host.clock.lasts_us(after_ms), host, TimerFired(timer))
             case Emit(event):
                 for hook in self._watching["emitted"]:
                     hook(host, event, self.now_us)
@@ -373,8 +285,8 @@ class World:
         for hook in self._watching["disconnected"]:
             hook(host, link, reason, self.now_us)
         if link in self.hosts:
-            self.unlink(host.peer_id, link)
-            self._redial(host.peer_id, link)
+            self.links.unlink(host.peer_id, link)
+            self.links.redial(host.peer_id, (link,))
 
     # -- messages -----------------------------------------------------------------------------------
 
@@ -390,7 +302,7 @@ class World:
         """Put one encoded message on the wires to each receiver that there is a link to."""
         for hook in self._watching["sent"]:
             hook(host, to, raw, self.now_us)
-        me, size, now_us, arrivals, queue = host.peer_id, len(raw), self.now_us, self.network.arrivals, self._queue
+        me, size, now_us, arrivals = host.peer_id, len(raw), self.now_us, self.network.arrivals
         for receiver in to:
             if receiver not in host.linked:
                 if receiver in self.clients:
@@ -400,10 +312,9 @@ class World:
                 continue
             there = self.hosts[receiver]
             if there.twin is not None:
-                there = self._faces(there, me)[0]
+                there = self.links.faces(there, me)[0]
             for at_us in arrivals(me, receiver, size, now_us):
-                self._order += 1
-                heapq.heappush(queue, (at_us, self._order, there, there.life, raw, me))
+                self.timeline.push_at(at_us, there, raw, me)
 
     def submit(self, address: PeerId, client: LinkId, raw: bytes) -> None:
         """A client's message reaches a peer, if the peer is up."""
@@ -412,9 +323,3 @@ class World:
     def _answer_client(self, link: LinkId, raw: bytes) -> None:
         hear = self.clients[link]
         self.call(CLIENT_DELAY_US, lambda: hear(raw))
-
-    def _faces(self, host: Host, other: PeerId) -> tuple[Host, ...]:
-        """Which of a key's processes another peer talks to: one, unless it has a twin."""
-        if host.twin is None or (host.audience is not None and other in host.audience):
-            return (host,)
-        return (host.twin,)

@@ -173,12 +173,12 @@ class SimulatedExchange:
         """Wire the network into groups; who is in none of them is alone. Replaces an earlier partition."""
         self.heal()
         self._cut = self._exchange.stage.wires(between_groups(self.peers, groups))
-        self._exchange.world.cut(self._cut)
+        self._exchange.world.links.cut(self._cut)
 
     def heal(self) -> None:
         """Take the partition away."""
         mended, self._cut = self._cut, []
-        self._exchange.world.mend(mended)
+        self._exchange.world.links.mend(mended)
 
     def crash(self, peer: int) -> None:
         """Kill a peer; what it had not synced is lost."""

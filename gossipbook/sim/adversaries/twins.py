@@ -28,8 +28,8 @@ def make_twin(stage: Stage, host: Host, rng: random.Random) -> None:
     host.twin, host.audience = twin, mine
     twin.linked = host.linked
     world.hosts[address] = twin
-    world.wanted[address] = ()
+    world.links.wanted[address] = ()
     world.start(address)
     for other in others:
-        if other in twin.audience and world.linked(host.peer_id, other):
+        if other in twin.audience and world.links.linked(host.peer_id, other):
             world.push(0, address, LinkUp(other, world.hosts[other].identity.public_key, "peer", False))
