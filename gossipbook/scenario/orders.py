@@ -32,6 +32,9 @@ from gossipbook.matching.commands import (
 from gossipbook.scenario.parts import WorkloadPart
 
 US_PER_S = 1_000_000
+EQUIVOCATOR = "equivocator"
+"""The author who signs two ops with one sequence number, where a scenario has one."""
+
 FIRST_PRICE_TICKS = 10_000
 STEP_US = 250_000
 EXPIRING_MS = 2_000

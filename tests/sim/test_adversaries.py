@@ -12,9 +12,9 @@ from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.messages import Bodies, CastVote, Fetch, Propose
 from gossipbook.crdt.op import Op
 from gossipbook.gossip.messages import IHave
-from gossipbook.scenario.orders import author_identity
+from gossipbook.scenario.orders import EQUIVOCATOR, author_identity
 from gossipbook.scenario.parts import ADVERSARIES
-from gossipbook.sim.adversaries.equivocating_author import HONEST_OPS, NAME
+from gossipbook.sim.adversaries.equivocating_author import HONEST_OPS
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
 from gossipbook.sim.run import Outcome
@@ -225,7 +225,7 @@ def test_twins_contradict_each_other() -> None:
 
 def test_an_equivocating_author_forks_and_is_frozen_everywhere() -> None:
     _, exchange, _, _ = lied("equivocating-author")
-    liar = author_identity(NAME).public_key
+    liar = author_identity(EQUIVOCATOR).public_key
     for host in exchange.stage.hosts:
         assert host.peer is not None
         pair = host.peer.pairs[exchange.stage.symbol]

@@ -7,13 +7,12 @@ from gossipbook.client_messages import Submit
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import LinkUp
-from gossipbook.scenario.orders import FIRST_PRICE_TICKS, author_identity
+from gossipbook.scenario.orders import EQUIVOCATOR, FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.host import Host
 from gossipbook.sim.signatures import StubIdentity
 from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
 
-NAME = "equivocator"
 HONEST_OPS = 2
 GAP_US = 300_000
 
@@ -24,7 +23,7 @@ class EquivocatingAuthor:
     def __init__(self, stage: Stage, rng: random.Random) -> None:
         self._stage = stage
         self._rng = rng
-        real = author_identity(NAME)
+        real = author_identity(EQUIVOCATOR)
         self.identity = StubIdentity(real.seed) if isinstance(stage.hosts[0].identity, StubIdentity) else real
         self._on = False
 

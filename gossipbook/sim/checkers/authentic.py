@@ -2,8 +2,7 @@
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.effects import LinkId
-from gossipbook.scenario.orders import author_identity
-from gossipbook.sim.adversaries.equivocating_author import NAME as EQUIVOCATOR
+from gossipbook.scenario.orders import EQUIVOCATOR, author_identity
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
 from gossipbook.sim.traders import Trader
