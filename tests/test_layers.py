@@ -1,8 +1,11 @@
-"""The source holds to its own rules: imports point down, cores stay pure, files stay short."""
+"""The source holds to its own rules: imports point down and in no circle, cores stay pure, files stay short.
+
+Every import counts: one in a function and one for type checking only say as much of who knows whom as any other.
+"""
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -73,8 +76,53 @@ PURE = {
 IMPURE = {"trio", "asyncio", "time", "socket", "os", "secrets", "sqlite3", "threading"}
 
 
-# Longer than they should be, with the length beyond which they may not grow.
-LINES_CAP, FUNCTION_LINES_CAP = 420, 75
+# Inside a package, from below to above: a module imports only from rows before its own.
+INSIDE: dict[str, tuple[str, ...]] = {
+    "scenario": (
+        "parts lines chance",
+        "conditions orders schedule targets",
+        "partitions",
+        "rules",
+        "scenario",
+        "reading",
+    ),
+    "sim": (
+        "clocks disk network signatures topology recorded swarm",
+        "host plan",
+        "timeline injected",
+        "links",
+        "world",
+        "stage traders",
+        "run_view moments adversaries",
+        "checkers injector",
+        "exchange",
+        "run",
+        "seeds shrink trail",
+    ),
+    "rig": (
+        "wires refuse",
+        "proxy",
+        "processes",
+        "peer_clients",
+        "roles traders",
+        "minority_check judge",
+        "injector",
+        "run",
+    ),
+}
+STRANGERS = {"rig": {"sim", "explorer", "run_report"}, "demo": {"rig", "sim", "scenario", "explorer", "run_report"}}
+"""What a part at the top does not import, though it might."""
+
+KNOWN_CIRCLES = [{"consensus/inbox.py", "consensus/pacing.py", "consensus/proposing.py", "consensus/replica.py"}]
+"""Files that import one another and should not. The list only shrinks."""
+
+LINES_CAP, FUNCTION_LINES_CAP = 400, 60
+LONG_FILES = {
+    *("manifest.py", "net/runtime.py", "consensus/replica.py", "peer/pair_replica.py", "dht/protocol.py"),
+}
+"""Files beyond the cap. The list only shrinks, and none of them grows beyond :data:`LONG_FILE_CAP`."""
+
+LONG_FILE_CAP = 420
 
 
 def part_of(path: Path) -> str:
@@ -83,14 +131,8 @@ def part_of(path: Path) -> str:
 
 
 def imports(path: Path) -> Iterator[tuple[str, int]]:
-    """Dotted names of everything that a module imports, those for type checking only left out."""
-    tree = ast.parse(path.read_text())
-    skipped: set[ast.AST] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            skipped |= set(ast.walk(node))
-        if node in skipped:
-            continue
+    """Dotted names of everything that a module imports, wherever in it that is, with the line."""
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, node.lineno
@@ -115,7 +157,7 @@ def test_imports_point_down(path: Path) -> None:
         if part in ONLY_MODULES:
             allowed = any(module.startswith(f"gossipbook.{m}") for m in ONLY_MODULES[part])
         elif part in TOP:
-            allowed = True
+            allowed = words[1] not in STRANGERS.get(part, set())
         else:
             assert part in MAY_IMPORT, f"{part} is in no layer"
             allowed = words[1] in MAY_IMPORT[part] or (len(words) == 2 and words[1] in MAY_IMPORT[part])
@@ -123,6 +165,98 @@ def test_imports_point_down(path: Path) -> None:
             allowed = False
         if not allowed:
             wrong.append(f"{name(path)}:{line} imports {module}")
+    assert wrong == []
+
+
+def imported_file(module: str) -> Path | None:
+    """The file of the package that holds what a dotted name names: a module, or something in one."""
+    words = module.split(".")
+    if words[0] != ROOT.name:
+        return None
+    for end in (len(words), len(words) - 1):
+        place = ROOT.joinpath(*words[1:end])
+        if end > 1 and place.with_suffix(".py").is_file():
+            return place.with_suffix(".py")
+        if (place / "__init__.py").is_file():
+            return place / "__init__.py"
+    raise AssertionError(f"{module} is in no file")
+
+
+def import_graph(files: Iterable[Path]) -> dict[Path, set[Path]]:
+    """Which files each file imports, itself left out."""
+    graph = {}
+    for path in files:
+        found = {imported_file(module) for module, _ in imports(path)}
+        graph[path] = {other for other in found if other not in (None, path)}
+    return graph  # type: ignore[return-value]  # None is taken out
+
+
+def circles(graph: dict[Path, set[Path]]) -> list[set[Path]]:
+    """The strongly connected components of more than one file, by Tarjan's algorithm."""
+    numbers: dict[Path, int] = {}
+    lowest: dict[Path, int] = {}
+    open_: list[Path] = []
+    found: list[set[Path]] = []
+
+    def visit(path: Path) -> None:
+        numbers[path] = lowest[path] = len(numbers)
+        open_.append(path)
+        for other in sorted(graph.get(path, ())):
+            if other not in numbers:
+                visit(other)
+            if other in open_:
+                lowest[path] = min(lowest[path], lowest[other])
+        if lowest[path] == numbers[path]:
+            at = open_.index(path)
+            component = set(open_[at:])
+            del open_[at:]
+            if len(component) > 1:
+                found.append(component)
+
+    for path in graph:
+        if path not in numbers:
+            visit(path)
+    return found
+
+
+def test_no_files_import_one_another_in_a_circle() -> None:
+    found = [{name(path) for path in circle} for circle in circles(import_graph(FILES))]
+    assert [sorted(circle) for circle in found if circle not in KNOWN_CIRCLES] == []
+    assert [sorted(circle) for circle in KNOWN_CIRCLES if circle not in found] == [], "mended: take it off the list"
+
+
+def test_a_circle_is_seen_through_functions_and_type_checking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("test_layers.ROOT", tmp_path / "gossipbook")
+    package = tmp_path / "gossipbook" / "part"
+    package.mkdir(parents=True)
+    for folder in (package, package.parent):
+        (folder / "__init__.py").touch()
+    lines = {
+        "one.py": "from gossipbook.part.two import thing\n",
+        "two.py": "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from gossipbook.part import three\n",
+        "three.py": "def act():\n    import gossipbook.part.one\n",
+        "four.py": "from gossipbook.part.one import thing\n",
+    }
+    for file, text in lines.items():
+        (package / file).write_text(text)
+    found = circles(import_graph(sorted(package.glob("*.py"))))
+    assert found == [{package / file for file in ("one.py", "two.py", "three.py")}]
+
+
+@pytest.mark.parametrize("part", INSIDE)
+def test_imports_inside_a_package_point_down(part: str) -> None:
+    row_of = {unit: number for number, row in enumerate(INSIDE[part]) for unit in row.split()}
+    wrong = []
+    for path in (path for path in FILES if part_of(path) == part):
+        unit = path.relative_to(ROOT / part).parts[0].removesuffix(".py")
+        for module, line in imports(path):
+            other = (imported_file(module) or path).relative_to(ROOT)
+            if other.parts[0] != part or unit == "__init__":
+                continue
+            below = other.parts[1].removesuffix(".py")
+            assert unit in row_of, f"{part}/{unit} is in no row"
+            if below != unit and not (below in row_of and row_of[below] < row_of[unit]):
+                wrong.append(f"{name(path)}:{line} imports {module}")
     assert wrong == []
 
 
@@ -163,7 +297,9 @@ def test_nothing_is_swallowed_or_left_over(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=name)
 def test_files_and_functions_are_short(path: Path) -> None:
     text = path.read_text()
-    long = [f"{name(path)}: {text.count(chr(10))} lines"] if text.count("\n") > LINES_CAP else []
+    lines, known = text.count("\n"), name(path) in LONG_FILES
+    assert not known or lines > LINES_CAP, "short enough: take it off the list"
+    long = [f"{name(path)}: {lines} lines"] if lines > (LONG_FILE_CAP if known else LINES_CAP) else []
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
