@@ -92,7 +92,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
         "timeline injected",
         "links",
         "world",
-        "stage traders",
+        "host_roles traders",
         "run_view moments adversaries",
         "checkers injector",
         "exchange",

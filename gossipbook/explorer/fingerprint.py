@@ -24,7 +24,7 @@ from gossipbook.consensus.speculation import Speculation
 from gossipbook.consensus.tally import TimeoutTally, VoteTally
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.explorer.stage import NOW, Stage
+from gossipbook.explorer.named_objects import NOW, NamedObjects
 from gossipbook.ids import SIGNATURE_BYTES
 from gossipbook.ordered import BoundedDict
 
@@ -59,9 +59,9 @@ PLAIN = frozenset((type(None), bool, int, str))
 class Fingerprint:
     """Reads states into values. Order is kept where it decides, and forgotten where it does not."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._names = stage.names
+    def __init__(self, objects: NamedObjects) -> None:
+        self._objects = objects
+        self._names = objects.names
         self._durable: dict[bytes, object] = {}
         self._readers: dict[type, Callable[[Any], object]] = {
             **dict.fromkeys(PLAIN, _itself),
@@ -70,10 +70,10 @@ class Fingerprint:
             bytes: self._bytes,
             Vote: self._vote,
             Certificate: self._certificate,
-            TermChange: stage.binding,
+            TermChange: objects.binding,
             Timeout: self._timeout,
             GiveUp: lambda message: self._timeout(message.timeout),  # its certificates prove it; due ops are hints
-            Block: stage.learn,
+            Block: objects.learn,
         }
 
     def of(self, value: Any) -> object:

@@ -19,7 +19,7 @@ from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Emit, Persist, Publish, Send, SendStored, SetTimer
 from gossipbook.explorer.fingerprint import Fingerprint, clock_stands_still
-from gossipbook.explorer.stage import NOW, SYMBOL, Stage
+from gossipbook.explorer.named_objects import NOW, SYMBOL, NamedObjects
 from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
@@ -43,14 +43,14 @@ class Breach(Exception):
 class Member:
     """Boots with every op held. After each action :attr:`said` has the facts that it led to, in order."""
 
-    def __init__(self, stage: Stage, fingerprint: Fingerprint, seat: int) -> None:
-        self._stage = stage
+    def __init__(self, objects: NamedObjects, fingerprint: Fingerprint, seat: int) -> None:
+        self._objects = objects
         self._seat = seat
         self._fingerprint = fingerprint
         self._votes: bytes | None = None
         self._finals: list[FinalRecord] = []
         self._blocks: dict[str, Block] = {}
-        self._items: dict[bytes, Op] = {item.id: item for item in stage.items.values()}
+        self._items: dict[bytes, Op] = {item.id: item for item in objects.items.values()}
         self._timer: RoundTimer | None = None
         self._crashes = 0
         self.said: list[Fact] = []
@@ -71,7 +71,7 @@ class Member:
                 self._load()
                 self._turn(Started())
                 self._crashes += 1
-                if self._stage.configuration.restarts is not None:
+                if self._objects.configuration.restarts is not None:
                     self.said.append(Crashed(self._crashes))
             case RoundOver():
                 timer = self._timer
@@ -81,7 +81,7 @@ class Member:
             case _:
                 if isinstance(action, DeliverProposal):
                     self.offers.append(action.offer)
-                self._turn(Message(*self._stage.message(action)))
+                self._turn(Message(*self._objects.message(action)))
 
     def value(self) -> object:
         """All that decides what this member does from now on."""
@@ -89,26 +89,26 @@ class Member:
         fingerprint, fin = self._fingerprint, self.replica.fin
         durable = None if self._votes is None else fingerprint.durable(self._votes)
         waiting = frozenset(name for name, block in self._blocks.items() if block.height > fin)
-        finals = tuple((self._stage.names[f.block.id], f.fc.term) for f in self._finals)
+        finals = tuple((self._objects.names[f.block.id], f.fc.term) for f in self._finals)
         return fingerprint.of(self.replica), durable, waiting, finals, self._timer is not None
 
     def _term_may_end(self) -> bool:
-        c = self._stage.configuration
+        c = self._objects.configuration
         return c.last_term_ends or self.replica.ballot.term < c.terms - 1
 
     # -- parts --------------------------------------------------------------------------------------
 
     def _load(self) -> None:
         """Come up from what is durable, all votes accounted for."""
-        stage = self._stage
-        certified = Interpretation(stage.manifest, SYMBOL)
-        ops = OpSet(certified, stage.manifest.limits)
+        objects = self._objects
+        certified = Interpretation(objects.manifest, SYMBOL)
+        ops = OpSet(certified, objects.manifest.limits)
         self.replica = Replica(
-            manifest=stage.manifest,
-            committee=stage.committee,
+            manifest=objects.manifest,
+            committee=objects.committee,
             seat=self._seat,
-            identity=stage.keys[self._seat],
-            verifier=stage.verifier,
+            identity=objects.keys[self._seat],
+            verifier=objects.verifier,
             certified=certified,
             ops=ops,
             votes=None if self._votes is None else VoteState.decode(self._votes),
@@ -150,7 +150,7 @@ class Member:
             case FinalRecord():
                 self._finals.append(record)
             case BlockRecord(_, block):
-                self._blocks[self._stage.learn(block)] = block
+                self._blocks[self._objects.learn(block)] = block
             case ItemRecord():
                 pass  # All ops are in the journal from the start.
             case _:
@@ -159,15 +159,15 @@ class Member:
     def _leave(self, effect: CoreEffect) -> None:
         match effect:
             case Send(_, CastVote(_, _, vote), _) if vote.seat == self._seat:
-                self._say(Cast(vote.kind, vote.term, vote.height, self._stage.names[vote.block_id]))
+                self._say(Cast(vote.kind, vote.term, vote.height, self._objects.names[vote.block_id]))
             case Send(_, GiveUp() as message, _) if message.timeout.seat == self._seat:
                 self.said.append(GaveUp(message.timeout.term, self._claim(message.timeout, message)))
             case Send(_, Propose() as message, _):
-                offer = self._stage.offer(message, decode_block(message.block))
+                offer = self._objects.offer(message, decode_block(message.block))
                 self.offers.append(offer)
                 self._say(offer)
             case Emit(Finalized(_, block, _, _, _)):
-                self._say(Final(block.height, self._stage.learn(block)))
+                self._say(Final(block.height, self._objects.learn(block)))
             case Emit(PairHalted(_, reason, _)):
                 raise Breach(f"the pair stopped as {reason}")
             case Send() | SendStored() | Publish() | Emit():
@@ -177,11 +177,11 @@ class Member:
 
     def _say(self, fact: Cast | Offer | Final) -> None:
         """Note what is within bounds."""
-        if fact.height <= self._stage.configuration.heights:
+        if fact.height <= self._objects.configuration.heights:
             self.said.append(fact)
 
     def _claim(self, timeout: Timeout, message: GiveUp) -> Claim:
-        names = self._stage.names
+        names = self._objects.names
         fin_term = NONE if message.fc is None else message.fc.term
         lock_term = NONE if timeout.lock_term is None else timeout.lock_term
         return Claim(timeout.fin, names[timeout.fin_id], fin_term, lock_term, names[timeout.lock_id])

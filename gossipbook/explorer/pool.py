@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.explorer.configuration import SEATS
 from gossipbook.explorer.laws import disagreement, unprepared
-from gossipbook.explorer.stage import GENESIS, NO_BLOCK, OPS, Claims, Parts
+from gossipbook.explorer.named_objects import GENESIS, NO_BLOCK, OPS, Claims, Parts
 from gossipbook.explorer.table import Sent, Table
 from gossipbook.explorer.vocabulary import (
     NONE,
@@ -52,7 +52,7 @@ class Pools:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._stage = table.stage
+        self._objects = table.objects
         self._configuration = table.configuration
         self._numbers: dict[tuple[int, ...], int] = {}
         self._possible: dict[object, tuple[int, tuple[int, ...]]] = {}
@@ -84,7 +84,7 @@ class Pools:
             for fact in sent:
                 if isinstance(fact, Cast):
                     voters[fact] = voters.get(fact, 0) + 1
-        return tuple(sorted(cast for cast, count in voters.items() if count >= self._stage.q - 1))
+        return tuple(sorted(cast for cast, count in voters.items() if count >= self._objects.q - 1))
 
     def _actions(
         self,
@@ -117,13 +117,13 @@ class Pools:
         options: list[tuple[Claim, ...]] = [()] * SEATS
         for seat, timeouts in zip(self._configuration.honest, given_up, strict=True):
             options[seat] = tuple(timeout.claim for timeout in timeouts if timeout.term == term)
-        if sum(map(bool, options)) < self._stage.q - 1:
+        if sum(map(bool, options)) < self._objects.q - 1:
             return ()
         options[self._configuration.liar] = tuple(_provable(formable))
         key = term, tuple(options)
         bindings = self._bindings.get(key)
         if bindings is None:
-            found = {self._stage.bind(term, claims) for claims in self._choices(options)}
+            found = {self._objects.bind(term, claims) for claims in self._choices(options)}
             bindings = self._bindings[key] = tuple(sorted(found, key=repr))
         return bindings
 
@@ -134,7 +134,7 @@ class Pools:
             seated = list(options)
             for seat, other in zip(alike, order, strict=True):
                 seated[seat] = options[other]
-            for seats in combinations([seat for seat in range(SEATS) if seated[seat]], self._stage.q):
+            for seats in combinations([seat for seat in range(SEATS) if seated[seat]], self._objects.q):
                 for claims in product(*(seated[seat] for seat in seats)):
                     yield tuple(zip(seats, claims, strict=True))
 
@@ -152,14 +152,14 @@ class Pools:
 
     def _blocks_to_offer(self, term: int, named: set[str], formable: Casts) -> list[tuple[str, int]]:
         """Fresh blocks on every tip there may be, and every block that somebody has voted for or proposed."""
-        stage = self._stage
+        objects = self._objects
         tips = [GENESIS, *sorted({fc.block for fc in formable if fc.kind == COMMIT})]
         names = set(named)
         for tip in tips:
-            used = {op for name in stage.line(tip) for op in stage.parts[name].ops}
+            used = {op for name in objects.line(tip) for op in objects.parts[name].ops}
             for op in [op for op in OPS if op not in used][:TWIN_OFFERS]:
-                names.add(stage.name(Parts(term, (op,), tip)))
-        made = [(name, len(stage.line(name))) for name in sorted(names)]
+                names.add(objects.name(Parts(term, (op,), tip)))
+        made = [(name, len(objects.line(name))) for name in sorted(names)]
         return [(name, height) for name, height in made if height <= self._configuration.heights]
 
 

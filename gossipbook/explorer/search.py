@@ -7,8 +7,8 @@ from itertools import permutations
 from typing import TypeAlias
 
 from gossipbook.explorer.configuration import SEATS, Configuration
+from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.pool import Pool, Pools
-from gossipbook.explorer.stage import Stage
 from gossipbook.explorer.table import Sent, Table
 from gossipbook.explorer.vocabulary import KINDS, Action
 
@@ -74,7 +74,7 @@ class Search:
 
     def __init__(self, configuration: Configuration, progress: Progress = lambda figures: None) -> None:
         self.configuration = configuration
-        self.table = Table(configuration, Stage(configuration))
+        self.table = Table(configuration, NamedObjects(configuration))
         self._progress = progress
         self._pools = Pools(self.table)
         self._pool_of: dict[Places, Pool] = {}

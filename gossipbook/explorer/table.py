@@ -11,7 +11,7 @@ from gossipbook.explorer.configuration import Configuration
 from gossipbook.explorer.fingerprint import Fingerprint
 from gossipbook.explorer.laws import breach
 from gossipbook.explorer.member import Breach, Member
-from gossipbook.explorer.stage import Stage
+from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.vocabulary import Action, Fact
 
 LIVE_CAP = 512  # cores kept in the state they are in; the others are brought back by their history
@@ -37,10 +37,10 @@ class Origin(NamedTuple):
 class Table:
     """Local states and actions by number, in the order in which they were first met."""
 
-    def __init__(self, configuration: Configuration, stage: Stage) -> None:
+    def __init__(self, configuration: Configuration, objects: NamedObjects) -> None:
         self.configuration = configuration
-        self.stage = stage
-        self._fingerprint = Fingerprint(stage)
+        self.objects = objects
+        self._fingerprint = Fingerprint(objects)
         self.keys: list[Key] = []
         self.sent: list[int] = []  # by local state: the number of what it sent
         self.sents: list[Sent] = []
@@ -66,7 +66,7 @@ class Table:
 
     def boot(self, seat: int) -> int:
         """The state in which a seat starts."""
-        member = Member(self.stage, self._fingerprint, seat)
+        member = Member(self.objects, self._fingerprint, seat)
         state = self._state(Key(seat, member.value(), _added((), member.said)), None)
         self.twin(state)
         return state
@@ -92,9 +92,9 @@ class Table:
             seat, value, sent = self.keys[state]
             origin = self._origins[state]
             if origin is not None:
-                action = self.action(self.stage.twin(self.actions[origin.action]))
+                action = self.action(self.objects.twin(self.actions[origin.action]))
                 origin = Origin(self.twin(origin.state), action)
-            key = Key(seat, self.stage.twin(value), tuple(sorted(self.stage.twin(sent), key=_place)))
+            key = Key(seat, self.objects.twin(value), tuple(sorted(self.objects.twin(sent), key=_place)))
             twin = self._state(key, origin)
             self.twins[state], self.twins[twin] = twin, state
         return twin
@@ -153,7 +153,7 @@ class Table:
         while (origin := self._origins[at]) is not None:
             history.append(origin.action)
             at = origin.state
-        member = Member(self.stage, self._fingerprint, self.keys[state].seat)
+        member = Member(self.objects, self._fingerprint, self.keys[state].seat)
         for action in reversed(history):
             member.take(self.actions[action])
         assert member.value() == self.keys[state].value, "the same history led to another state"

@@ -17,23 +17,23 @@ OP_NOTES_CAP = 50_000
 
 def close(exchange: Exchange, notes: Notes, shown: list[Host]) -> Recording:
     """Everything that was noted, with the traders' own notes beside it."""
-    market, stage = notes.market, exchange.stage
+    market, roles = notes.market, exchange.roles
     left_out = dict(sorted((notes.left_out | market.left_out).items()))
     ops = _op_notes(exchange, market.finals, left_out)
     faults = _fault_spans(exchange)
     for what, spreads in (("ops in the propagation curve", notes.ops), ("blocks in it", notes.blocks)):
         if spreads.left_out:
             left_out[what] = spreads.left_out
-    seats = {host.index: seat for seat, host in enumerate(stage.members)}
+    seats = {host.index: seat for seat, host in enumerate(roles.members)}
     return Recording(
         symbols=tuple(exchange.manifest.symbols()),
         peers=tuple(
             PeerNote(host.index, host.name, seats.get(host.index, -1), not host.faulty, host.observer_reason)
-            for host in stage.hosts
+            for host in roles.hosts
         ),
         shown=tuple(host.index for host in shown),
-        members=tuple(host.name for host in stage.members),
-        quorum=stage.quorum,
+        members=tuple(host.name for host in roles.members),
+        quorum=roles.quorum,
         opened_us=exchange.opened_us,
         traded_until_us=exchange.traded_until_us,
         healed_us=exchange.healed_us,
@@ -72,7 +72,7 @@ def _fault_spans(exchange: Exchange) -> tuple[FaultSpan, ...]:
     assert exchange.injector is not None
     return tuple(
         FaultSpan(
-            i.fault, i.began_us, i.ended_us, tuple(host.name for host in i.hosts), _sides(i.cuts, exchange.stage.hosts)
+            i.fault, i.began_us, i.ended_us, tuple(host.name for host in i.hosts), _sides(i.cuts, exchange.roles.hosts)
         )
         for i in exchange.injector.injected
     )

@@ -49,14 +49,14 @@ class Recorder(Observer):
     def attend(self, exchange: Exchange) -> None:
         """Look at an exchange from before it opens."""
         self.exchange = exchange
-        stage = exchange.stage
-        self._seats = {host.peer_id: seat for seat, host in enumerate(stage.members)}
-        others = [host for host in stage.hosts if host.peer_id not in self._seats]
-        self._shown = [*stage.members, *others][:PEERS_SHOWN]
-        self.notes = Notes(MarketLog({host.identity.public_key: host.name for host in stage.hosts}))
+        roles = exchange.roles
+        self._seats = {host.peer_id: seat for seat, host in enumerate(roles.members)}
+        others = [host for host in roles.hosts if host.peer_id not in self._seats]
+        self._shown = [*roles.members, *others][:PEERS_SHOWN]
+        self.notes = Notes(MarketLog({host.identity.public_key: host.name for host in roles.hosts}))
         for host in self._shown:
             self.notes.states[host.index] = Steps()
-        for host in stage.hosts:
+        for host in roles.hosts:
             self.notes.heights[host.index] = Steps()
         self.notes.terms = {seat: Steps() for seat in self._seats.values()}
         exchange.world.watch(self)
@@ -137,13 +137,13 @@ class Recorder(Observer):
             self._note_height(host, now_us)
             if self.notes.market.take(host, event, now_us):
                 self._mark(event, now_us)
-        elif isinstance(event, TermChanged) and event.pair == self.exchange.stage.symbol:
+        elif isinstance(event, TermChanged) and event.pair == self.exchange.roles.symbol:
             self._note_term(host, event.term, now_us)
 
     def started(self, host: Host, now_us: int) -> None:
         assert host.peer is not None
         self._note_state(host)
-        self._note_term(host, host.peer.pairs[self.exchange.stage.symbol].replica.ballot.term, now_us)
+        self._note_term(host, host.peer.pairs[self.exchange.roles.symbol].replica.ballot.term, now_us)
         self._note_height(host, now_us)
 
     def crashed(self, host: Host, now_us: int) -> None:
@@ -153,7 +153,7 @@ class Recorder(Observer):
     def _mark(self, final: Finalized, now_us: int) -> None:
         """Whether this block is one that the message diagram might be about."""
         where = f"block {final.block.height} of {final.pair}"
-        if final.pair == self.exchange.stage.symbol and final.fc.term > 0:
+        if final.pair == self.exchange.roles.symbol and final.fc.term > 0:
             self.notes.flow.mark(TERM_CHANGE, now_us, f"the first block of a later term is final: {where}", final.pair)
         if self.notes.market.fills:
             self.notes.flow.mark(FIRST_FILL, now_us, f"the first fill is final: {where}", final.pair)
@@ -179,12 +179,12 @@ class Recorder(Observer):
             return DOWN
         if host.backlog is not None:
             return PAUSED
-        network, stage = self.exchange.network, self.exchange.stage
+        network, roles = self.exchange.network, self.exchange.roles
         me = host.peer_id
-        votes = sum(m is host or (m.up and not network.severed(me, m.peer_id)) for m in stage.members)
-        if votes < stage.quorum and any(network.severed(me, m.peer_id) for m in stage.members if m is not host):
+        votes = sum(m is host or (m.up and not network.severed(me, m.peer_id)) for m in roles.members)
+        if votes < roles.quorum and any(network.severed(me, m.peer_id) for m in roles.members if m is not host):
             return CUT_OFF
-        partly = any(network.severed(me, other.peer_id) for other in stage.hosts if other is not host)
+        partly = any(network.severed(me, other.peer_id) for other in roles.hosts if other is not host)
         return PARTLY_CUT if partly else UP
 
     # -- looks --------------------------------------------------------------------------------------
@@ -212,12 +212,12 @@ class Recorder(Observer):
         pools = [(h.index, [pair.ops for pair in h.peer.pairs.values()]) for h in honest if h.peer is not None]
         waiting = self.exchange.world.in_flight()
         shown = [host.peer for host in self._shown]
-        stage = exchange.stage
+        roles = exchange.roles
         return Look(
             at_us=exchange.world.now_us,
             states=max(0, len(states) - len(exchange.manifest.symbols())),
             pending=max((len(pool) for _, of_peer in pools for pool in of_peer), default=0),
-            term=stage.term(),
+            term=roles.term(),
             all_up=all(host.up for host in honest),
             heights=tuple(-1 if p is None else sum(pair.replica.fin for pair in p.pairs.values()) for p in shown),
             pendings=tuple(-1 if p is None else sum(len(pair.ops) for pair in p.pairs.values()) for p in shown),

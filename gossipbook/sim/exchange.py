@@ -14,12 +14,12 @@ from gossipbook.scenario.orders import Submission, author_identity
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.injector import Injector
 from gossipbook.sim.network import Network, Weather, everywhere
 from gossipbook.sim.plan import Plan, identities, make_manifest
 from gossipbook.sim.run_view import RunView
 from gossipbook.sim.signatures import StubIdentity, StubVerifier
-from gossipbook.sim.stage import Stage
 from gossipbook.sim.topology import neighbours
 from gossipbook.sim.traders import Signed, Trader
 from gossipbook.sim.world import World
@@ -54,12 +54,12 @@ class Exchange:
             verifier=self.verifier,
         )
         self.world.deliveries_cap = plan.scenario.deliveries_cap
-        self.stage = Stage(self.world, plan.seed)
+        self.roles = HostRoles(self.world, plan.seed)
         self.world.links.wanted = neighbours(
-            list(self.world.hosts), [m.peer_id for m in self.stage.members], part, seeded(plan.seed, "links")
+            list(self.world.hosts), [m.peer_id for m in self.roles.members], part, seeded(plan.seed, "links")
         )
         clocks = seeded(plan.seed, "clocks")
-        for host in self.stage.hosts:
+        for host in self.roles.hosts:
             host.clock = HostClock(clocks.randint(-part.clock_skew_ms, part.clock_skew_ms))
         self.traders: dict[str, Trader] = {}
         self.injector: Injector | None = None
@@ -68,7 +68,7 @@ class Exchange:
         self.healed_us = -1
         self.rested_us = -1
         self.tripped: list[Violation] = []  # a core that failed by itself, or a storm of messages
-        self.view = RunView(self.stage, self.traders)
+        self.view = RunView(self.roles, self.traders)
         self.checkers = list(all_checkers() if checkers is None else checkers)
         for checker in self.checkers:
             checker.attend(self.view)
@@ -79,7 +79,7 @@ class Exchange:
     def open(self) -> None:
         """Start all peers, let them find each other, and put orders and faults on the calendar."""
         rng = seeded(self.plan.seed, "start")
-        for host in self.stage.hosts:
+        for host in self.roles.hosts:
             self.world.call(rng.randrange(START_SPREAD_US), partial(self._start, host))
         self.world.run(WARM_UP_MS)
         part = self.plan.scenario.network
@@ -89,7 +89,7 @@ class Exchange:
         self.traded_until_us = self.opened_us + round(self.plan.scenario.workload.seconds * 1_000_000)
         for order in self.plan.orders:
             self.world.call(order.at_us, partial(self.trade, order))
-        self.injector = Injector(self.stage, self.plan.faults, self.plan.seed, self.traders, self.opened_us)
+        self.injector = Injector(self.roles, self.plan.faults, self.plan.seed, self.traders, self.opened_us)
         self.view.faults = self.injector.injected
         self._sample()
 
@@ -153,7 +153,7 @@ class Exchange:
             if self.plan.scenario.network.signatures == "stub":
                 identity = StubIdentity(identity.seed)
             loyal = self.plan.scenario.workload.loyal
-            trader = self.traders[name] = Trader(name, identity, self.world, self.stage.home(name), loyal=loyal)
+            trader = self.traders[name] = Trader(name, identity, self.world, self.roles.home(name), loyal=loyal)
         return trader
 
     def trade(self, order: Submission) -> Signed:

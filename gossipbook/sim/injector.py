@@ -15,10 +15,10 @@ from gossipbook.scenario.schedule import schedule
 from gossipbook.sim.adversaries import lie
 from gossipbook.sim.disk import SimDisk
 from gossipbook.sim.host import Host
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.injected import Injected, Undo
 from gossipbook.sim.moments import FinalToOne, OnPrepared
 from gossipbook.sim.network import Weather
-from gossipbook.sim.stage import Stage
 from gossipbook.sim.traders import Trader
 
 US_PER_S = 1_000_000
@@ -30,10 +30,10 @@ class Injector:
     """All faults of a run."""
 
     def __init__(
-        self, stage: Stage, faults: tuple[FaultPart, ...], seed: int, traders: dict[str, Trader], begin_us: int
+        self, roles: HostRoles, faults: tuple[FaultPart, ...], seed: int, traders: dict[str, Trader], begin_us: int
     ) -> None:
-        self.stage = stage
-        self.world = stage.world
+        self.roles = roles
+        self.world = roles.world
         self.traders = traders
         self.injected = [Injected(scheduled) for scheduled in schedule(faults)]
         self._seed = seed
@@ -78,7 +78,7 @@ class Injector:
             return
         rng = injected.scheduled.rng(self._seed)
         if injected.scheduled.waits_for_lock:
-            self._waiting.append(OnPrepared(self.stage, partial(self._apply, injected, rng)))
+            self._waiting.append(OnPrepared(self.roles, partial(self._apply, injected, rng)))
         else:
             self._apply(injected, rng)
 
@@ -100,7 +100,7 @@ class Injector:
     def _put_on(self, injected: Injected, rng: random.Random) -> Undo | None:
         kind = injected.fault.kind
         if kind in ADVERSARIES:
-            return lie(kind, self.stage, injected.fault, rng, self.traders, injected.hosts)
+            return lie(kind, self.roles, injected.fault, rng, self.traders, injected.hosts)
         put: dict[str, Callable[[Injected, random.Random], Undo | None]] = {
             "partition": self._partition,
             "pause": self._pause,
@@ -116,8 +116,8 @@ class Injector:
     # -- wires --------------------------------------------------------------------------------------
 
     def _partition(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.cuts = self.stage.cuts(injected.fault, rng)
-        injected.hosts = [host for host in self.stage.hosts if any(host.peer_id == a for a, _ in injected.cuts)]
+        injected.cuts = self.roles.cuts(injected.fault, rng)
+        injected.hosts = [host for host in self.roles.hosts if any(host.peer_id == a for a, _ in injected.cuts)]
         phases = injected.scheduled.cut_phases()
         cut = False
 
@@ -135,7 +135,7 @@ class Injector:
 
     def _weather(self, injected: Injected, rng: random.Random) -> Undo:
         network = self.world.network
-        injected.hosts = self.stage.hit(injected.fault, rng)
+        injected.hosts = self.roles.hit(injected.fault, rng)
         hit = frozenset(host.peer_id for host in injected.hosts)
         weather = Weather(lambda a, b: a in hit or b in hit, WireConditions.of(injected.fault))
         network.weather.append(weather)
@@ -144,7 +144,7 @@ class Injector:
     # -- machines -----------------------------------------------------------------------------------
 
     def _pause(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.hosts = self.stage.hit(injected.fault, rng)
+        injected.hosts = self.roles.hit(injected.fault, rng)
         for host in injected.hosts:
             self.world.pause(host.address)
         return lambda: self._each(injected, lambda host: self._resume(injected, host))
@@ -156,7 +156,7 @@ class Injector:
             self.world.resume(host.address)
 
     def _crash(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.hosts = self.stage.hit(injected.fault, rng)
+        injected.hosts = self.roles.hit(injected.fault, rng)
         for host in injected.hosts:
             self._crash_soon(host, rng, torn=injected.fault.kind == "torn-write")
         return lambda: self._each(injected, self.restart)
@@ -181,10 +181,10 @@ class Injector:
 
     def _rolling(self, injected: Injected, rng: random.Random) -> None:
         """Each in turn, one down at a time."""
-        injected.hosts = self.stage.hit(injected.fault, rng)
+        injected.hosts = self.roles.hit(injected.fault, rng)
         begin_us = 0
         for turn in injected.scheduled.restarts([host.index for host in injected.hosts]):
-            host = self.stage.hosts[turn.peer]
+            host = self.roles.hosts[turn.peer]
             self.world.call(begin_us, partial(self._next_crash, injected, host, rng))
             self.world.call(begin_us + FUSE_US + _us(turn.down_s), partial(self.restart, host))
             begin_us += _us(turn.down_s) + _us(turn.back_s)
@@ -195,7 +195,7 @@ class Injector:
 
     def _disk(self, injected: Injected, rng: random.Random) -> Undo:
         """Writes are refused until the end; flipped bits are found at the restart that follows at once."""
-        injected.hosts = self.stage.hit(injected.fault, rng)
+        injected.hosts = self.roles.hit(injected.fault, rng)
         for host in injected.hosts:
             if injected.fault.trouble == "flips":
                 if host.peer is not None:
@@ -213,7 +213,7 @@ class Injector:
         return mend
 
     def _clock(self, injected: Injected, rng: random.Random) -> Undo:
-        injected.hosts = self.stage.hit(injected.fault, rng)
+        injected.hosts = self.roles.hit(injected.fault, rng)
         self._turn_clocks(injected, 1)
         return lambda: self._turn_clocks(injected, -1)
 
@@ -225,10 +225,10 @@ class Injector:
             clock.change(self.world.now_us, skew_ms=clock.skew_ms + skew_ms, rate_ppm=clock.rate_ppm + rate_ppm)
 
     def _final_to_one(self, injected: Injected, rng: random.Random) -> Undo | None:
-        honest = [host for host in self.stage.members if not host.faulty]
+        honest = [host for host in self.roles.members if not host.faulty]
         if not honest:
             return None
-        moment = FinalToOne(self.stage, rng.choice(honest))
+        moment = FinalToOne(self.roles, rng.choice(honest))
         injected.hosts = [moment.lucky]
         return moment.end
 

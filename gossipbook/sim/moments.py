@@ -11,20 +11,20 @@ from gossipbook.consensus.records import VoteRecord, VoteState
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import Push
 from gossipbook.sim.host import Behaviour, Host, Observer
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.wire.codec import decode_message
 
 
 class ToLeaderOnly(Behaviour):
     """An honest host whose PREPAREs reach the leader alone, so that nobody else can make a certificate of them."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, roles: HostRoles) -> None:
+        self._roles = roles
 
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
         inner = decode_message(message.payload) if isinstance(message, Push) else message
         if isinstance(inner, CastVote) and inner.vote.kind == PREPARE:
-            leader = self._stage.leader().peer_id
+            leader = self._roles.leader().peer_id
             return ((tuple(link for link in to if link == leader), message),)
         return ((to, message),)
 
@@ -32,16 +32,16 @@ class ToLeaderOnly(Behaviour):
 class OnPrepared(Observer):
     """Calls back once, as soon as the leader, and nobody else, holds a prepare certificate."""
 
-    def __init__(self, stage: Stage, then: Callable[[], None]) -> None:
-        self._stage = stage
+    def __init__(self, roles: HostRoles, then: Callable[[], None]) -> None:
+        self._roles = roles
         self._then: Callable[[], None] | None = then
-        self._hosts = [host for host in stage.hosts if host.behaviour is None]
+        self._hosts = [host for host in roles.hosts if host.behaviour is None]
         for host in self._hosts:
-            host.behaviour = ToLeaderOnly(stage)
-        stage.world.watch(self)
+            host.behaviour = ToLeaderOnly(roles)
+        roles.world.watch(self)
 
     def synced(self, host: Host, records: list[object], now_us: int) -> None:
-        if self._then is None or host is not self._stage.leader():
+        if self._then is None or host is not self._roles.leader():
             return
         for record in records:
             if isinstance(record, VoteRecord) and VoteState.decode(record.state).lock is not None:
@@ -84,9 +84,9 @@ class Muffled(Behaviour):
 class FinalToOne:
     """All honest hosts are muffled, so that only ``lucky`` learns that a block is final."""
 
-    def __init__(self, stage: Stage, lucky: Host) -> None:
+    def __init__(self, roles: HostRoles, lucky: Host) -> None:
         self.lucky = lucky
-        self._muffled = [host for host in stage.hosts if host.behaviour is None]
+        self._muffled = [host for host in roles.hosts if host.behaviour is None]
         for host in self._muffled:
             host.behaviour = Muffled(host, lucky)
 

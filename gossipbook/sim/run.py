@@ -162,7 +162,7 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
         if isinstance(checker, FillChecker):
             fills, happened = checker.fills, checker.happened
     violations.sort(key=lambda violation: violation.at_us)
-    terms = exchange.stage.term()
+    terms = exchange.roles.term()
     lacks = []
     if fills < scenario.expect.fills:
         lacks.append(f"{fills} fills of {scenario.expect.fills} expected")
@@ -216,8 +216,8 @@ def progress(exchange: Exchange) -> Progress:
         seed=exchange.plan.seed,
         sim_s=exchange.world.now_us / 1e6,
         until_s=exchange.traded_until_us / 1e6,
-        up=sum(host.up for host in exchange.stage.hosts),
-        peers=len(exchange.stage.hosts),
+        up=sum(host.up for host in exchange.roles.hosts),
+        peers=len(exchange.roles.hosts),
         active=tuple(injected.fault.kind for injected in active),
         heights=heights(exchange),
         differing=max(0, len(states) - len(exchange.manifest.symbols())),

@@ -8,8 +8,8 @@ from gossipbook.identity import Verifier
 from gossipbook.ids import PeerId
 from gossipbook.manifest import Manifest
 from gossipbook.sim.host import Host
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.injected import Injected
-from gossipbook.sim.stage import Stage
 from gossipbook.sim.traders import Trader
 
 
@@ -19,12 +19,12 @@ class RunView:
     The driver of the run sets ``faults`` when it schedules them, and ``healed`` at the heal.
     """
 
-    def __init__(self, stage: Stage, traders: Mapping[str, Trader]) -> None:
-        self._world = stage.world
-        self.manifest: Manifest = stage.world.manifest
-        self.verifier: Verifier = stage.world.verifier
-        self.seats: Mapping[str, Seats] = stage.seats
-        self.hosts: Sequence[Host] = stage.hosts
+    def __init__(self, roles: HostRoles, traders: Mapping[str, Trader]) -> None:
+        self._world = roles.world
+        self.manifest: Manifest = roles.world.manifest
+        self.verifier: Verifier = roles.world.verifier
+        self.seats: Mapping[str, Seats] = roles.seats
+        self.hosts: Sequence[Host] = roles.hosts
         self.traders = traders
         self.faults: Sequence[Injected] = ()
         self.healed = False

@@ -81,17 +81,17 @@ class SimulatedExchange:
     @property
     def peers(self) -> range:
         """The peers by number."""
-        return range(len(self._exchange.stage.hosts))
+        return range(len(self._exchange.roles.hosts))
 
     @property
     def leader(self) -> int:
         """Who leads the first pair now."""
-        return self._exchange.stage.leader().index
+        return self._exchange.roles.leader().index
 
     @property
     def members(self) -> list[int]:
         """The first pair's committee, in the order of their seats."""
-        return [host.index for host in self._exchange.stage.members]
+        return [host.index for host in self._exchange.roles.members]
 
     def others(self, *but: int) -> list[int]:
         """All peers but some."""
@@ -172,7 +172,7 @@ class SimulatedExchange:
     def partition(self, *groups: Iterable[int]) -> None:
         """Wire the network into groups; who is in none of them is alone. Replaces an earlier partition."""
         self.heal()
-        self._cut = self._exchange.stage.wires(between_groups(self.peers, groups))
+        self._cut = self._exchange.roles.wires(between_groups(self.peers, groups))
         self._exchange.world.links.cut(self._cut)
 
     def heal(self) -> None:
@@ -214,7 +214,7 @@ class SimulatedExchange:
             return
         self._finished = True
         self.heal()
-        for host in self._exchange.stage.hosts:
+        for host in self._exchange.roles.hosts:
             self._exchange.world.resume(host.address)
             if host.peer is None:
                 self._exchange.world.start(host.address)
@@ -235,7 +235,7 @@ class SimulatedExchange:
         return self.submit(author, place, pair=symbol, through=through)
 
     def _host(self, peer: int) -> Host:
-        return self._exchange.stage.hosts[peer]
+        return self._exchange.roles.hosts[peer]
 
     def _author(self, order: Signed) -> str:
         return order.submission.author

@@ -31,8 +31,8 @@ def lied(kind: str, seed: int = 0, expect: str = "", **keys: object) -> tuple[Ou
     assert exchange.injector is not None
     hosts = exchange.injector.injected[0].hosts
     assert all(host.faulty for host in hosts)
-    assert [host for host in exchange.stage.hosts if host.faulty] == hosts
-    return result, exchange, tape, hosts[0] if hosts else exchange.stage.hosts[0]
+    assert [host for host in exchange.roles.hosts if host.faulty] == hosts
+    return result, exchange, tape, hosts[0] if hosts else exchange.roles.hosts[0]
 
 
 def begun_us(exchange: Exchange) -> int:
@@ -56,14 +56,14 @@ def test_an_equivocating_leader_proposes_two_blocks_at_one_height_and_votes_for_
     assert any(len(ids) == 2 for ids in voted.values())
     check = exchange.verifier.good
     for propose in tape.messages(Propose, liar):
-        committee = liar.peer.pairs[exchange.stage.symbol].committee  # type: ignore[union-attr]
+        committee = liar.peer.pairs[exchange.roles.symbol].committee  # type: ignore[union-attr]
         block_id = decode_block(propose.block).id
         assert check(committee.propose_check(propose.term, propose.height, block_id, propose.signature))
 
 
 def test_a_silent_leader_proposes_nothing() -> None:
     result, exchange, tape, liar = lied("silent-leader", expect="term_changes = 1")
-    assert liar is exchange.stage.members[0]
+    assert liar is exchange.roles.members[0]
     assert result.term_changes >= 1
     by_liar = [e.block for _, _, e in tape.finals() if e.block.proposer == liar.identity.public_key]
     assert by_liar, "it led before it fell silent"
@@ -76,7 +76,7 @@ def test_a_silent_leader_proposes_nothing() -> None:
 
 def test_a_lie_ends_and_leaves_its_mark() -> None:
     exchange, _ = opened(small(fault("silent-leader", at_s=1, for_s=0.3), peers=5))
-    liar = exchange.stage.members[0]
+    liar = exchange.roles.members[0]
     run_to(exchange, 1.29)
     assert liar.behaviour is not None
     run_to(exchange, 1.31)
@@ -106,7 +106,7 @@ def test_a_front_runner_turns_the_order_round() -> None:
     text = small(fault("front-runner", at_s=AT_S), "term_changes = 1", peers=5, ops_per_s=40)
     result, exchange, tape = watched(text, 2)
     assert result.verdict == "valid", result.summary
-    liar = exchange.stage.members[0]
+    liar = exchange.roles.members[0]
     items = {item.id: item for _, _, event in tape.finals() for item in event.items}
     wrong = set()
     for message in tape.messages(Propose, liar):
@@ -122,8 +122,8 @@ def test_a_front_runner_turns_the_order_round() -> None:
 
 def test_a_forger_forges_and_is_sent_away() -> None:
     _, exchange, tape, liar = lied("forger")
-    keys = exchange.stage.seats[exchange.stage.symbol].keys
-    committee = exchange.stage.members[0].peer.pairs[exchange.stage.symbol].committee  # type: ignore[union-attr]
+    keys = exchange.roles.seats[exchange.roles.symbol].keys
+    committee = exchange.roles.members[0].peer.pairs[exchange.roles.symbol].committee  # type: ignore[union-attr]
     forged: Counter[str] = Counter(garbage=sum(host is liar for host, _ in tape.garbage))
     for host, _, message in tape.sent_by:
         if host is not liar:
@@ -151,8 +151,8 @@ def test_a_replayer_repeats_and_brings_what_is_foreign() -> None:
     final = {item.id for _, _, event in tape.finals() for item in event.items}
     assert not final & {op.id for op in foreign}
     others = (
-        [m for m in tape.messages(CastVote, liar) if m.vote.seat != exchange.stage.members.index(liar)]
-        if (liar in exchange.stage.members)
+        [m for m in tape.messages(CastVote, liar) if m.vote.seat != exchange.roles.members.index(liar)]
+        if (liar in exchange.roles.members)
         else tape.messages(CastVote, liar)
     )
     assert len(others) > len(set(others)) > 0, "others' votes, again and again"
@@ -181,7 +181,7 @@ def test_an_outdated_member_comes_back_with_less_than_it_had() -> None:
 def test_a_vote_withholder_withholds() -> None:
     _, exchange, tape, liar = lied("vote-withholder")
     counts = Counter(len(to) for host, to, m in tape.sent_by if host is liar and isinstance(m, CastVote))
-    honest = exchange.stage.members[0] if liar is not exchange.stage.members[0] else exchange.stage.members[1]
+    honest = exchange.roles.members[0] if liar is not exchange.roles.members[0] else exchange.roles.members[1]
     full = Counter(len(to) for host, to, m in tape.sent_by if host is honest and isinstance(m, CastVote))
     assert counts[0] + counts[1] + counts[2] > counts[3] / 2
     assert full[3] > 0.9 * sum(full.values())
@@ -196,7 +196,7 @@ def test_twins_are_two_processes_with_one_key() -> None:
     assert twin.address != liar.address
     assert twin.faulty
     assert liar.audience is not None is not twin.audience
-    others = {host.peer_id for host in exchange.stage.hosts if host is not liar}
+    others = {host.peer_id for host in exchange.roles.hosts if host is not liar}
     assert liar.audience | twin.audience == others
     assert not liar.audience & twin.audience
     for half in (liar, twin):
@@ -215,7 +215,7 @@ def test_twins_contradict_each_other() -> None:
         assert result.verdict == "valid", result.summary
         signed: dict[tuple[int, int, int], set[bytes]] = defaultdict(set)
         liar = exchange.injector.injected[0].hosts[0]  # type: ignore[union-attr]
-        seat = exchange.stage.members.index(liar)
+        seat = exchange.roles.members.index(liar)
         for host, _, message in tape.sent_by:
             if host in (liar, liar.twin) and isinstance(message, CastVote) and message.vote.seat == seat:
                 signed[message.vote.kind, message.vote.term, message.vote.height].add(message.vote.block_id)
@@ -226,9 +226,9 @@ def test_twins_contradict_each_other() -> None:
 def test_an_equivocating_author_forks_and_is_frozen_everywhere() -> None:
     _, exchange, _, _ = lied("equivocating-author")
     liar = author_identity(EQUIVOCATOR).public_key
-    for host in exchange.stage.hosts:
+    for host in exchange.roles.hosts:
         assert host.peer is not None
-        pair = host.peer.pairs[exchange.stage.symbol]
+        pair = host.peer.pairs[exchange.roles.symbol]
         state = pair.certified.author(liar)
         assert state.frozen
         assert state.next_seq <= HONEST_OPS + 1

@@ -101,7 +101,7 @@ def market() -> Market:
     exchange.heal()
     assert exchange.settle(20_000)
     assert exchange.checkers[0].fills > 10  # type: ignore[attr-defined]
-    host, other = exchange.stage.hosts[0], exchange.stage.hosts[1]
+    host, other = exchange.roles.hosts[0], exchange.roles.hosts[1]
     return Market(exchange, host, other, [(at, event) for at, _, event in tape.finals(host)])
 
 
@@ -353,7 +353,7 @@ def test_an_op_that_was_dropped_and_said_to_be_is_not_lost(market: Market) -> No
 
 
 def test_a_liars_ack_counts_for_nothing_and_a_lost_disk_voids_durable_alone(market: Market) -> None:
-    hosts = market.exchange.stage.hosts
+    hosts = market.exchange.roles.hosts
     checker = AckChecker()
     checker.attend(market.exchange.view)
     for host in hosts:
@@ -381,7 +381,7 @@ def test_equal_ops_and_unequal_digests(monkeypatch: pytest.MonkeyPatch) -> None:
     exchange, _ = opened(small(peers=6, ops_per_s=40), 1)
     checker = ConvergenceChecker()
     checker.attend(exchange.view)
-    pairs = [host.peer.pairs["SIM0/USD"] for host in exchange.stage.hosts if host.peer is not None]
+    pairs = [host.peer.pairs["SIM0/USD"] for host in exchange.roles.hosts if host.peer is not None]
 
     def same() -> bool:
         held = [frozenset(pair.ops.bodies) for pair in pairs]
@@ -467,7 +467,7 @@ def sends(market: Market, *messages: Any, seat: int = 0, pushed: bool = False) -
     """What the vote checker says of a member that sends these."""
     checker = VoteChecker()
     checker.attend(market.exchange.view)
-    member = market.exchange.stage.members[seat]
+    member = market.exchange.roles.members[seat]
     for message in messages:
         raw = encode_message(message)
         checker.sent(member, (), encode_message(Push("SIM0/USD", raw)) if pushed else raw, 0)
@@ -541,7 +541,7 @@ def test_memory_lasts_across_a_restart(market: Market) -> None:
     """The checker knows a key, not a process."""
     checker = VoteChecker()
     checker.attend(market.exchange.view)
-    member = market.exchange.stage.members[0]
+    member = market.exchange.roles.members[0]
     checker.sent(member, (), encode_message(vote(PREPARE, 0, 7, ONE)), 0)
     checker.crashed(member, 0)
     checker.started(member, 0)
@@ -591,7 +591,7 @@ def test_prepares_are_no_certificate(market: Market) -> None:
     """Signatures over PREPAREs do not finalize, whatever the certificate calls itself."""
     event = market.chain[4][1]
     committee = market.host.peer.pairs["SIM0/USD"].committee  # type: ignore[union-attr]
-    identities = {m.identity.public_key: m.identity for m in market.exchange.stage.members}
+    identities = {m.identity.public_key: m.identity for m in market.exchange.roles.members}
     body = committee.vote_body(PREPARE, event.fc.term, 5, event.block.id)
     signers = tuple(
         (seat, identities[committee.key(seat)].sign(b"vote\0\0\0\0", market.exchange.manifest.chain_id, body))

@@ -30,7 +30,7 @@ class Ledger(Observer):
 
     def __init__(self) -> None:
         exchange, _ = opened(SMALL)
-        self.member = exchange.stage.leader()
+        self.member = exchange.roles.leader()
         self.disk = self.member.journal
         self.written: list[list[object]] = []
         exchange.world.watch(self)

@@ -121,17 +121,17 @@ def test_a_fault_does_the_same_whether_or_not_others_are_there() -> None:
 def test_whom_it_hits_if_nothing_is_said(kind: str, default: str) -> None:
     exchange, _, injected, _ = one(on(kind), peers=6)
     run_to(exchange, ON + 0.001)
-    stage, hit = exchange.stage, injected.hosts
+    roles, hit = exchange.roles, injected.hosts
     match default:
         case "leader":
-            assert hit == [stage.members[0]]
+            assert hit == [roles.members[0]]
         case "members":
             assert len(hit) == 1
-            assert hit[0] in stage.members
+            assert hit[0] in roles.members
         case "all members":
-            assert hit == stage.members
+            assert hit == roles.members
         case "everyone":
-            assert hit == stage.hosts
+            assert hit == roles.hosts
         case _:
             assert len(hit) == 1
 
@@ -142,7 +142,7 @@ def test_whom_it_hits_if_nothing_is_said(kind: str, default: str) -> None:
 def test_who_is_isolated_hears_and_says_nothing() -> None:
     exchange, tape, injected, wires = one(on("partition", shape="isolate"), peers=5)
     run_to(exchange, LATER)
-    alone = exchange.stage.members[0]
+    alone = exchange.roles.members[0]
     assert alone in injected.hosts
     begun, ended = at_us(exchange, ON), at_us(exchange, OFF)
     assert not wires.by(alone, begun, ended)
@@ -161,7 +161,7 @@ def test_one_way() -> None:
     exchange, _, _, wires = one(on("partition", shape="one-way"))
     run_to(exchange, OFF)
     begun = at_us(exchange, ON)
-    deaf_to = exchange.stage.members[0]
+    deaf_to = exchange.roles.members[0]
     assert not wires.by(deaf_to, begun, at_us(exchange, OFF))
     heard = [left for (_, b), pairs in wires.took.items() if b == deaf_to.peer_id for left, _ in pairs]
     assert any(left > begun for left in heard), "it hears the others, until its links die"
@@ -200,17 +200,17 @@ def cut_when_prepared(seed: int) -> tuple[Exchange, Injected, Wires, tuple[int, 
     exchange, _, injected, wires = one(on("partition", shape="isolate", when="prepared"), seed, peers=5)
     run_to(exchange, ON - 0.001)
     assert exchange.world.run(4_000, lambda: injected.active)
-    return exchange, injected, wires, lock_on_disk(exchange.stage.leader())
+    return exchange, injected, wires, lock_on_disk(exchange.roles.leader())
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_prepared_cuts_the_leader_off_as_soon_as_it_is_locked(seed: int) -> None:
     """Nothing that it signs with the lock in hand leaves it."""
     exchange, injected, wires, lock = cut_when_prepared(seed)
-    leader, began = exchange.stage.leader(), injected.began_us
+    leader, began = exchange.roles.leader(), injected.began_us
     assert began >= at_us(exchange, ON)
     assert lock is not None
-    assert lock[0] == leader.peer.pairs[exchange.stage.symbol].replica.fin + 1  # type: ignore[union-attr]
+    assert lock[0] == leader.peer.pairs[exchange.roles.symbol].replica.fin + 1  # type: ignore[union-attr]
     exchange.world.run(100)
     assert not wires.by(leader, began, began + 100_000)
     assert exchange.network.cut_losses > 0, "it tried"
@@ -224,10 +224,10 @@ def test_prepared_is_the_moment_when_the_leader_alone_is_locked() -> None:
     alone = 0
     for seed in range(8):
         exchange, _, _, lock = cut_when_prepared(seed)
-        others = exchange.stage.members[1:]
+        others = exchange.roles.members[1:]
         free = all(lock_on_disk(other) != lock for other in others)
         exchange.world.run(100)
-        fins = [other.peer.pairs[exchange.stage.symbol].replica.fin for other in others if other.peer is not None]
+        fins = [other.peer.pairs[exchange.roles.symbol].replica.fin for other in others if other.peer is not None]
         alone += free and lock is not None and max(fins) < lock[0] and all(lock_on_disk(o) != lock for o in others)
     assert alone >= 6
 
@@ -236,7 +236,7 @@ def test_loss_hits_whom_it_is_said_to_hit() -> None:
     exchange, _, _, wires = one(on("loss", share=1.0, who="seat 2"))
     run_to(exchange, LATER)
     begun, ended = at_us(exchange, ON), at_us(exchange, OFF)
-    hit, other = exchange.stage.members[2], exchange.stage.members[1]
+    hit, other = exchange.roles.members[2], exchange.roles.members[1]
     assert not wires.by(hit, begun, ended)
     assert wires.by(hit, 0, begun)
     assert wires.by(hit, ended, ended + 2_000_000)
@@ -279,7 +279,7 @@ def test_delay() -> None:
     exchange, _, _, wires = one(on("delay", delay_ms=[100.0, 120.0], who="seat 3"))
     run_to(exchange, LATER)
     begun, ended = at_us(exchange, ON), at_us(exchange, OFF)
-    hit, other = exchange.stage.members[3], exchange.stage.members[1]
+    hit, other = exchange.roles.members[3], exchange.roles.members[1]
     assert min(at - left for left, at in wires.by(hit, begun, ended)) >= 100_000
     assert max(at - left for left, at in wires.by(hit, 0, begun - 1)) <= 5_000
     assert max(at - left for left, at in wires.by(hit, ended + 200_000, at_us(exchange, LATER))) <= 5_000
@@ -293,7 +293,7 @@ def test_bandwidth() -> None:
 
     class Bytes(Observer):
         def delivered(self, host: Host, sender: PeerId, raw: bytes, now_us: int) -> None:
-            if sender == exchange.stage.members[1].peer_id and at_us(exchange, ON + 0.1) < now_us < at_us(
+            if sender == exchange.roles.members[1].peer_id and at_us(exchange, ON + 0.1) < now_us < at_us(
                 exchange, OFF
             ):
                 received[host.peer_id, now_us // 1_000_000] += len(raw)
@@ -302,10 +302,10 @@ def test_bandwidth() -> None:
     run_to(exchange, OFF)
     assert received
     assert max(received.values()) < 2_500
-    assert max(at - left for left, at in wires.by(exchange.stage.members[1], at_us(exchange, ON), 2**63)) > 300_000
+    assert max(at - left for left, at in wires.by(exchange.roles.members[1], at_us(exchange, ON), 2**63)) > 300_000
     assert exchange.network.dropped > 0
     run_to(exchange, 9)
-    after = wires.by(exchange.stage.members[1], at_us(exchange, OFF + 3), at_us(exchange, 9))
+    after = wires.by(exchange.roles.members[1], at_us(exchange, OFF + 3), at_us(exchange, 9))
     assert after
     assert max(at - left for left, at in after) < 100_000
 
@@ -363,18 +363,18 @@ def test_a_rolling_restart_takes_each_member_down_once_and_one_at_a_time() -> No
     down: list[int] = []
     for step in range(60):
         run_to(exchange, 0.5 + step * 0.1)
-        down.append(sum(host.peer is None for host in exchange.stage.hosts))
+        down.append(sum(host.peer is None for host in exchange.roles.hosts))
     assert max(down) == 1
-    assert [host for _, host, _ in tape.crashes] == exchange.stage.members == injected.hosts
-    assert all(host.life == 2 for host in exchange.stage.members)
-    assert [host.life for host in exchange.stage.followers] == [1]
+    assert [host for _, host, _ in tape.crashes] == exchange.roles.members == injected.hosts
+    assert all(host.life == 2 for host in exchange.roles.members)
+    assert [host.life for host in exchange.roles.followers] == [1]
 
 
 @pytest.mark.parametrize(("trouble", "why"), [("full", "no space left"), ("fails", "input/output error")])
 def test_a_disk_in_trouble_stops_its_peer(trouble: str, why: str) -> None:
     exchange, _, injected, _ = one(on("disk", trouble=trouble, who="leader"), peers=5)
     run_to(exchange, ON - 0.01)
-    height = exchange.stage.leader().peer.pairs[exchange.stage.symbol].replica.fin  # type: ignore[union-attr]
+    height = exchange.roles.leader().peer.pairs[exchange.roles.symbol].replica.fin  # type: ignore[union-attr]
     run_to(exchange, OFF - 0.01)
     (host,) = injected.hosts
     assert host.peer is None
@@ -385,7 +385,7 @@ def test_a_disk_in_trouble_stops_its_peer(trouble: str, why: str) -> None:
     assert host.journal.trouble == ""
     assert not host.observer_reason
     assert height
-    assert len(host.journal.load()[exchange.stage.symbol].chain) > height
+    assert len(host.journal.load()[exchange.roles.symbol].chain) > height
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -402,7 +402,7 @@ def test_a_damaged_disk_makes_an_observer(seed: int) -> None:
 
 def test_clocks() -> None:
     exchange, _, injected, _ = one(on("clock", skew_ms=60_000, rate_ppm=100_000, who="seat 1"))
-    clock = exchange.stage.members[1].clock
+    clock = exchange.roles.members[1].clock
 
     def ahead_ms() -> int:
         return clock.now(exchange.world.now_us).wall_ms - START_WALL_MS - exchange.world.now_us // 1_000
@@ -416,7 +416,7 @@ def test_clocks() -> None:
     assert abs(clock.now(exchange.world.now_us).timer_ms - began - 2_200) <= 1
     run_to(exchange, OFF + 0.01)
     assert ahead_ms() == 0
-    assert [host.clock.skew_ms for host in exchange.stage.hosts] == [0] * 4
+    assert [host.clock.skew_ms for host in exchange.roles.hosts] == [0] * 4
 
 
 def test_clock_faults_that_overlap_leave_nothing_behind() -> None:
@@ -426,10 +426,10 @@ def test_clock_faults_that_overlap_leave_nothing_behind() -> None:
         + fault("clock", skew_ms=7, who="seat 1", at_s=2.5)
     )
     run_to(exchange, 2.2)
-    assert exchange.stage.members[1].clock.skew_ms == 2_500
+    assert exchange.roles.members[1].clock.skew_ms == 2_500
     run_to(exchange, LATER)
     exchange.heal()
-    assert all((host.clock.skew_ms, host.clock.rate_ppm) == (0, 0) for host in exchange.stage.hosts)
+    assert all((host.clock.skew_ms, host.clock.rate_ppm) == (0, 0) for host in exchange.roles.hosts)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -474,10 +474,10 @@ def test_the_heal_takes_everything_off() -> None:
     assert exchange.injector is not None
     run_to(exchange, 3.5)
     assert len(exchange.injector.active()) == 13
-    assert sum(host.up for host in exchange.stage.hosts) == 3
+    assert sum(host.up for host in exchange.roles.hosts) == 3
     exchange.heal()
     assert exchange.injector.active() == []
-    hosts = exchange.stage.hosts
+    hosts = exchange.roles.hosts
     assert not any(exchange.network.is_cut(a.peer_id, b.peer_id) for a in hosts for b in hosts)
     assert exchange.network.weather == []
     for host in hosts:
@@ -502,9 +502,9 @@ def test_a_peer_stays_down_while_its_disk_refuses() -> None:
         fault("disk", trouble="full", who="seat 1", at_s=1, for_s=4) + fault("crash", who="seat 1", at_s=1.5, for_s=0.5)
     )
     run_to(exchange, 4)
-    assert exchange.stage.members[1].peer is None
+    assert exchange.roles.members[1].peer is None
     run_to(exchange, 5.5)
-    assert exchange.stage.members[1].up
+    assert exchange.roles.members[1].up
 
 
 def test_chance_of_a_fault_comes_from_the_seed() -> None:
@@ -520,8 +520,8 @@ def test_chance_of_a_fault_comes_from_the_seed() -> None:
 def test_a_clock_of_ones_own() -> None:
     """``clock_skew_ms`` sets each clock off by its own amount, within bounds, for good."""
     exchange, _ = opened(small(peers=6).replace("peers = 6", "peers = 6\nclock_skew_ms = 700"))
-    skews = [host.clock.skew_ms for host in exchange.stage.hosts]
+    skews = [host.clock.skew_ms for host in exchange.roles.hosts]
     assert len(set(skews)) > 3
     assert max(map(abs, skews)) <= 700
     exchange.heal()
-    assert [host.clock.skew_ms for host in exchange.stage.hosts] == skews
+    assert [host.clock.skew_ms for host in exchange.roles.hosts] == skews

@@ -59,7 +59,7 @@ def test_a_scenario_is_valid(name: str, seed: int) -> None:
 def test_the_majority_cancels_what_a_maker_left_behind(seed: int) -> None:
     """While its peer is cut off, and with no op in the block; the peer itself learns of it after the cut."""
     _, exchange, tape = seen(ours("dead-mans-switch"), seed)
-    maker, home = author_identity("maker 0").public_key, exchange.stage.home("maker 0")
+    maker, home = author_identity("maker 0").public_key, exchange.roles.home("maker 0")
     assert exchange.injector is not None
     cut = [(one.began_us, one.ended_us) for one in exchange.injector.injected]
     found = []
@@ -79,7 +79,7 @@ def test_what_its_peers_export_is_valid(name: str, tmp_path: Path) -> None:
     made = ours(name)
     _, exchange, _ = seen(replace(made, network=replace(made.network, signatures="real")), 0)
     paths = []
-    for host in exchange.stage.hosts[:2]:
+    for host in exchange.roles.hosts[:2]:
         paths.append(tmp_path / host.name)
         write_export(paths[-1], exchange.manifest, "SIM0/USD", host.journal.blocks("SIM0/USD", 1, 10_000, 0))
     report = verify_exports(paths, manifest=exchange.manifest)
@@ -148,7 +148,7 @@ def test_everything_at_once_is_blamed_for_nothing(seed: int) -> None:
 def told_by(checker: Checker, exchange: Exchange, tape: Tape, change: Any) -> list[tuple[str, str]]:
     """What a checker says of one host's chain, changed."""
     checker.attend(exchange.view)
-    host = exchange.stage.hosts[0]
+    host = exchange.roles.hosts[0]
     exchange.view.healed = False
     for at_us, _, event in tape.finals(host):
         checker.emitted(host, change(event), at_us)
@@ -159,10 +159,10 @@ def told_by(checker: Checker, exchange: Exchange, tape: Tape, change: Any) -> li
 
 def test_a_chain_of_such_orders_and_an_empty_block_too_many() -> None:
     _, exchange, tape = watched(LIVELY, 1)
-    empty = [event for _, _, event in tape.finals(exchange.stage.hosts[0]) if not event.items]
+    empty = [event for _, _, event in tape.finals(exchange.roles.hosts[0]) if not event.items]
     assert empty
     assert told_by(FillChecker(), exchange, tape, lambda event: event) == []
-    busy = next(event for _, _, event in tape.finals(exchange.stage.hosts[0]) if event.items)
+    busy = next(event for _, _, event in tape.finals(exchange.roles.hosts[0]) if event.items)
 
     def emptied(event: Finalized) -> Finalized:
         return replace(event, block=_without_ops(event)) if event is busy else event

@@ -20,10 +20,10 @@ from gossipbook.sim.adversaries.silent_leader import SilentLeader
 from gossipbook.sim.adversaries.twins import make_twin
 from gossipbook.sim.adversaries.vote_withholder import VoteWithholder
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.traders import Trader
 
-Making = Callable[[Stage, Host, random.Random], Behaviour]
+Making = Callable[[HostRoles, Host, random.Random], Behaviour]
 
 BEHAVIOURS: dict[str, Making] = {
     "equivocating-leader": EquivocatingLeader,
@@ -40,7 +40,7 @@ BEHAVIOURS: dict[str, Making] = {
 
 def lie(
     kind: str,
-    stage: Stage,
+    roles: HostRoles,
     fault: FaultPart,
     rng: random.Random,
     traders: dict[str, Trader],
@@ -48,22 +48,22 @@ def lie(
 ) -> Callable[[], None] | None:
     """Let liars of a kind begin; fills ``hosts`` and returns what ends them."""
     if kind == "equivocating-author":
-        author = EquivocatingAuthor(stage, rng)
+        author = EquivocatingAuthor(roles, rng)
         author.begin()
         return author.end
     make = BEHAVIOURS.get(kind)
-    hosts += stage.hit(fault, rng)
+    hosts += roles.hit(fault, rng)
     for host in hosts:
         host.faulty = True
     if kind == "twins":
         for host in hosts:
-            make_twin(stage, host, rng)
+            make_twin(roles, host, rng)
         return None
     if make is None:
         for host in hosts:
-            restore_old_journal(stage, host, rng)
+            restore_old_journal(roles, host, rng)
         return None
-    liars = [make(stage, host, rng) for host in hosts]
+    liars = [make(roles, host, rng) for host in hosts]
     for host, liar in zip(hosts, liars, strict=True):
         host.behaviour = liar
         liar.begin()

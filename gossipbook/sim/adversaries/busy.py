@@ -4,7 +4,7 @@ import random
 
 from gossipbook.effects import LinkId
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 
 
 class Busy(Behaviour):
@@ -12,15 +12,15 @@ class Busy(Behaviour):
 
     gap_us = 50_000
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
-        self._stage = stage
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
+        self._roles = roles
         self._host = host
         self._rng = rng
         self._on = False
 
     def begin(self) -> None:
         self._on = True
-        self._stage.world.call(self.gap_us, self._tick)
+        self._roles.world.call(self.gap_us, self._tick)
 
     def end(self) -> None:
         self._on = False
@@ -31,7 +31,7 @@ class Busy(Behaviour):
 
     def receivers(self) -> tuple[LinkId, ...]:
         """Whom it is sent to."""
-        others = [host.peer_id for host in self._stage.hosts if host is not self._host]
+        others = [host.peer_id for host in self._roles.hosts if host is not self._host]
         return (self._rng.choice(others),)
 
     def _tick(self) -> None:
@@ -40,5 +40,5 @@ class Busy(Behaviour):
         if self._host.up:
             raw = self.act()
             if raw is not None:
-                self._stage.world.send(self._host, self.receivers(), raw)
-        self._stage.world.call(self.gap_us, self._tick)
+                self._roles.world.send(self._host, self.receivers(), raw)
+        self._roles.world.call(self.gap_us, self._tick)

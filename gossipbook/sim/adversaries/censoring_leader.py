@@ -10,14 +10,14 @@ from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import Push
 from gossipbook.ids import PublicKey
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.wire.codec import decode_message
 
 
 class CensoringLeader(Behaviour):
     """Its victim is the first author it hears of. What others have finalized it takes."""
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self.victim: PublicKey | None = None
 
     def hears(self, sender: LinkId, message: Any) -> bool:

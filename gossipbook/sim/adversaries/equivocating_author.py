@@ -9,8 +9,8 @@ from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import LinkUp
 from gossipbook.scenario.orders import EQUIVOCATOR, FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.host import Host
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.signatures import StubIdentity
-from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
 
 HONEST_OPS = 2
@@ -20,25 +20,25 @@ GAP_US = 300_000
 class EquivocatingAuthor:
     """First trades like everybody, so that there is something of its to freeze; then forks its own history."""
 
-    def __init__(self, stage: Stage, rng: random.Random) -> None:
-        self._stage = stage
+    def __init__(self, roles: HostRoles, rng: random.Random) -> None:
+        self._roles = roles
         self._rng = rng
         real = author_identity(EQUIVOCATOR)
-        self.identity = StubIdentity(real.seed) if isinstance(stage.hosts[0].identity, StubIdentity) else real
+        self.identity = StubIdentity(real.seed) if isinstance(roles.hosts[0].identity, StubIdentity) else real
         self._on = False
 
     def begin(self) -> None:
         self._on = True
-        world, prev = self._stage.world, GENESIS_PREV
+        world, prev = self._roles.world, GENESIS_PREV
         for seq in range(HONEST_OPS + 1):
             forks = 2 if seq == HONEST_OPS else 1
             ops = []
             for fork in range(forks):
                 place = Place(seq + 1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS - 1 - fork, 3, TimeInForce.GTC)
-                ops.append(sign_op(self.identity, world.manifest.chain_id, self._stage.symbol, seq, prev, (place,), 0))
+                ops.append(sign_op(self.identity, world.manifest.chain_id, self._roles.symbol, seq, prev, (place,), 0))
             for fork, op in enumerate(ops):
                 raw = encode_message(Submit(op))
-                for host in self._stage.hosts[fork::forks]:
+                for host in self._roles.hosts[fork::forks]:
                     world.call(seq * GAP_US, partial(self._submit, host, raw))
             prev = ops[0].id
 
@@ -49,7 +49,7 @@ class EquivocatingAuthor:
         if not self._on or host.peer is None:
             return
         link = self.identity.peer_id + host.index.to_bytes(2, "big")
-        world = self._stage.world
+        world = self._roles.world
         world.clients[link] = lambda raw: None
         world.push(0, host.address, LinkUp(link, self.identity.public_key, "client", False))
         world.submit(host.address, link, raw)

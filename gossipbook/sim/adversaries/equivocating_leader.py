@@ -14,7 +14,7 @@ from gossipbook.ids import BlockId
 from gossipbook.ordered import BoundedDict
 from gossipbook.sim.adversaries.altered import altered_block, proposal_of
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 
 TWINS_CAP = 256
 
@@ -22,11 +22,11 @@ TWINS_CAP = 256
 class EquivocatingLeader(Behaviour):
     """Its second block differs by one millisecond, which is enough for another id."""
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self._host = host
-        self._chain_id = stage.world.manifest.chain_id
-        self._manifest = stage.world.manifest
-        self._fooled = {peer.peer_id for peer in stage.members if rng.randrange(2)}
+        self._chain_id = roles.world.manifest.chain_id
+        self._manifest = roles.world.manifest
+        self._fooled = {peer.peer_id for peer in roles.members if rng.randrange(2)}
         self._other: BoundedDict[BlockId, Block] = BoundedDict(TWINS_CAP)
 
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:

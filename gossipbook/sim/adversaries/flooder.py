@@ -13,8 +13,8 @@ from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.scenario.orders import FIRST_PRICE_TICKS
 from gossipbook.sim.adversaries.busy import Busy
 from gossipbook.sim.host import Host
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.signatures import StubIdentity
-from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
 
 IDS_AT_ONCE = 200
@@ -25,22 +25,22 @@ class Flooder(Busy):
 
     gap_us = 10_000
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
-        super().__init__(stage, host, rng)
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
+        super().__init__(roles, host, rng)
         self._number = 0
         self._make = StubIdentity if isinstance(host.identity, StubIdentity) else Identity
 
     def receivers(self) -> tuple[LinkId, ...]:
-        return tuple(host.peer_id for host in self._stage.hosts if host is not self._host)
+        return tuple(host.peer_id for host in self._roles.hosts if host is not self._host)
 
     def act(self) -> bytes:
         self._number += 1
-        symbol, rng = self._stage.symbol, self._rng
+        symbol, rng = self._roles.symbol, self._rng
         match self._number % 4:
             case 0:
                 author = self._make(hashlib.sha256(f"flood {self._host.index} {self._number}".encode()).digest())
                 place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, TimeInForce.GTC)
-                op = sign_op(author, self._stage.world.manifest.chain_id, symbol, 0, GENESIS_PREV, (place,), 0)
+                op = sign_op(author, self._roles.world.manifest.chain_id, symbol, 0, GENESIS_PREV, (place,), 0)
                 return encode_message(Push(symbol, encode_message(Bodies(symbol, (op,)))))
             case 1:
                 return encode_message(IHave(symbol, tuple(rng.randbytes(DIGEST_BYTES) for _ in range(IDS_AT_ONCE))))

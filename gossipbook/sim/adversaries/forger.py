@@ -13,7 +13,7 @@ from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.scenario.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.adversaries.busy import Busy
 from gossipbook.sim.host import Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.wire.codec import encode_message
 
 FORGED_IDS = 1_000_000
@@ -24,8 +24,8 @@ class Forger(Busy):
 
     gap_us = 20_000
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
-        super().__init__(stage, host, rng)
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
+        super().__init__(roles, host, rng)
         self._victim = author_identity("noise 0")
         self._number = 0
 
@@ -34,31 +34,31 @@ class Forger(Busy):
         return (self._vote, self._certificate, self._op, self._garbage)[self._rng.randrange(4)]()
 
     def _vote(self) -> bytes:
-        stage, rng = self._stage, self._rng
-        seat = rng.randrange(len(stage.members))
+        roles, rng = self._roles, self._rng
+        seat = rng.randrange(len(roles.members))
         height = 1 + rng.randrange(50)
         block_id, signature = rng.randbytes(DIGEST_BYTES), rng.randbytes(SIGNATURE_BYTES)
-        vote = Vote(rng.choice((PREPARE, COMMIT)), stage.term(), height, block_id, seat, signature)
-        return encode_message(CastVote(stage.symbol, 0, vote))
+        vote = Vote(rng.choice((PREPARE, COMMIT)), roles.term(), height, block_id, seat, signature)
+        return encode_message(CastVote(roles.symbol, 0, vote))
 
     def _certificate(self) -> bytes:
-        stage, rng = self._stage, self._rng
-        signers = tuple((seat, rng.randbytes(SIGNATURE_BYTES)) for seat in range(stage.quorum))
-        certificate = Certificate(COMMIT, stage.term(), 1 + rng.randrange(50), rng.randbytes(DIGEST_BYTES), signers)
-        return encode_message(Proof(stage.symbol, 0, certificate))
+        roles, rng = self._roles, self._rng
+        signers = tuple((seat, rng.randbytes(SIGNATURE_BYTES)) for seat in range(roles.quorum))
+        certificate = Certificate(COMMIT, roles.term(), 1 + rng.randrange(50), rng.randbytes(DIGEST_BYTES), signers)
+        return encode_message(Proof(roles.symbol, 0, certificate))
 
     def _op(self) -> bytes:
         """An order in another's name, where the other's next one would go."""
-        stage = self._stage
+        roles = self._roles
         assert self._host.peer is not None
-        state = self._host.peer.pairs[stage.symbol].certified.author(self._victim.public_key)
+        state = self._host.peer.pairs[roles.symbol].certified.author(self._victim.public_key)
         client_id = FORGED_IDS + self._number
         place = Place(client_id, Side.SELL, OrderType.LIMIT, FIRST_PRICE_TICKS // 2, 9, TimeInForce.GTC)
-        chain_id = stage.world.manifest.chain_id
-        op = sign_op(self._victim, chain_id, stage.symbol, state.next_seq, state.head, (place,), 0)
+        chain_id = roles.world.manifest.chain_id
+        op = sign_op(self._victim, chain_id, roles.symbol, state.next_seq, state.head, (place,), 0)
         forged = replace(op, signature=self._rng.randbytes(SIGNATURE_BYTES))
-        bodies = encode_message(Bodies(stage.symbol, (forged,)))
-        return encode_message(Push(stage.symbol, bodies)) if self._rng.randrange(2) else bodies
+        bodies = encode_message(Bodies(roles.symbol, (forged,)))
+        return encode_message(Push(roles.symbol, bodies)) if self._rng.randrange(2) else bodies
 
     def _garbage(self) -> bytes:
         return self._rng.randbytes(self._rng.randrange(1, 200))

@@ -10,15 +10,15 @@ from gossipbook.consensus.messages import CastVote, Propose
 from gossipbook.effects import LinkId
 from gossipbook.sim.adversaries.altered import altered_block, proposal_of
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 
 
 class FrontRunner(Behaviour):
     """The events digest fits the wrong order, so nothing but the rule of order is against its blocks."""
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self._host = host
-        self._manifest = stage.world.manifest
+        self._manifest = roles.world.manifest
         self._lied: set[tuple[str, int, int]] = set()  # looked up, never iterated
 
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:

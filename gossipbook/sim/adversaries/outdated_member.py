@@ -6,19 +6,19 @@ The protocol can only notice it (others tell it of its own votes); until then it
 import random
 
 from gossipbook.sim.host import Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 
 BACK_US = 500_000
 
 
-def restore_old_journal(stage: Stage, host: Host, rng: random.Random) -> None:
+def restore_old_journal(roles: HostRoles, host: Host, rng: random.Random) -> None:
     """Take a copy now; crash a little later, and start from the copy."""
     copy = host.journal.copy()
 
     def restore() -> None:
         if host.peer is not None:
-            stage.world.crash(host.address, "restored from an old copy")
+            roles.world.crash(host.address, "restored from an old copy")
         host.journal = copy
-        stage.world.start(host.address)
+        roles.world.start(host.address)
 
-    stage.world.call(BACK_US + rng.randrange(BACK_US), restore)
+    roles.world.call(BACK_US + rng.randrange(BACK_US), restore)

@@ -12,8 +12,8 @@ from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.scenario.orders import FIRST_PRICE_TICKS, author_identity
 from gossipbook.sim.adversaries.busy import Busy
 from gossipbook.sim.host import Host
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.signatures import StubIdentity
-from gossipbook.sim.stage import Stage
 from gossipbook.wire.codec import encode_message
 
 MEMORY_CAP = 512
@@ -25,8 +25,8 @@ class Replayer(Busy):
 
     gap_us = 10_000
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
-        super().__init__(stage, host, rng)
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
+        super().__init__(roles, host, rng)
         self._heard: list[Any] = []
         real = author_identity("taker 0")
         self._author = StubIdentity(real.seed) if isinstance(host.identity, StubIdentity) else real
@@ -41,15 +41,15 @@ class Replayer(Busy):
 
     def act(self) -> bytes | None:
         if self._rng.randrange(10) == 0:
-            bodies = encode_message(Bodies(self._stage.symbol, (self._foreign(),)))
-            return encode_message(Push(self._stage.symbol, bodies))
+            bodies = encode_message(Bodies(self._roles.symbol, (self._foreign(),)))
+            return encode_message(Push(self._roles.symbol, bodies))
         return encode_message(self._rng.choice(self._heard)) if self._heard else None
 
     def _foreign(self) -> Op:
         """What an author signed for another network, where their next op here would go."""
         assert self._host.peer is not None
         self._number += 1
-        state = self._host.peer.pairs[self._stage.symbol].certified.author(self._author.public_key)
+        state = self._host.peer.pairs[self._roles.symbol].certified.author(self._author.public_key)
         client_id = FOREIGN_IDS + self._number
         place = Place(client_id, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 2, 9, TimeInForce.GTC)
-        return sign_op(self._author, bytes(DIGEST_BYTES), self._stage.symbol, state.next_seq, state.head, (place,), 0)
+        return sign_op(self._author, bytes(DIGEST_BYTES), self._roles.symbol, state.next_seq, state.head, (place,), 0)

@@ -9,15 +9,15 @@ import random
 from gossipbook.peer.events import LinkUp
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 
 TWIN_MARK = b"\xff" * 4
 
 
-def make_twin(stage: Stage, host: Host, rng: random.Random) -> None:
+def make_twin(roles: HostRoles, host: Host, rng: random.Random) -> None:
     """Start a second process of a host's key on a copy of its journal; each gets part of the others to talk to."""
-    world = stage.world
-    others = [other.peer_id for other in stage.hosts if other is not host]
+    world = roles.world
+    others = [other.peer_id for other in roles.hosts if other is not host]
     rng.shuffle(others)
     mine = frozenset(others[: max(1, len(others) // 2)])
     address = host.peer_id[:-4] + TWIN_MARK

@@ -8,14 +8,14 @@ from gossipbook.consensus.messages import CastVote
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import Push
 from gossipbook.sim.host import Behaviour, Host
-from gossipbook.sim.stage import Stage
+from gossipbook.sim.host_roles import HostRoles
 from gossipbook.wire.codec import decode_message
 
 
 class VoteWithholder(Behaviour):
     """Which votes it sends, and to whom, is drawn anew for each."""
 
-    def __init__(self, stage: Stage, host: Host, rng: random.Random) -> None:
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self._rng = rng
 
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:

@@ -1,4 +1,4 @@
-"""The world as faults and checkers see it: who sits where, who leads, whom a scenario's words mean."""
+"""Which simulated hosts sit in which committee, which of them leads, and which of them a fault hits."""
 
 import random
 
@@ -11,8 +11,8 @@ from gossipbook.sim.network import Wire
 from gossipbook.sim.world import World
 
 
-class Stage:
-    """Names for the hosts of a world. Seats are those of the first pair."""
+class HostRoles:
+    """The hosts of a world by role. Members, leader and quorum are those of the first pair."""
 
     def __init__(self, world: World, seed: int) -> None:
         self.world = world
@@ -26,7 +26,7 @@ class Stage:
         self.quorum = self.seats[self.symbol].quorum
 
     def term(self) -> int:
-        """The highest term that an honest peer is in."""
+        """Return the highest term of the first pair that an honest member is in."""
         terms = [
             host.peer.pairs[self.symbol].replica.ballot.term
             for host in self.members
@@ -34,26 +34,26 @@ class Stage:
         ]
         return max(terms, default=0)
 
-    def roles(self) -> Roles:
+    def now(self) -> Roles:
         """Return who has which role at this moment, by peer index."""
         members = [host.index for host in self.members]
         return Roles(range(len(self.hosts)), members, self.quorum, self.term(), self._seed)
 
     def leader(self) -> Host:
         """Return the leader of the highest term that an honest peer is in."""
-        return self.hosts[self.roles().leader()]
+        return self.hosts[self.now().leader()]
 
     def home(self, author: str) -> Host:
         """Return the peer that an author trades through."""
-        return self.hosts[self.roles().home(author)]
+        return self.hosts[self.now().home(author)]
 
     def hit(self, fault: FaultPart, rng: random.Random) -> list[Host]:
         """Return the hosts that a fault hits now."""
-        return [self.hosts[index] for index in self.roles().hit(fault, rng)]
+        return [self.hosts[index] for index in self.now().hit(fault, rng)]
 
     def cuts(self, fault: FaultPart, rng: random.Random) -> list[Wire]:
         """Return the directions between hosts that a partition cuts now."""
-        return self.wires(cuts(fault, self.roles(), rng))
+        return self.wires(cuts(fault, self.now(), rng))
 
     def wires(self, directions: list[Cut]) -> list[Wire]:
         """Return the wires between peers that are given by index."""

@@ -75,7 +75,7 @@ def _stamp(public_key: bytes, signed: bytes) -> bytes:
     return hashlib.sha512(public_key + signed).digest()
 
 
-class Stage:
+class NamedObjects:
     """Everything that has a name, and back from names to what the core handles."""
 
     def __init__(self, configuration: Configuration) -> None:
