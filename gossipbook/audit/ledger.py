@@ -7,8 +7,8 @@ anything and knows no rule of priority; so it cannot share a mistake with an eng
 
 from collections.abc import Iterable
 
-from gossipbook.audit.accounts import Account, Memberships, OrderKey
 from gossipbook.audit.export import Event
+from gossipbook.audit.ledger_entries import Memberships, OrderKey, OrderLots
 
 ACCEPTED, REJECTED, FILL, CANCELLED, EXPIRED, AMENDED, FROZEN = 1, 2, 3, 4, 5, 6, 7
 TRIGGERED, SLICED, PAIR_STATE, UNCROSSED, LEASED, LEASE_ENDED, GROUPED, STOP_ACCEPTED = 8, 9, 10, 11, 12, 13, 14, 15
@@ -18,19 +18,19 @@ SELF_TRADE = 4
 
 
 class Ledger:
-    """The accounts of one pair's open orders, and of those that the present block closed."""
+    """The lots of one pair's open orders, and of those that the present block closed."""
 
     def __init__(self) -> None:
-        self.open: dict[OrderKey, Account] = {}
-        self.closed: dict[OrderKey, Account] = {}
+        self.open: dict[OrderKey, OrderLots] = {}
+        self.closed: dict[OrderKey, OrderLots] = {}
         self.last_ids: dict[bytes, int] = {}
         self.last_number = 0
         self.fills = 0
         self.overfilled: dict[OrderKey, None] = {}  # orders filled beyond their quantity
         self.pair_state = OPEN
         self.leases: dict[bytes, int] = {}  # until when, by author
-        self._waiting: dict[OrderKey, Account] = {}  # stop orders that no trade has reached
-        self._line: dict[OrderKey, Account] = {}  # those that one has, and that have not run
+        self._waiting: dict[OrderKey, OrderLots] = {}  # stop orders that no trade has reached
+        self._line: dict[OrderKey, OrderLots] = {}  # those that one has, and that have not run
         self._groups = Memberships()
         self._opening = False  # a pair was just opened, and an auction may end
         self._auction_ticks = self._auction_lots = 0  # the price of the one that ends, and what is still to trade
@@ -65,9 +65,9 @@ class Ledger:
                 for key in ((event[4], event[5]), (event[6], event[7])):
                     filled[key] = filled.get(key, 0) + event[3]
         for key, lots in filled.items():
-            account = self.open.get(key) or self.closed.get(key)
-            if account is not None:
-                if account.filled + lots > account.total:
+            order = self.open.get(key) or self.closed.get(key)
+            if order is not None:
+                if order.filled + lots > order.total:
                     self.overfilled[key] = None
             elif key not in accepted:
                 self.overfilled[key] = None  # Closed before this height.
@@ -106,7 +106,7 @@ class Ledger:
     def _book(self, event: Event) -> str:
         match event:
             case (1, _, author, client_id, side, price, lots):
-                return self._accept((author, client_id), Account(side, price, lots, lots, lots))
+                return self._accept((author, client_id), OrderLots(side, price, lots, lots, lots))
             case (2, _, author, client_id, command, _):
                 if command in PLACES:
                     self.last_ids[author] = max(client_id, self.last_ids.get(author, 0))
@@ -145,34 +145,34 @@ class Ledger:
             case (14, _, member, owner, consent):
                 return self._groups.take(member, owner, consent)
             case (15, _, author, client_id, side, stop, price, lots):
-                fault = self._accept((author, client_id), Account(side, price, lots, lots, lots, stop, waits=True))
+                fault = self._accept((author, client_id), OrderLots(side, price, lots, lots, lots, stop, waits=True))
                 if not fault:
                     self._waiting[author, client_id] = self.open[author, client_id]
                 return fault or ("" if stop else f"order {_name((author, client_id))} waits for no price")
         return ""
 
-    def _accept(self, key: OrderKey, account: Account) -> str:
+    def _accept(self, key: OrderKey, order: OrderLots) -> str:
         author, client_id = key
         if client_id <= self.last_ids.get(author, 0):
             return f"order {_name(key)} is accepted again"
-        if account.side not in (1, 2) or account.total < 1:
+        if order.side not in (1, 2) or order.total < 1:
             return f"order {_name(key)} has no side or no quantity"
         self.last_ids[author] = client_id
-        self.open[key] = account
+        self.open[key] = order
         return ""
 
     def _fill(self, price: int, lots: int, maker: OrderKey, taker: OrderKey, taker_side: int) -> str:
         self.fills += 1
-        accounts = [self.open.get(key) for key in (maker, taker)]
-        for key, account in zip((maker, taker), accounts, strict=True):
-            if account is None or account.open < lots or lots < 1:
+        orders = [self.open.get(key) for key in (maker, taker)]
+        for key, order in zip((maker, taker), orders, strict=True):
+            if order is None or order.open < lots or lots < 1:
                 self.overfilled[key] = None
-                left = 0 if account is None else account.open
+                left = 0 if order is None else order.open
                 return f"order {_name(key)} fills {lots} lots, but has {left} open: filled twice or too much"
-            if account.waits or account.shown < lots:
-                shown = 0 if account.waits else account.shown
+            if order.waits or order.shown < lots:
+                shown = 0 if order.waits else order.shown
                 return f"order {_name(key)} fills {lots} lots, but shows {shown}"
-        made, took = accounts
+        made, took = orders
         assert made is not None
         assert took is not None
         fault = self._may_trade(price, lots, maker, taker)
@@ -180,13 +180,13 @@ class Ledger:
             return fault
         if took.side != taker_side or made.side == taker_side:
             return f"orders {_name(maker)} and {_name(taker)} are not on the sides that trade"
-        for key, account in ((maker, made), (taker, took)):
-            if not account.allows(price):
-                return f"order {_name(key)} fills at {price}, beyond its limit {account.price_ticks}"
-            account.take(lots)
-            account.filled += lots
-            self._settle(key, account)
-        for key in [key for key, account in self._waiting.items() if account.reached(price)]:
+        for key, order in ((maker, made), (taker, took)):
+            if not order.allows(price):
+                return f"order {_name(key)} fills at {price}, beyond its limit {order.price_ticks}"
+            order.take(lots)
+            order.filled += lots
+            self._settle(key, order)
+        for key in [key for key, order in self._waiting.items() if order.reached(price)]:
             self._line[key] = self._waiting.pop(key)
         return ""
 
@@ -205,38 +205,38 @@ class Ledger:
         return ""
 
     def _take_out(self, key: OrderKey, lots: int, left: int) -> str:
-        account = self.open.get(key)
-        if account is None or account.open - lots != left:
-            had = 0 if account is None else account.open
+        order = self.open.get(key)
+        if order is None or order.open - lots != left:
+            had = 0 if order is None else order.open
             return f"order {_name(key)} loses {lots} of {had} open lots and is said to keep {left}"
-        account.take(lots)
-        account.gone += lots
-        self._settle(key, account)
+        order.take(lots)
+        order.gone += lots
+        self._settle(key, order)
         return ""
 
     def _amend(self, key: OrderKey, price: int, total: int, left: int) -> str:
-        account = self.open.get(key)
-        if account is None:
+        order = self.open.get(key)
+        if order is None:
             return f"order {_name(key)} is amended, but not open"
-        if not left or total != account.filled + left + account.gone:
+        if not left or total != order.filled + left + order.gone:
             return f"order {_name(key)} does not add up after its amend"
-        account.amend(price, total, left)
+        order.amend(price, total, left)
         return ""
 
     def _trigger(self, key: OrderKey, price: int, lots: int) -> str:
-        account = self._line.pop(key, None)
-        if account is None:
+        order = self._line.pop(key, None)
+        if order is None:
             return f"order {_name(key)} is triggered, but no trade has reached its stop price"
-        account.waits = False
-        if (price, lots) != (account.price_ticks, account.open):
+        order.waits = False
+        if (price, lots) != (order.price_ticks, order.open):
             return f"order {_name(key)} is triggered with other lots or at another price than it has"
         return "" if self.pair_state == OPEN else f"order {_name(key)} is triggered while the pair is not open"
 
     def _slice(self, key: OrderKey, shown: int, hidden: int) -> str:
-        account = self.open.get(key)
-        if account is None or account.waits or shown < 1 or account.open != shown + hidden:
+        order = self.open.get(key)
+        if order is None or order.waits or shown < 1 or order.open != shown + hidden:
             return f"order {_name(key)} is said to show {shown} and hide {hidden} lots, which it does not have"
-        account.shown = shown
+        order.shown = shown
         return ""
 
     def _lease(self, author: bytes, until_ms: int) -> str:
@@ -252,9 +252,9 @@ class Ledger:
             return f"the lease of {author.hex()[:8]} ends, but has not run out"
         return ""
 
-    def _settle(self, key: OrderKey, account: Account) -> None:
-        assert account.balanced()
-        if not account.open:
+    def _settle(self, key: OrderKey, order: OrderLots) -> None:
+        assert order.balanced()
+        if not order.open:
             self.closed[key] = self.open.pop(key)
             self._waiting.pop(key, None)
             self._line.pop(key, None)

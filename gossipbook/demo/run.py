@@ -15,7 +15,7 @@ from gossipbook.demo.network import DemoFailed, DemoNetwork
 from gossipbook.demo.screen import Screen
 from gossipbook.demo.source import MAKERS, TAKERS, merged_flow
 from gossipbook.demo.traders import Floor
-from gossipbook.demo.verdict import Outcome, export_all, judge
+from gossipbook.demo.verdict import DemoResult, export_all, judge
 from gossipbook.flow import FlowStep
 from gossipbook.storage.sqlite import final_ids
 
@@ -39,7 +39,7 @@ class DemoOptions:
     seed: int = 1
 
 
-async def run_demo(options: DemoOptions, progress: ProgressFactory) -> Outcome:
+async def run_demo(options: DemoOptions, progress: ProgressFactory) -> DemoResult:
     """Start a network, trade, inject the fault, stop everything, and have the result audited."""
     started = time.monotonic()
     network = DemoNetwork(options.folder)

@@ -31,7 +31,7 @@ PASSING_REFUSALS = ("author-window-full", "pool-full")
 
 
 @dataclass
-class Tally:
+class TradingCounts:
     """What the floor counted, times in ``trio.current_time()`` seconds."""
 
     ops_submitted: int = 0
@@ -172,7 +172,7 @@ class Floor:
         self.addresses = list(addresses)
         self.commands_per_op = commands_per_op
         self.rng = random.Random(seed)
-        self.tally = Tally()
+        self.tally = TradingCounts()
         self.failures: list[str] = []
         self.traders = [Trader(self, index) for index in range(authors)]
         self.fed = False

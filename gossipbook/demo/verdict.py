@@ -11,7 +11,7 @@ from gossipbook.audit.writer import write_export
 from gossipbook.demo.faults import FaultReport
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.network import DemoNetwork
-from gossipbook.demo.traders import Floor, Tally
+from gossipbook.demo.traders import Floor, TradingCounts
 from gossipbook.manifest import Manifest
 from gossipbook.storage.sqlite import all_blocks
 
@@ -19,7 +19,7 @@ WORKERS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class DemoResult:
     """A demonstration's result: ``row`` is its JSON line."""
 
     row: dict[str, Any]
@@ -59,7 +59,7 @@ def judge(
     report: Report,
     elapsed_s: float,
     tips: dict[tuple[str, int], str],
-) -> Outcome:
+) -> DemoResult:
     """Put together what the auditor found, what was observed, and what was measured."""
     reasons = [*report.reasons, *faults.problems, *floor.failures, *_unextended(monitor, tips)]
     if floor.uncertified:
@@ -86,7 +86,7 @@ def judge(
         "double_fills": report.double_fills,
         "rejected_frames": _rejected_frames(monitor),
     }
-    return Outcome(row, reasons, {"valid": 0, "unknown": 2}.get(verdict, 1))
+    return DemoResult(row, reasons, {"valid": 0, "unknown": 2}.get(verdict, 1))
 
 
 def _unextended(monitor: Monitor, tips: dict[tuple[str, int], str]) -> list[str]:
@@ -99,7 +99,7 @@ def _unextended(monitor: Monitor, tips: dict[tuple[str, int], str]) -> list[str]
     return problems[:10]
 
 
-def quantiles(tally: Tally) -> dict[str, float | None]:
+def quantiles(tally: TradingCounts) -> dict[str, float | None]:
     """Median and 99th percentile of the time from submit to certified, in ms."""
     values = sorted(tally.certify_ms)
     if not values:

@@ -46,7 +46,7 @@ set is iterated in an order that matters.
 """
 
 from gossipbook.explorer.configuration import Configuration, full, quick
-from gossipbook.explorer.search import Figures, Finding, Outcome, Search
+from gossipbook.explorer.search import Figures, Finding, Search, SearchResult
 from gossipbook.explorer.trace import trace
 
-__all__ = ["Configuration", "Figures", "Finding", "Outcome", "Search", "full", "quick", "trace"]
+__all__ = ["Configuration", "Figures", "Finding", "Search", "SearchResult", "full", "quick", "trace"]

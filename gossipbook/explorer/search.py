@@ -55,7 +55,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SearchResult:
     """What a search came to. ``exhausted``: no state within the configuration was left out."""
 
     figures: Figures
@@ -91,7 +91,7 @@ class Search:
 
     # -- searching ----------------------------------------------------------------------------------
 
-    def run(self) -> Outcome:
+    def run(self) -> SearchResult:
         """Search until the space is exhausted, a law is broken, or a cap of the configuration is reached."""
         start = self.canonical(self._start)
         self._seen.add(_packed(start))
@@ -110,7 +110,7 @@ class Search:
             at += 1
             if at % PROGRESS_EVERY == 0:
                 self._progress(self._figures(at))
-        return Outcome(self._figures(at), at == len(self._order), finding)
+        return SearchResult(self._figures(at), at == len(self._order), finding)
 
     def _expand(self, at: int) -> Finding | None:
         """Take every action that is possible in one state."""

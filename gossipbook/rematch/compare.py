@@ -1,4 +1,4 @@
-"""A chain under two rules side by side: the run, its tallies, and what differs."""
+"""A chain under two rules side by side: the run, the result of each, and what differs."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class CertifiedBlock(Protocol):
 
 
 @dataclass(slots=True)
-class Account:
+class AuthorBalance:
     """What one author bought and sold, in lots and in ticks times lots."""
 
     bought_lots: int = 0
@@ -67,7 +67,7 @@ class Filled(NamedTuple):
 
 
 @dataclass(slots=True)
-class Tally:
+class RuleResult:
     """What came of a chain under one rule."""
 
     fills: int = 0
@@ -76,7 +76,7 @@ class Tally:
     low_ticks: int = 0
     high_ticks: int = 0
     last_ticks: int = 0
-    accounts: dict[PublicKey, Account] = field(default_factory=dict)
+    balances: dict[PublicKey, AuthorBalance] = field(default_factory=dict)
     orders: dict[OrderKey, Filled] = field(default_factory=dict)
 
     def add(self, trade: Trade) -> None:
@@ -89,13 +89,13 @@ class Tally:
         self.last_ticks = trade.price
         sides = [(trade.taker, trade.taker_id, trade.taker_side), (trade.maker, trade.maker_id, 3 - trade.taker_side)]
         for author, client_id, side in sides:
-            account = self.accounts.setdefault(author, Account())
+            balance = self.balances.setdefault(author, AuthorBalance())
             if side == Side.BUY:
-                account.bought_lots += trade.lots
-                account.paid += value
+                balance.bought_lots += trade.lots
+                balance.paid += value
             else:
-                account.sold_lots += trade.lots
-                account.received += value
+                balance.sold_lots += trade.lots
+                balance.received += value
             before = self.orders.get((author, client_id), Filled())
             self.orders[author, client_id] = Filled(before.lots + trade.lots, before.value + value)
 
@@ -113,16 +113,16 @@ class Rematch:
     rule: str
     blocks: int
     ops: int
-    certified: Tally
-    other: Tally
+    certified: RuleResult
+    other: RuleResult
 
     def gains(self) -> dict[PublicKey, int]:
         """By how much each author would be better off, in ticks times lots; the most first. They add up to 0."""
         mark = self.certified.last_ticks or self.other.last_ticks
-        nobody = Account()
+        nobody = AuthorBalance()
         gains = {}
-        for author in sorted({*self.certified.accounts, *self.other.accounts}):
-            mine = [tally.accounts.get(author, nobody).worth(mark) for tally in (self.other, self.certified)]
+        for author in sorted({*self.certified.balances, *self.other.balances}):
+            mine = [result.balances.get(author, nobody).worth(mark) for result in (self.other, self.certified)]
             gains[author] = mine[0] - mine[1]
         return dict(sorted(gains.items(), key=lambda entry: -entry[1]))
 
@@ -142,7 +142,7 @@ def rematch(manifest: Manifest, pair: str, blocks: Iterable[CertifiedBlock], rul
         VerifyError: there is a gap, or its own rule does not come to the certified fills.
     """
     own, other = (RULES[name](manifest.pair(pair), manifest.limits, manifest.wardens) for name in (OWN_RULE, rule))
-    certified, under = Tally(), Tally()
+    certified, under = RuleResult(), RuleResult()
     height = ops = 0
     for block in blocks:
         if block.height != height + 1:

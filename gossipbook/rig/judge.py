@@ -23,7 +23,7 @@ from gossipbook.audit import Report, Verdict, verify_exports
 from gossipbook.audit.writer import write_export
 from gossipbook.manifest import Manifest
 from gossipbook.rig.peer_clients import Sample
-from gossipbook.rig.traders import Tally
+from gossipbook.rig.traders import OpCounts
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.storage.sqlite import all_blocks
 
@@ -61,7 +61,7 @@ class Evidence:
     final: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last status of each peer, by name
     problems: list[str] = field(default_factory=list)
     still_checks: int = 0
-    tally: Tally = field(default_factory=Tally)
+    counts: OpCounts = field(default_factory=OpCounts)
     term_changes: int = 0
     wall_s: float = 0.0
     heal_s: float = 0.0
@@ -88,23 +88,23 @@ def judge(evidence: Evidence) -> RealResult:
     """
     report = verify_exports(evidence.exports, evidence.acks, evidence.manifest)
     # What was seen on the way comes first: a peer that died explains a great many ops that are not there.
-    reasons = [*evidence.problems, *evidence.tally.refused, *_unequal(evidence, report), *_unextended(evidence)]
-    left = evidence.tally.submitted - evidence.tally.certified
+    reasons = [*evidence.problems, *evidence.counts.refused, *_unequal(evidence, report), *_unextended(evidence)]
+    left = evidence.counts.submitted - evidence.counts.certified
     if left:
         reasons.append(f"I10: {left} ops were not certified within {evidence.scenario.expect.heal_s:g} s of the heal")
     reasons += report.reasons
     short = _shown_too_little(evidence, report)
     verdict = Verdict.INVALID if reasons else Verdict.UNKNOWN if short else Verdict.VALID
-    tally = evidence.tally
+    counts = evidence.counts
     return RealResult(
         verdict=str(verdict),
         reasons=tuple((reasons or short)[:REASONS_CAP]),
         checks=_checks(evidence, report),
         fills=report.fills,
         term_changes=evidence.term_changes,
-        ops_submitted=tally.submitted,
-        ops_acked=tally.acked,
-        ops_certified=tally.certified,
+        ops_submitted=counts.submitted,
+        ops_acked=counts.acked,
+        ops_certified=counts.certified,
         wall_s=round(evidence.wall_s, 2),
         heal_s=round(evidence.heal_s, 2),
         log=evidence.log,
@@ -121,7 +121,7 @@ def _checks(evidence: Evidence, report: Report) -> dict[str, int]:
         "I5": len(evidence.samples),
         "I7": report.blocks * copies,
         "I9": report.certified_ops + (evidence.votes if report.digests_equal else 0),
-        "I10": evidence.still_checks + evidence.tally.certified,
+        "I10": evidence.still_checks + evidence.counts.certified,
     }
 
 

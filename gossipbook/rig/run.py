@@ -80,9 +80,10 @@ class _Run:
         for sample in self.desk.samples:
             heights[sample.symbol] = max(heights.get(sample.symbol, 0), sample.height)
         at_s = -1.0 if self.start_s == float("inf") else trio.current_time() - self.start_s
-        tally = self.traders.tally
-        counts = (tally.submitted, tally.certified, self.term_changes)
-        return RealProgress(self.stage, at_s, *counts, heights, tuple(self.strikes.active))
+        counts = self.traders.counts
+        return RealProgress(
+            self.stage, at_s, counts.submitted, counts.certified, self.term_changes, heights, tuple(self.strikes.active)
+        )
 
 
 async def run_real(
@@ -158,7 +159,7 @@ async def _carry_out(run: _Run) -> Evidence:
         final=final,
         problems=problems + _seen(run),
         still_checks=run.stillness.checks,
-        tally=run.traders.tally,
+        counts=run.traders.counts,
         term_changes=run.term_changes,
         heal_s=heal_s,
         log=tuple(run.strikes.log),

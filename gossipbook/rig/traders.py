@@ -30,7 +30,7 @@ PASSING_REFUSALS = ("author-window-full", "pool-full")
 
 
 @dataclass
-class Tally:
+class OpCounts:
     """What the authors counted, in ops."""
 
     submitted: int = 0
@@ -99,7 +99,7 @@ class Traders:
     """All authors of a run."""
 
     def __init__(self, orders: Iterable[Submission], symbols: list[str], chain_id: ChainId, acks_file: Path) -> None:
-        self.tally = Tally()
+        self.counts = OpCounts()
         self._orders = list(orders)
         self._symbols = symbols
         names = dict.fromkeys(order.author for order in self._orders)
@@ -118,7 +118,7 @@ class Traders:
             op = author.wallet.sign(self._symbols[order.pair], order.commands, expiry_ms)
             self._by_op[op.id] = author
             author.add(op)
-            self.tally.submitted += 1
+            self.counts.submitted += 1
 
     async def bring(self, desk: Desk) -> None:
         """Keep bringing ops to peers until cancelled."""
@@ -136,7 +136,7 @@ class Traders:
         author = self._by_op[ack.op_id]
         if ack.level == AckLevel.REFUSED:
             if ack.reason not in PASSING_REFUSALS:
-                self.tally.refused.append(f"op {ack.op_id.hex()[:10]} of {ack.pair} was refused: {ack.reason}")
+                self.counts.refused.append(f"op {ack.op_id.hex()[:10]} of {ack.pair} was refused: {ack.reason}")
             return
         if (ack.op_id, ack.level, ack.height) not in self._said:
             self._said[ack.op_id, ack.level, ack.height] = None
@@ -144,10 +144,10 @@ class Traders:
             self._acks.write(json.dumps(row) + "\n")
         before = self._levels.get(ack.op_id, AckLevel.REFUSED)
         self._levels[ack.op_id] = max(before, ack.level)
-        self.tally.acked += before == AckLevel.REFUSED
+        self.counts.acked += before == AckLevel.REFUSED
         if ack.level == AckLevel.CERTIFIED and ack.op_id in author.waiting:
             author.certified(author.waiting[ack.op_id])
-            self.tally.certified += 1
+            self.counts.certified += 1
 
     def close(self) -> None:
         self._acks.close()

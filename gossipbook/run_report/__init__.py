@@ -10,19 +10,19 @@ from gossipbook.run_report.page import render
 from gossipbook.run_report.recorder import Recorder
 from gossipbook.run_report.recording import Recording
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.run import Outcome, Watcher, run_plan
+from gossipbook.sim.run import SimulationResult, Watcher, run_plan
 
 __all__ = ["MarketCost", "Recorder", "Recording", "market_cost", "record", "record_and_render", "render"]
 
 
-def record(plan: Plan, watcher: Watcher | None = None) -> tuple[Outcome, Recording]:
+def record(plan: Plan, watcher: Watcher | None = None) -> tuple[SimulationResult, Recording]:
     """Run a plan and keep what a report needs of it."""
     recorder = Recorder()
     outcome = run_plan(plan, watcher, also=recorder.attend)
     return outcome, recorder.recording()
 
 
-def record_and_render(plan: Plan, watcher: Watcher | None = None, command: str = "") -> tuple[Outcome, str]:
+def record_and_render(plan: Plan, watcher: Watcher | None = None, command: str = "") -> tuple[SimulationResult, str]:
     """Run a plan, run it again in fair weather, and render what the two show; ``watcher`` hears of the first run.
 
     ``command`` replays the run, if it is another than the scenario's name and seed say.

@@ -28,13 +28,13 @@ from gossipbook.run_report.tables import (
     violations_table,
 )
 from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.run import Outcome
+from gossipbook.sim.run import SimulationResult
 
 
 def render(
-    outcome: Outcome,
+    outcome: SimulationResult,
     recording: Recording,
-    fair_outcome: Outcome,
+    fair_outcome: SimulationResult,
     fair_recording: Recording,
     cost: MarketCost,
     plan: Plan,
@@ -104,7 +104,7 @@ def _section(name: str, title: str, inner: str, note: str = "") -> str:
     return f'<section id="{name}"><h2>{escape(title)}</h2><div class="card">{said}{inner}</div></section>'
 
 
-def _banner(outcome: Outcome, plan: Plan, command: str) -> str:
+def _banner(outcome: SimulationResult, plan: Plan, command: str) -> str:
     why = f'<p class="why">{escape(plan.scenario.why)}</p>' if plan.scenario.why else ""
     changed = plan != make_plan(plan.scenario, plan.seed)
     note = '<p class="note">This plan was changed by hand or made smaller: replay its own file with --replay.</p>'
@@ -126,7 +126,7 @@ def _network_words(plan: Plan) -> str:
     )
 
 
-def _tiles(outcome: Outcome, recording: Recording, cost: MarketCost) -> str:
+def _tiles(outcome: SimulationResult, recording: Recording, cost: MarketCost) -> str:
     waits = sorted(op.certified_us - op.signed_us for op in recording.ops if op.certified_us >= 0)
     p50, p99 = (in_time(percentile(waits, share), 2) for share in (0.5, 0.99))
     late = (
@@ -183,7 +183,7 @@ def _queues(recording: Recording) -> str:
     )
 
 
-def _flow(outcome: Outcome, recording: Recording) -> str:
+def _flow(outcome: SimulationResult, recording: Recording) -> str:
     found = recording.slice
     if found is None or not found.arrows:
         drawn = '<p class="note">No violation, no later term and no fill: there is no event to look at closely.</p>'
@@ -193,7 +193,7 @@ def _flow(outcome: Outcome, recording: Recording) -> str:
     return drawn + causal_table(recording, outcome.violations)
 
 
-def _about(outcome: Outcome, fair_outcome: Outcome, recording: Recording) -> str:
+def _about(outcome: SimulationResult, fair_outcome: SimulationResult, recording: Recording) -> str:
     lines = [
         f"Trace of this run: {outcome.trace_hash}.",
         f"Fair weather: {fair_outcome.verdict}, {fair_outcome.summary}.",

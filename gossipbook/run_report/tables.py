@@ -9,7 +9,7 @@ from gossipbook.run_report.recording import Recording
 from gossipbook.run_report.timeline import Era
 from gossipbook.sim.checkers import Violation
 from gossipbook.sim.checkers.bounds import CAPS
-from gossipbook.sim.run import Outcome
+from gossipbook.sim.run import SimulationResult
 
 PEER_ROWS, TABLE_ROWS, VIOLATION_ROWS = 48, 12, 20
 
@@ -199,7 +199,7 @@ def memory_tables(recording: Recording) -> str:
 # -- verdict ----------------------------------------------------------------------------------------
 
 
-def checks_table(outcome: Outcome) -> str:
+def checks_table(outcome: SimulationResult) -> str:
     """Every invariant with how often something was compared, and how often it did not hold."""
     broken: dict[str, int] = {}
     for violation in outcome.violations:
@@ -220,7 +220,7 @@ def checks_table(outcome: Outcome) -> str:
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def violations_table(outcome: Outcome, recording: Recording) -> str:
+def violations_table(outcome: SimulationResult, recording: Recording) -> str:
     """What does not hold, and when."""
     if not outcome.violations:
         return ""

@@ -24,7 +24,7 @@ BUSY = frozenset(("flooder", "forger", "replayer"))
 
 
 @dataclass
-class Outcome:
+class SimulationResult:
     """What a run came to. Times are in simulated seconds; ``checks`` counts comparisons by invariant."""
 
     seed: int
@@ -81,7 +81,7 @@ def run_plan(
     also: Callable[[Exchange], None] | None = None,
     *,
     to_the_end: bool = True,
-) -> Outcome:
+) -> SimulationResult:
     """Run one plan to its verdict.
 
     ``also`` may look at the exchange before it opens; ``watcher`` hears every so often. Without ``to_the_end`` the run
@@ -105,7 +105,7 @@ def run_plan(
         return conclude(exchange, False)
 
 
-def _phases(exchange: Exchange, watcher: Watcher | None, to_the_end: bool) -> Outcome:
+def _phases(exchange: Exchange, watcher: Watcher | None, to_the_end: bool) -> SimulationResult:
     plan = exchange.plan
     exchange.open()
     _trade(exchange, watcher, to_the_end)
@@ -149,7 +149,7 @@ def _listen(exchange: Exchange) -> None:
             checker.silent()
 
 
-def conclude(exchange: Exchange, rested: bool) -> Outcome:
+def conclude(exchange: Exchange, rested: bool) -> SimulationResult:
     """The verdict on a run that is over."""
     scenario = exchange.plan.scenario
     checks: Counter[str] = Counter(dict.fromkeys(INVARIANTS, 0))
@@ -177,7 +177,7 @@ def conclude(exchange: Exchange, rested: bool) -> Outcome:
     if observers > scenario.expect.observers:
         lacks.append(f"{observers} members lost their journal, {scenario.expect.observers} expected")
     injected = exchange.injector.injected if exchange.injector is not None else []
-    return Outcome(
+    return SimulationResult(
         seed=exchange.plan.seed,
         verdict=INVALID if violations else UNKNOWN if lacks else VALID,
         violations=violations,

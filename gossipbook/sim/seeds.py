@@ -8,7 +8,7 @@ from pathlib import PurePath
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import INVARIANTS
 from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, Watcher, run_plan
+from gossipbook.sim.run import INVALID, UNKNOWN, VALID, SimulationResult, Watcher, run_plan
 from gossipbook.sim.swarm import swarm_scenario
 
 
@@ -31,13 +31,13 @@ class Job:
         return make_plan(swarm_scenario(self.seed, self.scenario), self.seed)
 
 
-def run_job(job: Job, watcher: Watcher | None = None) -> Outcome:
+def run_job(job: Job, watcher: Watcher | None = None) -> SimulationResult:
     """What a worker does, in this process or another one."""
     return run_plan(job.plan(), watcher)
 
 
 @dataclass
-class Tally:
+class SeedResults:
     """Outcomes added up in the order of their jobs, so that the hash does not depend on who was quicker."""
 
     runs: int = 0
@@ -50,7 +50,7 @@ class Tally:
     term_changes: int = 0
     hashes: dict[tuple[str, int], str] = field(default_factory=dict)
 
-    def add(self, job: Job, outcome: Outcome) -> None:
+    def add(self, job: Job, outcome: SimulationResult) -> None:
         self.runs += 1
         if outcome.verdict == INVALID:
             self.invalid.setdefault(job.name, []).append(job.seed)

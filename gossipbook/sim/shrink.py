@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.run import Outcome, run_plan
+from gossipbook.sim.run import SimulationResult, run_plan
 
 T = TypeVar("T")
 RUNS_CAP = 1_000
@@ -133,6 +133,6 @@ class Shrinker:
         self._telling(what, plan)
         return True
 
-    def _run(self, plan: Plan) -> Outcome:
+    def _run(self, plan: Plan) -> SimulationResult:
         self.runs += 1
         return run_plan(plan, to_the_end=self._invariant in ("I3", "I10"))

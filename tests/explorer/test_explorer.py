@@ -12,7 +12,7 @@ from consensus.test_mutants import MUTANTS, commit_after_timeout, hides_in_timeo
 
 from gossipbook.cli.app import app
 from gossipbook.cli.test import explore as explore_module
-from gossipbook.explorer import Configuration, Outcome, Search, quick, trace
+from gossipbook.explorer import Configuration, Search, SearchResult, quick, trace
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _rare_collections() -> Iterator[None]:
     gc.set_threshold(*before)
 
 
-def explored(configuration: Configuration) -> Outcome:
+def explored(configuration: Configuration) -> SearchResult:
     outcome = Search(configuration).run()
     print(configuration.describe(), outcome.figures, outcome.figures.transitions)
     return outcome

@@ -28,7 +28,7 @@ from gossipbook.matching.commands import (
 )
 from gossipbook.matching.events import FILL
 from gossipbook.matching.variants import shares
-from gossipbook.rematch.compare import RULES, Tally, Trade, rematch, run_block
+from gossipbook.rematch.compare import RULES, RuleResult, Trade, rematch, run_block
 from tests.receipt.kit import MANIFEST, START_MS, SYMBOL, Author, Chain, make_manifest
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -288,5 +288,5 @@ def test_a_gap_is_noticed() -> None:
 
 def test_an_empty_chain() -> None:
     outcome = rematch(MANIFEST, SYMBOL, [], "batch-auction")
-    assert (outcome.certified, outcome.gains()) == (Tally(), {})
+    assert (outcome.certified, outcome.gains()) == (RuleResult(), {})
     assert outcome.certified.average_ticks is None

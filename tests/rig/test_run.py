@@ -52,7 +52,7 @@ def meddled(evidence, tmp_path):
         other.exports.append(tmp_path / path.name)
     other.acks = tmp_path / "acks.ndjson"
     other.acks.write_text(evidence.acks.read_text())
-    other.tally, other.final = copy.copy(evidence.tally), copy.deepcopy(evidence.final)
+    other.counts, other.final = copy.copy(evidence.counts), copy.deepcopy(evidence.final)
     return other
 
 
@@ -127,7 +127,7 @@ def test_peers_that_end_apart_are_invalid(meddled):
 
 
 def test_ops_that_were_never_certified_are_invalid(meddled):
-    meddled.tally.certified -= 1
+    meddled.counts.certified -= 1
     result = judge(meddled)
     assert result.verdict == "invalid"
     assert any(reason.startswith("I10: 1 ops") for reason in result.reasons)

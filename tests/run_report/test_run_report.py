@@ -22,7 +22,7 @@ from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.host import Host
 from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.run import INVALID, Outcome, run_plan
+from gossipbook.sim.run import INVALID, SimulationResult, run_plan
 
 SECTIONS = (
     *("verdict", "figures", "faults", "market", "leader", "availability", "propagation", "digests", "heights"),
@@ -44,7 +44,7 @@ def tiny(*orders: tuple[int, str, tuple[Command, ...]], faults: tuple[FaultPart,
 
 
 @cache
-def two_orders() -> tuple[Outcome, Recording]:
+def two_orders() -> tuple[SimulationResult, Recording]:
     """Five lots offered at 100, three of them taken half a second later."""
     sell = (place(1, Side.SELL, 100, 5),)
     buy = (place(1, Side.BUY, 101, 3),)
@@ -58,7 +58,7 @@ def isolated(seed: int = 1) -> Plan:
 
 
 @cache
-def isolated_run() -> tuple[Outcome, Recording, Outcome, Recording]:
+def isolated_run() -> tuple[SimulationResult, Recording, SimulationResult, Recording]:
     plan = isolated()
     return *record(plan), *record(plan.in_fair_weather())
 

@@ -13,7 +13,7 @@ from gossipbook.sim.checkers import Checker
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.plan import Plan, make_plan
-from gossipbook.sim.run import Outcome, run_plan
+from gossipbook.sim.run import SimulationResult, run_plan
 from gossipbook.wire.codec import decode_message
 
 SMALL = "[network]\npeers = 4\ndelay_ms = [1, 4]\n[workload]\nseconds = 4\nops_per_s = 10\n"
@@ -46,7 +46,7 @@ def plan(text: str = SMALL, seed: int = 0) -> Plan:
     return make_plan(scenario(text), seed)
 
 
-def outcome(text: str = SMALL, seed: int = 0) -> Outcome:
+def outcome(text: str = SMALL, seed: int = 0) -> SimulationResult:
     return run_plan(plan(text, seed))
 
 
@@ -98,7 +98,7 @@ class Tape(Observer):
         return [(at, who, e) for at, who, e in self.told if isinstance(e, Finalized) and host in (None, who)]
 
 
-def watched(text: str, seed: int = 0) -> "tuple[Outcome, Exchange, Tape]":
+def watched(text: str, seed: int = 0) -> "tuple[SimulationResult, Exchange, Tape]":
     """A whole run, and the exchange as it was at its end."""
     tape, held = Tape(), []
 

@@ -17,14 +17,14 @@ from gossipbook.scenario.parts import ADVERSARIES
 from gossipbook.sim.adversaries.equivocating_author import HONEST_OPS
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
-from gossipbook.sim.run import Outcome
+from gossipbook.sim.run import SimulationResult
 
 from .support import Tape, fault, opened, run_to, small, watched
 
 AT_S = 1.0
 
 
-def lied(kind: str, seed: int = 0, expect: str = "", **keys: object) -> tuple[Outcome, Exchange, Tape, Host]:
+def lied(kind: str, seed: int = 0, expect: str = "", **keys: object) -> tuple[SimulationResult, Exchange, Tape, Host]:
     """A valid run with a liar in it."""
     result, exchange, tape = watched(small(fault(kind, at_s=AT_S, **keys), expect, peers=5), seed)
     assert result.verdict == "valid", result.summary

@@ -22,7 +22,7 @@ from gossipbook.sim.checkers.blocks import BlockChecker
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.plan import make_plan
-from gossipbook.sim.run import Outcome, run_plan
+from gossipbook.sim.run import SimulationResult, run_plan
 
 from .support import Tape, fault, outcome, small, warden, watched
 
@@ -34,7 +34,7 @@ def ours(name: str) -> Scenario:
     return parse_scenario((SIMULATIONS / f"{name}.toml").read_text(), name)
 
 
-def seen(made: Scenario, seed: int) -> tuple[Outcome, Exchange, Tape]:
+def seen(made: Scenario, seed: int) -> tuple[SimulationResult, Exchange, Tape]:
     tape, held = Tape(), []
 
     def watch(exchange: Exchange) -> None:

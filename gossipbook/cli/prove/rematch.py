@@ -14,7 +14,7 @@ from gossipbook.cli.output import console, json_option, print_json, reports_erro
 from gossipbook.cli.prove.chain_source import Export, PastBlock
 from gossipbook.ids import short
 from gossipbook.manifest import Pair
-from gossipbook.rematch.compare import RULES, Account, Rematch, Tally
+from gossipbook.rematch.compare import RULES, AuthorBalance, Rematch, RuleResult
 from gossipbook.rematch.compare import rematch as run_rematch
 from gossipbook.trade.units import format_price, format_qty
 
@@ -69,7 +69,7 @@ def _show(outcome: Rematch, pair: Pair, shown: int) -> None:
     people_columns = ("author", "bought", "sold", f"{outcome.rule}: bought", "sold ", "gain")
     people = plain_table(people_columns, numeric=people_columns[1:])
     for author, gain in [*best, *worst]:
-        before, after = (tally.accounts.get(author, Account()) for tally in (outcome.certified, outcome.other))
+        before, after = (result.balances.get(author, AuthorBalance()) for result in (outcome.certified, outcome.other))
         lots = (before.bought_lots, before.sold_lots, after.bought_lots, after.sold_lots)
         people.add_row(Text(f"{short(author)}…"), *(Text(format_qty(pair, n)) for n in lots), Text(_signed(gain)))
     console().print(people)
@@ -89,16 +89,16 @@ def _rows(outcome: Rematch, pair: Pair) -> Iterator[tuple[str, str, str, str]]:
     )
     yield "average price", _average(before), _average(after), _drift(before, after)
     for name in ("low", "high", "last"):
-        ticks = [int(getattr(tally, f"{name}_ticks")) for tally in (before, after)]
+        ticks = [int(getattr(result, f"{name}_ticks")) for result in (before, after)]
         said = [format_price(pair, price) if price else "-" for price in ticks]
         yield f"{name} price", said[0], said[1], f"{_signed(ticks[1] - ticks[0])} ticks" if all(ticks) else ""
 
 
-def _average(tally: Tally) -> str:
-    return "-" if tally.average_ticks is None else f"{_decimal(tally.average_ticks)} ticks"
+def _average(result: RuleResult) -> str:
+    return "-" if result.average_ticks is None else f"{_decimal(result.average_ticks)} ticks"
 
 
-def _drift(before: Tally, after: Tally) -> str:
+def _drift(before: RuleResult, after: RuleResult) -> str:
     if before.average_ticks is None or after.average_ticks is None:
         return ""
     drift = after.average_ticks - before.average_ticks
@@ -123,14 +123,14 @@ def _json(outcome: Rematch) -> dict[str, Any]:
         "blocks": outcome.blocks,
         "ops": outcome.ops,
         "reproduced": True,
-        "certified": _tally_json(outcome.certified),
-        "other": _tally_json(outcome.other),
+        "certified": _result_json(outcome.certified),
+        "other": _result_json(outcome.other),
         "authors": [
             {
                 "author": author.hex(),
                 "gain_ticks_lots": gain,
-                "certified": _account_json(outcome.certified.accounts.get(author, Account())),
-                "other": _account_json(outcome.other.accounts.get(author, Account())),
+                "certified": _balance_json(outcome.certified.balances.get(author, AuthorBalance())),
+                "other": _balance_json(outcome.other.balances.get(author, AuthorBalance())),
             }
             for author, gain in outcome.gains().items()
         ],
@@ -147,23 +147,23 @@ def _json(outcome: Rematch) -> dict[str, Any]:
     }
 
 
-def _tally_json(tally: Tally) -> dict[str, Any]:
-    average = tally.average_ticks
+def _result_json(result: RuleResult) -> dict[str, Any]:
+    average = result.average_ticks
     return {
-        "fills": tally.fills,
-        "volume_lots": tally.volume_lots,
-        "value_ticks_lots": tally.value,
+        "fills": result.fills,
+        "volume_lots": result.volume_lots,
+        "value_ticks_lots": result.value,
         "average_ticks": None if average is None else _decimal(average).replace(",", ""),
-        "low_ticks": tally.low_ticks,
-        "high_ticks": tally.high_ticks,
-        "last_ticks": tally.last_ticks,
+        "low_ticks": result.low_ticks,
+        "high_ticks": result.high_ticks,
+        "last_ticks": result.last_ticks,
     }
 
 
-def _account_json(account: Account) -> dict[str, int]:
+def _balance_json(balance: AuthorBalance) -> dict[str, int]:
     return {
-        "bought_lots": account.bought_lots,
-        "sold_lots": account.sold_lots,
-        "paid": account.paid,
-        "received": account.received,
+        "bought_lots": balance.bought_lots,
+        "sold_lots": balance.sold_lots,
+        "paid": balance.paid,
+        "received": balance.received,
     }

@@ -14,7 +14,7 @@ from gossipbook.cli.connect import run as run_conversation
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.demo.faults import Fault
 from gossipbook.demo.run import DemoOptions, run_demo
-from gossipbook.demo.verdict import Outcome
+from gossipbook.demo.verdict import DemoResult
 
 DEFAULT_LIMIT = 6_000
 
@@ -89,7 +89,7 @@ class _Bars:
         return lambda done, total: self._progress.update(task, completed=done, total=total)
 
 
-def _report(outcome: Outcome, as_json: bool) -> None:
+def _report(outcome: DemoResult, as_json: bool) -> None:
     row = outcome.row
     if as_json:
         for reason in outcome.reasons:

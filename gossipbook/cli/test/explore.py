@@ -11,7 +11,7 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.output import console, error_console, json_option, print_json, print_table
-from gossipbook.explorer import Configuration, Figures, Outcome, Search, full, quick, trace
+from gossipbook.explorer import Configuration, Figures, Search, SearchResult, full, quick, trace
 
 DEFAULT_STATES_CAP = 10_000_000  # about 2 GB
 EXIT_CODES = {"valid": 0, "invalid": 1, "unknown": 2}
@@ -54,7 +54,7 @@ def explore(wide: bool, liar: int, states_cap: int, progress: bool | None, as_js
     sys.exit(EXIT_CODES[total["verdict"]])
 
 
-def _search(configuration: Configuration, shown: bool) -> Outcome:
+def _search(configuration: Configuration, shown: bool) -> SearchResult:
     before = gc.get_threshold()
     gc.set_threshold(*GC_THRESHOLDS)
     try:
@@ -82,7 +82,7 @@ def _progress(what: str, shown: bool) -> Iterator[Callable[[Figures], None]]:
         yield advance
 
 
-def _row(configuration: Configuration, outcome: Outcome, wall_s: float) -> dict[str, Any]:
+def _row(configuration: Configuration, outcome: SearchResult, wall_s: float) -> dict[str, Any]:
     figures = outcome.figures
     return {
         "bounds": configuration.describe(),

@@ -13,14 +13,14 @@ from multiprocessing.queues import Queue
 from typing import Any
 
 from gossipbook.errors import ConfigError
-from gossipbook.sim.run import Outcome, Progress, Watcher
+from gossipbook.sim.run import Progress, SimulationResult, Watcher
 from gossipbook.sim.seeds import Job, run_job
 
 LOOK_S = 0.25
 WAITING_EACH = 3  # jobs handed out ahead, for each process
 DASK_AHEAD = 2_000
 
-Results = Iterator[tuple[Job, Outcome, float]]
+Results = Iterator[tuple[Job, SimulationResult, float]]
 
 _progress: "Queue[Progress] | None" = None
 
@@ -37,7 +37,7 @@ def run_in_pool(jobs: Sequence[Job], processes: int, watcher: Watcher | None) ->
     looks: Queue[Progress] | None = context.Queue(64) if watcher is not None else None
     pool = ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(looks,))
     left = iter(jobs)
-    running: dict[Future[tuple[Outcome, float]], Job] = {}
+    running: dict[Future[tuple[SimulationResult, float]], Job] = {}
     try:
         while True:
             for job in islice(left, processes * WAITING_EACH - len(running)):
@@ -93,11 +93,11 @@ def _begin(looks: "Queue[Progress] | None") -> None:
     _progress = looks
 
 
-def _work(job: Job) -> tuple[Outcome, float]:
+def _work(job: Job) -> tuple[SimulationResult, float]:
     return timed(job, None if _progress is None else _Seldom(_progress))
 
 
-def timed(job: Job, watcher: Watcher | None = None) -> tuple[Outcome, float]:
+def timed(job: Job, watcher: Watcher | None = None) -> tuple[SimulationResult, float]:
     """Run one job; what came of it, and how long that took here, in seconds."""
     began = time.monotonic()
     outcome = run_job(job, watcher)

@@ -20,8 +20,8 @@ from gossipbook.run_report import record_and_render
 from gossipbook.scenario.reading import parse_scenario
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.run import INVALID, UNKNOWN, VALID, Outcome, run_plan
-from gossipbook.sim.seeds import Job, Tally
+from gossipbook.sim.run import INVALID, UNKNOWN, VALID, SimulationResult, run_plan
+from gossipbook.sim.seeds import Job, SeedResults
 
 EXIT_CODES = {VALID: 0, INVALID: 1, UNKNOWN: 2}
 STYLES = {VALID: "bold green", INVALID: "bold red", UNKNOWN: "bold yellow"}
@@ -91,7 +91,7 @@ def _seeds(one: int | None, many: str | None) -> range:
 
 
 def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
-    tally, failures = Tally(), {}
+    results, failures = SeedResults(), {}
     slow: dict[str, float] = {}
     began = time.monotonic()
     with SimulateView(len(jobs)) as view:
@@ -99,12 +99,12 @@ def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
             view.done(job, outcome)
             if job.scenario is not None and took_s > job.scenario.budget.wall_s:
                 slow[job.name] = max(took_s, slow.get(job.name, 0.0))
-            tally.add(job, outcome)
+            results.add(job, outcome)
             if outcome.verdict == INVALID:
                 failures[job.name, job.seed] = (job, outcome)
     wall_s = max(time.monotonic() - began, 1e-6)
     if not as_json:
-        _print_tally(tally, wall_s, len({job.name for job in jobs}))
+        _print_results(results, wall_s, len({job.name for job in jobs}))
     told = Console(stderr=True, highlight=False, soft_wrap=True) if as_json else console()
     first = True
     for job in jobs:
@@ -114,11 +114,11 @@ def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
             first = False
     for name, took_s in slow.items():
         told.print(f"slow: {name}: a seed took {took_s:.1f} s, more than its [budget] wall_s", markup=False)
-    for name, seeds in tally.unknown.items():
+    for name, seeds in results.unknown.items():
         told.print(f"unknown: {name}: too little happened in seeds {_listed(seeds)}", markup=False)
     if as_json:
-        print_json(_row(tally, jobs, wall_s))
-    sys.exit(EXIT_CODES[tally.verdict])
+        print_json(_row(results, jobs, wall_s))
+    sys.exit(EXIT_CODES[results.verdict])
 
 
 def _results(jobs: Sequence[Job], options: dict[str, Any], view: SimulateView) -> Results:
@@ -130,38 +130,38 @@ def _results(jobs: Sequence[Job], options: dict[str, Any], view: SimulateView) -
     return run_here(jobs, watcher)
 
 
-def _row(tally: Tally, jobs: Sequence[Job], wall_s: float) -> dict[str, Any]:
+def _row(results: SeedResults, jobs: Sequence[Job], wall_s: float) -> dict[str, Any]:
     names = list(dict.fromkeys(job.name for job in jobs))
     return {
-        "verdict": tally.verdict,
+        "verdict": results.verdict,
         "seeds": len({job.seed for job in jobs}),
-        "runs": tally.runs,
-        "invalid_seeds": tally.seeds(tally.invalid),
-        "unknown_seeds": tally.seeds(tally.unknown),
-        "checks": tally.checks,
-        "fills": tally.fills,
-        "term_changes": tally.term_changes,
-        "deliveries": tally.deliveries,
-        "deliveries_per_s": round(tally.deliveries / wall_s, 1),
-        "trace_hash": tally.trace_hash(jobs),
+        "runs": results.runs,
+        "invalid_seeds": results.seeds(results.invalid),
+        "unknown_seeds": results.seeds(results.unknown),
+        "checks": results.checks,
+        "fills": results.fills,
+        "term_changes": results.term_changes,
+        "deliveries": results.deliveries,
+        "deliveries_per_s": round(results.deliveries / wall_s, 1),
+        "trace_hash": results.trace_hash(jobs),
         "wall_s": round(wall_s, 3),
-        "sim_s": round(tally.sim_s, 3),
+        "sim_s": round(results.sim_s, 3),
         "scenarios": {
-            name: {"invalid_seeds": tally.invalid.get(name, []), "unknown_seeds": tally.unknown.get(name, [])}
+            name: {"invalid_seeds": results.invalid.get(name, []), "unknown_seeds": results.unknown.get(name, [])}
             for name in names
         },
     }
 
 
-def _print_tally(tally: Tally, wall_s: float, scenarios: int) -> None:
-    rows = [(name, f"{count:,}") for name, count in tally.checks.items()]
+def _print_results(results: SeedResults, wall_s: float, scenarios: int) -> None:
+    rows = [(name, f"{count:,}") for name, count in results.checks.items()]
     print_table("checks made", ["invariant", "comparisons"], rows)
-    said = f"{tally.runs} runs of {scenarios} scenarios" if scenarios > 1 else f"{tally.runs} runs"
+    said = f"{results.runs} runs of {scenarios} scenarios" if scenarios > 1 else f"{results.runs} runs"
     console().print(
-        f"{said}: {tally.fills:,} fills, {tally.term_changes:,} term changes, {tally.deliveries:,} deliveries "
-        f"({tally.deliveries / wall_s:,.0f}/s), {tally.sim_s:,.0f} s simulated in {wall_s:,.1f} s"
+        f"{said}: {results.fills:,} fills, {results.term_changes:,} term changes, {results.deliveries:,} deliveries "
+        f"({results.deliveries / wall_s:,.0f}/s), {results.sim_s:,.0f} s simulated in {wall_s:,.1f} s"
     )
-    console().print(f"verdict: {tally.verdict}", style=STYLES[tally.verdict])
+    console().print(f"verdict: {results.verdict}", style=STYLES[results.verdict])
 
 
 def _listed(seeds: list[int]) -> str:
@@ -199,16 +199,18 @@ def _replay(file: Path, options: dict[str, Any], as_json: bool) -> None:
     _conclude_one(job, outcome, began, as_json, f"replayed {file}", plan)
 
 
-def _conclude_one(job: Job, outcome: Outcome, began: float, as_json: bool, said: str, plan: Plan | None = None) -> None:
-    tally = Tally()
-    tally.add(job, outcome)
+def _conclude_one(
+    job: Job, outcome: SimulationResult, began: float, as_json: bool, said: str, plan: Plan | None = None
+) -> None:
+    results = SeedResults()
+    results.add(job, outcome)
     wall_s = max(time.monotonic() - began, 1e-6)
     told = Console(stderr=True, highlight=False, soft_wrap=True) if as_json else console()
     told.print(f"{said}: {outcome.summary}", markup=False)
     if outcome.verdict == INVALID:
         explain_failure(job, outcome, told, shrink=False, briefly=False, plan=plan)
     if as_json:
-        print_json(_row(tally, [job], wall_s))
+        print_json(_row(results, [job], wall_s))
     else:
         console().print(f"verdict: {outcome.verdict}", style=STYLES[outcome.verdict])
     sys.exit(EXIT_CODES[outcome.verdict])

@@ -8,14 +8,14 @@ from rich.console import Console
 
 from gossipbook.matching.words import say
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.run import Outcome
+from gossipbook.sim.run import SimulationResult
 from gossipbook.sim.seeds import Job
 from gossipbook.sim.shrink import Shrinker
 from gossipbook.sim.trail import causal_trail
 
 
 def explain_failure(
-    job: Job, outcome: Outcome, told: Console, *, shrink: bool, briefly: bool, plan: Plan | None = None
+    job: Job, outcome: SimulationResult, told: Console, *, shrink: bool, briefly: bool, plan: Plan | None = None
 ) -> None:
     """Say what is wrong; the whole story of the first failure, a line for each further one."""
     told.print(f"invalid: {job.name} seed {job.seed}: {outcome.summary}", style="red", markup=False)
@@ -40,7 +40,7 @@ def replay_command(job: Job) -> str:
     return shlex.join([*words, "--seed", str(job.seed)])
 
 
-def _shrunk(job: Job, outcome: Outcome, plan: Plan, told: Console) -> Plan:
+def _shrunk(job: Job, outcome: SimulationResult, plan: Plan, told: Console) -> Plan:
     before = plan.events()
     with told.status("shrinking") as status:
         shrinker = Shrinker(

@@ -8,7 +8,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from gossipbook.sim.run import INVALID, UNKNOWN, Outcome, Progress
+from gossipbook.sim.run import INVALID, UNKNOWN, Progress, SimulationResult
 from gossipbook.sim.seeds import Job
 
 REDRAW_HZ = 8
@@ -47,7 +47,7 @@ class SimulateView:
         began = self._looks.get(progress.seed, (time.monotonic(), progress))[0]
         self._looks[progress.seed] = (began, progress)
 
-    def done(self, job: Job, outcome: Outcome) -> None:
+    def done(self, job: Job, outcome: SimulationResult) -> None:
         """A seed is over."""
         self._looks.pop(job.seed, None)
         self._name = job.name

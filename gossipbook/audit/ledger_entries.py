@@ -9,7 +9,7 @@ OrderKey = tuple[bytes, int]  # author, client order id
 
 
 @dataclass(slots=True)
-class Account:
+class OrderLots:
     """What became of one order's lots. ``shown`` is what others may trade with; the rest of what is open is hidden."""
 
     side: int
