@@ -46,7 +46,7 @@ class TradingCounts:
     refusals: dict[str, int] = field(default_factory=dict)
 
 
-class Trader:
+class DemoTrader:
     """One author: a wallet, a queue of signed ops, and whoever takes them at the moment."""
 
     def __init__(self, floor: "Floor", index: int) -> None:
@@ -174,7 +174,7 @@ class Floor:
         self.rng = random.Random(seed)
         self.tally = TradingCounts()
         self.failures: list[str] = []
-        self.traders = [Trader(self, index) for index in range(authors)]
+        self.traders = [DemoTrader(self, index) for index in range(authors)]
         self.fed = False
         self._gates_reached: dict[int, trio.Event] = {}
         self._interval_s = 1.0 / ops_per_s if ops_per_s else 0.0

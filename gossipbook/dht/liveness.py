@@ -35,7 +35,7 @@ class DeadNodes:
         return len(self._until)
 
 
-class Budget:
+class TokenBucket:
     """A token bucket: ``per_s`` units a second on average, at most one second's worth saved up."""
 
     def __init__(self, per_s: int) -> None:

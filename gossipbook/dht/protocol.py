@@ -15,7 +15,7 @@ from gossipbook import cbor
 from gossipbook.dht import datagram
 from gossipbook.dht.config import DhtConfig
 from gossipbook.dht.datagram import Address, Contact, DatagramError, Reply, Request
-from gossipbook.dht.liveness import Budget, DeadNodes
+from gossipbook.dht.liveness import DeadNodes, TokenBucket
 from gossipbook.dht.records import MAX_RECORD_BYTES, RecordError
 from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.dht.storage import RecordStorage
@@ -66,7 +66,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         self._network = datagram.network_of(chain_id)
         self._waiting: dict[bytes, _Waiting] = {}
         self._verifying: dict[PeerId, asyncio.Task[None]] = {}
-        self._pong_budget = Budget(config.signatures_per_s)
+        self._pong_budget = TokenBucket(config.signatures_per_s)
         self._methods: dict[str, Callable[[Address, Request], list[Any] | None]] = {
             datagram.PING: self._on_ping,
             datagram.FIND_NODE: self._on_find_node,

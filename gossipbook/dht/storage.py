@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from kademlia.storage import IStorage
 
-from gossipbook.dht.liveness import Budget
+from gossipbook.dht.liveness import TokenBucket
 from gossipbook.dht.records import RecordError, parse_record, record_check
 from gossipbook.dht.table import ProviderTable, Stored, TableLimits
 from gossipbook.identity import Verifier
@@ -27,7 +27,7 @@ class RecordStorage(IStorage):  # type: ignore[misc]  # kademlia is untyped
         self.table = ProviderTable(limits, matchers=matchers)
         self.verifier = Verifier(VERDICT_CAP)
         self._chain_id = chain_id
-        self._budget = Budget(signatures_per_s)
+        self._budget = TokenBucket(signatures_per_s)
 
     def put(self, key: PeerId, raw: bytes, wall_ms: int, now: float) -> Stored:
         """Store a record from a remote.

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.explorer.configuration import FAULTY, SEATS
-from gossipbook.explorer.vocabulary import NONE, Cast, Claim, Fact, Final, GaveUp, Offer
+from gossipbook.explorer.vocabulary import NONE, Cast, Fact, FinalTold, GaveUp, Offer, TimeoutClaim
 
 QUORUM = (SEATS + FAULTY) // 2 + 1
 
@@ -46,7 +46,7 @@ def _binding_breach(vote: Cast, offers: Sequence[Offer]) -> str | None:
     return f"a PREPARE of {vote.block} where the TC binds to {claim.lock}, locked in term {claim.lock_term}"
 
 
-def _allows(highest: Claim, vote: Cast) -> bool:
+def _allows(highest: TimeoutClaim, vote: Cast) -> bool:
     """Whether a TC with these highest claims leaves room for a block at a height."""
     if vote.height <= highest.fin:
         return False
@@ -66,7 +66,7 @@ def _timeout_breach(sent: Iterable[Fact], timeout: GaveUp) -> str | None:
     return None
 
 
-def _signed(timeout: GaveUp) -> Claim:
+def _signed(timeout: GaveUp) -> TimeoutClaim:
     """What the signature covers: not by which FC the tip is proven."""
     return timeout.claim._replace(fin_term=NONE)
 
@@ -85,7 +85,7 @@ def unprepared(sents: Sequence[Iterable[Fact]]) -> str | None:
 def disagreement(sents: Sequence[Iterable[Fact]], formable: Iterable[Cast]) -> str | None:
     """Two blocks final at one height: told to somebody, or certified by COMMITs that were sent and the liar's."""
     final: dict[int, str] = {}
-    told = [(fact.height, fact.block) for sent in sents for fact in sent if isinstance(fact, Final)]
+    told = [(fact.height, fact.block) for sent in sents for fact in sent if isinstance(fact, FinalTold)]
     certified = [(fc.height, fc.block) for fc in formable if fc.kind == COMMIT]
     for height, block in told + certified:
         if final.setdefault(height, block) != block:

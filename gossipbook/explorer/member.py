@@ -24,15 +24,15 @@ from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
     Cast,
-    Claim,
     Crash,
     Crashed,
     DeliverProposal,
     Fact,
-    Final,
+    FinalTold,
     GaveUp,
     Offer,
     RoundOver,
+    TimeoutClaim,
 )
 
 
@@ -167,7 +167,7 @@ class Member:
                 self.offers.append(offer)
                 self._say(offer)
             case Emit(Finalized(_, block, _, _, _)):
-                self._say(Final(block.height, self._objects.learn(block)))
+                self._say(FinalTold(block.height, self._objects.learn(block)))
             case Emit(PairHalted(_, reason, _)):
                 raise Breach(f"the pair stopped as {reason}")
             case Send() | SendStored() | Publish() | Emit():
@@ -175,16 +175,16 @@ class Member:
             case _:
                 raise AssertionError(effect)
 
-    def _say(self, fact: Cast | Offer | Final) -> None:
+    def _say(self, fact: Cast | Offer | FinalTold) -> None:
         """Note what is within bounds."""
         if fact.height <= self._objects.configuration.heights:
             self.said.append(fact)
 
-    def _claim(self, timeout: Timeout, message: GiveUp) -> Claim:
+    def _claim(self, timeout: Timeout, message: GiveUp) -> TimeoutClaim:
         names = self._objects.names
         fin_term = NONE if message.fc is None else message.fc.term
         lock_term = NONE if timeout.lock_term is None else timeout.lock_term
-        return Claim(timeout.fin, names[timeout.fin_id], fin_term, lock_term, names[timeout.lock_id])
+        return TimeoutClaim(timeout.fin, names[timeout.fin_id], fin_term, lock_term, names[timeout.lock_id])
 
 
 def _place(error: AssertionError) -> str:

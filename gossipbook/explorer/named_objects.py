@@ -20,7 +20,6 @@ from gossipbook.explorer.vocabulary import (
     NONE,
     Binding,
     Cast,
-    Claim,
     DeliverBody,
     DeliverFinality,
     DeliverNotarization,
@@ -28,6 +27,7 @@ from gossipbook.explorer.vocabulary import (
     DeliverTermChange,
     Delivery,
     Offer,
+    TimeoutClaim,
 )
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, SignatureCheck, Verifier
 from gossipbook.identity import signed_message as message_to_sign
@@ -42,7 +42,7 @@ TWINS = {"o1": "o2", "o2": "o1"}
 GENESIS = "genesis"
 NO_BLOCK = ""
 
-Claims = tuple[tuple[int, Claim], ...]  # by seat, ascending
+Claims = tuple[tuple[int, TimeoutClaim], ...]  # by seat, ascending
 
 
 class Parts(NamedTuple):
@@ -198,7 +198,7 @@ class NamedObjects:
         nc = self.certificate(Cast(PREPARE, lock.lock_term, lock.fin + 1, self.names[lock.lock_id]))
         return TermChange(term, timeouts, fc, nc)
 
-    def _timeout(self, term: int, seat: int, claim: Claim) -> Timeout:
+    def _timeout(self, term: int, seat: int, claim: TimeoutClaim) -> Timeout:
         c = self.committee
         lock_term = None if claim.lock_term == NONE else claim.lock_term
         tip, lock = self.id_of(claim.tip), self.id_of(claim.lock)
@@ -226,7 +226,7 @@ class NamedObjects:
             read_term, read_lock = read.lock_term, read.lock_id
         fin_term = NONE if not fin or tc.fc is None else tc.fc.term
         names = self.names
-        highest = Claim(fin, names[tip], fin_term, lock_term, names[lock])
+        highest = TimeoutClaim(fin, names[tip], fin_term, lock_term, names[lock])
         return Binding(tc.term, highest, read_term, names[read_lock])
 
     # -- messages -----------------------------------------------------------------------------------

@@ -19,7 +19,6 @@ from gossipbook.explorer.vocabulary import (
     Action,
     Binding,
     Cast,
-    Claim,
     Crash,
     Crashed,
     DeliverBody,
@@ -30,13 +29,14 @@ from gossipbook.explorer.vocabulary import (
     GaveUp,
     Offer,
     RoundOver,
+    TimeoutClaim,
 )
 
 TWIN_OFFERS = 2  # fresh blocks that a lying leader makes on one tip: one more would go nowhere that these do not
 
 Casts = tuple[Cast, ...]
 GivenUp = tuple[GaveUp, ...]
-Options = tuple[tuple[Claim, ...], ...]  # by seat: what it may be shown to have claimed in giving up one term
+Options = tuple[tuple[TimeoutClaim, ...], ...]  # by seat: what it may be shown to have claimed in giving up one term
 
 
 class Pool(NamedTuple):
@@ -114,7 +114,7 @@ class Pools:
         A TC of more than q TIMEOUTs binds to nothing that q of them, the one with the highest claim among them,
         would not.
         """
-        options: list[tuple[Claim, ...]] = [()] * SEATS
+        options: list[tuple[TimeoutClaim, ...]] = [()] * SEATS
         for seat, timeouts in zip(self._configuration.honest, given_up, strict=True):
             options[seat] = tuple(timeout.claim for timeout in timeouts if timeout.term == term)
         if sum(map(bool, options)) < self._objects.q - 1:
@@ -127,7 +127,7 @@ class Pools:
             bindings = self._bindings[key] = tuple(sorted(found, key=repr))
         return bindings
 
-    def _choices(self, options: list[tuple[Claim, ...]]) -> Iterator[Claims]:
+    def _choices(self, options: list[tuple[TimeoutClaim, ...]]) -> Iterator[Claims]:
         """Each way to choose q seats and a claim of each, whichever way interchangeable members are seated."""
         alike = self._configuration.honest[len(self._configuration.honest) - self._configuration.interchangeable :]
         for order in permutations(alike):
@@ -163,12 +163,12 @@ class Pools:
         return [(name, height) for name, height in made if height <= self._configuration.heights]
 
 
-def _provable(formable: Casts) -> Iterator[Claim]:
+def _provable(formable: Casts) -> Iterator[TimeoutClaim]:
     """All that the liar may claim in a TIMEOUT: a finalized tip that an FC proves, and a lock that an NC proves."""
     tips = [(0, GENESIS, NONE)]
     tips += [(cast.height, cast.block, cast.term) for cast in formable if cast.kind == COMMIT]
     for fin, tip, fin_term in tips:
-        yield Claim(fin, tip, fin_term, NONE, NO_BLOCK)
+        yield TimeoutClaim(fin, tip, fin_term, NONE, NO_BLOCK)
         for nc in formable:
             if nc.kind == PREPARE and nc.height == fin + 1:
-                yield Claim(fin, tip, fin_term, nc.term, nc.block)
+                yield TimeoutClaim(fin, tip, fin_term, nc.term, nc.block)

@@ -7,7 +7,6 @@ from gossipbook.explorer.vocabulary import (
     Action,
     Binding,
     Cast,
-    Claim,
     Crash,
     Crashed,
     DeliverBody,
@@ -16,10 +15,11 @@ from gossipbook.explorer.vocabulary import (
     DeliverProposal,
     DeliverTermChange,
     Fact,
-    Final,
+    FinalTold,
     GaveUp,
     Offer,
     RoundOver,
+    TimeoutClaim,
 )
 
 SEAT_NAMES = "abcd"
@@ -67,7 +67,7 @@ def _fact(fact: Fact) -> str:
             return f"sends TIMEOUT(term {term}, {_claim(claim)})"
         case Offer():
             return f"sends {_offer(fact)}"
-        case Final(height, block):
+        case FinalTold(height, block):
             return f"finalizes {block} at height {height}"
         case Crashed():
             return "restarts"
@@ -82,6 +82,6 @@ def _tc(tc: Binding) -> str:
     return f"TC(term {tc.term}, {_claim(tc.highest)})"
 
 
-def _claim(claim: Claim) -> str:
+def _claim(claim: TimeoutClaim) -> str:
     tip = f"final {claim.tip}" if claim.fin else "nothing final"
     return f"{tip}, " + ("no lock" if claim.lock_term == NONE else f"locked on {claim.lock} of term {claim.lock_term}")

@@ -19,7 +19,7 @@ class Cast(NamedTuple):
     block: str
 
 
-class Claim(NamedTuple):
+class TimeoutClaim(NamedTuple):
     """What a TIMEOUT says: the finalized tip, the term of the FC that proves it, and the lock on top of it."""
 
     fin: int
@@ -33,7 +33,7 @@ class Binding(NamedTuple):
     """A TC by what it binds to: its highest claim as computed here, and the lock that the core makes out in it."""
 
     term: int
-    highest: Claim
+    highest: TimeoutClaim
     read_term: int
     read_lock: str
 
@@ -42,7 +42,7 @@ class GaveUp(NamedTuple):
     """A TIMEOUT that was signed."""
 
     term: int
-    claim: Claim
+    claim: TimeoutClaim
 
 
 class Offer(NamedTuple):
@@ -54,7 +54,7 @@ class Offer(NamedTuple):
     binding: Binding | None
 
 
-class Final(NamedTuple):
+class FinalTold(NamedTuple):
     """A block that a member told its subscribers is final."""
 
     height: int
@@ -67,7 +67,7 @@ class Crashed(NamedTuple):
     times: int
 
 
-Fact: TypeAlias = Cast | GaveUp | Offer | Final | Crashed
+Fact: TypeAlias = Cast | GaveUp | Offer | FinalTold | Crashed
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Trade(NamedTuple):
     taker_side: int
 
 
-class CertifiedBlock(Protocol):
+class RematchBlock(Protocol):
     """A finalized block: its height and time, its ops in order, and the events that were certified."""
 
     @property
@@ -135,7 +135,7 @@ class Rematch:
         return {key: pair for key, pair in both.items() if pair[0] != pair[1]}
 
 
-def rematch(manifest: Manifest, pair: str, blocks: Iterable[CertifiedBlock], rule: str) -> Rematch:
+def rematch(manifest: Manifest, pair: str, blocks: Iterable[RematchBlock], rule: str) -> Rematch:
     """Run a chain's ops, from height 1 on, under its own rule and another.
 
     Raises:
@@ -159,7 +159,7 @@ def rematch(manifest: Manifest, pair: str, blocks: Iterable[CertifiedBlock], rul
     return Rematch(pair, rule, height, ops, certified, under)
 
 
-def run_block(engine: Engine, block: CertifiedBlock) -> list[Trade]:
+def run_block(engine: Engine, block: RematchBlock) -> list[Trade]:
     """Run a block's ops for good; its trades."""
     engine.begin_block(block.time_ms)
     for item in block.items:

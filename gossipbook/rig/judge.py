@@ -48,7 +48,7 @@ class RealResult:
 
 
 @dataclass
-class Evidence:
+class RunEvidence:
     """All that a verdict is made from. ``problems`` were seen during the run, each with its invariant in front."""
 
     scenario: Scenario
@@ -80,7 +80,7 @@ def export_chains(folder: Path, manifest: Manifest, names: Sequence[str]) -> tup
     return exports, votes
 
 
-def judge(evidence: Evidence) -> RealResult:
+def judge(evidence: RunEvidence) -> RealResult:
     """Have the exports audited, check what was sampled against them, and arrive at a verdict.
 
     Raises:
@@ -111,7 +111,7 @@ def judge(evidence: Evidence) -> RealResult:
     )
 
 
-def _checks(evidence: Evidence, report: Report) -> dict[str, int]:
+def _checks(evidence: RunEvidence, report: Report) -> dict[str, int]:
     copies = len(evidence.exports) // len(evidence.manifest.pairs) if report.digests_equal else 1
     return {
         "I1": report.fills,
@@ -125,7 +125,7 @@ def _checks(evidence: Evidence, report: Report) -> dict[str, int]:
     }
 
 
-def _unequal(evidence: Evidence, report: Report) -> list[str]:
+def _unequal(evidence: RunEvidence, report: Report) -> list[str]:
     """I4: after the heal everybody ends in the same block, with the same digest and nothing pending."""
     reasons = [] if report.digests_equal else ["I4: the peers' chains do not end in the same block"]
     if len(evidence.final) != evidence.scenario.network.peers:
@@ -142,7 +142,7 @@ def _unequal(evidence: Evidence, report: Report) -> list[str]:
     return reasons
 
 
-def _unextended(evidence: Evidence) -> list[str]:
+def _unextended(evidence: RunEvidence) -> list[str]:
     """I5: what was final once is final for ever."""
     return [
         f"I5: {sample.peer} said that block {sample.tip[:10]} was final at height {sample.height} of {sample.symbol}, "
@@ -152,7 +152,7 @@ def _unextended(evidence: Evidence) -> list[str]:
     ]
 
 
-def _shown_too_little(evidence: Evidence, report: Report) -> list[str]:
+def _shown_too_little(evidence: RunEvidence, report: Report) -> list[str]:
     """Why a run in which nothing is wrong says nothing."""
     expect, reasons = evidence.scenario.expect, []
     if not report.blocks:

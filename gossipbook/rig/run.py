@@ -11,7 +11,7 @@ from gossipbook.client_messages import Ack
 from gossipbook.errors import ScenarioError, ungrouped
 from gossipbook.ids import ChainId
 from gossipbook.rig.injector import Strikes
-from gossipbook.rig.judge import Evidence, RealResult, export_chains, judge
+from gossipbook.rig.judge import RealResult, RunEvidence, export_chains, judge
 from gossipbook.rig.minority_check import Stillness
 from gossipbook.rig.peer_clients import Desk
 from gossipbook.rig.processes import RealNetwork, RigFailed
@@ -102,7 +102,9 @@ async def run_real(
     return await trio.to_thread.run_sync(judge, evidence)
 
 
-async def observe(scenario: Scenario, seed: int, *, folder: Path, progress: Callable[[RealProgress], None]) -> Evidence:
+async def observe(
+    scenario: Scenario, seed: int, *, folder: Path, progress: Callable[[RealProgress], None]
+) -> RunEvidence:
     """The run without its verdict; see :func:`run_real`."""
     refused = refusals(scenario)
     if refused:
@@ -128,7 +130,7 @@ async def _tell(run: _Run, progress: Callable[[RealProgress], None]) -> None:
         await trio.sleep(PROGRESS_S)
 
 
-async def _carry_out(run: _Run) -> Evidence:
+async def _carry_out(run: _Run) -> RunEvidence:
     """From no process to none again."""
     expect = run.scenario.expect
     async with trio.open_nursery() as nursery:
@@ -149,7 +151,7 @@ async def _carry_out(run: _Run) -> Evidence:
         nursery.cancel_scope.cancel()
     await run.network.stop()
     problems = [] if settled else [f"I4: the peers did not come to the same tips in {expect.heal_s:g} s after the heal"]
-    return Evidence(
+    return RunEvidence(
         scenario=run.scenario,
         manifest=run.network.manifest,
         exports=[],
@@ -199,7 +201,7 @@ def _seen(run: _Run) -> list[str]:
     return problems
 
 
-def _export(run: _Run, evidence: Evidence) -> None:
+def _export(run: _Run, evidence: RunEvidence) -> None:
     folder = run.network.folder
     run.traders.close()
     names = [peer.name for peer in run.network.peers]

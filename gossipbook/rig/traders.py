@@ -19,7 +19,7 @@ from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
 from gossipbook.ids import ChainId, OpId
 from gossipbook.rig.peer_clients import Desk
-from gossipbook.scenario.orders import US_PER_S, Submission, author_identity
+from gossipbook.scenario.orders import US_PER_S, PlannedOp, author_identity
 from gossipbook.trade.wallet import Wallet
 from gossipbook.trade.client import Client
 
@@ -39,7 +39,7 @@ class OpCounts:
     refused: list[str] = field(default_factory=list)
 
 
-class Author:
+class RealAuthor:
     """One key, its uncertified ops, and the peer that they are brought to."""
 
     def __init__(self, name: str, index: int, chain_id: ChainId) -> None:
@@ -98,13 +98,13 @@ class Author:
 class Traders:
     """All authors of a run."""
 
-    def __init__(self, orders: Iterable[Submission], symbols: list[str], chain_id: ChainId, acks_file: Path) -> None:
+    def __init__(self, orders: Iterable[PlannedOp], symbols: list[str], chain_id: ChainId, acks_file: Path) -> None:
         self.counts = OpCounts()
         self._orders = list(orders)
         self._symbols = symbols
         names = dict.fromkeys(order.author for order in self._orders)
-        self._authors = {name: Author(name, index, chain_id) for index, name in enumerate(names)}
-        self._by_op: dict[OpId, Author] = {}
+        self._authors = {name: RealAuthor(name, index, chain_id) for index, name in enumerate(names)}
+        self._by_op: dict[OpId, RealAuthor] = {}
         self._levels: dict[OpId, AckLevel] = {}
         self._said: dict[tuple[OpId, int, int], None] = {}
         self._acks: IO[str] = acks_file.open("x")  # acks are evidence: never overwritten

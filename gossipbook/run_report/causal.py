@@ -11,7 +11,7 @@ KINDS = ("op", "vote", "block", "fill")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CausalStep:
     """One line of the way. ``kind`` is one of :data:`KINDS`."""
 
     at_us: int
@@ -19,19 +19,19 @@ class Step:
     text: str
 
 
-def way_to(recording: Recording, violation: Violation) -> list[Step]:
+def way_to(recording: Recording, violation: Violation) -> list[CausalStep]:
     """Steps in order of time; empty if the violation names no height, or nothing is known of it."""
     blocks = [b for b in recording.blocks if (b.pair, b.height) == (violation.pair, violation.height)]
     if not blocks:
         return []
     placed = {(op.pair, op.key, client_id): op for op in recording.ops for client_id in op.places}
-    steps: list[Step] = []
+    steps: list[CausalStep] = []
     for maker, taker, price, lots in offending(blocks):
         for role, key in (("maker", maker), ("taker", taker)):
             steps += _op_steps(recording, role, key, placed.get(key))
         text = f"{_order(recording, taker)} meets {_order(recording, maker)}: {lots} lots at {price} ticks"
         at_us = min(b.first_us for b in blocks if any(f[:2] == (maker, taker) for f in b.fills))
-        steps.append(Step(at_us, "fill", text))
+        steps.append(CausalStep(at_us, "fill", text))
     for block in blocks:
         steps += _block_steps(recording, block)
     steps += _vote_steps(recording, blocks)
@@ -54,21 +54,23 @@ def _order(recording: Recording, key: OrderKey) -> str:
     return f"{recording.authors.get(key[1], key[1].hex()[:8])}'s order {key[2]}"
 
 
-def _op_steps(recording: Recording, role: str, key: OrderKey, op: OpNote | None) -> list[Step]:
+def _op_steps(recording: Recording, role: str, key: OrderKey, op: OpNote | None) -> list[CausalStep]:
     if op is None:
         return []
     what = "; ".join(op.commands[:4]) + (" …" if len(op.commands) > 4 else "")
     steps = [
-        Step(op.signed_us, "op", f"{op.author} signs op {op.seq}, the {role}'s, and sends it to {op.home}: {what}")
+        CausalStep(
+            op.signed_us, "op", f"{op.author} signs op {op.seq}, the {role}'s, and sends it to {op.home}: {what}"
+        )
     ]
     if op.durable_us >= 0:
-        steps.append(Step(op.durable_us, "op", f"{op.author} hears that op {op.seq} is durable"))
+        steps.append(CausalStep(op.durable_us, "op", f"{op.author} hears that op {op.seq} is durable"))
     if op.final_us >= 0:
-        steps.append(Step(op.final_us, "op", f"op {op.seq} of {op.author} is final in block {op.height}"))
+        steps.append(CausalStep(op.final_us, "op", f"op {op.seq} of {op.author} is final in block {op.height}"))
     return steps
 
 
-def _block_steps(recording: Recording, block: BlockNote) -> list[Step]:
+def _block_steps(recording: Recording, block: BlockNote) -> list[CausalStep]:
     name = block.id.hex()[:8]
     signers = ", ".join(recording.members[seat] for seat in block.signers)
     hosts = ", ".join(block.hosts[:8]) + (" …" if len(block.hosts) > 8 else "")
@@ -77,10 +79,10 @@ def _block_steps(recording: Recording, block: BlockNote) -> list[Step]:
         f"{block.created_term}, {len(block.op_ids)} ops, {len(block.fills)} fills: first final at {block.first_at}, by "
         f"votes of term {block.final_term} from {signers}; final at {hosts}"
     )
-    return [Step(block.first_us, "block", text)]
+    return [CausalStep(block.first_us, "block", text)]
 
 
-def _vote_steps(recording: Recording, blocks: list[BlockNote]) -> list[Step]:
+def _vote_steps(recording: Recording, blocks: list[BlockNote]) -> list[CausalStep]:
     """Votes at the height, those that many members cast for one block in one term on one line."""
     pair, height = blocks[0].pair, blocks[0].height
     groups: dict[tuple[str, int, bytes], list[tuple[int, str]]] = {}
@@ -90,5 +92,7 @@ def _vote_steps(recording: Recording, blocks: list[BlockNote]) -> list[Step]:
     for (kind, term, block_id), cast in groups.items():
         cast.sort()
         who = ", ".join(name for _, name in cast)
-        steps.append(Step(cast[0][0], "vote", f"{kind} for {block_id.hex()[:8]} in term {term}, first sent by: {who}"))
+        steps.append(
+            CausalStep(cast[0][0], "vote", f"{kind} for {block_id.hex()[:8]} in term {term}, first sent by: {who}")
+        )
     return steps

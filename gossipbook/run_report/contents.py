@@ -35,7 +35,7 @@ class Contents:
     pair: str = ""
 
 
-class Reader:
+class MessageReader:
     """Remembers what it read last, for most bytes come by many times."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from gossipbook.consensus.records import Finalized, TermChanged
 from gossipbook.effects import LinkId
 from gossipbook.ids import PeerId
 from gossipbook.run_report.closing import close
-from gossipbook.run_report.contents import Contents, Reader
+from gossipbook.run_report.contents import Contents, MessageReader
 from gossipbook.run_report.market import MarketLog
 from gossipbook.run_report.messages import FIRST_FILL, TERM_CHANGE, VIOLATION
 from gossipbook.run_report.notes import Notes
@@ -41,7 +41,7 @@ class Recorder(Observer):
     notes: Notes
 
     def __init__(self) -> None:
-        self._reader = Reader()
+        self._reader = MessageReader()
         self._votes = 0
         self._shown: list[Host] = []
         self._seats: dict[bytes, int] = {}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from html import escape
 
-from gossipbook.run_report.causal import Step, way_to
+from gossipbook.run_report.causal import CausalStep, way_to
 from gossipbook.run_report.cost import MarketCost
 from gossipbook.run_report.recording import Recording
 from gossipbook.run_report.timeline import Era
@@ -239,7 +239,7 @@ def causal_table(recording: Recording, violations: Sequence[Violation]) -> str:
     named = next((v for v in violations if v.height), None)
     if named is None:
         return ""
-    steps: list[Step] = way_to(recording, named)
+    steps: list[CausalStep] = way_to(recording, named)
     title = f"<h3>What led to height {named.height} of {escape(named.pair)}</h3>"
     if not steps:
         return title + '<p class="note">No block of that height was recorded.</p>'

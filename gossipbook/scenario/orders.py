@@ -42,7 +42,7 @@ LEASE_MS = 2_000  # a maker of two acts once in one or two seconds at the usual 
 SHARES = {"maker": 4, "noise": 8, "taker": 5, "canceller": 3}  # of all ops; a guess at a lively book
 
 
-class Submission(NamedTuple):
+class PlannedOp(NamedTuple):
     """One op to be: at ``at_us`` after the first moment of trading, by ``author``, to the peer that it trades through.
 
     ``ttl_ms`` 0 never expires; else the op may not run later than so long after it was signed.
@@ -96,7 +96,7 @@ class _Desk:
             "canceller": self._place_or_cancel,
         }
 
-    def act(self, at_us: int) -> Submission:
+    def act(self, at_us: int) -> PlannedOp:
         """The next op, at its time."""
         rng = self._rng
         while self._stepped_us + STEP_US <= at_us:
@@ -106,7 +106,7 @@ class _Desk:
         pair = rng.randrange(self._pairs)
         commands = self._acts[agent.kind](agent, pair, self._price[pair])
         expiring = rng.randrange(1_000) < self._workload.expiring * 1_000
-        return Submission(at_us, agent.name, pair, commands, EXPIRING_MS if expiring else 0)
+        return PlannedOp(at_us, agent.name, pair, commands, EXPIRING_MS if expiring else 0)
 
     def _quote(self, agent: _Agent, pair: int, price: int) -> tuple[Command, ...]:
         """A maker replaces all of its levels with one op."""
@@ -159,12 +159,12 @@ class _Desk:
         return (Place(client_id, side, OrderType.LIMIT, ticks, 5, TimeInForce.GTC),)
 
 
-def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Submission, ...]:
+def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[PlannedOp, ...]:
     """All ops of a run, in time order; gaps between them are uniform up to twice their mean."""
     rng = random.Random(f"orders {seed}")
     special = random.Random(f"special orders {seed}")
     desk = _Desk(workload, pairs, rng)
-    orders: list[Submission] = []
+    orders: list[PlannedOp] = []
     if not workload.ops_per_s:
         return ()
     twice_the_gap_us = round(2 * US_PER_S / workload.ops_per_s)
@@ -176,7 +176,7 @@ def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Submis
     return tuple(orders)
 
 
-def _made_special(order: Submission, workload: WorkloadPart, rng: random.Random) -> Submission:
+def _made_special(order: PlannedOp, workload: WorkloadPart, rng: random.Random) -> PlannedOp:
     """A share of an op's orders as special ones; and with leases, a maker's quote renews its own."""
     commands = list(order.commands)
     for number, command in enumerate(commands):

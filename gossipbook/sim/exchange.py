@@ -10,7 +10,7 @@ from gossipbook.identity import Verifier
 from gossipbook.peer.config import PeerConfig
 from gossipbook.scenario.chance import seeded
 from gossipbook.scenario.conditions import WireConditions
-from gossipbook.scenario.orders import Submission, author_identity
+from gossipbook.scenario.orders import PlannedOp, author_identity
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
@@ -156,7 +156,7 @@ class Exchange:
             trader = self.traders[name] = Trader(name, identity, self.world, self.roles.home(name), loyal=loyal)
         return trader
 
-    def trade(self, order: Submission) -> Signed:
+    def trade(self, order: PlannedOp) -> Signed:
         """Sign and send one order now."""
         symbols = self.manifest.symbols()
         return self.trader(order.author).trade(order, symbols[order.pair % len(symbols)])

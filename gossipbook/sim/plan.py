@@ -17,7 +17,7 @@ from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import Command, SetState
-from gossipbook.scenario.orders import US_PER_S, Submission, agents_orders, author_identity
+from gossipbook.scenario.orders import US_PER_S, PlannedOp, agents_orders, author_identity
 from gossipbook.scenario.parts import BudgetPart, ExpectPart, FaultPart, NetworkPart, WardenPart, WorkloadPart
 from gossipbook.scenario.reading import typed
 from gossipbook.scenario.rules import STATES
@@ -36,7 +36,7 @@ class Plan:
 
     scenario: Scenario
     seed: int
-    orders: tuple[Submission, ...]
+    orders: tuple[PlannedOp, ...]
     faults: tuple[FaultPart, ...]
 
     def in_fair_weather(self) -> "Plan":
@@ -87,7 +87,7 @@ class Plan:
         )
         faults = tuple(_part(FaultPart, fault) for fault in document["faults"])
         replace(scenario, faults=faults)  # They keep to the same rules.
-        return cls(scenario, _whole(document["seed"]), tuple(_submission(raw) for raw in document["orders"]), faults)
+        return cls(scenario, _whole(document["seed"]), tuple(_planned_op(raw) for raw in document["orders"]), faults)
 
 
 def make_plan(scenario: Scenario, seed: int) -> Plan:
@@ -101,10 +101,10 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
     return Plan(scenario, seed, orders, scenario.faults)
 
 
-def _wardens_orders(scenario: Scenario) -> tuple[Submission, ...]:
+def _wardens_orders(scenario: Scenario) -> tuple[PlannedOp, ...]:
     """What the warden says, in all pairs at once."""
     return tuple(
-        Submission(round(said.at_s * US_PER_S), WARDEN, pair, (SetState(STATES[said.state]),), 0)
+        PlannedOp(round(said.at_s * US_PER_S), WARDEN, pair, (SetState(STATES[said.state]),), 0)
         for said in sorted(scenario.wardens, key=lambda said: said.at_s)
         for pair in range(scenario.network.pairs)
     )
@@ -135,7 +135,7 @@ def _part(kind: type[Any], raw: dict[str, Any]) -> Any:
     return kind(**{key: typed(value, examples[key]) for key, value in raw.items()})
 
 
-def _submission(raw: list[Any]) -> Submission:
+def _planned_op(raw: list[Any]) -> PlannedOp:
     """An order whose commands can be signed: what no peer could decode is no order."""
     at_us, author, pair, listed, ttl_ms = raw
     commands = tuple(
@@ -143,7 +143,7 @@ def _submission(raw: list[Any]) -> Submission:
         for command in listed
     )
     sign_op(StubIdentity(bytes(SEED_BYTES)), ZERO_DIGEST, "any", 0, GENESIS_PREV, commands)
-    return Submission(_whole(at_us), typed(author, ""), _whole(pair), commands, _whole(ttl_ms))
+    return PlannedOp(_whole(at_us), typed(author, ""), _whole(pair), commands, _whole(ttl_ms))
 
 
 def _jsonable(command: Command) -> list[Any]:

@@ -6,14 +6,14 @@ from gossipbook.errors import ScenarioError
 from gossipbook.flow import lobster_flow
 from gossipbook.flow.step import FlowStep
 from gossipbook.matching.commands import Command
-from gossipbook.scenario.orders import US_PER_S, Submission
+from gossipbook.scenario.orders import US_PER_S, PlannedOp
 from gossipbook.scenario.scenario import Scenario
 
 MAKERS, TAKERS = 8, 2
 OPENING_BATCH = 64  # commands to an op while the book of the opening is built
 
 
-def recorded_orders(scenario: Scenario) -> tuple[Submission, ...]:
+def recorded_orders(scenario: Scenario) -> tuple[PlannedOp, ...]:
     """The orders of a LOBSTER message file, from its beginning, for the workload's seconds.
 
     With ``ops_per_s`` 0 they come at the file's own times, else evenly at that pace. The book of the opening is placed
@@ -45,20 +45,20 @@ def recorded_orders(scenario: Scenario) -> tuple[Submission, ...]:
     return tuple(orders)
 
 
-def _opening(prelude: list[FlowStep]) -> list[Submission]:
+def _opening(prelude: list[FlowStep]) -> list[PlannedOp]:
     """Each maker's resting orders, in as few ops as may be."""
     by_author: dict[int, list[Command]] = {}
     for step in prelude:
         by_author.setdefault(step.author, []).append(step.command)
     return [
-        Submission(0, _name(author), 0, tuple(commands[start : start + OPENING_BATCH]), 0)
+        PlannedOp(0, _name(author), 0, tuple(commands[start : start + OPENING_BATCH]), 0)
         for author, commands in by_author.items()
         for start in range(0, len(commands), OPENING_BATCH)
     ]
 
 
-def _order(at_us: int, step: FlowStep) -> Submission:
-    return Submission(at_us, _name(step.author), 0, (step.command,), 0)
+def _order(at_us: int, step: FlowStep) -> PlannedOp:
+    return PlannedOp(at_us, _name(step.author), 0, (step.command,), 0)
 
 
 def _name(author: int) -> str:

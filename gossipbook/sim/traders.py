@@ -14,7 +14,7 @@ from gossipbook.effects import LinkId
 from gossipbook.identity import Identity
 from gossipbook.ids import OpId
 from gossipbook.peer.events import LinkUp
-from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.orders import PlannedOp
 from gossipbook.sim.clocks import START_WALL_MS, US_PER_MS
 from gossipbook.sim.host import Host
 from gossipbook.sim.world import World
@@ -30,7 +30,7 @@ class Signed:
 
     op: Op
     signed_us: int
-    submission: Submission
+    planned: PlannedOp
     heard: dict[AckLevel, tuple[int, Host]] = field(default_factory=dict)
     refused: str = ""
     sends: int = 0
@@ -54,15 +54,15 @@ class Trader:
         self._resending = False
         self._tries = 0
 
-    def trade(self, submission: Submission, pair: str) -> Signed:
+    def trade(self, planned: PlannedOp, pair: str) -> Signed:
         """Sign and send the next op."""
         world = self._world
         seq, prev = self._heads.get(pair, (0, GENESIS_PREV))
         wall_ms = START_WALL_MS + world.now_us // US_PER_MS
-        expiry_ms = wall_ms + submission.ttl_ms if submission.ttl_ms else 0
-        op = sign_op(self.identity, world.manifest.chain_id, pair, seq, prev, submission.commands, expiry_ms)
+        expiry_ms = wall_ms + planned.ttl_ms if planned.ttl_ms else 0
+        op = sign_op(self.identity, world.manifest.chain_id, pair, seq, prev, planned.commands, expiry_ms)
         self._heads[pair] = (seq + 1, op.id)
-        signed = Signed(op, world.now_us, submission)
+        signed = Signed(op, world.now_us, planned)
         self.ops.append(signed)
         self._open[op.id] = signed
         self._ids[op.id] = None

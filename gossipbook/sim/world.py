@@ -41,7 +41,7 @@ class Flooded(Exception):
     """The budget of messages is used up."""
 
 
-class Crash(Exception):
+class FuseBurnt(Exception):
     """A host's fuse burnt down in the middle of a turn."""
 
 
@@ -238,7 +238,7 @@ class World:
         try:
             for together in transactions(effects):
                 self._perform(host, together)
-        except Crash:
+        except FuseBurnt:
             self.crash(host.address, "crashed between two effects")
         except JournalFull as error:
             self.crash(host.address, str(error))
@@ -262,7 +262,7 @@ class World:
         assert host.fuse is not None
         host.fuse -= effects
         if host.fuse < 0:
-            raise Crash
+            raise FuseBurnt
 
     def _perform_one(self, host: Host, effect: Effect) -> None:
         match effect:

@@ -20,7 +20,7 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
 from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
-from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.orders import PlannedOp
 from gossipbook.scenario.partitions import between_groups
 from gossipbook.scenario.parts import NetworkPart, WorkloadPart
 from gossipbook.scenario.scenario import Scenario
@@ -106,7 +106,7 @@ class SimulatedExchange:
         if through is not None:
             trader.home = self._host(through)
         at_us = self._exchange.world.now_us
-        return trader.trade(Submission(at_us, author, self.pairs.index(symbol), commands, 0), symbol)
+        return trader.trade(PlannedOp(at_us, author, self.pairs.index(symbol), commands, 0), symbol)
 
     def buy(
         self, author: str, price_ticks: int, lots: int, *, pair: str | None = None, through: int | None = None
@@ -238,7 +238,7 @@ class SimulatedExchange:
         return self._exchange.roles.hosts[peer]
 
     def _author(self, order: Signed) -> str:
-        return order.submission.author
+        return order.planned.author
 
 
 def _placed(order: Signed) -> Place | PlaceSpecial:

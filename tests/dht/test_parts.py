@@ -13,7 +13,7 @@ from kademlia.node import Node
 from gossipbook.dht import datagram
 from gossipbook.dht.crawl import MAX_CANDIDATES, Shortlist, State
 from gossipbook.dht.datagram import Contact, DatagramError, Reply, Request
-from gossipbook.dht.liveness import Budget, DeadNodes
+from gossipbook.dht.liveness import DeadNodes, TokenBucket
 from gossipbook.dht.records import MAX_RECORD_BYTES
 from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.ids import xor_distance
@@ -154,7 +154,7 @@ def test_the_dead_are_remembered_for_a_while_and_at_one_address():
 
 
 def test_a_budget_is_spent_and_refilled():
-    budget = Budget(10)
+    budget = TokenBucket(10)
     assert sum(budget.spend(5.0) for _ in range(20)) == 10
     assert sum(budget.spend(5.5) for _ in range(20)) == 5
     assert sum(budget.spend(99.0) for _ in range(20)) == 10

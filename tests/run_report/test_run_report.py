@@ -16,7 +16,7 @@ from gossipbook.run_report.recording import CUT_OFF, UP, OrderFate, Top
 from gossipbook.run_report.sampling import Spreads, Steps, percentile
 from gossipbook.run_report.spread_charts import copies_shares, curve, in_time
 from gossipbook.run_report.svg import Scale, apart, ticks, whole_ticks
-from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.orders import PlannedOp
 from gossipbook.scenario.parts import FaultPart, NetworkPart, WorkloadPart
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import Checker, Violation, all_checkers
@@ -39,7 +39,7 @@ def tiny(*orders: tuple[int, str, tuple[Command, ...]], faults: tuple[FaultPart,
     """Four peers whose messages take 10 ms each, and a few ops: (ms, author, commands)."""
     network = NetworkPart(delay="fixed", delay_ms=(10.0, 10.0))
     scenario = Scenario("tiny", network, WorkloadPart(seconds=2), faults)
-    ops = tuple(Submission(ms * 1_000, author, 0, commands, 0) for ms, author, commands in orders)
+    ops = tuple(PlannedOp(ms * 1_000, author, 0, commands, 0) for ms, author, commands in orders)
     return Plan(scenario, 1, ops, faults)
 
 

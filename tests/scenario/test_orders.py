@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sim.support import fault, opened, plan, scenario, small, warden
 
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Lease, OrderType, Place, PlaceSpecial, SetState
-from gossipbook.scenario.orders import EXPIRING_MS, LEASE_MS, Submission, agents_orders, author_identity
+from gossipbook.scenario.orders import EXPIRING_MS, LEASE_MS, PlannedOp, agents_orders, author_identity
 from gossipbook.scenario.parts import NetworkPart, WorkloadPart
 from gossipbook.sim.plan import make_plan
 
@@ -28,7 +28,7 @@ def test_one_seed_one_flow(seed: int, pairs: int) -> None:
     assert {order.pair for order in orders} == set(range(pairs))
 
 
-def check_ids(orders: tuple[Submission, ...]) -> None:
+def check_ids(orders: tuple[PlannedOp, ...]) -> None:
     """Client order ids rise by one, by author and pair; what is cancelled or amended was placed before."""
     last: Counter[tuple[str, int]] = Counter()
     for order in orders:

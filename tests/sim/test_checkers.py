@@ -23,7 +23,7 @@ from gossipbook.gossip.messages import Push
 from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place
 from gossipbook.matching.events import ACCEPTED, FILL
-from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.orders import PlannedOp
 from gossipbook.sim.checkers import INVARIANTS, Checker, all_checkers
 from gossipbook.sim.checkers.acks import AckChecker
 from gossipbook.sim.checkers.authentic import AuthenticityChecker
@@ -670,7 +670,7 @@ def test_tables_are_looked_at_during_a_run() -> None:
     exchange, _ = opened(text, 2)
     lapsing = Place(1, 1, 1, 1, 1, 2, expires_ms=START_WALL_MS + 60_000)
     for author in ("ann", "ben"):
-        exchange.trade(Submission(0, author, 0, (lapsing,), 0))
+        exchange.trade(PlannedOp(0, author, 0, (lapsing,), 0))
     checker = BoundsChecker()
     checker.attend(exchange.view)
     for number in range(30):

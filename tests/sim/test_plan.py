@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gossipbook.errors import ScenarioError
 from gossipbook.matching.commands import Amend, Cancel, CancelAll, Place
 from gossipbook.scenario.chance import seeded
-from gossipbook.scenario.orders import Submission
+from gossipbook.scenario.orders import PlannedOp
 from gossipbook.scenario.parts import FAULTS, BudgetPart, ExpectPart, FaultPart, NetworkPart, WardenPart, WorkloadPart
 from gossipbook.scenario.rules import DELAYS, DISK_TROUBLES, LEADER_SIDES, MOMENTS, SHAPES, STATES
 from gossipbook.scenario.scenario import Scenario
@@ -91,7 +91,7 @@ COMMAND = st.one_of(
     st.builds(CancelAll, st.integers(0, 2)),
 )
 ORDER = st.builds(
-    Submission, NUMBER, st.text(), st.integers(0, 15), st.lists(COMMAND, min_size=1, max_size=3).map(tuple), NUMBER
+    PlannedOp, NUMBER, st.text(), st.integers(0, 15), st.lists(COMMAND, min_size=1, max_size=3).map(tuple), NUMBER
 )
 PLAN = st.builds(Plan, SCENARIO, NUMBER, st.lists(ORDER, max_size=4).map(tuple), st.lists(FAULT, max_size=3).map(tuple))
 
