@@ -1,16 +1,16 @@
 """A scenario on real peers: ``gossipbook start`` processes on loopback, with a proxy between them that injects faults.
 
-The same scenario files, orders and meanings as in :mod:`gossipbook.sim`, but the shipped binary, real sockets, real
-disks and real time: what the simulator leaves out of the picture is in this one.
+Scenario files, orders and what their words mean are those of :mod:`gossipbook.scenario`, as in the simulator; but the
+binary is the shipped one, and sockets, disks and time are real: what the simulator leaves out of the picture is here.
 
-    run_real              folder, verdict
-    ├─ RealNetwork        one process a peer; started, paused, killed by its process id
-    ├─ Proxy, Wires       a port for each (dialler, listener); a wire for each direction between two peers
-    ├─ Desk               a client link to each peer, past the proxy: status, acks
-    ├─ Traders            sign at the real time, send again elsewhere what is not certified in time
-    ├─ Strikes, RealRoles the faults at their times, and who leads
-    ├─ Stillness          who cannot hear a quorum certifies nothing
-    └─ judge              exports, the auditor, samples, acks: a verdict with the number of checks of each invariant
+    run_real                    folder, verdict
+    ├─ RealNetwork              one process a peer; started, paused, killed by its process id
+    ├─ Proxy, Wires             a port for each (dialler, listener); a wire for each direction between two peers
+    ├─ PeerClients              a client link to each peer, past the proxy: status, acks
+    ├─ Traders                  sign at the real time, send again elsewhere what is not certified in time
+    ├─ RealInjector, RealRoles  put the scenario's faults on at their times; say who leads
+    ├─ MinorityCheck            looks that who cannot hear a quorum certifies nothing
+    └─ judge                    exports, the auditor, samples, acks: a verdict with the checks of each invariant
 
 Upon the start: every peer knows the others by its own ports at the proxy and by nothing else, the DHT being off. Once
 all are linked, the first order is signed. Upon a fault: :mod:`injector` puts it on and takes it off at its time. Upon

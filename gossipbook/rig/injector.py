@@ -9,7 +9,7 @@ from typing import Any
 
 import trio
 
-from gossipbook.rig.minority_check import Stillness
+from gossipbook.rig.minority_check import MinorityCheck
 from gossipbook.rig.processes import RealNetwork, RealPeer, RigFailed
 from gossipbook.rig.roles import RealRoles
 from gossipbook.rig.wires import Wires
@@ -19,20 +19,22 @@ from gossipbook.scenario.parts import FaultPart
 from gossipbook.scenario.schedule import ScheduledFault, schedule
 
 
-class Strikes:
+class RealInjector:
     """All faults of a run. ``log`` tells what was done, with seconds since the first order."""
 
-    def __init__(self, network: RealNetwork, wires: Wires, roles: RealRoles, stillness: Stillness, seed: int) -> None:
+    def __init__(
+        self, network: RealNetwork, wires: Wires, roles: RealRoles, minority_check: MinorityCheck, seed: int
+    ) -> None:
         self.log: list[str] = []
         self.active: list[str] = []
         self._network = network
         self._wires = wires
         self._roles = roles
-        self._stillness = stillness
+        self._minority_check = minority_check
         self._seed = seed
         self._start_s = 0.0
         self._healing = trio.Event()
-        self._strike: dict[str, Callable[[ScheduledFault, random.Random], Coroutine[Any, Any, None]]] = {
+        self._begin: dict[str, Callable[[ScheduledFault, random.Random], Coroutine[Any, Any, None]]] = {
             "partition": self._partition,
             "loss": self._weather,
             "delay": self._weather,
@@ -45,7 +47,7 @@ class Strikes:
     async def run(self, faults: tuple[FaultPart, ...], start_s: float, heal_s: float) -> None:
         """Inject all faults; returns when they are over and everybody is up. Times are those of trio's clock."""
         self._start_s = start_s
-        async with self._stillness.changing():
+        async with self._minority_check.changing():
             pass  # From here on it is known who is up.
         async with trio.open_nursery() as nursery:
             for scheduled in schedule(faults):
@@ -59,7 +61,7 @@ class Strikes:
             return
         line = scheduled.fault.described()
         self.active.append(line)
-        await self._strike[scheduled.fault.kind](scheduled, scheduled.rng(self._seed))
+        await self._begin[scheduled.fault.kind](scheduled, scheduled.rng(self._seed))
         self.active.remove(line)
 
     async def _healed_within(self, seconds: float) -> bool:
@@ -92,14 +94,14 @@ class Strikes:
 
     async def _cut(self, directions: list[Cut], for_s: float) -> None:
         """Cut some directions until the time is over or the heal comes; ends mended, cancelled or not."""
-        async with self._stillness.changing():
+        async with self._minority_check.changing():
             for direction in directions:
                 self._wires[direction].cut()
         try:
             await self._healed_within(for_s)
         finally:
             with trio.CancelScope(shield=True):
-                async with self._stillness.changing():
+                async with self._minority_check.changing():
                     for direction in directions:
                         self._wires[direction].mend()
 
@@ -122,11 +124,11 @@ class Strikes:
         hit = self._hit(scheduled, rng)
         peers = [self._network.peers[index] for index in hit]
         self._say(f"pause {_names(hit)}")
-        async with self._stillness.changing():
+        async with self._minority_check.changing():
             for peer in peers:
                 peer.pause()
         await self._last(scheduled)
-        async with self._stillness.changing():
+        async with self._minority_check.changing():
             for peer in peers:
                 peer.resume()
         self._say(f"resume {_names(hit)}")
@@ -135,7 +137,7 @@ class Strikes:
         hit = self._hit(scheduled, rng)
         peers = [self._network.peers[index] for index in hit]
         self._say(f"kill {_names(hit)}")
-        async with self._stillness.changing():
+        async with self._minority_check.changing():
             for peer in peers:
                 peer.kill()
         await self._last(scheduled)
@@ -146,7 +148,7 @@ class Strikes:
         for turn in scheduled.restarts(self._hit(scheduled, rng)):
             peer = self._network.peers[turn.peer]
             self._say(f"stop {peer.name}")
-            async with self._stillness.in_doubt():
+            async with self._minority_check.in_doubt():
                 await peer.stop()
             await self._healed_within(turn.down_s)
             await self._start([peer])
@@ -154,7 +156,7 @@ class Strikes:
                 return
 
     async def _start(self, peers: list[RealPeer]) -> None:
-        async with self._stillness.in_doubt(), trio.open_nursery() as nursery:
+        async with self._minority_check.in_doubt(), trio.open_nursery() as nursery:
             for peer in peers:
                 nursery.start_soon(_start_again, peer)
         self._say(f"start {', '.join(peer.name for peer in peers)}")

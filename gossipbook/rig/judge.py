@@ -60,7 +60,7 @@ class RunEvidence:
     samples: Sequence[Sample] = ()
     final: dict[str, dict[str, Any]] = field(default_factory=dict)  # the last status of each peer, by name
     problems: list[str] = field(default_factory=list)
-    still_checks: int = 0
+    minority_checks: int = 0
     counts: OpCounts = field(default_factory=OpCounts)
     term_changes: int = 0
     wall_s: float = 0.0
@@ -121,7 +121,7 @@ def _checks(evidence: RunEvidence, report: Report) -> dict[str, int]:
         "I5": len(evidence.samples),
         "I7": report.blocks * copies,
         "I9": report.certified_ops + (evidence.votes if report.digests_equal else 0),
-        "I10": evidence.still_checks + evidence.counts.certified,
+        "I10": evidence.minority_checks + evidence.counts.certified,
     }
 
 

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from gossipbook.rig.peer_clients import Desk
+from gossipbook.rig.peer_clients import PeerClients
 from gossipbook.rig.processes import RealNetwork
 from gossipbook.rig.roles import RealRoles
 from gossipbook.rig.wires import Wires
@@ -20,16 +20,16 @@ SHORTEST_S = 0.5  # a shorter calm shows nothing
 UNDER_WAY_MS = 250  # what the last bytes let through may still bring about
 
 
-class Stillness:
+class MinorityCheck:
     """Counts the checks, and keeps what went on where nothing should have."""
 
-    def __init__(self, network: RealNetwork, wires: Wires, roles: RealRoles, desk: Desk) -> None:
+    def __init__(self, network: RealNetwork, wires: Wires, roles: RealRoles, clients: PeerClients) -> None:
         self.checks = 0
         self.problems: list[str] = []
         self._network = network
         self._wires = wires
         self._roles = roles
-        self._desk = desk
+        self._clients = clients
         self._lock = trio.Lock()
         self._doubts = 0
         self._since_ms = 0
@@ -80,17 +80,17 @@ class Stillness:
                 nursery.start_soon(self._check_peer, peer, pairs)
 
     async def _check_peer(self, peer: int, pairs: list[str]) -> None:
-        door = self._desk.doors[peer]
-        if await door.ask() is None:
+        client = self._clients.all[peer]
+        if await client.ask() is None:
             return
         for symbol in pairs:
-            row = door.pair(symbol)
+            row = client.pair(symbol)
             if row is None:
                 continue
             self.checks += 1
             if row["height"] and row["time_ms"] > self._since_ms + UNDER_WAY_MS:
                 late_ms = row["time_ms"] - self._since_ms
                 self.problems.append(
-                    f"I10: {door.peer.name} certified block {row['height']} of {symbol}, made {late_ms} ms after it "
+                    f"I10: {client.peer.name} certified block {row['height']} of {symbol}, made {late_ms} ms after it "
                     "could no longer hear a quorum"
                 )

@@ -30,15 +30,15 @@ class Sample:
     tip: str
 
 
-class Door:
+class PeerClient:
     """The link to one peer: its status as last heard, None while it does not answer."""
 
-    def __init__(self, peer: RealPeer, chain_id: ChainId, desk: "Desk") -> None:
+    def __init__(self, peer: RealPeer, chain_id: ChainId, clients: "PeerClients") -> None:
         self.peer = peer
         self.client: Client | None = None
         self.status: dict[str, Any] | None = None
         self._chain_id = chain_id
-        self._desk = desk
+        self._clients = clients
 
     async def run(self) -> None:
         """Keep a link for as long as there is a process, and poll its status, until cancelled."""
@@ -46,14 +46,14 @@ class Door:
             if self.peer.up:
                 try:
                     async with open_client(self.peer.address, self._chain_id) as client:
-                        client.on_ack = self._desk.on_ack
+                        client.on_ack = self._clients.on_ack
                         self.client = client
                         await self._poll(client)
                 except GossipbookError:
                     pass  # It is down, or going down; the next round finds out.
                 finally:
                     self.client = self.status = None
-                    self._desk.wake()
+                    self._clients.wake()
             await trio.sleep(RETRY_S)
 
     async def _poll(self, client: Client) -> None:
@@ -69,7 +69,7 @@ class Door:
         status: dict[str, Any] | None = await self._query("status")
         self.status = status
         if status is not None:
-            self._desk.take(self.peer, status)
+            self._clients.take(self.peer, status)
         return status
 
     async def links(self) -> list[dict[str, Any]]:
@@ -88,11 +88,11 @@ class Door:
         return next((row for row in rows if row["symbol"] == symbol), None)
 
 
-class Desk:
-    """All doors, and what came out of them. ``changed`` is set, and replaced, whenever something did."""
+class PeerClients:
+    """All clients, and what came out of them. ``changed`` is set, and replaced, whenever something did."""
 
     def __init__(self, peers: list[RealPeer], chain_id: ChainId, on_ack: Callable[[Ack], None]) -> None:
-        self.doors = [Door(peer, chain_id, self) for peer in peers]
+        self.all = [PeerClient(peer, chain_id, self) for peer in peers]
         self.on_ack = on_ack
         self.samples: dict[Sample, None] = {}
         self.terms: dict[str, int] = {}
@@ -102,8 +102,8 @@ class Desk:
 
     async def run(self) -> None:
         async with trio.open_nursery() as nursery:
-            for door in self.doors:
-                nursery.start_soon(door.run)
+            for peer_client in self.all:
+                nursery.start_soon(peer_client.run)
 
     def wake(self) -> None:
         self.changed.set()
@@ -124,7 +124,7 @@ class Desk:
         self.wake()
 
     async def until(self, condition: Callable[[], bool], within_s: float) -> bool:
-        """Wait until a condition over the doors holds; False if it did not in time."""
+        """Wait until a condition over the clients holds; False if it did not in time."""
         with trio.move_on_after(within_s):
             while not condition():
                 await self.changed.wait()
@@ -135,19 +135,20 @@ class Desk:
     def linked(self) -> bool:
         """Every peer is up, hears all seats of every pair, and they vote."""
         return all(
-            door.status is not None and all(not row["absent"] for row in door.status["pairs"]) for door in self.doors
+            peer_client.status is not None and all(not row["absent"] for row in peer_client.status["pairs"])
+            for peer_client in self.all
         )
 
     def settled(self) -> bool:
         """Every peer is up, at the same tips, with nothing pending."""
         rows = []
-        for door in self.doors:
-            if door.status is None or any(row["pending_ops"] for row in door.status["pairs"]):
+        for peer_client in self.all:
+            if peer_client.status is None or any(row["pending_ops"] for row in peer_client.status["pairs"]):
                 return False
-            rows.append([(row["symbol"], row["tip"], row["events_digest"]) for row in door.status["pairs"]])
+            rows.append([(row["symbol"], row["tip"], row["events_digest"]) for row in peer_client.status["pairs"]])
         return all(row == rows[0] for row in rows)
 
     def leading(self, symbol: str) -> dict[str, Any] | None:
         """The word on a pair of whoever is in the highest term; None while nobody answers."""
-        words = [row for door in self.doors if (row := door.pair(symbol)) is not None]
+        words = [row for peer_client in self.all if (row := peer_client.pair(symbol)) is not None]
         return max(words, key=lambda row: row["term"], default=None)

@@ -2,17 +2,17 @@
 
 from gossipbook.consensus.committee import Committee
 from gossipbook.manifest import Manifest
-from gossipbook.rig.peer_clients import Desk
+from gossipbook.rig.peer_clients import PeerClients
 from gossipbook.scenario.targets import Roles
 
 
 class RealRoles:
     """The seats of every pair by peer index, and the roles of the first pair at the moment of asking."""
 
-    def __init__(self, manifest: Manifest, peers: int, seed: int, desk: Desk) -> None:
+    def __init__(self, manifest: Manifest, peers: int, seed: int, clients: PeerClients) -> None:
         self.peers = range(peers)
         self._seed = seed
-        self._desk = desk
+        self._clients = clients
         self._symbol = manifest.symbols()[0]
         index = {matcher.public_key: number for number, matcher in enumerate(manifest.matchers)}
         self.seats = {
@@ -23,6 +23,6 @@ class RealRoles:
 
     def now(self) -> Roles:
         """Return the roles in the highest term that any peer says it is in; before anybody answers that is term 0."""
-        word = self._desk.leading(self._symbol)
+        word = self._clients.leading(self._symbol)
         term = 0 if word is None else word["term"]
         return Roles(self.peers, self.seats[self._symbol], self.quorum, term, self._seed)

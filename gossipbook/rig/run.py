@@ -10,10 +10,10 @@ import trio
 from gossipbook.client_messages import Ack
 from gossipbook.errors import ScenarioError, ungrouped
 from gossipbook.ids import ChainId
-from gossipbook.rig.injector import Strikes
+from gossipbook.rig.injector import RealInjector
 from gossipbook.rig.judge import RealResult, RunEvidence, export_chains, judge
-from gossipbook.rig.minority_check import Stillness
-from gossipbook.rig.peer_clients import Desk
+from gossipbook.rig.minority_check import MinorityCheck
+from gossipbook.rig.peer_clients import PeerClients
 from gossipbook.rig.processes import RealNetwork, RigFailed
 from gossipbook.rig.proxy import Proxy
 from gossipbook.rig.refuse import refusals
@@ -60,29 +60,35 @@ class _Run:
         self.first_term = 0
         self.acks_file = folder / "acks.ndjson"
         self.traders = Traders(orders, network.manifest.symbols(), chain_id, self.acks_file)
-        self.desk = Desk(network.peers, chain_id, self._on_ack)
+        self.clients = PeerClients(network.peers, chain_id, self._on_ack)
         self.wires = Wires(part.peers, seeded(seed, "wires"), WireConditions.usual(part))
         self.proxy = Proxy(self.wires)
-        self.roles = RealRoles(network.manifest, part.peers, seed, self.desk)
-        self.stillness = Stillness(network, self.wires, self.roles, self.desk)
-        self.strikes = Strikes(network, self.wires, self.roles, self.stillness, seed)
+        self.roles = RealRoles(network.manifest, part.peers, seed, self.clients)
+        self.minority_check = MinorityCheck(network, self.wires, self.roles, self.clients)
+        self.injector = RealInjector(network, self.wires, self.roles, self.minority_check, seed)
 
     def _on_ack(self, ack: Ack) -> None:
         self.traders.on_ack(ack)
-        self.desk.wake()
+        self.clients.wake()
 
     @property
     def term_changes(self) -> int:
-        return sum(self.desk.terms.values()) - self.first_term
+        return sum(self.clients.terms.values()) - self.first_term
 
     def progress(self) -> RealProgress:
         heights: dict[str, int] = {}
-        for sample in self.desk.samples:
+        for sample in self.clients.samples:
             heights[sample.symbol] = max(heights.get(sample.symbol, 0), sample.height)
         at_s = -1.0 if self.start_s == float("inf") else trio.current_time() - self.start_s
         counts = self.traders.counts
         return RealProgress(
-            self.stage, at_s, counts.submitted, counts.certified, self.term_changes, heights, tuple(self.strikes.active)
+            self.stage,
+            at_s,
+            counts.submitted,
+            counts.certified,
+            self.term_changes,
+            heights,
+            tuple(self.injector.active),
         )
 
 
@@ -136,16 +142,16 @@ async def _carry_out(run: _Run) -> RunEvidence:
     async with trio.open_nursery() as nursery:
         await run.proxy.open(nursery)
         await run.network.start(run.proxy)
-        nursery.start_soon(run.desk.run)
-        if not await run.desk.until(run.desk.linked, LINK_UP_S):
+        nursery.start_soon(run.clients.run)
+        if not await run.clients.until(run.clients.linked, LINK_UP_S):
             raise RigFailed(f"the peers did not find one another in {LINK_UP_S:.0f} s")
-        nursery.start_soon(run.traders.bring, run.desk)
+        nursery.start_soon(run.traders.bring, run.clients)
         await _trade(run)
         run.stage = "healing"
         healed_s = trio.current_time()
         settled = await _settle(run, expect.heal_s)
         heal_s = trio.current_time() - healed_s
-        final = {door.peer.name: status for door in run.desk.doors if (status := await door.ask()) is not None}
+        final = {client.peer.name: status for client in run.clients.all if (status := await client.ask()) is not None}
         await _keep_to_the_proxy(run)
         run.stage = "stopping"
         nursery.cancel_scope.cancel()
@@ -157,25 +163,25 @@ async def _carry_out(run: _Run) -> RunEvidence:
         exports=[],
         acks=run.acks_file,
         chain={},
-        samples=list(run.desk.samples),
+        samples=list(run.clients.samples),
         final=final,
         problems=problems + _seen(run),
-        still_checks=run.stillness.checks,
+        minority_checks=run.minority_check.checks,
         counts=run.traders.counts,
         term_changes=run.term_changes,
         heal_s=heal_s,
-        log=tuple(run.strikes.log),
+        log=tuple(run.injector.log),
     )
 
 
 async def _trade(run: _Run) -> None:
     """From the first order to the heal, with all faults."""
     run.stage = "trading"
-    run.first_term = sum(run.desk.terms.values())
+    run.first_term = sum(run.clients.terms.values())
     run.start_s = trio.current_time() + FIRST_ORDER_S
     async with trio.open_nursery() as nursery:
         heal_s = run.start_s + run.scenario.workload.seconds
-        nursery.start_soon(run.strikes.run, run.scenario.faults, run.start_s, heal_s)
+        nursery.start_soon(run.injector.run, run.scenario.faults, run.start_s, heal_s)
         nursery.start_soon(run.traders.sign, run.start_s)
 
 
@@ -183,17 +189,17 @@ async def _settle(run: _Run, within_s: float) -> bool:
     """Until all is certified and everybody is at the same tips, asked anew once that seems to be so."""
     with trio.move_on_after(within_s):
         while True:
-            await run.desk.until(lambda: run.traders.all_certified and run.desk.settled(), float("inf"))
-            for door in run.desk.doors:
-                await door.ask()
-            if run.traders.all_certified and run.desk.settled():
+            await run.clients.until(lambda: run.traders.all_certified and run.clients.settled(), float("inf"))
+            for client in run.clients.all:
+                await client.ask()
+            if run.traders.all_certified and run.clients.settled():
                 return True
     return False
 
 
 def _seen(run: _Run) -> list[str]:
     """What was wrong on the way."""
-    problems = [f"I5: {line}" for line in run.desk.backward] + run.stillness.problems
+    problems = [f"I5: {line}" for line in run.clients.backward] + run.minority_check.problems
     for peer in run.network.peers:
         problems += peer.exits
         if "Traceback" in peer.log_file.read_text(errors="replace"):
@@ -217,8 +223,8 @@ async def _keep_to_the_proxy(run: _Run) -> None:
     Raises:
         RigFailed: names the peer and where it dialled.
     """
-    for door in run.desk.doors:
-        own = {run.proxy.address(door.peer.index, other) for other in run.roles.peers if other != door.peer.index}
-        strays = [row["address"] for row in await door.links() if row["outbound"] and row["address"] not in own]
+    for client in run.clients.all:
+        own = {run.proxy.address(client.peer.index, other) for other in run.roles.peers if other != client.peer.index}
+        strays = [row["address"] for row in await client.links() if row["outbound"] and row["address"] not in own]
         if strays:
-            raise RigFailed(f"{door.peer.name} has dialled {', '.join(strays)}, past the proxy")
+            raise RigFailed(f"{client.peer.name} has dialled {', '.join(strays)}, past the proxy")

@@ -18,7 +18,7 @@ from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
 from gossipbook.ids import ChainId, OpId
-from gossipbook.rig.peer_clients import Desk
+from gossipbook.rig.peer_clients import PeerClients
 from gossipbook.scenario.orders import US_PER_S, PlannedOp, author_identity
 from gossipbook.trade.wallet import Wallet
 from gossipbook.trade.client import Client
@@ -63,14 +63,14 @@ class RealAuthor:
         self._quiet_since_s = trio.current_time()
         self._patience_s = PATIENCE_S
 
-    async def bring(self, desk: Desk) -> None:
+    async def bring(self, clients: PeerClients) -> None:
         """Send what was not sent yet; everything, to another peer, if the present one is gone or in no hurry."""
         if not self.waiting:
             return
         late = trio.current_time() - self._quiet_since_s > self._patience_s
         gone = self._sent_over is None or bool(self._sent_over.closed_reason)
         if late or gone:
-            client = self._next_client(desk, late=late)
+            client = self._next_client(clients, late=late)
             if client is None:
                 return
             self._sent_over, self._unsent = client, list(self.waiting.values())
@@ -85,10 +85,10 @@ class RealAuthor:
         except LinkClosed:
             self._sent_over = None  # All is sent again to the next one.
 
-    def _next_client(self, desk: Desk, *, late: bool) -> Client | None:
+    def _next_client(self, clients: PeerClients, *, late: bool) -> Client | None:
         self._choice += late
-        for _ in desk.doors:
-            client = desk.doors[self._choice % len(desk.doors)].client
+        for _ in clients.all:
+            client = clients.all[self._choice % len(clients.all)].client
             if client is not None and not client.closed_reason:
                 return client
             self._choice += 1
@@ -120,11 +120,11 @@ class Traders:
             author.add(op)
             self.counts.submitted += 1
 
-    async def bring(self, desk: Desk) -> None:
+    async def bring(self, clients: PeerClients) -> None:
         """Keep bringing ops to peers until cancelled."""
         while True:
             for author in self._authors.values():
-                await author.bring(desk)
+                await author.bring(clients)
             await trio.sleep(TICK_S)
 
     @property

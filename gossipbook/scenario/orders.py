@@ -72,7 +72,7 @@ class _Agent:
         return self.next_id[pair]
 
 
-class _Desk:
+class _Agents:
     """All agents of a run and the reference price that they look at."""
 
     def __init__(self, workload: WorkloadPart, pairs: int, rng: random.Random) -> None:
@@ -163,7 +163,7 @@ def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Planne
     """All ops of a run, in time order; gaps between them are uniform up to twice their mean."""
     rng = random.Random(f"orders {seed}")
     special = random.Random(f"special orders {seed}")
-    desk = _Desk(workload, pairs, rng)
+    agents = _Agents(workload, pairs, rng)
     orders: list[PlannedOp] = []
     if not workload.ops_per_s:
         return ()
@@ -171,7 +171,7 @@ def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Planne
     end_us = round(workload.seconds * US_PER_S)
     at_us = rng.randint(0, twice_the_gap_us)
     while at_us < end_us:
-        orders.append(_made_special(desk.act(at_us), workload, special))
+        orders.append(_made_special(agents.act(at_us), workload, special))
         at_us += rng.randint(0, twice_the_gap_us)
     return tuple(orders)
 
