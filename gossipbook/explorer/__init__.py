@@ -1,4 +1,4 @@
-"""Systematic exploration of the consensus core: every order of events within bounds, no chance involved.
+"""Explore the consensus core systematically: every order of events within bounds, with no chance involved.
 
 Four seats, of which one lies. The three honest members run the real
 :class:`~gossipbook.consensus.replica.Replica` through ``handle``, with the real op set, execution, ballot and

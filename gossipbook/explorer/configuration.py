@@ -1,4 +1,4 @@
-"""What is explored: who lies, how many terms and heights there are, and where to stop."""
+"""What is explored: which seat is faulty, how many terms and heights there are, and when to stop."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ FAULTY = 1
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """One exploration.
+    """The bounds of one exploration.
 
     ``liar`` is a seat; seat t leads term t. ``terms`` counts those in which votes are cast: no TC of the last one is
     delivered, and unless ``last_term_ends`` no timer fires in it. ``restarts`` is how many there may be in all, None
@@ -43,7 +43,7 @@ class Configuration:
         return sum(1 for seat in self.honest if seat >= self.terms) if self.symmetry else 0
 
     def describe(self) -> str:
-        """The bounds in words."""
+        """Describe the bounds in one line."""
         restarts = "any restarts" if self.restarts is None else _count(self.restarts, "restart")
         timers = "" if self.last_term_ends else ", no timer in the last"
         capped = "" if self.states_cap is None else f", at most {self.states_cap:,} states"
@@ -57,7 +57,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def quick(liar: int) -> tuple[Configuration, ...]:
-    """Two spaces that are exhausted in under a minute and in which, together, every type of action is taken."""
+    """Return two spaces that are exhausted in under a minute and together take every type of action."""
     return (
         Configuration(liar, terms=1),
         Configuration(liar, restarts=0, last_term_ends=False),
@@ -65,7 +65,7 @@ def quick(liar: int) -> tuple[Configuration, ...]:
 
 
 def full(liar: int, states_cap: int) -> tuple[Configuration, ...]:
-    """Beyond the quick ones: a restart in either term, three terms, two heights. Minutes each."""
+    """Return the quick spaces and larger ones: a restart in either term, three terms, two heights. Minutes each."""
     return (
         *quick(liar),
         Configuration(liar, restarts=0, states_cap=states_cap),

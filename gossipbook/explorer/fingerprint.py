@@ -1,4 +1,4 @@
-"""What of a member's state decides its future, as a value in which blocks and ops go by name.
+"""Reduce a member's state to the value that decides its future, with blocks and ops by name.
 
 Everything that hangs from the replica is in it but for what is named here, so that a field that the core gains is
 in it by default. Left out is only what cannot change a vote, a proposal, a finalized block or durable state.
@@ -57,7 +57,7 @@ PLAIN = frozenset((type(None), bool, int, str))
 
 
 class Fingerprint:
-    """Reads states into values. Order is kept where it decides, and forgotten where it does not."""
+    """Turns states into values. Order is kept where it decides, and dropped where it does not."""
 
     def __init__(self, objects: NamedObjects) -> None:
         self._objects = objects
@@ -77,21 +77,21 @@ class Fingerprint:
         }
 
     def of(self, value: Any) -> object:
-        """The value of one part of a state."""
+        """Return the value of one part of a state."""
         reader = self._readers.get(type(value))
         if reader is None:
             reader = self._readers[type(value)] = self._object(type(value))
         return reader(value)
 
     def durable(self, votes: bytes) -> object:
-        """The value of a vote state as a restart would find it."""
+        """Return the value of a vote state as a restart would find it."""
         known = self._durable.get(votes)
         if known is None:
             known = self._durable[votes] = self.of(VoteState.decode(votes))
         return known
 
     def _object(self, kind: type) -> Callable[[Any], object]:
-        """How to read the attributes of a class that has no reader of its own."""
+        """Make the reader of a class that has none of its own: it reads the attributes."""
         assert kind.__module__.startswith("gossipbook."), f"{kind} in a replica's state"
         assert kind not in (Interpretation, OpSet), "follows from the finalized chain"
         left_out = frozenset(LEFT_OUT.get(kind, ()))
@@ -133,5 +133,5 @@ def _itself(value: object) -> object:
 
 
 def clock_stands_still(replica: Replica) -> bool:
-    """Nothing in a replica may tell one moment from another, else equal states would differ in time."""
+    """Return whether a replica's times are all the fixed moment; else equal states would differ in time."""
     return replica.term_started_ms == replica.last_progress_ms == NOW.timer_ms

@@ -1,4 +1,4 @@
-"""What must hold whatever happened, read off what honest members sent. Independent of the core and of its quorum."""
+"""The laws that the explorer checks, on what honest members sent, without the core's code or quorum."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,7 @@ QUORUM = (SEATS + FAULTY) // 2 + 1
 
 
 def breach(sent: Iterable[Fact], fact: Fact, offers: Sequence[Offer]) -> str | None:
-    """What is wrong with a member's next fact after all that it sent before, and all that it was offered."""
+    """Return the rule that a member's message breaks, given its earlier messages and offers; None if it breaks none."""
     match fact:
         case Cast():
             return _vote_breach(sent, fact) or _binding_breach(fact, offers)
@@ -31,7 +31,7 @@ def _vote_breach(sent: Iterable[Fact], vote: Cast) -> str | None:
 
 
 def _binding_breach(vote: Cast, offers: Sequence[Offer]) -> str | None:
-    """A PREPARE in a later term is of a block that was offered with a TC of the term before that leaves room for it."""
+    """Return the breach of a PREPARE in a later term whose block was not offered with a TC that allows it."""
     if vote.kind != PREPARE or vote.term == 0:
         return None
     shown = [o.binding for o in offers if (o.term, o.height, o.block) == (vote.term, vote.height, vote.block)]
@@ -47,7 +47,7 @@ def _binding_breach(vote: Cast, offers: Sequence[Offer]) -> str | None:
 
 
 def _allows(highest: TimeoutClaim, vote: Cast) -> bool:
-    """Whether a TC with these highest claims leaves room for a block at a height."""
+    """Return whether a TC with these highest claims allows a block at a height."""
     if vote.height <= highest.fin:
         return False
     return vote.height > highest.fin + 1 or highest.lock_term == NONE or vote.block == highest.lock
@@ -67,12 +67,12 @@ def _timeout_breach(sent: Iterable[Fact], timeout: GaveUp) -> str | None:
 
 
 def _signed(timeout: GaveUp) -> TimeoutClaim:
-    """What the signature covers: not by which FC the tip is proven."""
+    """Return the part of a TIMEOUT that its signature covers: all but the FC that proves the tip."""
     return timeout.claim._replace(fin_term=NONE)
 
 
 def unprepared(sents: Sequence[Iterable[Fact]]) -> str | None:
-    """A COMMIT where, the liar's PREPARE counted, no q PREPAREs of that very term were sent."""
+    """Return the breach of a COMMIT for which, even with the liar's, fewer than q PREPAREs of its term were sent."""
     for sent in sents:
         for fact in sent:
             if isinstance(fact, Cast) and fact.kind == COMMIT:
@@ -83,7 +83,7 @@ def unprepared(sents: Sequence[Iterable[Fact]]) -> str | None:
 
 
 def disagreement(sents: Sequence[Iterable[Fact]], formable: Iterable[Cast]) -> str | None:
-    """Two blocks final at one height: told to somebody, or certified by COMMITs that were sent and the liar's."""
+    """Return the breach of two final blocks at one height, told to somebody or certifiable with the liar's vote."""
     final: dict[int, str] = {}
     told = [(fact.height, fact.block) for sent in sents for fact in sent if isinstance(fact, FinalTold)]
     certified = [(fc.height, fc.block) for fc in formable if fc.kind == COMMIT]

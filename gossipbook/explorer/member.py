@@ -37,11 +37,11 @@ from gossipbook.explorer.vocabulary import (
 
 
 class Breach(Exception):
-    """What a member did that it must never do."""
+    """Raised when a member does in one turn what it must never do."""
 
 
 class Member:
-    """Boots with every op held. After each action :attr:`said` has the facts that it led to, in order."""
+    """A replica that starts with all ops on disk. After each action :attr:`said` lists its messages, in order."""
 
     def __init__(self, objects: NamedObjects, fingerprint: Fingerprint, seat: int) -> None:
         self._objects = objects
@@ -59,7 +59,7 @@ class Member:
         self._turn(PoolGrew())
 
     def take(self, action: Action) -> None:
-        """Let one thing happen.
+        """Let one action happen to the member.
 
         Raises:
             Breach: the turn broke a law that shows in a single turn.
@@ -84,7 +84,7 @@ class Member:
                 self._turn(Message(*self._objects.message(action)))
 
     def value(self) -> object:
-        """All that decides what this member does from now on."""
+        """Return the value of everything that decides what this member does from now on."""
         assert clock_stands_still(self.replica)
         fingerprint, fin = self._fingerprint, self.replica.fin
         durable = None if self._votes is None else fingerprint.durable(self._votes)
@@ -99,7 +99,7 @@ class Member:
     # -- parts --------------------------------------------------------------------------------------
 
     def _load(self) -> None:
-        """Come up from what is durable, all votes accounted for."""
+        """Restart from what is durable, with every vote accounted for."""
         objects = self._objects
         certified = Interpretation(objects.manifest, SYMBOL)
         ops = OpSet(certified, objects.manifest.limits)
@@ -176,7 +176,7 @@ class Member:
                 raise AssertionError(effect)
 
     def _say(self, fact: Cast | Offer | FinalTold) -> None:
-        """Note what is within bounds."""
+        """Note a message, if its height is within the bounds."""
         if fact.height <= self._objects.configuration.heights:
             self.said.append(fact)
 
@@ -188,7 +188,7 @@ class Member:
 
 
 def _place(error: AssertionError) -> str:
-    """The function that an assertion stands in."""
+    """Return the name of the function in which an assertion failed."""
     at = error.__traceback__
     assert at is not None
     while at.tb_next is not None:

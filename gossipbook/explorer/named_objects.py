@@ -1,4 +1,4 @@
-"""What all explored states share: the committee, its keys, three ops, and the blocks and certificates made of them.
+"""The objects that all explored states share, by name: committee, keys, three ops, blocks and certificates.
 
 Signatures are not what is explored. They are digests under the signer's public key, checked as strictly as real
 ones are, by all members, wherever the core checks one.
@@ -46,7 +46,7 @@ Claims = tuple[tuple[int, TimeoutClaim], ...]  # by seat, ascending
 
 
 class Parts(NamedTuple):
-    """All that tells one block from another here."""
+    """What distinguishes one block from another here."""
 
     term: int
     ops: tuple[str, ...]
@@ -58,14 +58,14 @@ class Parts(NamedTuple):
 
 
 class Stamp(Identity):
-    """An identity whose signatures cost a digest."""
+    """An identity that signs with a digest, which is cheap."""
 
     def sign(self, domain: bytes, chain_id: ChainId, body: bytes) -> bytes:
         return _stamp(self.public_key, message_to_sign(domain, chain_id, body))
 
 
 class StampVerifier(Verifier):
-    """Tells good stamps from bad ones."""
+    """Checks the signatures of :class:`Stamp`."""
 
     def good(self, check: SignatureCheck) -> bool:
         return check.signature == _stamp(check.public_key, check.signed)
@@ -76,7 +76,7 @@ def _stamp(public_key: bytes, signed: bytes) -> bytes:
 
 
 class NamedObjects:
-    """Everything that has a name, and back from names to what the core handles."""
+    """Makes each object of a name once, and finds the name of an object that the core handles."""
 
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
@@ -100,7 +100,7 @@ class NamedObjects:
         self._twins: dict[str, str] = dict(TWINS)
 
     def _ops(self) -> dict[str, Op]:
-        """One op of each of three authors.
+        """Make one op of each of three authors.
 
         An honest leader takes authors by their keys. With two ops to a block and o3 of the last author, its choice
         does not tell o1 from o2.
@@ -115,7 +115,7 @@ class NamedObjects:
     # -- blocks -------------------------------------------------------------------------------------
 
     def block(self, name: str) -> Block:
-        """The block of a name, built as the honest leader of its term would."""
+        """Return the block of a name, built as the honest leader of its term would build it."""
         made = self._blocks.get(name)
         if made is None:
             made = self._blocks[name] = self._build(self.parts[name])
@@ -123,13 +123,13 @@ class NamedObjects:
         return made
 
     def name(self, parts: Parts) -> str:
-        """The name of a block that may not have been seen before."""
+        """Return the name of a block, which may be a new one."""
         name = parts.name()
         self.parts.setdefault(name, parts)
         return name
 
     def learn(self, block: Block) -> str:
-        """The name of a block that a core made."""
+        """Return the name of a block that a core made."""
         known = self.names.get(block.id)
         if known is None:
             ops = tuple(sorted(self.names[op_id] for op_id in block.op_ids))
@@ -138,7 +138,7 @@ class NamedObjects:
         return known
 
     def line(self, name: str) -> list[str]:
-        """A block's ancestors, the first one first, and itself."""
+        """Return a block's ancestors and itself, the first one first."""
         names = []
         while name != GENESIS:
             names.append(name)
@@ -176,7 +176,7 @@ class NamedObjects:
     # -- certificates -------------------------------------------------------------------------------
 
     def certificate(self, cast: Cast) -> Certificate:
-        """An NC or FC. It is signed by the first q seats, whoever voted: nothing in the core depends on who did."""
+        """Return the NC or FC of a vote, signed by the first q seats: nothing in the core depends on who voted."""
         made = self._certificates.get(cast)
         if made is None:
             c, block_id = self.committee, self.id_of(cast.block)
@@ -187,7 +187,7 @@ class NamedObjects:
         return made
 
     def term_change(self, term: int, claims: Claims) -> TermChange:
-        """The TC of these TIMEOUTs, put together as the core does it."""
+        """Make the TC of some TIMEOUTs, put together as the core does it."""
         timeouts = tuple(self._timeout(term, seat, claim) for seat, claim in claims)
         top = max((claim for _, claim in claims), key=lambda claim: claim.fin)
         fc = self.certificate(Cast(COMMIT, top.fin_term, top.fin, top.tip)) if top.fin else None
@@ -207,13 +207,13 @@ class NamedObjects:
         return Timeout(term, claim.fin, tip, lock_term, lock, seat, signature)
 
     def bind(self, term: int, claims: Claims) -> Binding:
-        """What the TC of these TIMEOUTs binds to. The first TC of each binding stands for all of them."""
+        """Return what a TC of these TIMEOUTs binds to, and keep the first TC of each binding to stand for all."""
         binding = self.binding(self.term_change(term, claims))
         self._claims.setdefault(binding, claims)
         return binding
 
     def binding(self, tc: TermChange) -> Binding:
-        """H* and L*, worked out here and, beside it, the lock that the core makes out."""
+        """Return a TC's highest claim (H*, L*) as computed here, with the lock that the core reads from it."""
         fin = max(timeout.fin for timeout in tc.timeouts)
         tip = next(timeout.fin_id for timeout in tc.timeouts if timeout.fin == fin)
         lock_term, lock = NONE, ZERO_DIGEST
@@ -232,7 +232,7 @@ class NamedObjects:
     # -- messages -----------------------------------------------------------------------------------
 
     def message(self, action: Delivery) -> tuple[PeerId, ConsensusMessage]:
-        """What an action delivers, and from whom; certificates come from the liar, who may relay them at any time."""
+        """Return what an action delivers, and from whom; certificates come from the liar, who may relay any."""
         known = self._messages.get(action)
         if known is None:
             known = self._messages[action] = self._message(action)
@@ -261,7 +261,7 @@ class NamedObjects:
     # -- the other naming ---------------------------------------------------------------------------
 
     def twin(self, value: Any) -> Any:
-        """The same, with the names o1 and o2 exchanged wherever they occur."""
+        """Return a value with the names o1 and o2 exchanged wherever they occur."""
         match value:
             case str():
                 return self._twin_name(value)
@@ -290,7 +290,7 @@ class NamedObjects:
         return name if known is None else known
 
     def offer(self, propose: Propose, block: Block) -> Offer:
-        """A proposal of an honest leader, by name."""
+        """Return the name of an honest leader's proposal."""
         binding = None if propose.tc is None else self.binding(propose.tc)
         assert binding is None or binding in self._claims, "a leader's TC was delivered to it before"
         return Offer(propose.term, propose.height, self.learn(block), binding)

@@ -1,4 +1,4 @@
-"""Which actions are possible once certain things were sent, and whether what was sent agrees.
+"""Which actions are possible given what was sent, and whether what was sent agrees.
 
 The pool never shrinks: what was sent may be delivered at any later time, to anybody, any number of times. The liar
 signs whatever helps: its vote is counted towards every certificate, its TIMEOUTs claim anything that can be
@@ -40,7 +40,7 @@ Options = tuple[tuple[TimeoutClaim, ...], ...]  # by seat: what it may be shown 
 
 
 class Pool(NamedTuple):
-    """What may happen, by action number, and the law that was broken, if one was."""
+    """The possible actions, by number, and the law that is broken, if any."""
 
     number: int  # the same for the same actions
     actions: tuple[int, ...]
@@ -48,7 +48,7 @@ class Pool(NamedTuple):
 
 
 class Pools:
-    """Pools by what each member has sent."""
+    """Finds the pool for what each member has sent."""
 
     def __init__(self, table: Table) -> None:
         self._table = table
@@ -59,7 +59,7 @@ class Pools:
         self._bindings: dict[tuple[int, Options], tuple[Binding, ...]] = {}
 
     def of(self, sents: Sequence[Sent]) -> Pool:
-        """``sents`` are the honest members' in seat order."""
+        """Return the pool for what the honest members have sent, in seat order."""
         formable = self._formable(sents)
         found = disagreement(sents, formable)
         if found is None and not self._configuration.agreement_only:
@@ -78,7 +78,7 @@ class Pools:
         return Pool(*known, found)
 
     def _formable(self, sents: Sequence[Sent]) -> Casts:
-        """The NCs and FCs that q signatures make, the liar's among them."""
+        """Return the NCs and FCs that q signatures make, with the liar's among them."""
         voters: dict[Cast, int] = {}
         for sent in sents:
             for fact in sent:
@@ -109,7 +109,7 @@ class Pools:
     # -- term changes -------------------------------------------------------------------------------
 
     def _bound(self, term: int, given_up: Sequence[GivenUp], formable: Casts) -> Iterable[Binding]:
-        """What the TCs of a term may bind to.
+        """Return what the TCs of a term may bind to.
 
         A TC of more than q TIMEOUTs binds to nothing that q of them, the one with the highest claim among them,
         would not.
@@ -128,7 +128,7 @@ class Pools:
         return bindings
 
     def _choices(self, options: list[tuple[TimeoutClaim, ...]]) -> Iterator[Claims]:
-        """Each way to choose q seats and a claim of each, whichever way interchangeable members are seated."""
+        """Yield each way to choose q seats and a claim of each, for every seating of interchangeable members."""
         alike = self._configuration.honest[len(self._configuration.honest) - self._configuration.interchangeable :]
         for order in permutations(alike):
             seated = list(options)
@@ -151,7 +151,7 @@ class Pools:
                 yield from (Offer(term, height, name, b) for b in bindings if b.term == term - 1)
 
     def _blocks_to_offer(self, term: int, named: set[str], formable: Casts) -> list[tuple[str, int]]:
-        """Fresh blocks on every tip there may be, and every block that somebody has voted for or proposed."""
+        """Return fresh blocks on every possible tip, and every block that was voted for or proposed."""
         objects = self._objects
         tips = [GENESIS, *sorted({fc.block for fc in formable if fc.kind == COMMIT})]
         names = set(named)
@@ -164,7 +164,7 @@ class Pools:
 
 
 def _provable(formable: Casts) -> Iterator[TimeoutClaim]:
-    """All that the liar may claim in a TIMEOUT: a finalized tip that an FC proves, and a lock that an NC proves."""
+    """Yield all that the liar may claim in a TIMEOUT: tips that an FC proves, and locks that an NC proves."""
     tips = [(0, GENESIS, NONE)]
     tips += [(cast.height, cast.block, cast.term) for cast in formable if cast.kind == COMMIT]
     for fin, tip, fin_term in tips:

@@ -1,4 +1,4 @@
-"""Breadth-first search over global states; the first violation found is one of the shortest paths to one."""
+"""Search all global states breadth first, so that the first violation found has a shortest path."""
 
 from array import array
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One action that happened to one seat, what it sent in turn, and the law that it broke by that, if any."""
+    """One action on one seat, the messages that the seat sent upon it, and the law that this broke, if any."""
 
     seat: int
     action: Action
@@ -48,7 +48,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A law that was broken, and a shortest path there."""
+    """A broken law, and a shortest path to it."""
 
     breach: str
     path: tuple[Step, ...]
@@ -56,7 +56,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What a search came to. ``exhausted``: no state within the configuration was left out."""
+    """The result of a search. ``exhausted``: no state within the configuration was left out."""
 
     figures: Figures
     exhausted: bool
@@ -70,7 +70,7 @@ class SearchResult:
 
 
 class Search:
-    """One exploration."""
+    """One exploration of a configuration."""
 
     def __init__(self, configuration: Configuration, progress: Progress = lambda figures: None) -> None:
         self.configuration = configuration
@@ -137,7 +137,7 @@ class Search:
         self._parents.append(parent)
 
     def canonical(self, places: Places) -> Places:
-        """The one of all states that differ from this one in names alone that stands for them."""
+        """Return the state that represents all that differ from this one in names alone."""
         if not self.configuration.symmetry:
             return places
         twins = self.table.twins
@@ -193,7 +193,7 @@ class Search:
         return figures
 
     def orbits(self) -> int:
-        """How many states those that were reached stand for."""
+        """Return how many states the reached ones represent."""
         twins, total = self.table.twins, 0
         for packed in self._order:
             places = _unpacked(packed)
@@ -208,7 +208,7 @@ class Search:
         return [(a, b, c), (a, c, b)] if self._pair else [places]
 
     def _found(self, at: int, breach: str) -> Finding:
-        """Walk the path again under one naming, each step the one that leads to the next state on it."""
+        """Retrace the path under one naming: each step leads to the next state on it."""
         path = [at]
         while path[-1]:
             path.append(self._parents[path[-1]])
@@ -222,7 +222,7 @@ class Search:
         return Finding(breach, tuple(steps))
 
     def _steps(self, places: Places) -> Iterator[tuple[Places, Step]]:
-        """Everything that may happen in a state, and the state after it."""
+        """Yield everything that may happen in a state, with the state after it."""
         for number in self.pool(places).actions:
             action = self.table.actions[number]
             for place, seat in enumerate(self.configuration.honest):
@@ -234,7 +234,7 @@ class Search:
 
 
 class _Moves:
-    """What can come of one local state in one pool, how often that was needed, and how many actions of each type."""
+    """The states that one local state can reach in one pool, how often that was needed, and the actions by type."""
 
     __slots__ = ("after", "breach", "kinds", "uses")
 

@@ -1,4 +1,4 @@
-"""Local states of members and what actions make of them, each worked out once by the real core.
+"""Members' local states and the actions between them, each computed once by the real core.
 
 A local state is a member's value and the facts it has sent. A core is brought into a state by the shortest known
 history from boot, and its value is compared on arrival: were the core not deterministic, or not indifferent to the
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 
 
 class Origin(NamedTuple):
-    """Where a local state was first reached from."""
+    """The state and action by which a local state was first reached."""
 
     state: int
     action: int
@@ -65,7 +65,7 @@ class Table:
         return number
 
     def boot(self, seat: int) -> int:
-        """The state in which a seat starts."""
+        """Return the state in which a seat starts."""
         member = Member(self.objects, self._fingerprint, seat)
         state = self._state(Key(seat, member.value(), _added((), member.said)), None)
         self.twin(state)
@@ -86,7 +86,7 @@ class Table:
         return number
 
     def twin(self, state: int) -> int:
-        """The state that differs in nothing but the names o1 and o2."""
+        """Return the state that differs only in the exchanged names o1 and o2."""
         twin = self.twins[state]
         if twin < 0:
             seat, value, sent = self.keys[state]
@@ -102,16 +102,16 @@ class Table:
     # -- moves --------------------------------------------------------------------------------------
 
     def move(self, state: int, action: int) -> int:
-        """The state that follows; the same one if nothing comes of the action."""
+        """Return the state after an action, the same one if the action has no effect."""
         known = self._moves[state].get(action)
         return self._run(state, action) if known is None else known
 
     def breach(self, state: int, action: int) -> str | None:
-        """What law the member breaks by this move, once it was made."""
+        """Return the law that a move breaks, once the move was made."""
         return self._breaches.get((state, action))
 
     def said(self, state: int, action: int) -> Sent:
-        """What a member sends that it had not sent before."""
+        """Return the messages that a move sends for the first time."""
         before = self.keys[state].sent
         return tuple(fact for fact in self.keys[self.move(state, action)].sent if fact not in before)
 
@@ -134,7 +134,7 @@ class Table:
         return after
 
     def _judge(self, state: int, action: int, sent: Sent, member: Member) -> None:
-        """Hold every fact that is new to the laws."""
+        """Check every new message against the laws."""
         if self.configuration.agreement_only:
             return
         before = list(sent)
@@ -147,7 +147,7 @@ class Table:
             before.append(fact)
 
     def _bring(self, state: int) -> Member:
-        """A core in a state, by the history that first led there."""
+        """Bring a core into a state by the history that first led there."""
         history = []
         at: int = state
         while (origin := self._origins[at]) is not None:

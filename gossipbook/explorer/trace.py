@@ -1,4 +1,4 @@
-"""A finding as lines that a person can follow, step by step."""
+"""Tell a finding as lines that a person can follow, step by step."""
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.explorer.search import Finding, Step
@@ -26,7 +26,7 @@ SEAT_NAMES = "abcd"
 
 
 def trace(finding: Finding, liar: int) -> list[str]:
-    """The path, one line a step, and what is wrong at its end.
+    """Return the path, one line for each step, and the law that is broken at its end.
 
     Seat a leads term 0, b term 1, and so on. ``t0:o1`` is the block with op o1 that was created in term 0.
     """

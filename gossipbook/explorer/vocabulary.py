@@ -1,4 +1,4 @@
-"""Facts that honest members put into the world, and actions that happen to them; blocks go by their names.
+"""Facts (messages that honest members sent) and actions (what happens to them); blocks go by name.
 
 Names and not bytes, so that a state reads the same in every process and two states can be compared up to renaming.
 A missing lock or certificate has term ``NONE``; the block of no lock has the name ``""``.
@@ -11,7 +11,7 @@ NONE = -1
 
 
 class Cast(NamedTuple):
-    """A PREPARE or COMMIT that was signed; as a certificate, the NC or FC made of q of them."""
+    """A signed PREPARE or COMMIT; as a certificate, the NC or FC made of q of them."""
 
     kind: int
     term: int
@@ -20,7 +20,7 @@ class Cast(NamedTuple):
 
 
 class TimeoutClaim(NamedTuple):
-    """What a TIMEOUT says: the finalized tip, the term of the FC that proves it, and the lock on top of it."""
+    """What a TIMEOUT states: the finalized tip, the term of the FC that proves it, and the lock on top of it."""
 
     fin: int
     tip: str
@@ -30,7 +30,7 @@ class TimeoutClaim(NamedTuple):
 
 
 class Binding(NamedTuple):
-    """A TC by what it binds to: its highest claim as computed here, and the lock that the core makes out in it."""
+    """What a TC binds to: its highest claim as computed here, and the lock that the core reads from it."""
 
     term: int
     highest: TimeoutClaim
@@ -39,14 +39,14 @@ class Binding(NamedTuple):
 
 
 class GaveUp(NamedTuple):
-    """A TIMEOUT that was signed."""
+    """A signed TIMEOUT."""
 
     term: int
     claim: TimeoutClaim
 
 
 class Offer(NamedTuple):
-    """A proposal that was signed, with the TC attached."""
+    """A signed proposal, with the TC attached."""
 
     term: int
     height: int
@@ -55,14 +55,14 @@ class Offer(NamedTuple):
 
 
 class FinalTold(NamedTuple):
-    """A block that a member told its subscribers is final."""
+    """A block that a member told its subscribers to be final."""
 
     height: int
     block: str
 
 
 class Crashed(NamedTuple):
-    """A restart, where they are counted."""
+    """A restart, where restarts are counted."""
 
     times: int
 

@@ -1,4 +1,4 @@
-"""A scenario on real peers: ``gossipbook start`` processes on loopback, with a proxy between them that injects faults.
+"""Run scenarios on real peers: ``gossipbook start`` processes on loopback, with a fault-injecting proxy between them.
 
 Scenario files, orders and what their words mean are those of :mod:`gossipbook.scenario`, as in the simulator; but the
 binary is the shipped one, and sockets, disks and time are real: what the simulator leaves out of the picture is here.

@@ -1,4 +1,4 @@
-"""A scenario's faults, put on real peers and their wires at their times, and taken off again.
+"""Apply a scenario's faults to real peers and their wires at their times, and take them back.
 
 When they are on and whom they hit is not decided here: see :mod:`gossipbook.scenario.schedule` and its neighbours.
 """
@@ -65,7 +65,7 @@ class RealInjector:
         self.active.remove(line)
 
     async def _healed_within(self, seconds: float) -> bool:
-        """Wait for so long, or until the heal; whether that is it."""
+        """Wait for some time or until the heal; return whether the heal has come."""
         with trio.move_on_after(max(0.0, seconds)):
             await self._healing.wait()
         return self._healing.is_set()
@@ -170,7 +170,7 @@ def _names(hit: list[int]) -> str:
 
 
 async def _start_again(peer: RealPeer) -> None:
-    """A peer that does not come back is a finding, where one that never came is no test."""
+    """Start a peer; if it does not come back, note that as a finding of the run."""
     try:
         await peer.start()
     except RigFailed as failure:

@@ -1,4 +1,4 @@
-"""The verdict on a run with real peers, from what they exported and what was seen of them.
+"""Make the verdict on a run with real peers, from what they exported and what was observed.
 
 What each count of :attr:`RealResult.checks` counts:
 
@@ -32,7 +32,7 @@ REASONS_CAP = 50
 
 @dataclass(frozen=True, slots=True)
 class RealResult:
-    """What came of a run. ``verdict`` is valid, unknown or invalid; ``log`` says when which fault struck whom."""
+    """The result of a run. ``verdict`` is valid, unknown or invalid; ``log`` says when which fault hit whom."""
 
     verdict: str
     reasons: tuple[str, ...]
@@ -49,7 +49,7 @@ class RealResult:
 
 @dataclass
 class RunEvidence:
-    """All that a verdict is made from. ``problems`` were seen during the run, each with its invariant in front."""
+    """What a verdict is made from. ``problems`` were seen during the run, each with its invariant in front."""
 
     scenario: Scenario
     manifest: Manifest
@@ -69,7 +69,7 @@ class RunEvidence:
 
 
 def export_chains(folder: Path, manifest: Manifest, names: Sequence[str]) -> tuple[list[Path], int]:
-    """Write every pair's chain from each peer's journal; the files, and how many votes their certificates hold."""
+    """Export every pair's chain from each journal; return the files and the number of votes in their certificates."""
     exports, votes = [], 0
     for name in names:
         journal = folder / name / "data" / "journal.db"
@@ -81,7 +81,7 @@ def export_chains(folder: Path, manifest: Manifest, names: Sequence[str]) -> tup
 
 
 def judge(evidence: RunEvidence) -> RealResult:
-    """Have the exports audited, check what was sampled against them, and arrive at a verdict.
+    """Audit the exports, compare what was observed with them, and return the verdict.
 
     Raises:
         VerifyError: an export cannot be read.
@@ -126,7 +126,7 @@ def _checks(evidence: RunEvidence, report: Report) -> dict[str, int]:
 
 
 def _unequal(evidence: RunEvidence, report: Report) -> list[str]:
-    """I4: after the heal everybody ends in the same block, with the same digest and nothing pending."""
+    """Return the breaches of I4: after the heal all peers are at the same block and digest, with nothing pending."""
     reasons = [] if report.digests_equal else ["I4: the peers' chains do not end in the same block"]
     if len(evidence.final) != evidence.scenario.network.peers:
         reasons.append(f"I4: only {len(evidence.final)} of {evidence.scenario.network.peers} peers answer at the end")
@@ -143,7 +143,7 @@ def _unequal(evidence: RunEvidence, report: Report) -> list[str]:
 
 
 def _unextended(evidence: RunEvidence) -> list[str]:
-    """I5: what was final once is final for ever."""
+    """Return the breaches of I5: a block that was final once is in the final chain."""
     return [
         f"I5: {sample.peer} said that block {sample.tip[:10]} was final at height {sample.height} of {sample.symbol}, "
         "and it is not in the final chain"
@@ -153,7 +153,7 @@ def _unextended(evidence: RunEvidence) -> list[str]:
 
 
 def _shown_too_little(evidence: RunEvidence, report: Report) -> list[str]:
-    """Why a run in which nothing is wrong says nothing."""
+    """Return why a run in which nothing is wrong proves too little."""
     expect, reasons = evidence.scenario.expect, []
     if not report.blocks:
         reasons.append("nothing was certified")

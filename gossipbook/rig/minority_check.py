@@ -1,4 +1,4 @@
-"""Who cannot hear a quorum certifies nothing: looked at before every change of who is up and who hears whom.
+"""Check that peers without a quorum certify nothing, before every change of who is up and who hears whom.
 
 Between two changes, a peer that hears fewer than a quorum of a pair's seats, over whatever detours, can only finalize
 what was proposed before: votes may still have been on their way. So its newest block must not be younger than the
@@ -21,7 +21,7 @@ UNDER_WAY_MS = 250  # what the last bytes let through may still bring about
 
 
 class MinorityCheck:
-    """Counts the checks, and keeps what went on where nothing should have."""
+    """Counts the checks, and records peers that certified something without a quorum."""
 
     def __init__(self, network: RealNetwork, wires: Wires, roles: RealRoles, clients: PeerClients) -> None:
         self.checks = 0
@@ -37,7 +37,7 @@ class MinorityCheck:
 
     @asynccontextmanager
     async def changing(self) -> AsyncIterator[None]:
-        """Make a change in this block; what was so until now is checked before."""
+        """Make a change inside this block; what held until now is checked first."""
         async with self._lock:
             await self._check()
             self._mute = {}
@@ -49,7 +49,7 @@ class MinorityCheck:
 
     @asynccontextmanager
     async def in_doubt(self) -> AsyncIterator[None]:
-        """While a process starts or stops, nobody can say who hears it: nothing is checked."""
+        """Check nothing inside this block, because a process starts or stops and nobody can say who hears it."""
         async with self.changing():
             self._doubts += 1
         try:

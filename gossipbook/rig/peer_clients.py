@@ -1,4 +1,4 @@
-"""What the runner sees of the peers, and says to them: a client link to each, past the proxy."""
+"""Client links from the rig to each peer, past the proxy, for status and acks."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +22,7 @@ RETRY_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A peer's word on one pair at some moment: this block was final."""
+    """One peer's statement that a block of a pair was final."""
 
     peer: str
     symbol: str
@@ -31,7 +31,7 @@ class Sample:
 
 
 class PeerClient:
-    """The link to one peer: its status as last heard, None while it does not answer."""
+    """A client link to one peer, and the peer's last status; None while it does not answer."""
 
     def __init__(self, peer: RealPeer, chain_id: ChainId, clients: "PeerClients") -> None:
         self.peer = peer
@@ -65,7 +65,7 @@ class PeerClient:
             await trio.sleep(POLL_S)
 
     async def ask(self) -> dict[str, Any] | None:
-        """The peer's status at this moment; None if it does not answer."""
+        """Return the peer's status now; None if it does not answer."""
         status: dict[str, Any] | None = await self._query("status")
         self.status = status
         if status is not None:
@@ -73,7 +73,7 @@ class PeerClient:
         return status
 
     async def links(self) -> list[dict[str, Any]]:
-        """Its live links to peers; none if it does not answer."""
+        """Return the peer's live links to other peers; none if it does not answer."""
         return [row for row in await self._query("peers") or [] if row["role"] == "peer"]
 
     async def _query(self, what: str) -> Any:
@@ -83,13 +83,13 @@ class PeerClient:
         return None
 
     def pair(self, symbol: str) -> dict[str, Any] | None:
-        """What it said last of one pair."""
+        """Return what the peer said last of one pair."""
         rows = [] if self.status is None else self.status["pairs"]
         return next((row for row in rows if row["symbol"] == symbol), None)
 
 
 class PeerClients:
-    """All clients, and what came out of them. ``changed`` is set, and replaced, whenever something did."""
+    """The clients of all peers, and what they reported. ``changed`` is set and replaced at every report."""
 
     def __init__(self, peers: list[RealPeer], chain_id: ChainId, on_ack: Callable[[Ack], None]) -> None:
         self.all = [PeerClient(peer, chain_id, self) for peer in peers]
@@ -133,14 +133,14 @@ class PeerClients:
     # -- questions ----------------------------------------------------------------------------------
 
     def linked(self) -> bool:
-        """Every peer is up, hears all seats of every pair, and they vote."""
+        """Return whether every peer is up and hears all seats of every pair, all of them voting."""
         return all(
             peer_client.status is not None and all(not row["absent"] for row in peer_client.status["pairs"])
             for peer_client in self.all
         )
 
     def settled(self) -> bool:
-        """Every peer is up, at the same tips, with nothing pending."""
+        """Return whether every peer is up, at the same tips, with nothing pending."""
         rows = []
         for peer_client in self.all:
             if peer_client.status is None or any(row["pending_ops"] for row in peer_client.status["pairs"]):
@@ -149,6 +149,6 @@ class PeerClients:
         return all(row == rows[0] for row in rows)
 
     def leading(self, symbol: str) -> dict[str, Any] | None:
-        """The word on a pair of whoever is in the highest term; None while nobody answers."""
+        """Return the status of a pair at the peer in the highest term; None while nobody answers."""
         words = [row for peer_client in self.all if (row := peer_client.pair(symbol)) is not None]
         return max(words, key=lambda row: row["term"], default=None)

@@ -1,4 +1,4 @@
-"""Real peers: a folder and a ``gossipbook start`` process each, which know one another by the proxy's ports only.
+"""Real peers: one folder and one ``gossipbook start`` process each, which know the others by the proxy's ports only.
 
 Every peer has a ``network.toml`` of its own, in which the other matchers' addresses are its own ports at the proxy
 (addresses are no part of the chain id). The DHT is off. What a peer advertises is a port at which nobody listens, kept
@@ -29,7 +29,7 @@ READY_POLL_S = 0.02
 
 
 class RigFailed(GossipbookError):
-    """The peers could not be brought to trade at all, so nothing was tested. Says which and why."""
+    """Raised when the peers cannot be brought to trade at all, so that nothing was tested."""
 
 
 class RealPeer:
@@ -47,22 +47,22 @@ class RealPeer:
 
     @property
     def up(self) -> bool:
-        """Whether it runs, and is not paused."""
+        """Whether the process runs and is not paused."""
         return not self.paused and self._process is not None and self._process.poll() is None
 
     @property
     def port(self) -> int:
-        """Where it listens whenever it runs."""
+        """The port at which it listens whenever it runs."""
         port: int = self._listening.getsockname()[1]
         return port
 
     @property
     def address(self) -> str:
-        """Where clients reach it, past the proxy."""
+        """The address at which clients reach it, past the proxy."""
         return f"ws://{HOST}:{self.port}"
 
     def configure(self, manifest: Manifest, preset: str, peers: list[str]) -> None:
-        """Write its manifest and configuration; ``peers`` are addresses to dial that the manifest does not name."""
+        """Write manifest and configuration; ``peers`` are addresses to dial that the manifest does not name."""
         (self.folder / "network.toml").write_text(tomli_w.dumps(manifest.to_dict()))
         values = {"network": "network.toml", "preset": preset, "dht": False, "peers": peers}
         values |= {"listen": f"{HOST}:{self.port}", "advertise": [f"ws://{HOST}:{self._advertised.getsockname()[1]}"]}
@@ -102,7 +102,7 @@ class RealPeer:
         raise RigFailed(f"{self.name} was not ready in {READY_S:.0f} s: {self._log_tail()}")
 
     def pause(self) -> None:
-        """SIGSTOP: it does nothing, and its connections stay."""
+        """Send SIGSTOP: the process does nothing, and its connections stay."""
         self.paused = self.up
         self._signal(signal.SIGSTOP)
 
@@ -111,7 +111,7 @@ class RealPeer:
         self.paused = False
 
     def kill(self) -> None:
-        """SIGKILL: nothing is flushed, nobody is told. Also ends one that is paused."""
+        """Send SIGKILL: nothing is flushed and nobody is told. Works on a paused process too."""
         process, self._process = self._process, None
         self.paused = False
         if process is not None:
@@ -120,7 +120,7 @@ class RealPeer:
             process.wait()
 
     async def stop(self) -> None:
-        """SIGTERM, and wait; SIGKILL when that takes too long, which is noted as an end that nobody ordered.
+        """Send SIGTERM and wait; send SIGKILL when that takes too long, and note that as an unordered end.
 
         One that is starting is let start first: what a TERM does to it then is not what is tested here.
         """
@@ -172,7 +172,7 @@ class RealPeer:
 
 
 class RealNetwork:
-    """A manifest and its peers in one folder. As a context, it leaves no process behind."""
+    """A manifest and its peers in one folder. As a context manager, it leaves no process behind."""
 
     def __init__(self, folder: Path, part: NetworkPart) -> None:
         self.folder = folder
@@ -209,7 +209,7 @@ class RealNetwork:
                 nursery.start_soon(peer.start)
 
     async def stop(self) -> None:
-        """End everybody in peace."""
+        """Stop all peers in an orderly way."""
         async with trio.open_nursery() as nursery:
             for peer in self.peers:
                 nursery.start_soon(peer.stop)
@@ -225,13 +225,13 @@ class RealNetwork:
         return replace(self.manifest, matchers=tuple(matchers))
 
     def _unlisted(self, dialler: RealPeer, proxy: Proxy) -> list[str]:
-        """Addresses of the followers, whom no manifest names. Of two followers, the later one dials."""
+        """Return the addresses of followers that a follower dials; of two followers, the later one dials."""
         first = len(self.manifest.matchers)
         return [proxy.address(dialler.index, other) for other in range(first, dialler.index)]
 
 
 def _reserve_port() -> socket.socket:
-    """A port of loopback that is nobody else's while this is open.
+    """Bind a port of loopback that nobody else gets while the socket is open.
 
     It is bound and does not listen, so the system gives it to no one; a process that allows its address to be used
     again may listen on it all the same.

@@ -1,4 +1,4 @@
-"""A TCP proxy between peer processes: a port for each (dialler, listener), so that it knows whose bytes it carries.
+"""A TCP proxy between peer processes, with one port for each (dialler, listener) to know whose bytes it carries.
 
 Bytes are not looked into. Each direction of a connection is a stretch of the :class:`~gossipbook.rig.wires.Wire`
 between the two peers: what enters comes out in order and not before its time.

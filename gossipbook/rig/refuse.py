@@ -1,4 +1,4 @@
-"""What real processes cannot be given, by name and with the reason. A scenario that asks for it is not run at all.
+"""Refuse scenarios that ask for what real processes cannot be given, by name and with the reason.
 
 ``[budget]`` and ``signatures`` are the simulator's own: they say what its run may cost, and real peers always sign for
 real. ``expect.observers`` is an allowance that nothing here can use up.
@@ -28,7 +28,7 @@ ONLY_SIMULATED = {
 
 
 def refusals(scenario: Scenario) -> list[str]:
-    """One line for each fault or setting that a run on real peers would have to leave out; none if it can be run."""
+    """Return one line for each fault or setting that real peers cannot be given; none if the scenario can be run."""
     lines = []
     for number, fault in enumerate(scenario.faults, 1):
         reason = _fault_refusal(fault, scenario)

@@ -1,4 +1,4 @@
-"""One scenario on real peers, from an empty folder to a verdict."""
+"""Run one scenario on real peers, from an empty folder to a verdict."""
 
 import time
 from collections.abc import Callable
@@ -46,7 +46,7 @@ class RealProgress:
 
 
 class _Run:
-    """Everything that a run is made of, wired together; nothing of it runs yet."""
+    """The parts of one run, connected but not yet started."""
 
     def __init__(self, scenario: Scenario, seed: int, folder: Path, network: RealNetwork) -> None:
         part = scenario.network
@@ -111,7 +111,7 @@ async def run_real(
 async def observe(
     scenario: Scenario, seed: int, *, folder: Path, progress: Callable[[RealProgress], None]
 ) -> RunEvidence:
-    """The run without its verdict; see :func:`run_real`."""
+    """Run as :func:`run_real` does, and return the evidence without a verdict."""
     refused = refusals(scenario)
     if refused:
         raise ScenarioError(f"{scenario.name} cannot be run on real peers: {'; '.join(refused)}")
@@ -137,7 +137,7 @@ async def _tell(run: _Run, progress: Callable[[RealProgress], None]) -> None:
 
 
 async def _carry_out(run: _Run) -> RunEvidence:
-    """From no process to none again."""
+    """Start all processes, trade, heal, settle and stop all processes."""
     expect = run.scenario.expect
     async with trio.open_nursery() as nursery:
         await run.proxy.open(nursery)
@@ -175,7 +175,7 @@ async def _carry_out(run: _Run) -> RunEvidence:
 
 
 async def _trade(run: _Run) -> None:
-    """From the first order to the heal, with all faults."""
+    """Trade from the first order to the heal, with all faults."""
     run.stage = "trading"
     run.first_term = sum(run.clients.terms.values())
     run.start_s = trio.current_time() + FIRST_ORDER_S
@@ -186,7 +186,7 @@ async def _trade(run: _Run) -> None:
 
 
 async def _settle(run: _Run, within_s: float) -> bool:
-    """Until all is certified and everybody is at the same tips, asked anew once that seems to be so."""
+    """Wait until all ops are certified and all peers are at the same tips; return whether that came in time."""
     with trio.move_on_after(within_s):
         while True:
             await run.clients.until(lambda: run.traders.all_certified and run.clients.settled(), float("inf"))
@@ -198,7 +198,7 @@ async def _settle(run: _Run, within_s: float) -> bool:
 
 
 def _seen(run: _Run) -> list[str]:
-    """What was wrong on the way."""
+    """Return the problems that were seen during the run."""
     problems = [f"I5: {line}" for line in run.clients.backward] + run.minority_check.problems
     for peer in run.network.peers:
         problems += peer.exits
@@ -218,7 +218,7 @@ def _export(run: _Run, evidence: RunEvidence) -> None:
 
 
 async def _keep_to_the_proxy(run: _Run) -> None:
-    """A peer that dialled another past the proxy was under no fault: then the run proves nothing.
+    """Check that no peer dialled another past the proxy, where no fault would have hit it.
 
     Raises:
         RigFailed: names the peer and where it dialled.

@@ -1,4 +1,4 @@
-"""The authors of a scenario's orders: they sign at the real time, and bring each op to a peer until it is certified.
+"""The authors of a scenario's orders, who sign in real time and send each op until it is certified.
 
 Each author has a peer of choice. When an op is not certified in time, or that peer is gone, the author sends all of its
 uncertified ops again, the same bytes in the same order, to the next peer that answers. What any peer acknowledged is
@@ -31,7 +31,7 @@ PASSING_REFUSALS = ("author-window-full", "pool-full")
 
 @dataclass
 class OpCounts:
-    """What the authors counted, in ops."""
+    """How many ops were submitted, acknowledged, certified and refused."""
 
     submitted: int = 0
     acked: int = 0
@@ -40,7 +40,7 @@ class OpCounts:
 
 
 class RealAuthor:
-    """One key, its uncertified ops, and the peer that they are brought to."""
+    """One key, its uncertified ops, and the peer that they are sent to."""
 
     def __init__(self, name: str, index: int, chain_id: ChainId) -> None:
         self.wallet = Wallet(author_identity(name), chain_id)
@@ -64,7 +64,7 @@ class RealAuthor:
         self._patience_s = PATIENCE_S
 
     async def bring(self, clients: PeerClients) -> None:
-        """Send what was not sent yet; everything, to another peer, if the present one is gone or in no hurry."""
+        """Send new ops; if the present peer is gone or too slow, send all uncertified ops to another one."""
         if not self.waiting:
             return
         late = trio.current_time() - self._quiet_since_s > self._patience_s
@@ -121,7 +121,7 @@ class Traders:
             self.counts.submitted += 1
 
     async def bring(self, clients: PeerClients) -> None:
-        """Keep bringing ops to peers until cancelled."""
+        """Keep sending ops to peers until cancelled."""
         while True:
             for author in self._authors.values():
                 await author.bring(clients)
@@ -132,7 +132,7 @@ class Traders:
         return not any(author.waiting for author in self._authors.values())
 
     def on_ack(self, ack: Ack) -> None:
-        """Take a peer's word."""
+        """Note a peer's acknowledgement or refusal of an op."""
         author = self._by_op[ack.op_id]
         if ack.level == AckLevel.REFUSED:
             if ack.reason not in PASSING_REFUSALS:

@@ -1,4 +1,4 @@
-"""The wires between peers: one for each direction of each pair, with its delay, its losses, its rate and its cuts.
+"""The wires between real peers: one for each direction, with its delay, its losses, its rate and its cuts.
 
 A wire says when bytes that enter it now come out. What TCP does about trouble is part of it, since a proxy sees
 streams, not packets:
@@ -54,7 +54,7 @@ class Wire:
             self._mended = trio.Event()
 
     async def passable(self) -> None:
-        """Until nothing cuts it."""
+        """Wait until nothing cuts the wire."""
         while self._cuts:
             await self._mended.wait()
 
@@ -66,7 +66,7 @@ class Wire:
         self._added.remove(conditions)
 
     def due_s(self, size: int, now_s: float) -> float:
-        """When so many bytes that enter at ``now_s`` are out at the other end, cuts aside."""
+        """Return when so many bytes that enter at ``now_s`` come out at the other end, cuts aside."""
         conditions = [self._usual, *self._added]
         rates = [one.kbit_s for one in conditions if one.kbit_s]
         leaves_s = now_s
@@ -109,12 +109,12 @@ class Wires:
         return self._wires[direction]
 
     def touching(self, who: Iterable[int]) -> list[Wire]:
-        """The wires to and from some peers."""
+        """Return the wires to and from some peers."""
         ends = set(who)
         return [wire for (a, b), wire in self._wires.items() if a in ends or b in ends]
 
     def heard_by(self, peer: int, up: Iterable[int]) -> set[int]:
-        """From whom anything can get to a peer at present, itself included, over however many others that are up."""
+        """Return the peers whose bytes can reach a peer now, itself included, over any number of others that are up."""
         living = set(up)
         heard, fresh = {peer}, [peer]
         while fresh:

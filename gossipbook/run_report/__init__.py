@@ -1,4 +1,4 @@
-"""One run in one picture: a recorder that watches an exchange, the market's bill for its faults, and the page.
+"""Report one run as an HTML page: what happened, and what the faults cost the market.
 
 :class:`Recorder` hooks into a world and writes down bounded notes; :func:`market_cost` compares two recordings of the
 same orders, with faults and without; :func:`render` makes one self-contained HTML file of it all. Everything is pure:
@@ -16,14 +16,14 @@ __all__ = ["MarketCost", "Recorder", "Recording", "market_cost", "record", "reco
 
 
 def record(plan: Plan, watcher: Watcher | None = None) -> tuple[SimulationResult, Recording]:
-    """Run a plan and keep what a report needs of it."""
+    """Run a plan and record what a report needs of it."""
     recorder = Recorder()
     outcome = run_plan(plan, watcher, also=recorder.attend)
     return outcome, recorder.recording()
 
 
 def record_and_render(plan: Plan, watcher: Watcher | None = None, command: str = "") -> tuple[SimulationResult, str]:
-    """Run a plan, run it again in fair weather, and render what the two show; ``watcher`` hears of the first run.
+    """Run a plan with and without its faults, and render both; ``watcher`` hears of the first run.
 
     ``command`` replays the run, if it is another than the scenario's name and seed say.
     """

@@ -1,4 +1,4 @@
-"""The way to a violation: which ops, which blocks and which votes led to the fill at its height."""
+"""The causes of a violation: the ops, blocks and votes that led to the fill at its height."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ KINDS = ("op", "vote", "block", "fill")
 
 @dataclass(frozen=True, slots=True)
 class CausalStep:
-    """One line of the way. ``kind`` is one of :data:`KINDS`."""
+    """One line of the causes. ``kind`` is one of :data:`KINDS`."""
 
     at_us: int
     kind: str
@@ -20,7 +20,7 @@ class CausalStep:
 
 
 def way_to(recording: Recording, violation: Violation) -> list[CausalStep]:
-    """Steps in order of time; empty if the violation names no height, or nothing is known of it."""
+    """Return the causes in order of time; none if the violation names no height or nothing is known of it."""
     blocks = [b for b in recording.blocks if (b.pair, b.height) == (violation.pair, violation.height)]
     if not blocks:
         return []
@@ -40,7 +40,7 @@ def way_to(recording: Recording, violation: Violation) -> list[CausalStep]:
 
 
 def offending(blocks: list[BlockNote]) -> list[tuple[OrderKey, OrderKey, int, int]]:
-    """The fills that are most likely to blame: of orders that more than one of the blocks fills, else the first."""
+    """Return the fills most likely to blame: of orders that several of the blocks fill, else the first ones."""
     seen: dict[OrderKey, int] = {}
     for block in blocks:
         for key in {key for fill in block.fills for key in fill[:2]}:
@@ -83,7 +83,7 @@ def _block_steps(recording: Recording, block: BlockNote) -> list[CausalStep]:
 
 
 def _vote_steps(recording: Recording, blocks: list[BlockNote]) -> list[CausalStep]:
-    """Votes at the height, those that many members cast for one block in one term on one line."""
+    """Return the votes at the height, one line for all votes of one kind, term and block."""
     pair, height = blocks[0].pair, blocks[0].height
     groups: dict[tuple[str, int, bytes], list[tuple[int, str]]] = {}
     for vote in recording.votes.get((pair, height), ()):

@@ -1,4 +1,4 @@
-"""Turns a recorder's notes into a recording when the run is over."""
+"""Turn a recorder's notes into a recording when the run is over."""
 
 from gossipbook.client_messages import AckLevel
 from gossipbook.matching.commands import Place, PlaceSpecial
@@ -16,7 +16,7 @@ OP_NOTES_CAP = 50_000
 
 
 def close(exchange: Exchange, notes: Notes, shown: list[Host]) -> Recording:
-    """Everything that was noted, with the traders' own notes beside it."""
+    """Return the recording: the recorder's notes, and those of the traders."""
     market, roles = notes.market, exchange.roles
     left_out = dict(sorted((notes.left_out | market.left_out).items()))
     ops = _op_notes(exchange, market.finals, left_out)
@@ -63,7 +63,7 @@ def close(exchange: Exchange, notes: Notes, shown: list[Host]) -> Recording:
 
 
 def last_end_us(faults: tuple[FaultSpan, ...], healed_us: int) -> int:
-    """When the last fault ended that began; -1 if none did. One that never ended counts until the heal."""
+    """Return when the last fault ended; -1 if none began. One that never ended counts until the heal."""
     ends = [span.ended_us if span.ended_us >= 0 else healed_us for span in faults if span.began_us >= 0]
     return max(ends, default=-1)
 
@@ -79,7 +79,7 @@ def _fault_spans(exchange: Exchange) -> tuple[FaultSpan, ...]:
 
 
 def _sides(cuts: list[Wire], hosts: list[Host]) -> str:
-    """Who can still reach whom over whole wires, if that is more than one group."""
+    """Return which hosts can reach one another over wires that are not cut, if that is more than one group."""
     severed = {frozenset(cut) for cut in cuts}
     left, groups = list(hosts), []
     while left:
@@ -127,7 +127,7 @@ def _op_note(trader: Trader, signed: Signed, finals: dict[bytes, tuple[int, int]
 
 
 def _backlog_us(exchange: Exchange, ops: tuple[OpNote, ...], heights: dict[int, Steps[int]], ended_us: int) -> int:
-    """When every honest peer had final what was signed before the last fault ended; -1 if never, or without a fault.
+    """Return when all honest peers had final what was signed before the faults ended; -1 if never or without faults.
 
     The height of all pairs together, at the moment when the last such op was first final, is what each has to reach.
     """
@@ -142,7 +142,7 @@ def _backlog_us(exchange: Exchange, ops: tuple[OpNote, ...], heights: dict[int, 
 
 
 def _reached_us(steps: list[tuple[int, int]], goal: int, from_us: int) -> int:
-    """When a series is at its goal, from a moment on; -1 if never."""
+    """Return when a series reaches its goal, from a moment on; -1 if never."""
     before = [value for at_us, value in steps if at_us <= from_us]
     if before and before[-1] >= goal:
         return from_us
@@ -150,7 +150,7 @@ def _reached_us(steps: list[tuple[int, int]], goal: int, from_us: int) -> int:
 
 
 def _largest_tables(exchange: Exchange) -> dict[str, int]:
-    """The largest size that the bounds checker saw of each table, largest first."""
+    """Return the largest size that the bounds checker saw of each table, largest first."""
     found: dict[str, int] = {}
     for checker in exchange.checkers:
         if isinstance(checker, BoundsChecker):

@@ -1,4 +1,4 @@
-"""What a message carries, worked out once for each different bytes."""
+"""Decode what a message carries, once for equal bytes."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ VoteKey = tuple[str, int, str, int, int, bytes]  # pair, height, kind, term, sea
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """``label`` is empty for what no sequence diagram shows; ``seat`` is whose word it is, -1 if nobody's own."""
+    """What a report needs of a message. ``label`` is empty if no diagram shows it; ``seat`` is its signer's or -1."""
 
     kind: str
     ops: tuple[bytes, ...] = ()
@@ -36,13 +36,13 @@ class Contents:
 
 
 class MessageReader:
-    """Remembers what it read last, for most bytes come by many times."""
+    """Decodes messages, and remembers the latest ones, because most bytes recur many times."""
 
     def __init__(self) -> None:
         self._known: BoundedDict[bytes, Contents] = BoundedDict(CACHE_CAP)
 
     def read(self, raw: bytes) -> Contents:
-        """The contents of one encoded message; those of a liar may be malformed."""
+        """Return the contents of one encoded message, which may be malformed."""
         known = self._known.get(raw)
         if known is None:
             known = _read(raw)

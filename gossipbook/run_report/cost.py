@@ -1,4 +1,4 @@
-"""What a partition cost the market: a run under faults against the same orders in fair weather.
+"""The cost of faults to the market: a run compared with the same orders in fair weather.
 
 The orders of a seed are decided before it starts and are signed at the same moments in both runs, so an op is the same
 op in both, and whatever became of it otherwise is the faults' doing. What differs without anybody's fault is the order
@@ -19,7 +19,7 @@ LATE_US = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """Means over all pairs and looks of a stretch of trading; -1 where no book had both sides."""
+    """Means over all pairs and samples of a stretch of trading; -1 where no book had both sides."""
 
     name: str
     spread_ticks: float
@@ -30,7 +30,7 @@ class Phase:
 
 @dataclass(frozen=True, slots=True)
 class MarketCost:
-    """The bill. Delays are in seconds; -1 means never.
+    """The cost of a run's faults. Delays are in seconds; -1 means never.
 
     Lost fills are pairs of orders that trade in fair weather alone, new ones under faults alone, changed ones in both
     but at another price or quantity. A cancel came too late for an order that its author took back in fair weather, and
@@ -110,7 +110,7 @@ def _since(at_us: int, from_us: int) -> float:
 
 
 def extra_by_op(faulty: Recording, fair: Recording) -> dict[tuple[str, str, int], int]:
-    """How much later than in fair weather the trader heard that an op is certified; those certified in both runs."""
+    """Return by how much each op's certification was later than in fair weather, if certified in both runs."""
     heard = {_name(op): op.certified_us - op.signed_us for op in fair.ops if op.certified_us >= 0}
     return {
         _name(op): op.certified_us - op.signed_us - heard[_name(op)]
@@ -120,7 +120,7 @@ def extra_by_op(faulty: Recording, fair: Recording) -> dict[tuple[str, str, int]
 
 
 def _extra_us(faulty: Recording, fair: Recording) -> tuple[list[int], int]:
-    """The extra delays, and how many ops are certified in fair weather alone."""
+    """Return the extra delays, and how many ops are certified in fair weather alone."""
     extra = extra_by_op(faulty, fair)
     certified = sum(op.certified_us >= 0 for op in fair.ops)
     return list(extra.values()), certified - len(extra)
@@ -136,7 +136,7 @@ Trade = tuple[OrderKey, OrderKey]
 
 
 def _by_trade(fills: tuple[FillNote, ...]) -> dict[Trade, tuple[int, int]]:
-    """Lots and turnover by maker's and taker's order, which may meet more than once."""
+    """Return lots and turnover by maker's and taker's order; two orders may trade more than once."""
     found: dict[Trade, tuple[int, int]] = {}
     for fill in fills:
         lots, turnover = found.get((fill.maker, fill.taker), (0, 0))
@@ -145,7 +145,7 @@ def _by_trade(fills: tuple[FillNote, ...]) -> dict[Trade, tuple[int, int]]:
 
 
 def _compare_fills(faulty: tuple[FillNote, ...], fair: tuple[FillNote, ...]) -> tuple[int, int, int]:
-    """How many trades are lost, new, and in both but not alike."""
+    """Count the trades that are lost, new, and in both runs but different."""
     with_faults, without = _by_trade(faulty), _by_trade(fair)
     lost = sum(trade not in with_faults for trade in without)
     new = sum(trade not in without for trade in with_faults)
@@ -154,7 +154,7 @@ def _compare_fills(faulty: tuple[FillNote, ...], fair: tuple[FillNote, ...]) -> 
 
 
 def _late_cancels(faulty: Recording, fair: Recording) -> tuple[int, int]:
-    """Orders that trade more than they would have, had their cancel come in time; and how many lots more."""
+    """Count the orders that trade more than they would have with their cancel in time, and the extra lots."""
     more = []
     for key, fate in fair.fates.items():
         filled = faulty.fates[key].filled_lots if key in faulty.fates else 0
@@ -167,7 +167,7 @@ def _late_cancels(faulty: Recording, fair: Recording) -> tuple[int, int]:
 
 
 def _phases(faulty: Recording, fair: Recording) -> tuple[Phase, ...]:
-    """Before the first fault, from then to the end of the last, and after it, while there is trading."""
+    """Return the phases of trading: before the first fault, until the end of the last, and after it."""
     begins = [span.began_us for span in faulty.faults if span.began_us >= 0]
     until = faulty.traded_until_us
     first = min([*begins, until])
@@ -204,7 +204,7 @@ def _mean(recording: Recording, low_us: int, high_us: int, value: Callable[[Top]
 
 
 def _equal_us(recording: Recording, from_us: int) -> int:
-    """The first look after a moment at which all honest peers are up and alike and have nothing pending; -1 if none."""
+    """Return the first sample after a moment with all honest peers up, equal and without pending ops; -1 if none."""
 
     def alike(look: Look) -> bool:
         return look.all_up and not look.states and not look.pending
@@ -213,7 +213,7 @@ def _equal_us(recording: Recording, from_us: int) -> int:
 
 
 def longest_idle(recording: Recording) -> tuple[int, int]:
-    """The longest time in which a pair had an op to certify and certified none, and when it began; microseconds."""
+    """Return the longest time for which a pair had an op to certify and certified none, and its begin; microseconds."""
     worst = (0, -1)
     for symbol in recording.symbols:
         blocks = sorted({block.first_us for block in recording.blocks if block.pair == symbol})
@@ -229,7 +229,7 @@ def longest_idle(recording: Recording) -> tuple[int, int]:
 
 
 def _idles(blocks: list[int], ops: list[tuple[int, int]], ended_us: int) -> list[tuple[int, int]]:
-    """Between two blocks each: how long an op had waited, and since when."""
+    """Return for each two consecutive blocks how long an op had waited, and since when."""
     found, at = [], 0
     open_until: list[tuple[int, int]] = []  # (signed, final) of ops that the blocks so far left out
     since = 0

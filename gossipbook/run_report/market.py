@@ -1,4 +1,4 @@
-"""The market as the union of honest peers certified it: fills, fates of orders, and the book after each block.
+"""The market as certified by all honest peers together: fills, fates of orders, and the book after each block.
 
 The book is kept from the events, as the auditor keeps it, so that a block which a peer only tries out is never in it.
 """
@@ -19,7 +19,7 @@ OWN_WILL = frozenset((int(CancelCause.REQUESTED), int(CancelCause.CANCEL_ALL)))
 
 
 class MarketLog:
-    """Takes each block once, in order of height, from whichever honest peer finalizes it first."""
+    """Takes each block once, in order of height, from the honest peer that finalizes it first."""
 
     def __init__(self, names: dict[bytes, str]) -> None:
         self._names = names  # of proposers, by public key
@@ -39,7 +39,7 @@ class MarketLog:
         return tuple(self._blocks.values())
 
     def take(self, host: Host, event: Finalized, now_us: int) -> bool:
-        """An honest peer finalized a block; True if it is the first to."""
+        """Take a block that an honest peer finalized; return True if it is the first to."""
         key = (event.pair, event.block.height)
         known = self._blocks.get((*key, event.block.id))
         if known is not None:
@@ -53,7 +53,7 @@ class MarketLog:
         return True
 
     def top(self, pair: str) -> Top:
-        """The top of a pair's certified book."""
+        """Return the top of a pair's certified book."""
         found = self._tops.get(pair)
         if found is None:
             ledger = self._ledgers.get(pair)
@@ -128,7 +128,7 @@ class MarketLog:
 
 
 def top_of(ledger: Ledger) -> Top:
-    """Best prices, and the lots at the best five levels of each side."""
+    """Return best prices, and the lots at the best five levels of each side."""
     sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
     for side, price_ticks, lots, _ in ledger.resting().values():
         levels = sides[side - 1]

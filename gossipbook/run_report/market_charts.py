@@ -1,4 +1,4 @@
-"""The market over time, with the same orders in fair weather beside it."""
+"""Charts of the market over time, beside the same orders in fair weather."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Series = list[tuple[int, float | None]]
 
 
 def market_chart(recording: Recording, fair: Recording) -> str:
-    """Price with trades, spread, depth and traded volume of the first pair; volume of all pairs."""
+    """Draw price with trades, spread, depth and volume of the first pair, and the volume of all pairs."""
 
     def fill(frame: Frame) -> None:
         looks = [look for look in recording.looks if look.at_us >= recording.opened_us]
@@ -39,7 +39,7 @@ def market_chart(recording: Recording, fair: Recording) -> str:
 
 
 def _prices(frame: Frame, recording: Recording) -> None:
-    """Best bid and ask, and a dot for each trade, larger for more lots."""
+    """Draw best bid and ask, and a dot for each trade, larger for more lots."""
     top, bottom = frame.panel("Bid, ask and trades", "ticks")
     bids = _of_book(recording, lambda top: float(top.bid_ticks) if top.bid_ticks else None)
     asks = _of_book(recording, lambda top: float(top.ask_ticks) if top.ask_ticks else None)
@@ -84,7 +84,7 @@ def _volume(recording: Recording) -> Series:
 
 
 def delays_chart(recording: Recording, extra: dict[tuple[str, str, int], int]) -> str:
-    """How much later than in fair weather each op was certified, by when it was signed."""
+    """Draw by how much each op's certification was later than in fair weather, by the time of its signing."""
 
     def fill(frame: Frame) -> None:
         top, bottom = frame.panel("Extra time to certification", "s")

@@ -1,4 +1,4 @@
-"""Messages between members, kept for a while, so that those around an event can be shown once it is known."""
+"""Keep the latest messages between members, so that those around an event can be shown once it is known."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ RANKS = (VIOLATION, TERM_CHANGE, FIRST_FILL)
 
 
 class MessageFlow:
-    """A ring of the latest arrows, and up to one slice of each kind, of one pair's messages."""
+    """A ring buffer of one pair's latest messages, and up to one slice for each kind of event."""
 
     def __init__(self) -> None:
         self._ring: deque[tuple[str, Arrow]] = deque(maxlen=RING_CAP)  # with their pairs
@@ -29,7 +29,7 @@ class MessageFlow:
         self._just_sent: set[tuple[str, str]] = set()  # to whom and what, by one sender at one moment
 
     def sent(self, at_us: int, sender: str, receivers: dict[str, bool], contents: Contents, raw: bytes) -> None:
-        """A member says something to other members; of each, whether there is a wire to it that is not cut."""
+        """Note a message from a member to others, with whether the wire to each is whole."""
         for receiver, wired in receivers.items():
             if (receiver, contents.label) in self._now_sent(at_us, sender):
                 continue  # Sent on a topic as well.
@@ -54,7 +54,7 @@ class MessageFlow:
             waiting.pop(0).arrived_us = at_us
 
     def mark(self, what: str, at_us: int, text: str, pair: str) -> None:
-        """Something happened around which the messages are worth a look; the first time of each kind counts.
+        """Keep the messages around an event; only the first event of each kind counts.
 
         Without a pair those of all pairs are.
         """
@@ -71,7 +71,7 @@ class MessageFlow:
         return what in self._open
 
     def best(self) -> Slice | None:
-        """The slice that tells most."""
+        """Return the most telling slice."""
         for what in RANKS:
             if what in self._open:
                 part = self._open[what]
@@ -81,7 +81,7 @@ class MessageFlow:
 
 @dataclass(slots=True)
 class _Open:
-    """A slice that takes so many arrows more."""
+    """A slice that still takes some messages."""
 
     text: str
     at_us: int

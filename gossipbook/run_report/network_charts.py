@@ -1,4 +1,4 @@
-"""Charts of the network over time: who was there, who led, how far each peer was, what waited."""
+"""Charts of the network over time: availability, terms, heights, and what waited."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ STATE_FILLS = {UP: "var(--up)", PARTLY_CUT: "var(--c4)", CUT_OFF: "var(--c1)", P
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> str:
-    """Colours and what they mean, in HTML."""
+    """Return colours and their meaning as HTML."""
     keys = "".join(f'<span><i class="key" style="background:{fill}"></i>{words}</span> ' for words, fill in entries)
     return f'<p class="legend">{keys}</p>'
 
 
 def digests_chart(recording: Recording) -> str:
-    """How many states of honest replicas differ, and how long the longest pending set is."""
+    """Draw how many states of honest replicas differ, and the length of the longest pending set."""
 
     def fill(frame: Frame) -> None:
         looks = _shown_looks(recording)
@@ -41,7 +41,7 @@ def digests_chart(recording: Recording) -> str:
 
 
 def terms_chart(recording: Recording) -> str:
-    """For each member, which term it is in, coloured by that term's leader; blocks are ticks above."""
+    """Draw each member's term, coloured by its leader; blocks are ticks above."""
     rows = len(recording.members)
     seats = sorted(recording.terms)
     symbol = recording.symbols[0]
@@ -69,7 +69,7 @@ def terms_chart(recording: Recording) -> str:
 
 
 def heights_chart(recording: Recording) -> str:
-    """Every peer's height; the peers that fell furthest behind are named."""
+    """Draw every peer's height; the peers that fell furthest behind are named."""
     lags = furthest_behind(recording)
     at = {peer: place for place, peer in enumerate(recording.shown)}
 
@@ -99,7 +99,7 @@ def heights_chart(recording: Recording) -> str:
 
 
 def _heights_in_words(recording: Recording, look: Look) -> str:
-    """Peers by height, highest first."""
+    """List the peers by height, highest first."""
     by_height: dict[int, list[str]] = {}
     names = {note.index: note.name for note in recording.peers}
     for peer, height in zip(recording.shown, look.heights, strict=True):
@@ -117,7 +117,7 @@ def _there(value: int) -> float | None:
 
 
 def furthest_behind(recording: Recording) -> list[int]:
-    """Up to four peers that were at least some blocks behind the most advanced one, the furthest first."""
+    """Return up to four peers that were some blocks behind the most advanced one, the furthest first."""
     behind: dict[int, int] = {}
     for look in recording.looks:
         top = max(look.heights, default=0)
@@ -130,7 +130,7 @@ def furthest_behind(recording: Recording) -> list[int]:
 
 
 def availability_chart(recording: Recording) -> str:
-    """One strip a peer: up, partly cut, cut off, paused or down."""
+    """Draw one strip for each peer: up, partly cut, cut off, paused or down."""
     notes = {note.index: note for note in recording.peers}
     rows = len(recording.shown)
 
@@ -155,7 +155,7 @@ def _row_name(note: PeerNote, narrow: bool) -> str:
 
 
 def heat_chart(recording: Recording, title: str, values: Sequence[Sequence[int]]) -> str:
-    """One strip a peer, darker for more; ``values`` are by look, then by shown peer."""
+    """Draw one strip for each peer, darker for more; ``values`` are by sample, then by shown peer."""
     names = {note.index: note.name for note in recording.peers}
     most = max((max(row, default=0) for row in values), default=0)
     if most <= 0:
@@ -186,7 +186,7 @@ def heat_chart(recording: Recording, title: str, values: Sequence[Sequence[int]]
 
 
 def heat_bounds(most: int) -> list[int]:
-    """The lowest value of each shade above the first: whole numbers that grow by a constant factor."""
+    """Return the lowest value of each shade above the first: whole numbers that grow by a constant factor."""
     factor = max(most, 1) ** (1 / (HEATS - 1))
     return sorted({max(1, round(factor**i)) for i in range(HEATS - 1)})
 
@@ -202,7 +202,7 @@ def _heat_tip(name: str, fill: str, bounds: list[int], most: int) -> str:
 
 
 def _buckets(times: list[int], begin: int, end: int, columns: int) -> list[tuple[int, int, list[int]]]:
-    """Columns of equal length with the looks that fall into each; a column without one is joined to the next."""
+    """Return columns of equal length with their samples; a column without one is joined to the next."""
     found: list[tuple[int, int, list[int]]] = []
     inside = [i for i, at_us in enumerate(times) if begin <= at_us < end]
     step = max(1, -(-len(inside) // columns))
@@ -214,7 +214,7 @@ def _buckets(times: list[int], begin: int, end: int, columns: int) -> list[tuple
 
 
 def spans_of(steps: Sequence[tuple[int, V]], end_us: int) -> list[tuple[int, int, V]]:
-    """Each value with when it began and ended."""
+    """Return each value with its begin and end."""
     return [(at_us, steps[i + 1][0] if i + 1 < len(steps) else end_us, value) for i, (at_us, value) in enumerate(steps)]
 
 

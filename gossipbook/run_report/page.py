@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing from outside itself."""
+"""Render the report as one HTML file that loads nothing else."""
 
 import shlex
 from html import escape
@@ -40,7 +40,7 @@ def render(
     plan: Plan,
     command: str = "",
 ) -> str:
-    """The whole page. ``command`` replays the run; without one it is worked out from the scenario's name."""
+    """Return the whole page. ``command`` replays the run; without it, scenario name and seed do."""
     fair = fair_recording
     sections = [
         _banner(outcome, plan, command or replay_command(plan)),
@@ -67,7 +67,7 @@ def render(
 
 
 def replay_command(plan: Plan) -> str:
-    """One line that runs this seed again."""
+    """Return the command that runs this seed again."""
     name = plan.scenario.name
     words = ["--swarm"] if name == f"swarm {plan.seed}" else [name]
     return shlex.join(["gossipbook", "simulate", *words, "--seed", str(plan.seed)])

@@ -1,4 +1,4 @@
-"""Watches one exchange and writes down what a report needs.
+"""Watch an exchange and note what a report needs.
 
 Attach it before the exchange opens: ``run_plan(plan, also=recorder.attend)``. It only looks: a run with a recorder
 delivers the same messages at the same times as one without.
@@ -35,7 +35,7 @@ VOTES_CAP = 50_000
 
 
 class Recorder(Observer):
-    """One run's notes. :meth:`recording` hands them over when the run is over."""
+    """The notes of one run. :meth:`recording` returns them when the run is over."""
 
     exchange: Exchange
     notes: Notes
@@ -47,7 +47,7 @@ class Recorder(Observer):
         self._seats: dict[bytes, int] = {}
 
     def attend(self, exchange: Exchange) -> None:
-        """Look at an exchange from before it opens."""
+        """Watch an exchange from before it opens."""
         self.exchange = exchange
         roles = exchange.roles
         self._seats = {host.peer_id: seat for seat, host in enumerate(roles.members)}
@@ -63,7 +63,7 @@ class Recorder(Observer):
         exchange.world.call(0, self._look)
 
     def recording(self) -> Recording:
-        """What was seen, once the run is over."""
+        """Return what was recorded, once the run is over."""
         self._watch_violations()
         for host in self._shown:
             self._note_state(host)
@@ -151,7 +151,7 @@ class Recorder(Observer):
         self._note_term(host, -1, now_us)
 
     def _mark(self, final: Finalized, now_us: int) -> None:
-        """Whether this block is one that the message diagram might be about."""
+        """Mark the block for the message diagram, if it is of a later term or has the first fill."""
         where = f"block {final.block.height} of {final.pair}"
         if final.pair == self.exchange.roles.symbol and final.fc.term > 0:
             self.notes.flow.mark(TERM_CHANGE, now_us, f"the first block of a later term is final: {where}", final.pair)
@@ -174,7 +174,7 @@ class Recorder(Observer):
             steps.note(self.exchange.world.now_us, self._state(host))
 
     def _state(self, host: Host) -> str:
-        """Up, or why it cannot take part."""
+        """Return whether a host is up, or why it cannot take part."""
         if host.peer is None:
             return DOWN
         if host.backlog is not None:
@@ -190,7 +190,7 @@ class Recorder(Observer):
     # -- looks --------------------------------------------------------------------------------------
 
     def _look(self) -> None:
-        """The network as it is now, and again after a while."""
+        """Sample the network now, and again after a while."""
         if len(self.notes.looks) >= LOOKS_CAP:
             self.notes.looks = self.notes.looks[::2]
             self.notes.period_us *= 2

@@ -1,4 +1,4 @@
-"""What was seen of one run, as plain values. Times are in microseconds since the world began.
+"""The recording of one run, as plain values. Times are in microseconds since the world began.
 
 Whatever can grow with a run has a cap that is named where it is filled; ``left_out`` says what went beyond one.
 """
@@ -14,7 +14,7 @@ UP, PARTLY_CUT, CUT_OFF, PAUSED, DOWN = "up", "partly cut", "cut off", "paused",
 
 @dataclass(frozen=True, slots=True)
 class PeerNote:
-    """Who a peer is. ``seat`` is its seat in the first pair's committee, -1 for a follower."""
+    """A peer. ``seat`` is its seat in the first pair's committee, -1 for a follower."""
 
     index: int
     name: str
@@ -36,7 +36,7 @@ class FaultSpan:
 
 @dataclass(slots=True)
 class Spread:
-    """How one op or block went round.
+    """How one op or block spread over the peers.
 
     ``arrivals`` are the first arrivals by peer, counted from ``born_us``, when the first peer sent it (op) or had it
     (block); ``copies`` counts every copy that a peer was handed by another one.
@@ -59,7 +59,7 @@ class Top:
 
     @property
     def spread_ticks(self) -> int:
-        """-1 unless both sides have an order."""
+        """The spread; -1 unless both sides have an order."""
         return self.ask_ticks - self.bid_ticks if self.bid_ticks and self.ask_ticks else -1
 
     @property
@@ -69,7 +69,7 @@ class Top:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """The whole network at one moment.
+    """A sample of the whole network at one moment.
 
     ``states`` counts different (height, tip, pending set) among honest peers that run, over all pairs, less the one
     of each pair that has to be; ``pending`` is the longest pending set. The tuples are by shown peer; -1 where down.
@@ -124,7 +124,7 @@ class FillNote:
 
 @dataclass(slots=True)
 class OrderFate:
-    """What became of an order's lots. ``cancelled_lots`` are those that its author took back."""
+    """What happened to an order's lots. ``cancelled_lots`` are those that its author cancelled."""
 
     filled_lots: int = 0
     cancelled_lots: int = 0
@@ -132,7 +132,7 @@ class OrderFate:
 
 @dataclass(slots=True)
 class BlockNote:
-    """One final block, of those at its height one. ``votes`` are [kind, term, seat, first sent] by its members."""
+    """One final block; there may be several at a height. ``votes`` are [kind, term, seat, first sent]."""
 
     pair: str
     height: int
@@ -151,7 +151,7 @@ class BlockNote:
 
 @dataclass(frozen=True, slots=True)
 class VoteNote:
-    """The first time that a member sent a vote of its own."""
+    """The first time that a member sent one of its own votes."""
 
     kind: str
     term: int

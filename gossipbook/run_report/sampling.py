@@ -1,4 +1,4 @@
-"""Series and samples that never outgrow their caps."""
+"""Series and samples of bounded size."""
 
 from typing import Generic, TypeVar
 
@@ -11,7 +11,7 @@ STEPS_CAP = 4_096
 
 
 class Steps(Generic[V]):
-    """A value that stays until it changes; beyond the cap every second change is forgotten, the last one never."""
+    """A series of a value's changes; beyond the cap every second one is dropped, the last one never."""
 
     def __init__(self, cap: int = STEPS_CAP) -> None:
         self._cap = cap
@@ -26,7 +26,7 @@ class Steps(Generic[V]):
 
 
 class Spreads:
-    """A uniform sample of items by id: those whose first 32 bits are low, of ever fewer as more come."""
+    """A uniform sample of ops or blocks: those with the lowest ids, of ever fewer as more come."""
 
     def __init__(self, cap: int = SPREADS_CAP) -> None:
         self._cap = cap
@@ -35,7 +35,7 @@ class Spreads:
         self.left_out = 0
 
     def born(self, item: bytes, at_us: int, origin: int) -> None:
-        """A first peer has it, or sends it."""
+        """Note that a first peer has or sends an item."""
         if item in self._items or not self._wanted(item):
             return
         if len(self._items) >= self._cap:
@@ -48,13 +48,13 @@ class Spreads:
         self._items[item] = Spread(at_us, origin)
 
     def arrived(self, item: bytes, at_us: int, peer: int) -> None:
-        """A peer has it, in whatever way."""
+        """Note that a peer has an item, in whatever way."""
         spread = self._items.get(item)
         if spread is not None and peer != spread.origin:
             spread.arrivals.setdefault(peer, at_us - spread.born_us)
 
     def copied(self, item: bytes, peer: int) -> None:
-        """A peer was handed a copy by another."""
+        """Note that a peer got a copy from another one."""
         spread = self._items.get(item)
         if spread is not None:
             spread.copies[peer] = spread.copies.get(peer, 0) + 1
@@ -67,7 +67,7 @@ class Spreads:
 
 
 def percentile(values: list[int], share: float) -> int:
-    """The nearest-rank percentile of sorted values; 0 of none."""
+    """Return the nearest-rank percentile of sorted values; 0 if there are none."""
     if not values:
         return 0
     return values[min(len(values) - 1, max(0, -(-len(values) * round(share * 1_000) // 1_000) - 1))]

@@ -1,4 +1,4 @@
-"""A sequence diagram of the messages between members around one event.
+"""Draw a sequence diagram of the messages between members around one event.
 
 Time runs down. It is stretched where much happens at once: each burst of messages from one member has a row of its
 own, and arrivals lie between the rows by their time.
@@ -19,7 +19,7 @@ KINDS = {"PROPOSE": 0, "PREPARE": 5, "COMMIT": 2, "TIMEOUT": 1, "TC": 4, "NC": 5
 
 @dataclass(slots=True)
 class Burst:
-    """Messages that one member sent at one time under one name."""
+    """Messages of one label that one member sent at one time."""
 
     sent_us: int
     sender: str
@@ -28,7 +28,7 @@ class Burst:
 
 
 def bursts_of(arrows: tuple[Arrow, ...]) -> list[Burst]:
-    """Arrows put together, in the order of sending."""
+    """Group messages into bursts, in the order of sending."""
     found: dict[tuple[int, str, str], Burst] = {}
     for arrow in arrows:
         key = (arrow.sent_us, arrow.sender, arrow.label)
@@ -37,7 +37,7 @@ def bursts_of(arrows: tuple[Arrow, ...]) -> list[Burst]:
 
 
 def sequence_chart(recording: Recording, found: Slice) -> str:
-    """The diagram for a wide and for a narrow page; members that neither send nor get a message have no line."""
+    """Draw the diagram for a wide and a narrow page; members without messages have no line."""
     return "".join(
         _diagram(recording, found, width).svg(kind) for width, kind in ((WIDE_PX, "wide"), (NARROW_PX, "narrow"))
     )
@@ -64,7 +64,7 @@ def _diagram(recording: Recording, found: Slice, width: int) -> Canvas:
 
 
 class Rows:
-    """Where times are on the page: a row for each burst and one for the event; other times between their rows."""
+    """Maps times to the page: a row for each burst and one for the event, other times between their rows."""
 
     def __init__(self, sent: list[int], event_us: int, last_us: int) -> None:
         before = bisect_right(sent, event_us)
@@ -76,7 +76,7 @@ class Rows:
         self._times, self._knots = list(placed), list(placed.values())
 
     def place(self, at_us: int) -> float:
-        """Pixels from the top."""
+        """Return the pixels from the top of a time."""
         after = bisect_right(self._times, at_us)
         if after == 0 or after == len(self._times):
             return float(self._knots[min(after, len(self._knots) - 1)])
@@ -86,7 +86,7 @@ class Rows:
 
 
 def _members(recording: Recording, arrows: tuple[Arrow, ...]) -> list[str]:
-    """Who takes part, in order of seats; members' twins behind them."""
+    """Return who takes part, in order of seats, twins last."""
     seen = {name for arrow in arrows for name in (arrow.sender, arrow.receiver)}
     every = [twin for name in recording.members for twin in (name, name + "'")]
     return [name for name in every if name in seen][:COLUMNS_CAP]
@@ -126,7 +126,7 @@ def _draw_lost(canvas: Canvas, start: tuple[float, float], side: int, paint: str
 def _write(
     canvas: Canvas, bursts: list[Burst], columns: dict[str, float], rows: Rows, event_us: int, left: int
 ) -> None:
-    """Names of bursts beside their senders, over the arrows, and times at the left."""
+    """Write labels of bursts beside their senders, over the arrows, and times at the left."""
     last = float(rows.event) - TIME_GAP_PX * 99
     for burst, y in zip(bursts, rows.places, strict=True):
         words = burst.label + (f" to {burst.arrows[0].receiver}" if len(burst.arrows) == 1 else "")

@@ -1,4 +1,4 @@
-"""How ops and blocks went round: time to reach so many peers, and how many copies each peer was handed."""
+"""Charts of how ops and blocks spread: time to reach a number of peers, and copies that each peer got."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ Curve = list[tuple[int, int]]  # (peers reached, microseconds)
 
 
 def curve(spreads: Sequence[Spread], share: float) -> Curve:
-    """For each number of peers reached: the percentile of the times that it took, over the items that got so far."""
+    """Return for each number of peers the percentile of the times to reach so many, over items that did."""
     times = [sorted(spread.arrivals.values()) for spread in spreads]
     most = max((len(each) for each in times), default=0)
     return [(k + 1, percentile(sorted(each[k] for each in times if len(each) > k), share)) for k in range(most)]
 
 
 def propagation_chart(title: str, recording: Recording, spreads: Sequence[Spread], fair: Sequence[Spread]) -> str:
-    """Three percentiles over peers reached, and the 99th of fair weather dashed; the time axis is logarithmic."""
+    """Draw three percentiles over peers reached, and fair weather's 99th dashed; the time axis is logarithmic."""
     canvas = Canvas(WIDTH_PX, HEIGHT_PX, title)
     canvas.text((LEFT_PX, 13), title, "panel")
     curves = [(name, curve(spreads, share), colour(paint), False) for name, share, paint in SHARES]
@@ -76,7 +76,7 @@ def _axes(canvas: Canvas, x: Scale, y: Scale, others: int) -> None:
 
 
 def copies_chart(recording: Recording, fair: Recording) -> str:
-    """How many copies of an op a peer was handed by others: the share of (op, peer)."""
+    """Draw how many copies of an op peers got: the share of (op, peer) by number."""
     canvas = Canvas(WIDTH_PX, HEIGHT_PX, "copies of an op at a peer")
     canvas.text((LEFT_PX, 13), "Copies of an op at a peer", "panel")
     mine, other = copies_shares(recording.op_spreads), copies_shares(fair.op_spreads)
@@ -111,19 +111,19 @@ def _copies(count: int) -> str:
 
 
 def copies_shares(spreads: Sequence[Spread]) -> dict[int, float]:
-    """The share of (item, peer) by how many copies came; from six on as one."""
+    """Return the share of (item, peer) by number of copies; six and more count as one."""
     found = Counter(min(count, COPIES_SHOWN) for spread in spreads for count in spread.copies.values())
     total = sum(found.values())
     return {count: found[count] / total for count in sorted(found)}
 
 
 def mean_copies(spreads: Sequence[Spread]) -> float:
-    """Copies of an item that a peer is handed, on average over those that got any."""
+    """Return the mean number of copies that a peer got, over those that got any."""
     counts = [count for spread in spreads for count in spread.copies.values()]
     return sum(counts) / len(counts) if counts else 0.0
 
 
 def in_time(us: int, digits: int = 3) -> str:
-    """A duration with a fitting unit and so many significant digits."""
+    """Format a duration with a fitting unit and so many significant digits."""
     value, unit = (us / 1_000, "ms") if us < 995_000 else (us / 1e6, "s")
     return f"{float(f'{value:.{digits}g}'):g} {unit}"

@@ -1,4 +1,4 @@
-"""The page's style and its one script, which shows a tooltip."""
+"""The page's style, and its one script, which shows tooltips."""
 
 CSS = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2230;--mute:#5b6675;--grid:#e6e9ee;--axis:#aab2bd;

@@ -1,4 +1,4 @@
-"""Drawing in SVG: a canvas, scales, ticks. All lengths are in pixels; colours are variables of the page's style."""
+"""Draw in SVG: canvas, scales and ticks. Lengths are in pixels; colours are variables of the page's style."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,14 +18,14 @@ def colour(number: int) -> str:
 
 
 def number(value: float) -> str:
-    """A coordinate with one decimal at most."""
+    """Format a coordinate with at most one decimal."""
     text = f"{value:.1f}"
     return text[:-2] if text.endswith(".0") else text
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Maps values to pixels, on a straight or a logarithmic axis."""
+    """Maps values to pixels, on a linear or logarithmic axis."""
 
     low: float
     high: float
@@ -44,7 +44,7 @@ class Scale:
 
 
 def ticks(low: float, high: float, most: int) -> list[float]:
-    """About so many round values from low to high."""
+    """Return about so many round values from low to high."""
     if high <= low:
         return [low]
     raw = (high - low) / max(1, most)
@@ -55,12 +55,12 @@ def ticks(low: float, high: float, most: int) -> list[float]:
 
 
 def whole_ticks(high: float, most: int) -> list[float]:
-    """Ticks from 0 for what is counted."""
+    """Return ticks from 0 for counts."""
     return sorted({float(round(value)) for value in ticks(0, max(1.0, high), most) if abs(value - round(value)) < 1e-9})
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten in a range; where there are only one or two of them, the halves and fifths between as well."""
+    """Return powers of ten in a range, with halves and fifths where there are only one or two of them."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
     for factors in ((1,), (1, 2, 5)):
         found = [f * 10.0**power for power in powers for f in factors if low * 0.999 <= f * 10.0**power <= high * 1.001]
@@ -70,7 +70,7 @@ def log_ticks(low: float, high: float) -> list[float]:
 
 
 def apart(wanted: Sequence[float], low: float, high: float, gap: float = LABEL_GAP_PX) -> list[float]:
-    """Positions near the wanted ones, no two closer than a gap, in the order given."""
+    """Return positions near the wanted ones with no two closer than a gap, in the order given."""
     order = sorted(range(len(wanted)), key=lambda i: (wanted[i], i))
     placed = list(wanted)
     below = low - gap
@@ -128,12 +128,12 @@ class Canvas:
 
 
 def draw(points: Sequence[Point]) -> str:
-    """Path data of a polyline."""
+    """Return the path data of a polyline."""
     return "M" + "L".join(f"{number(x)} {number(y)}" for x, y in points)
 
 
 def stairs(points: Sequence[Point], end: float) -> list[Point]:
-    """Each value stays until the next one."""
+    """Return the points of a line in which each value stays until the next one."""
     made: list[Point] = []
     for x, y in points:
         if made:
@@ -145,5 +145,5 @@ def stairs(points: Sequence[Point], end: float) -> list[Point]:
 
 
 def fitting(choices: str, width: float) -> str:
-    """The first line of a text that fits a width; nothing if none does."""
+    """Return the first line of a text that fits a width; nothing if none does."""
     return next((words for words in choices.split("\n") if len(words) * CHAR_PX <= width), "")

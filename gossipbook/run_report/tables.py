@@ -1,4 +1,4 @@
-"""The report's tables, and how cells are made. Every text that comes from outside goes through :func:`html.escape`."""
+"""The report's tables and their cells. Every text from outside is passed through :func:`html.escape`."""
 
 from collections.abc import Sequence
 from html import escape
@@ -30,7 +30,7 @@ Cell = str | int | float
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]], kind: str = "plain") -> str:
-    """Numbers are set right and grouped; texts are escaped. A column is one of numbers if its first cell is."""
+    """Return a table; numbers are right-aligned, texts escaped. The first cell decides a column's kind."""
     numeric = [not isinstance(cell, str) for cell in rows[0]] if rows else [False] * len(heads)
     head = "".join(f"<th{_kind(right)}>{escape(words)}</th>" for words, right in zip(heads, numeric, strict=True))
     body = "".join(
@@ -55,7 +55,7 @@ def _cell(cell: Cell) -> str:
 
 
 def seconds(value: float) -> str:
-    """A duration in words; below 0 is never."""
+    """Format a duration; below 0 is never."""
     if value < 0:
         return "never"
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
@@ -65,7 +65,7 @@ def seconds(value: float) -> str:
 
 
 def cost_tables(cost: MarketCost) -> str:
-    """The bill, and the book by phase."""
+    """Return the cost of the faults, and the book by phase."""
     body = "".join(
         f"<tr><td>{what}<small>{note}</small></td><td>{mine}</td><td>{fair}</td></tr>"
         for what, mine, fair, note in (*_op_rows(cost), *_trade_rows(cost), *_time_rows(cost))
@@ -137,7 +137,7 @@ def _volume_words(cost: MarketCost) -> str:
 
 
 def faults_table(recording: Recording) -> str:
-    """Each fault with its number on the charts, when it really was on, and whom it hit."""
+    """Return each fault with its number on the charts, its times, and whom it hit."""
     if not recording.faults:
         return '<p class="note">This plan has no fault.</p>'
     era = Era.of(recording)
@@ -154,7 +154,7 @@ def faults_table(recording: Recording) -> str:
 
 
 def traffic_table(recording: Recording, fair: Recording) -> str:
-    """Messages and bytes by kind, the heaviest first, with a bar for the share of bytes."""
+    """Return messages and bytes by kind, the heaviest first, with a bar for the share of bytes."""
     total = sum(kind.sent_bytes for kind in recording.traffic.values())
     if not total:
         return '<p class="note">No message was sent.</p>'
@@ -175,7 +175,7 @@ def traffic_table(recording: Recording, fair: Recording) -> str:
 
 
 def memory_tables(recording: Recording) -> str:
-    """The most that each peer held, and the largest tables of all."""
+    """Return the most that each peer held, and the largest tables of all."""
     names = {note.index: note for note in recording.peers}
     rows: list[tuple[Cell, ...]] = []
     for place, peer in enumerate(recording.shown[:PEER_ROWS]):
@@ -200,7 +200,7 @@ def memory_tables(recording: Recording) -> str:
 
 
 def checks_table(outcome: SimulationResult) -> str:
-    """Every invariant with how often something was compared, and how often it did not hold."""
+    """Return every invariant with its number of comparisons and violations."""
     broken: dict[str, int] = {}
     for violation in outcome.violations:
         broken[violation.invariant] = broken.get(violation.invariant, 0) + 1
@@ -221,7 +221,7 @@ def checks_table(outcome: SimulationResult) -> str:
 
 
 def violations_table(outcome: SimulationResult, recording: Recording) -> str:
-    """What does not hold, and when."""
+    """Return the violations and their times."""
     if not outcome.violations:
         return ""
     era = Era.of(recording)
@@ -235,7 +235,7 @@ def violations_table(outcome: SimulationResult, recording: Recording) -> str:
 
 
 def causal_table(recording: Recording, violations: Sequence[Violation]) -> str:
-    """The way to the first violation that names a height."""
+    """Return the causes of the first violation that names a height."""
     named = next((v for v in violations if v.height), None)
     if named is None:
         return ""

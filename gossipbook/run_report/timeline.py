@@ -1,4 +1,4 @@
-"""Charts over time: one axis for all of them, with the faults shaded and named by number above the plot."""
+"""Charts over time with a shared axis, and the faults shaded and numbered above the plot."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ class Line:
 
 
 class Frame:
-    """Where a time chart is drawn: ``x`` maps microseconds; panels are stacked with :meth:`panel`."""
+    """The frame of a time chart: ``x`` maps microseconds; panels are stacked with :meth:`panel`."""
 
     def __init__(self, recording: Recording, width: int, heights: Sequence[int], label: str) -> None:
         self.recording = recording
@@ -67,7 +67,7 @@ class Frame:
         self._top: float = self.ruler_px
 
     def _across(self, span: FaultSpan) -> tuple[float, float]:
-        """A fault's ends in pixels, wide enough for its number."""
+        """Return a fault's ends in pixels, wide enough for its number."""
         left = self.x(span.began_us)
         right = self.x(span.ended_us if span.ended_us >= 0 else self.era.end_us)
         return left, max(right, left + TAG_PX)
@@ -75,7 +75,7 @@ class Frame:
     # -- what all charts have -------------------------------------------------------------------------
 
     def ruler(self) -> None:
-        """Faults by number, on rows above the plot, and shaded over its whole height."""
+        """Draw the faults by number, on rows above the plot, and shade their times."""
         bottom = self.canvas.height - AXIS_PX
         for span, (left, right), row in zip(self.faults, self._spans, self._rows, strict=True):
             end = self.x(span.ended_us) if span.ended_us >= 0 else right
@@ -90,7 +90,7 @@ class Frame:
         return self.recording.faults.index(span) + 1
 
     def axis(self) -> None:
-        """Seconds since the first order could come, below everything; the heal is a line."""
+        """Draw seconds since trading began, below everything, and a line at the heal."""
         bottom = self.canvas.height - AXIS_PX
         seconds = self.era.seconds(self.era.end_us)
         for value in ticks(0, seconds, 4 if self.narrow else 9):
@@ -105,7 +105,7 @@ class Frame:
             self.canvas.text((x + (3 if room else -3), 9.5), "heal", "heal-label", "start" if room else "end")
 
     def panel(self, title: str, unit: str = "") -> tuple[float, float]:
-        """The next panel's top and bottom, with its title above it."""
+        """Start the next panel; return its top and bottom."""
         height = self._heights.pop(0)
         top = self._top + TITLE_PX
         words = f"{title}, {unit}" if unit else title
@@ -117,7 +117,7 @@ class Frame:
     # -- series ---------------------------------------------------------------------------------------
 
     def values(self, title: str, unit: str, lines: Sequence[Line], *, whole: bool = False, zero: bool = True) -> None:
-        """A panel with lines, their scale, and their names at the right end or, where it is narrow, above."""
+        """Draw a panel with lines, their scale, and their names at the right end or, if narrow, above."""
         top, bottom = self.panel(title, unit)
         found = [value for line in lines for _, value in line.points if value is not None]
         if not found:
@@ -157,7 +157,7 @@ class Frame:
             self.canvas.text((self.width - self.right + 6, y), line.name, "name", fill=line.stroke)
 
     def legend(self, entries: Sequence[tuple[str, str, bool]], top: float) -> None:
-        """Names on one line, right-aligned above a panel; none if its title leaves no room."""
+        """Write names on one line, right-aligned above a panel, if its title leaves room."""
         x = float(self.width - self.right)
         if x - sum(len(name) * BOLD_PX + 8 for name, _, _ in entries) < self._titled:
             return
@@ -166,7 +166,7 @@ class Frame:
             x -= len(name) * BOLD_PX + 8
 
     def hovers(self, tell: Callable[[int], str], times: Sequence[int]) -> None:
-        """Invisible columns that tell their values to a pointer; left out where there is no pointer."""
+        """Add invisible columns that show their values to a pointer."""
         if self.narrow or len(times) < 2:
             return
         step = -(-len(times) // HOVERS)
@@ -185,7 +185,7 @@ class Frame:
     def strip(
         self, top: float, height: float, name: str, spans: Sequence[tuple[int, int, str, str, str]], ink: str = "tag"
     ) -> None:
-        """One row of coloured spans: (from, to, fill, words inside, tip)."""
+        """Draw one row of coloured spans: (from, to, fill, words inside, tip)."""
         if name:
             self.canvas.text((self.left - 6, top + height / 2 + 4), name, anchor="end")
         for begin, end, fill, words, tip in spans:
@@ -202,7 +202,7 @@ class Frame:
 
 
 def in_both_widths(recording: Recording, heights: Sequence[int], label: str, fill: Draw) -> str:
-    """A chart twice: for a wide page and for a narrow one; the style shows one of them."""
+    """Draw a chart for a wide and for a narrow page; the style shows one of them."""
     made = []
     for width in (WIDE_PX, NARROW_PX):
         frame = Frame(recording, width, heights, label)
@@ -214,13 +214,13 @@ def in_both_widths(recording: Recording, heights: Sequence[int], label: str, fil
 
 
 def describe(span: FaultSpan) -> str:
-    """A fault and whom it hit."""
+    """Describe a fault and whom it hit."""
     hit = ", ".join(span.hosts[:8]) + (f" and {len(span.hosts) - 8} more" if len(span.hosts) > 8 else "")
     return span.fault.described() + (f"\n{span.sides or hit}" if span.sides or hit else "")
 
 
 def pack(spans: Sequence[tuple[float, float]]) -> list[int]:
-    """A row for each span, so that none covers another; the last row takes what finds no room."""
+    """Return a row for each span, so that none covers another; the last row takes what finds no room."""
     free: list[float] = []
     placed = []
     for left, right in spans:
@@ -233,7 +233,7 @@ def pack(spans: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def runs(points: Sequence[tuple[int, float | None]]) -> list[list[tuple[int, float]]]:
-    """A series cut where it has no value."""
+    """Split a series where it has no value."""
     found: list[list[tuple[int, float]]] = [[]]
     for at_us, value in points:
         if value is None:
@@ -245,7 +245,7 @@ def runs(points: Sequence[tuple[int, float | None]]) -> list[list[tuple[int, flo
 
 
 def thin(points: list[Point], width: int) -> list[Point]:
-    """At most about two points a pixel: of each pixel's the lowest and the highest."""
+    """Reduce points to about two a pixel: the lowest and the highest of each."""
     if len(points) <= 2 * width:
         return points
     kept: dict[int, list[Point]] = {}

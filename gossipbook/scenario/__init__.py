@@ -1,4 +1,4 @@
-"""What a run is to be, as data: a scenario file, and the orders that its workload draws from a seed.
+"""Scenarios: the network, workload and faults of a run as data, and what their words mean, by peer index.
 
 A scenario is TOML: a comment that says why it exists, then ``[network]``, ``[workload]``, any number of
 ``[[warden]]`` and ``[[fault]]``, ``[expect]`` and ``[budget]``. Every key has a default but a fault's ``kind`` and a

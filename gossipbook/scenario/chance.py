@@ -1,4 +1,4 @@
-"""Sources of chance, each drawn from a run's seed for one purpose."""
+"""Random generators, each drawn from a run's seed for one purpose."""
 
 import random
 

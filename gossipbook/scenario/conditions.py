@@ -1,4 +1,4 @@
-"""What is wrong with wires between peers: delay, loss, copies, disorder and a bounded rate."""
+"""Conditions of the wires between peers: delay, loss, copies, reordering and a bounded rate."""
 
 import random
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from gossipbook.scenario.parts import FaultPart, NetworkPart
 
 @dataclass(frozen=True, slots=True)
 class Delay:
-    """How long a message is on its way, in microseconds, drawn without floating point but for products."""
+    """How long a message travels: the shape and the bounds of the draw, in microseconds."""
 
     shape: str = "uniform"
     low_us: int = 1_000
@@ -38,7 +38,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class WireConditions:
-    """What is wrong with a wire for a while. A delay replaces the usual one; a rate of 0 is no limit."""
+    """Conditions of a wire for a while. A delay replaces the usual one; a rate of 0 is no limit."""
 
     loss: float = 0.0
     duplicate: float = 0.0

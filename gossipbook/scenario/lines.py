@@ -1,4 +1,4 @@
-"""On which line of a TOML text something is said."""
+"""Find the line of a TOML text on which a key is written."""
 
 import tomllib
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ STATEMENT_LINES_CAP = 200  # how far to look for the end of a statement
 
 
 def line_of(lines: Sequence[str], path: tuple[str | int, ...]) -> int:
-    """Where what a path leads to is written, from 1, however it is: under a header, dotted, or within braces.
+    """Return the line, from 1, of the key at a path, whether under a header, dotted, or within braces.
 
     It is the first line that names it and up to which the text says it, an array closed that is still open there.
     """
@@ -25,7 +25,7 @@ def line_of(lines: Sequence[str], path: tuple[str | int, ...]) -> int:
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """A document that may end within an array; None if it ends within anything else."""
+    """Parse a document that may end within an array; return None if it ends within anything else."""
     for ending in ("", "]"):
         try:
             return tomllib.loads(text + ending)

@@ -1,4 +1,4 @@
-"""Who trades what, and when: every order of a run, decided before it starts.
+"""The orders of a run, all decided before it starts: who trades what, and when.
 
 Agents quote around a reference price that walks by itself, not around the book. So the orders of a seed are the same
 in fair weather and under faults, and whatever differs between the two runs is what the faults cost; and a failing
@@ -43,7 +43,7 @@ SHARES = {"maker": 4, "noise": 8, "taker": 5, "canceller": 3}  # of all ops; a g
 
 
 class PlannedOp(NamedTuple):
-    """One op to be: at ``at_us`` after the first moment of trading, by ``author``, to the peer that it trades through.
+    """One op before it is signed: sent at ``at_us`` after trading begins, by ``author``, to the author's peer.
 
     ``ttl_ms`` 0 never expires; else the op may not run later than so long after it was signed.
     """
@@ -56,7 +56,7 @@ class PlannedOp(NamedTuple):
 
 
 def author_identity(author: str) -> Identity:
-    """The key of a simulated author, the same in all runs."""
+    """Return the key of a simulated author, the same in all runs."""
     return Identity(hashlib.sha256(f"author {author}".encode()).digest())
 
 
@@ -73,7 +73,7 @@ class _Agent:
 
 
 class _Agents:
-    """All agents of a run and the reference price that they look at."""
+    """All agents of a run, and the reference price that they quote around."""
 
     def __init__(self, workload: WorkloadPart, pairs: int, rng: random.Random) -> None:
         self._workload = workload
@@ -97,7 +97,7 @@ class _Agents:
         }
 
     def act(self, at_us: int) -> PlannedOp:
-        """The next op, at its time."""
+        """Draw the next op, at its time."""
         rng = self._rng
         while self._stepped_us + STEP_US <= at_us:
             self._stepped_us += STEP_US
@@ -109,7 +109,7 @@ class _Agents:
         return PlannedOp(at_us, agent.name, pair, commands, EXPIRING_MS if expiring else 0)
 
     def _quote(self, agent: _Agent, pair: int, price: int) -> tuple[Command, ...]:
-        """A maker replaces all of its levels with one op."""
+        """Replace all levels of a maker with one op."""
         rng = self._rng
         commands: list[Command] = [CancelAll(0)]
         flags = PlaceFlags.POST_ONLY if rng.randrange(2) else PlaceFlags.NONE
@@ -160,7 +160,7 @@ class _Agents:
 
 
 def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[PlannedOp, ...]:
-    """All ops of a run, in time order; gaps between them are uniform up to twice their mean."""
+    """Draw all ops of a run, in time order; gaps between them are uniform up to twice their mean."""
     rng = random.Random(f"orders {seed}")
     special = random.Random(f"special orders {seed}")
     agents = _Agents(workload, pairs, rng)
@@ -177,7 +177,7 @@ def agents_orders(workload: WorkloadPart, pairs: int, seed: int) -> tuple[Planne
 
 
 def _made_special(order: PlannedOp, workload: WorkloadPart, rng: random.Random) -> PlannedOp:
-    """A share of an op's orders as special ones; and with leases, a maker's quote renews its own."""
+    """Replace a share of an op's orders by special ones; with leases, let a maker's quote renew its own."""
     commands = list(order.commands)
     for number, command in enumerate(commands):
         if isinstance(command, Place) and workload.special and rng.randrange(1_000) < workload.special * 1_000:
@@ -188,7 +188,7 @@ def _made_special(order: PlannedOp, workload: WorkloadPart, rng: random.Random) 
 
 
 def _special(place: Place, rng: random.Random) -> PlaceSpecial:
-    """An order much like a plain one: what takes asks for a minimum, what makes slides or hides, others wait too."""
+    """Draw a special order like a plain one: a minimum for takers, slide, iceberg or stop for makers."""
     order = PlaceSpecial(*place)
     if place.tif != TimeInForce.GTC:
         least = rng.randint(1, place.qty_lots)

@@ -1,4 +1,4 @@
-"""Shapes of partitions: which directions between which peers are cut.
+"""Which directions between which peers a partition cuts, by its shape.
 
 ``halves`` makes two sides; ``bridge`` the same, but for one peer that reaches both; in a ``ring`` each peer reaches the
 two next to it; ``isolate`` cuts some peers off; ``one-way`` loses what they send and not what they are sent.
@@ -61,7 +61,7 @@ def between_groups(peers: Sequence[int], groups: Iterable[Iterable[int]]) -> lis
 
 
 def _between(one: Sequence[int], other: Sequence[int]) -> list[Cut]:
-    """Both directions between two sides."""
+    """Return both directions between two sides."""
     return [cut for a in one for b in other for cut in ((a, b), (b, a))]
 
 

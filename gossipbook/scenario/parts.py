@@ -64,7 +64,7 @@ class NetworkPart:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadPart:
-    """Orders, the same for the same seed whatever the faults. ``flow`` may name a LOBSTER message file."""
+    """The orders of a run, the same for the same seed whatever the faults. ``flow`` may name a LOBSTER file."""
 
     seconds: float = 10.0
     ops_per_s: float = 5.0
@@ -82,7 +82,7 @@ class WorkloadPart:
 
 @dataclass(frozen=True, slots=True)
 class WardenPart:
-    """What the network's one warden sets all pairs to, at a time in seconds from the first order."""
+    """A command of the network's warden, which sets all pairs to a state at a time after the first order."""
 
     state: str
     at_s: float = 1.0
@@ -109,7 +109,7 @@ class FaultPart:
     rate_ppm: int = 0
 
     def described(self) -> str:
-        """One line for people."""
+        """Describe the fault in one line."""
         plain = FaultPart(self.kind)
         said = [name for name in FAULTS[self.kind] if name == "shape" or getattr(self, name) != getattr(plain, name)]
         own = [f"{name}={getattr(self, name)}" for name in said]
@@ -119,7 +119,7 @@ class FaultPart:
 
 @dataclass(frozen=True, slots=True)
 class ExpectPart:
-    """What a run must show, or its verdict is unknown; ``heal_s`` bounds the way back, or it is invalid.
+    """What a run must show, else its verdict is unknown; it is invalid if the heal takes longer than ``heal_s``.
 
     From ``lease_ends`` on only what happens before the heal counts.
     """
@@ -141,7 +141,7 @@ HAPPENINGS = ("lease_ends", "empty_blocks", "triggers", "slices", "auctions")
 
 @dataclass(frozen=True, slots=True)
 class BudgetPart:
-    """What one seed may cost."""
+    """What one seed may cost in time and messages."""
 
     wall_s: float = 2.0
     deliveries: int = 0  # 0: sixty for each peer and each op or twentieth of a second

@@ -1,4 +1,4 @@
-"""Reads scenario files; an error names the line, and the nearest right key where one is unknown."""
+"""Read scenario files; an error names the line, and the nearest known key for an unknown one."""
 
 import tomllib
 from collections.abc import Mapping
@@ -59,7 +59,7 @@ def parse_scenario(text: str, name: str) -> Scenario:
 
 
 def opening_comment(text: str) -> str:
-    """The comment that a scenario file opens with."""
+    """Return the comment that a scenario file opens with."""
     lines = []
     for line in text.splitlines():
         if not line.startswith("#"):
@@ -69,7 +69,7 @@ def opening_comment(text: str) -> str:
 
 
 class _Reader:
-    """Turns tables into parts, and knows on which line what was said."""
+    """Turns tables into parts, and names the line in every error."""
 
     def __init__(self, text: str, name: str) -> None:
         self._lines = text.splitlines()
@@ -129,7 +129,7 @@ class _Reader:
 
 
 def typed(value: object, example: object) -> Any:
-    """A value of its default's type; whole numbers will do for fractions, and lists of two numbers for spans.
+    """Return a value of its default's type; integers pass for fractions, and lists of two numbers for spans.
 
     Raises:
         ValueError: it is of another type; says which one it should be of.

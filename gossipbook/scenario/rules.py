@@ -1,4 +1,4 @@
-"""Which values a scenario's keys may have, each rule with the words that name the key."""
+"""Rules for the values of a scenario's keys, each with a text that names the key."""
 
 import difflib
 import math
@@ -23,13 +23,13 @@ STATES = {state.word: state for state in PairState}
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """The word that was meant, if one is near; else all that there are."""
+    """Name the known word nearest to an unknown one; all of them if none is near."""
     found = difflib.get_close_matches(word, known, 1, 0.5)
     return f"; did you mean {found[0]!r}?" if found else f"; it has {', '.join(known)}"
 
 
 def network_rules(n: NetworkPart) -> list[tuple[bool, str]]:
-    """Whether each relation holds, and what it is."""
+    """Return for each rule on the network whether it holds, and its text."""
     matchers = n.matchers or n.committee
     least_ms = 6 * max(1, math.ceil(n.delay_ms[1])) + 2 * FULL_BLOCK_MS if n.delay_ms[1] < DAY_MS else DAY_MS
     return [
@@ -56,7 +56,7 @@ def network_rules(n: NetworkPart) -> list[tuple[bool, str]]:
 
 
 def workload_rules(w: WorkloadPart) -> list[tuple[bool, str]]:
-    """Of the orders."""
+    """Return the rules on the workload, as :func:`network_rules`."""
     agents = (w.makers, w.noise, w.takers, w.cancellers)
     return [
         (0 < w.seconds <= MAX_SPAN_S, "[workload] seconds: up to an hour"),
@@ -70,7 +70,7 @@ def workload_rules(w: WorkloadPart) -> list[tuple[bool, str]]:
 
 
 def fault_rules(fault: FaultPart) -> list[tuple[bool, str]]:
-    """Of one fault."""
+    """Return the rules on one fault, as :func:`network_rules`."""
     low_ms, high_ms = fault.delay_ms
     return [
         (0 <= fault.at_s <= MAX_SPAN_S and 0 <= fault.for_s <= MAX_SPAN_S, "at_s and for_s: from 0 up to an hour"),
@@ -90,7 +90,7 @@ def fault_rules(fault: FaultPart) -> list[tuple[bool, str]]:
 
 
 def warden_rules(warden: WardenPart) -> list[tuple[bool, str]]:
-    """Of one command of the warden's."""
+    """Return the rules on one warden's command, as :func:`network_rules`."""
     return [
         (0 <= warden.at_s <= MAX_SPAN_S, "at_s: from 0 up to an hour"),
         (warden.state in STATES, f"state: one of {', '.join(STATES)}{nearest(warden.state, list(STATES))}"),

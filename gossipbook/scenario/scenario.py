@@ -1,4 +1,4 @@
-"""A whole scenario, whose parts fit one another."""
+"""A whole scenario, checked."""
 
 from dataclasses import dataclass, field, replace
 
@@ -18,7 +18,7 @@ from gossipbook.scenario.rules import MAX_SPAN_S, fault_rules, network_rules, wa
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A whole scenario file, checked."""
+    """A scenario whose parts keep their rules and fit one another."""
 
     name: str
     network: NetworkPart = field(default_factory=NetworkPart)
@@ -34,24 +34,24 @@ class Scenario:
 
     @property
     def term_changes_expected(self) -> int:
-        """How many term changes a run must show to say anything."""
+        """How many term changes a run must show for a verdict."""
         if self.expect.term_changes >= 0:
             return self.expect.term_changes
         return int(any(fault.kind == "partition" for fault in self.faults))
 
     @property
     def deliveries_cap(self) -> int:
-        """More messages than this mean that somebody talks to himself."""
+        """How many messages a run may deliver; more mean that peers send each other messages without end."""
         n, w = self.network, self.workload
         return self.budget.deliveries or round(60 * n.peers * (w.seconds * (w.ops_per_s + 20) + 400))
 
     def without_faults(self) -> "Scenario":
-        """The same orders in fair weather, to compare with."""
+        """Return the same scenario without faults, to compare with."""
         return replace(self, faults=(), expect=ExpectPart(fills=0, term_changes=0))
 
 
 def _check(s: Scenario) -> None:
-    """Relations between the values, each said with the key that is wrong. What is no number (nan) fits no range."""
+    """Raise if a rule is broken, naming the key. Not-a-number fits no range."""
     rules = network_rules(s.network) + workload_rules(s.workload)
     for number, fault in enumerate(s.faults, 1):
         rules.append((fault.kind in FAULTS, f"[[fault]] {number} kind: {fault.kind} is not known"))

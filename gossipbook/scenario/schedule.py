@@ -1,4 +1,4 @@
-"""When each fault is on, and from which source of chance it draws.
+"""When each fault of a scenario is on, and from which generator it draws.
 
 Upon ``at_s`` after the first order: a fault begins, unless the heal came first. Upon ``for_s`` after its beginning: it
 ends; with ``for_s`` 0 it lasts until the heal. Upon the heal: all faults end but the liars, who lie to the end of the

@@ -1,1 +1,1 @@
-"""Peer cores on virtual time: the second driver. The same cores, the same bytes, one seed."""
+"""Run peer cores on virtual time: a second driver for the same cores and the same bytes, all chance from one seed."""

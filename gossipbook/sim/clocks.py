@@ -1,4 +1,4 @@
-"""A host's two clocks: both derived from the world's, each wrong in its own way."""
+"""A host's two clocks, wall and timer, derived from the world's time with errors of their own."""
 
 from gossipbook.effects import Now
 
@@ -10,7 +10,7 @@ SLOWEST_PPM = -900_000
 
 
 class HostClock:
-    """Wall time that may be off, drift and jump; timer time that only drifts and starts anew with each process."""
+    """A wall clock that may be off, drift and jump, and a timer clock that drifts and restarts with each process."""
 
     __slots__ = ("_began_us", "_timer_base_ms", "rate_ppm", "skew_ms")
 
@@ -21,7 +21,7 @@ class HostClock:
         self._timer_base_ms = 0
 
     def restart(self, now_us: int, base_ms: int) -> None:
-        """A process starts: its timer clock counts from somewhere else."""
+        """Let the timer clock of a new process count from ``base_ms``."""
         self._began_us = now_us
         self._timer_base_ms = base_ms
 
@@ -35,7 +35,7 @@ class HostClock:
             self.rate_ppm = rate_ppm
 
     def now(self, now_us: int) -> Now:
-        """What both clocks show."""
+        """Return what both clocks show at a time of the world."""
         if not self.rate_ppm:
             wall_ms = START_WALL_MS + now_us // US_PER_MS + self.skew_ms
             return Now(wall_ms, self._timer_base_ms + (now_us - self._began_us) // US_PER_MS)
@@ -45,7 +45,7 @@ class HostClock:
         return Now(wall_ms, self._timer_base_ms + run_us // US_PER_MS)
 
     def lasts_us(self, ms: int) -> int:
-        """How long, in the world's time, this host takes to count so many milliseconds."""
+        """Return how long, in the world's time, this host takes to count so many milliseconds."""
         if not self.rate_ppm:
             return ms * US_PER_MS
         return ms * US_PER_MS * MILLION // self._rate()

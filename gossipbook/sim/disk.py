@@ -1,4 +1,4 @@
-"""A simulated disk with a journal on it: it loses what was not synced, tears, flips, fails and fills up.
+"""A simulated disk that holds a journal; it can lose unsynced writes, tear them, flip bits, fail and fill up.
 
 The journal is a log of transactions, each a frame of length, CRC-32 and rows, as a write-ahead log is. What was synced
 is safe. Of what was written and not synced a crash keeps a prefix of bytes, often none and often all: frames that are
@@ -21,7 +21,7 @@ HEADER_BYTES = 8
 
 
 class SimDisk(MemoryJournal):
-    """One host's journal. ``append`` writes, ``sync`` makes durable; both raise :class:`JournalFull` in trouble."""
+    """One host's journal. ``append`` writes, ``sync`` makes durable; both raise :class:`JournalFull` while it fails."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class SimDisk(MemoryJournal):
         super().sync()
 
     def crash(self, rng: random.Random | None = None) -> None:
-        """Lose what was not synced: all of it, or with ``rng`` none of it, all, or all but a prefix of its bytes."""
+        """Lose what was not synced: all of it or, with ``rng``, all, nothing, or all but a prefix of its bytes."""
         written, self._written = self._written, []
         if rng is None or not written:
             return
@@ -52,7 +52,7 @@ class SimDisk(MemoryJournal):
                 self.torn += 1
 
     def flip_bit(self, rng: random.Random) -> None:
-        """Damage one durable row, if there is any. A row that a later one took the place of is not there any more."""
+        """Flip a bit in one durable row, if there is any, that no later row has replaced."""
         if not self._rows:
             return
         at = rng.choice(list({_key(row): at for at, row in enumerate(self._rows)}.values()))
@@ -63,13 +63,13 @@ class SimDisk(MemoryJournal):
         self._rows[at] = replace(row, state=damaged) if isinstance(row, VoteRow) else replace(row, body=damaged)
 
     def copy(self) -> "SimDisk":
-        """What a backup would hold."""
+        """Return a copy of what is durable."""
         made = SimDisk()
         made._keep(list(self._rows))
         return made
 
     def rows(self) -> tuple[Row, ...]:
-        """Everything durable, in the order of writing."""
+        """Return everything durable, in the order of writing."""
         return tuple(self._rows)
 
     def _refuse(self) -> None:
@@ -78,7 +78,7 @@ class SimDisk(MemoryJournal):
 
 
 def _key(row: Row) -> tuple[object, ...]:
-    """A journal keeps one row for each key."""
+    """Return the key of a row; a journal keeps one row for each."""
     match row:
         case FinalRow():
             return FinalRow, row.pair, row.height
@@ -88,13 +88,13 @@ def _key(row: Row) -> tuple[object, ...]:
 
 
 def frame(rows: list[Row]) -> bytes:
-    """One transaction's bytes: length, checksum, rows."""
+    """Encode one transaction: length, checksum, rows."""
     body = cbor.encode([[_KINDS.index(type(row)), *(getattr(row, f.name) for f in fields(row))] for row in rows])
     return len(body).to_bytes(4, "big") + zlib.crc32(body).to_bytes(4, "big") + body
 
 
 def _frames(log: bytes) -> Iterable[tuple[list[Row], bool]]:
-    """The transactions of a log that may end anywhere, and whether each is whole; nothing after one that is not."""
+    """Yield a log's transactions, each with whether it is whole, up to the first that is not."""
     at = 0
     while at < len(log):
         length, checksum = int.from_bytes(log[at : at + 4], "big"), int.from_bytes(log[at + 4 : at + 8], "big")

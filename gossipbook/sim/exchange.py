@@ -1,4 +1,4 @@
-"""A whole simulated exchange: peers, wires, traders, faults, and the checkers that watch them.
+"""A simulated exchange: peers, wires, traders, faults, and the checkers that watch them.
 
 The scenario runner drives one from a plan; a test may drive one by hand.
 """
@@ -35,7 +35,7 @@ PRESETS = {"local": PeerConfig.local, "lan": PeerConfig.lan, "wan": PeerConfig.w
 
 
 class Exchange:
-    """``plan`` says what there is; :meth:`open` starts it."""
+    """Builds the peers, wires and checkers of a plan; :meth:`open` starts them."""
 
     def __init__(self, plan: Plan, checkers: Sequence[Checker] | None = None) -> None:
         self.plan = plan
@@ -77,7 +77,7 @@ class Exchange:
     # -- phases -------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Start all peers, let them find each other, and put orders and faults on the calendar."""
+        """Start all peers, let them find one another, and schedule orders and faults."""
         rng = seeded(self.plan.seed, "start")
         for host in self.roles.hosts:
             self.world.call(rng.randrange(START_SPREAD_US), partial(self._start, host))
@@ -94,7 +94,7 @@ class Exchange:
         self._sample()
 
     def heal(self) -> None:
-        """End all faults but the liars'."""
+        """End all faults but the adversaries'."""
         assert self.injector is not None
         self.injector.heal()
         self.network.weather.clear()
@@ -102,7 +102,7 @@ class Exchange:
         self.view.healed = True
 
     def settle(self, within_ms: int, look: Callable[[], None] | None = None) -> bool:
-        """Let time pass until everybody agrees and nothing is left to do; False if that takes too long.
+        """Let time pass until the exchange is at rest; return False if that takes too long.
 
         ``look`` is called after every step.
         """
@@ -116,9 +116,9 @@ class Exchange:
         return True
 
     def at_rest(self) -> bool:
-        """One chain, one pending set, no eligible op, no trader waiting, at all honest peers.
+        """Return whether all honest peers have the same chain and pending ops, and no work or trader is waiting.
 
-        Nor a lease that has not run out: its end will be work, at its own time.
+        A lease that has not run out counts as work, because its end will be some.
         """
         if any(trader.open_ops() and not self._hopeless(trader) for trader in self.traders.values()):
             return False
@@ -135,18 +135,18 @@ class Exchange:
         return len(states) == len(self.manifest.symbols())
 
     def finish(self) -> None:
-        """Let the checkers look at the end."""
+        """Let the checkers look at the run's end."""
         for checker in self.checkers:
             checker.finish()
 
     # -- parts --------------------------------------------------------------------------------------
 
     def honest(self) -> list[Host]:
-        """The hosts that are held to the rules."""
+        """Return the hosts that are held to the rules."""
         return self.view.honest()
 
     def trader(self, name: str) -> Trader:
-        """The author of a name, hired when first asked for; which peer it trades through is drawn from the seed."""
+        """Return the trader of an author's name; it is made when first asked for, its peer drawn from the seed."""
         trader = self.traders.get(name)
         if trader is None:
             identity = author_identity(name)

@@ -1,4 +1,4 @@
-"""One simulated machine, and who may look at or meddle with what it does."""
+"""One simulated machine, the behaviour that may replace its core's, and the hooks to observe it."""
 
 import random
 from collections.abc import Iterable
@@ -15,20 +15,20 @@ from gossipbook.sim.disk import SimDisk
 
 
 class Behaviour:
-    """What a liar does with what its core says and hears. This one is honest."""
+    """Alters what a core sends and hears. This base class changes nothing."""
 
     def begin(self) -> None:
-        """The lie starts."""
+        """Start to misbehave."""
 
     def end(self) -> None:
-        """The lie is over; the core goes on by itself."""
+        """Stop; from now on the core acts by itself."""
 
     def sends(self, to: tuple[LinkId, ...], message: Any) -> Iterable[tuple[tuple[LinkId, ...], Any]]:
-        """What leaves instead of a message."""
+        """Return what leaves instead of a message that the core sends."""
         return ((to, message),)
 
     def hears(self, sender: LinkId, message: Any) -> bool:
-        """Whether the core gets to see a message."""
+        """Return whether the core gets to see a message."""
         return True
 
 
@@ -73,7 +73,7 @@ class Host:
 
 
 class Observer:
-    """Hooks into a world. A subclass overrides those that it needs; only those cost anything."""
+    """Hooks that a world calls. A subclass overrides those that it needs; the others are not called."""
 
     def started(self, host: Host, now_us: int) -> None:
         """A peer was started from its journal, and has not acted yet."""

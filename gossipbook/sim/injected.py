@@ -1,4 +1,4 @@
-"""A fault in a run: when it was on, and what it hit."""
+"""A fault in a run: when it was on and what it hit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Puts a scenario's faults on a world at their times, and takes them off again.
+"""Apply a scenario's faults to a world at their times, and take them back.
 
 When they are on and whom they hit is not decided here: see :mod:`gossipbook.scenario.schedule` and its neighbours.
 """
@@ -27,7 +27,7 @@ FUSE_US = 400_000
 
 
 class Injector:
-    """All faults of a run."""
+    """All faults of a run, applied to a world."""
 
     def __init__(
         self, roles: HostRoles, faults: tuple[FaultPart, ...], seed: int, traders: dict[str, Trader], begin_us: int
@@ -47,7 +47,7 @@ class Injector:
         return [injected for injected in self.injected if injected.active]
 
     def heal(self) -> None:
-        """All faults end; every peer is started that is down. Liars go on lying."""
+        """End all faults but the adversaries', and start every peer that is down."""
         self._over = True
         for moment in self._waiting:
             moment.end()
@@ -61,7 +61,7 @@ class Injector:
             self.restart(host)
 
     def restart(self, host: Host) -> None:
-        """What an operator does: start the peer; if its journal is refused, move that away and start as an observer."""
+        """Start a peer as an operator would: if its journal is refused, as an observer with an empty one."""
         if host.peer is not None or host.journal.trouble:
             return
         try:
@@ -150,7 +150,7 @@ class Injector:
         return lambda: self._each(injected, lambda host: self._resume(injected, host))
 
     def _resume(self, injected: Injected, host: Host) -> None:
-        """Unless another pause still holds it."""
+        """Resume a host, unless another pause is still on."""
         others = [one for one in self.active() if one is not injected and one.fault.kind == "pause"]
         if not any(host in one.hosts for one in others):
             self.world.resume(host.address)
@@ -166,7 +166,7 @@ class Injector:
             act(host)
 
     def _crash_soon(self, host: Host, rng: random.Random, *, torn: bool) -> None:
-        """Within so many effects, wherever in a turn that is; a host with nothing to do is killed a little later."""
+        """Crash a host within a few effects, possibly inside a turn; if it has nothing to do, a little later."""
         if host.peer is None:
             return
         host.torn = torn
@@ -180,7 +180,7 @@ class Injector:
         self.world.call(FUSE_US, kill)
 
     def _rolling(self, injected: Injected, rng: random.Random) -> None:
-        """Each in turn, one down at a time."""
+        """Crash and restart the hosts one after another."""
         injected.hosts = self.roles.hit(injected.fault, rng)
         begin_us = 0
         for turn in injected.scheduled.restarts([host.index for host in injected.hosts]):
@@ -194,7 +194,7 @@ class Injector:
             self._crash_soon(host, rng, torn=False)
 
     def _disk(self, injected: Injected, rng: random.Random) -> Undo:
-        """Writes are refused until the end; flipped bits are found at the restart that follows at once."""
+        """Refuse writes until the fault ends, or flip bits and restart the peer at once."""
         injected.hosts = self.roles.hit(injected.fault, rng)
         for host in injected.hosts:
             if injected.fault.trouble == "flips":
@@ -218,7 +218,7 @@ class Injector:
         return lambda: self._turn_clocks(injected, -1)
 
     def _turn_clocks(self, injected: Injected, sign: int) -> None:
-        """By as much as the fault says, or back by as much: several may be on one clock at once."""
+        """Change clocks by what the fault says, or back by as much: several faults may be on one clock."""
         skew_ms, rate_ppm = sign * injected.fault.skew_ms, sign * injected.fault.rate_ppm
         for host in injected.hosts:
             clock = host.clock

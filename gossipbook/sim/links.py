@@ -76,7 +76,7 @@ class Links:
         return (host.twin,)
 
     def _note(self, a: PeerId, b: PeerId, up: bool) -> None:
-        """At both ends; a twin has the links of its key."""
+        """Mark a link as up or down at both ends; a twin shares the links of its key."""
         for here, there in ((a, b), (b, a)):
             host = self._hosts[here]
             (host.linked.add if up else host.linked.discard)(there)
@@ -109,7 +109,7 @@ class Links:
                 self._later(REDIAL_US, partial(self.link, peer, other))
 
     def _reconsider(self, wires: list[Wire]) -> None:
-        """A link each, whether one of its wires was touched or both."""
+        """Give up or redial the link on each touched wire, once if both directions were touched."""
         for a, b in dict.fromkeys((a, b) if a < b else (b, a) for a, b in wires):
             if self._network.severed(a, b):
                 self._later(LINK_DEADLINE_US, partial(self._give_up_severed, a, b))
@@ -125,6 +125,6 @@ class Links:
             self.unlink(host.peer_id, other)
 
     def _later(self, span_us: tuple[int, int], act: partial[None]) -> None:
-        """Do something after a while that is drawn from a span."""
+        """Schedule a call after a delay that is drawn from a span."""
         after_us = span_us[0] + int(self._rng.random() * (span_us[1] - span_us[0]))
         self._timeline.call(after_us, act)

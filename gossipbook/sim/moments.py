@@ -1,4 +1,4 @@
-"""The dangerous moments of the protocol, which a schedule by the clock seldom meets."""
+"""Faults that wait for a dangerous moment of the protocol, which a fixed time would seldom meet."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from gossipbook.wire.codec import decode_message
 
 
 class ToLeaderOnly(Behaviour):
-    """An honest host whose PREPAREs reach the leader alone, so that nobody else can make a certificate of them."""
+    """Sends an honest host's PREPAREs to the leader alone, so that only the leader can make a certificate."""
 
     def __init__(self, roles: HostRoles) -> None:
         self._roles = roles
@@ -30,7 +30,7 @@ class ToLeaderOnly(Behaviour):
 
 
 class OnPrepared(Observer):
-    """Calls back once, as soon as the leader, and nobody else, holds a prepare certificate."""
+    """Calls back once, as soon as the leader and nobody else holds a prepare certificate."""
 
     def __init__(self, roles: HostRoles, then: Callable[[], None]) -> None:
         self._roles = roles
@@ -51,7 +51,7 @@ class OnPrepared(Observer):
                 return
 
     def end(self) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         self._then = None
         for host in self._hosts:
             if isinstance(host.behaviour, ToLeaderOnly):
@@ -59,7 +59,7 @@ class OnPrepared(Observer):
 
 
 class Muffled(Behaviour):
-    """An honest host whose COMMITs reach one other alone, and whose final certificates reach nobody, however packed."""
+    """Sends an honest host's COMMITs to one other host alone, and its final certificates to nobody."""
 
     def __init__(self, host: Host, lucky: Host) -> None:
         self._host = host
@@ -82,7 +82,7 @@ class Muffled(Behaviour):
 
 
 class FinalToOne:
-    """All honest hosts are muffled, so that only ``lucky`` learns that a block is final."""
+    """Makes all honest hosts :class:`Muffled`, so that only ``lucky`` learns that a block is final."""
 
     def __init__(self, roles: HostRoles, lucky: Host) -> None:
         self.lucky = lucky

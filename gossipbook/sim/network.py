@@ -1,4 +1,4 @@
-"""The wires: how long a message takes, whether it arrives at all, how often, and in what order.
+"""Decide when a message arrives: after which delay, whether at all, how often, and in what order.
 
 Without faults a link is what TCP makes of it: in order, once, none lost. Cuts and weather are put on top and taken off
 again; a cut direction loses what is sent into it.
@@ -33,7 +33,7 @@ def everywhere(_a: PeerId, _b: PeerId) -> bool:
 
 
 class Network:
-    """Says when a message arrives."""
+    """Delays, cuts and weather of all wires between peers."""
 
     def __init__(self, rng: random.Random, delay: Delay | None = None) -> None:
         self.delay = delay or Delay()
@@ -59,17 +59,17 @@ class Network:
             del self._cuts[a, b]
 
     def is_cut(self, a: PeerId, b: PeerId) -> bool:
-        """Whether nothing gets from a to b."""
+        """Return whether nothing gets from a to b."""
         return (a, b) in self._cuts
 
     def severed(self, a: PeerId, b: PeerId) -> bool:
-        """Whether a link between the two cannot live: it needs both directions."""
+        """Return whether a link between two peers cannot live, because one of its directions is cut."""
         return (a, b) in self._cuts or (b, a) in self._cuts
 
     # -- messages -----------------------------------------------------------------------------------
 
     def arrivals(self, a: PeerId, b: PeerId, size: int, now_us: int) -> tuple[int, ...]:
-        """The times at which a message from a gets to b: none if it is lost, several if it is repeated."""
+        """Return the times at which a message from a arrives at b: none if it is lost, several if it is repeated."""
         if (a, b) in self._cuts:
             self.cut_losses += 1
             return ()

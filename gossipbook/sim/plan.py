@@ -1,4 +1,4 @@
-"""What a run consists of, as data: a scenario, a seed, and what came of the two.
+"""A run before execution, as data: scenario, seed, orders and faults.
 
 Orders and faults are lists that can be shortened, which is how a failing run is made small; ``to_json`` and
 ``from_json`` carry a plan to a file and back, which is how it is replayed.
@@ -32,7 +32,7 @@ SYMBOLS = tuple(f"SIM{i}/USD" for i in range(16))
 
 @dataclass(frozen=True)
 class Plan:
-    """One run to be. ``seed`` draws everything that the lists do not say: delays, targets, crashes."""
+    """A planned run: network, workload and faults, before execution. ``seed`` draws all else, such as delays."""
 
     scenario: Scenario
     seed: int
@@ -40,15 +40,15 @@ class Plan:
     faults: tuple[FaultPart, ...]
 
     def in_fair_weather(self) -> "Plan":
-        """The same orders without a fault."""
+        """Return the same orders without any fault."""
         return replace(self, scenario=self.scenario.without_faults(), faults=())
 
     def events(self) -> int:
-        """What a person would have to look at: commands of orders, and faults."""
+        """Count what a person would have to look at: commands of orders, and faults."""
         return sum(len(order.commands) for order in self.orders) + len(self.faults)
 
     def to_json(self) -> str:
-        """One line."""
+        """Encode the plan as one line of JSON."""
         document = {
             "format": FORMAT,
             "scenario": asdict(self.scenario),
@@ -91,7 +91,7 @@ class Plan:
 
 
 def make_plan(scenario: Scenario, seed: int) -> Plan:
-    """Draw the orders of a seed; the faults are the scenario's."""
+    """Draw the orders of a seed; the faults are those of the scenario."""
     if scenario.workload.flow == "agents":
         orders = agents_orders(scenario.workload, scenario.network.pairs, seed)
     else:
@@ -102,7 +102,7 @@ def make_plan(scenario: Scenario, seed: int) -> Plan:
 
 
 def _wardens_orders(scenario: Scenario) -> tuple[PlannedOp, ...]:
-    """What the warden says, in all pairs at once."""
+    """Return the warden's commands, one for each pair."""
     return tuple(
         PlannedOp(round(said.at_s * US_PER_S), WARDEN, pair, (SetState(STATES[said.state]),), 0)
         for said in sorted(scenario.wardens, key=lambda said: said.at_s)
@@ -111,13 +111,13 @@ def _wardens_orders(scenario: Scenario) -> tuple[PlannedOp, ...]:
 
 
 def identities(network: NetworkPart) -> list[Identity]:
-    """The peers' keys, the same in all runs of a kind; the matchers come first."""
+    """Make the peers' keys, the same in every run with these signatures; the matchers' come first."""
     make = StubIdentity if network.signatures == "stub" else Identity
     return [make(hashlib.sha256(f"simulated peer {i}".encode()).digest()) for i in range(network.peers)]
 
 
 def make_manifest(network: NetworkPart, keys: list[Identity], *, warden: bool = False) -> Manifest:
-    """The manifest of a simulated network: one operator a matcher, and one warden if the scenario has need of one."""
+    """Make the manifest of a simulated network: one operator for each matcher, and a warden if asked for."""
     matchers = tuple(
         Matcher(f"p{i}", key.public_key, f"operator {i}")
         for i, key in enumerate(keys[: network.matchers or network.committee])
@@ -136,7 +136,7 @@ def _part(kind: type[Any], raw: dict[str, Any]) -> Any:
 
 
 def _planned_op(raw: list[Any]) -> PlannedOp:
-    """An order whose commands can be signed: what no peer could decode is no order."""
+    """Read an op, and check that its commands can be signed."""
     at_us, author, pair, listed, ttl_ms = raw
     commands = tuple(
         decode_command([bytes.fromhex(field) if isinstance(field, str) else field for field in command])
@@ -147,7 +147,7 @@ def _planned_op(raw: list[Any]) -> PlannedOp:
 
 
 def _jsonable(command: Command) -> list[Any]:
-    """A command's array with keys as hex digits."""
+    """Encode a command as an array, with keys as hex digits."""
     return [field.hex() if isinstance(field, bytes) else field for field in encode_command(command)]
 
 

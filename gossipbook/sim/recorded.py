@@ -1,4 +1,4 @@
-"""Recorded order flow as the workload of a simulation, in place of agents."""
+"""Take the orders of a simulation from a recorded order flow instead of agents."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ OPENING_BATCH = 64  # commands to an op while the book of the opening is built
 
 
 def recorded_orders(scenario: Scenario) -> tuple[PlannedOp, ...]:
-    """The orders of a LOBSTER message file, from its beginning, for the workload's seconds.
+    """Read the orders of a LOBSTER message file, from its beginning, for the workload's seconds.
 
     With ``ops_per_s`` 0 they come at the file's own times, else evenly at that pace. The book of the opening is placed
     in batches at the first moment. The file's name is relative to the scenario's.
@@ -46,7 +46,7 @@ def recorded_orders(scenario: Scenario) -> tuple[PlannedOp, ...]:
 
 
 def _opening(prelude: list[FlowStep]) -> list[PlannedOp]:
-    """Each maker's resting orders, in as few ops as may be."""
+    """Return each maker's resting orders, in as few ops as possible."""
     by_author: dict[int, list[Command]] = {}
     for step in prelude:
         by_author.setdefault(step.author, []).append(step.command)

@@ -1,4 +1,4 @@
-"""One seed of one scenario, from the first peer's start to the verdict.
+"""Run one plan from the first peer's start to the verdict.
 
 A *safety phase* under faults, while orders come; then the *heal*, and a *liveness phase* in which everything that was
 accepted must be certified everywhere within a bound; then a moment of silence. Safety is checked all along.
@@ -25,7 +25,7 @@ BUSY = frozenset(("flooder", "forger", "replayer"))
 
 @dataclass
 class SimulationResult:
-    """What a run came to. Times are in simulated seconds; ``checks`` counts comparisons by invariant."""
+    """The result of a run. Times are in simulated seconds; ``checks`` counts comparisons by invariant."""
 
     seed: int
     verdict: str
@@ -57,7 +57,7 @@ class SimulationResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run is, for a live view."""
+    """How far a run has come, for a live view."""
 
     seed: int
     sim_s: float
@@ -139,7 +139,7 @@ def _look(exchange: Exchange, watcher: Watcher) -> None:
 
 
 def _listen(exchange: Exchange) -> None:
-    """Nothing is left to do: nothing may be said about it, once what was under way has arrived."""
+    """Check that an idle network is silent, once what was under way has arrived."""
     exchange.world.run(QUIET_MS)
     for checker in exchange.checkers:
         if isinstance(checker, LivenessChecker):
@@ -150,7 +150,7 @@ def _listen(exchange: Exchange) -> None:
 
 
 def conclude(exchange: Exchange, rested: bool) -> SimulationResult:
-    """The verdict on a run that is over."""
+    """Make the verdict on a run that is over."""
     scenario = exchange.plan.scenario
     checks: Counter[str] = Counter(dict.fromkeys(INVARIANTS, 0))
     violations = list(exchange.tripped)
@@ -196,7 +196,7 @@ def conclude(exchange: Exchange, rested: bool) -> SimulationResult:
 
 
 def heights(exchange: Exchange) -> dict[str, int]:
-    """The highest finalized height of each pair."""
+    """Return the highest finalized height of each pair."""
     found = dict.fromkeys(exchange.manifest.symbols(), 0)
     for host in exchange.honest():
         if host.peer is not None:
@@ -206,7 +206,7 @@ def heights(exchange: Exchange) -> dict[str, int]:
 
 
 def progress(exchange: Exchange) -> Progress:
-    """A look at a run under way."""
+    """Return how far a run has come."""
     states = set()
     for host in exchange.honest():
         if host.peer is not None:

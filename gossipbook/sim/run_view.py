@@ -1,4 +1,4 @@
-"""What the judges of a run may see of it, and nothing that they could change."""
+"""What the checkers of a run may see of it, without being able to change it."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Many seeds of one or more scenarios, and what they come to together."""
+"""Run many seeds of one or more scenarios, and add up their results."""
 
 import hashlib
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from gossipbook.sim.swarm import swarm_scenario
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One seed to run. ``swarm`` draws the faults, and without a scenario the network too, from the seed."""
+    """One seed to run. ``swarm`` draws the faults from the seed, and without a scenario the network too."""
 
     scenario: Scenario | None
     seed: int
@@ -32,13 +32,13 @@ class Job:
 
 
 def run_job(job: Job, watcher: Watcher | None = None) -> SimulationResult:
-    """What a worker does, in this process or another one."""
+    """Run one job, in this process or a worker."""
     return run_plan(job.plan(), watcher)
 
 
 @dataclass
 class SeedResults:
-    """Outcomes added up in the order of their jobs, so that the hash does not depend on who was quicker."""
+    """Results added up in the order of their jobs, so that the hash does not depend on which finished first."""
 
     runs: int = 0
     invalid: dict[str, list[int]] = field(default_factory=dict)
@@ -66,13 +66,13 @@ class SeedResults:
 
     @property
     def verdict(self) -> str:
-        """Invalid if any seed is, else unknown if any is."""
+        """Invalid if any seed is, else unknown if any is or there is none."""
         if self.invalid:
             return INVALID
         return UNKNOWN if self.unknown or not self.runs else VALID
 
     def trace_hash(self, jobs: Iterable[Job]) -> str:
-        """One hash over all seeds."""
+        """Hash the traces of all seeds."""
         total = hashlib.sha256()
         for job in jobs:
             name = PurePath(job.name).stem  # Not the way by which the file was named.
@@ -80,5 +80,5 @@ class SeedResults:
         return total.hexdigest()
 
     def seeds(self, of: dict[str, list[int]]) -> list[int]:
-        """Seeds in whichever scenario."""
+        """Return the seeds of all scenarios together, each once."""
         return sorted({seed for seeds in of.values() for seed in seeds})

@@ -1,4 +1,4 @@
-"""Making a failing run small: what can be left out of it, and it still fails in the same way?
+"""Make a failing run small by leaving out what it does not need to fail in the same way.
 
 Faults go first, then ops, then peers, then durations. Leaving things out is delta debugging (Zeller and Hildebrandt,
 2002): halves, quarters and so on, down to single ones.
@@ -29,7 +29,7 @@ class Shrinker:
         self._runs_cap = runs_cap
 
     def shrink(self) -> Plan:
-        """The smallest plan found that violates the same invariant."""
+        """Return the smallest plan found that violates the same invariant."""
         self._cut_short()
         self._faults()
         self._orders()
@@ -43,7 +43,7 @@ class Shrinker:
     # -- stages -------------------------------------------------------------------------------------
 
     def _cut_short(self) -> None:
-        """Nothing that comes after the violation is to blame for it."""
+        """Leave out what comes after the violation."""
         outcome = self._run(self.plan)
         first = next((v for v in outcome.violations if v.invariant == self._invariant), None)
         if first is None:
@@ -61,7 +61,7 @@ class Shrinker:
         self._leave_out("orders", self.plan.orders, lambda kept: replace(self.plan, orders=tuple(kept)))
 
     def _commands(self) -> None:
-        """Single commands out of batches."""
+        """Leave single commands out of ops."""
         for at in range(len(self.plan.orders)):
 
             def rebuilt(kept: Sequence[object], at: int = at) -> Plan:
@@ -74,7 +74,7 @@ class Shrinker:
                 self._leave_out("commands", commands, rebuilt, least=1)
 
     def _peers(self) -> None:
-        """Followers go, one by one; the committee is what the scenario is about."""
+        """Leave followers out one by one; the committee stays."""
         while True:
             network = self.plan.scenario.network
             least = max(network.matchers, network.committee)
@@ -85,7 +85,7 @@ class Shrinker:
                 return
 
     def _durations(self) -> None:
-        """Half as long, as long as that will do; and no longer than there is something to see."""
+        """Halve durations while the run still fails, and end the run soon after its last event."""
         last_s = max((order.at_us / 1e6 for order in self.plan.orders), default=0.0)
         last_s = max([last_s, *(fault.at_s + fault.for_s for fault in self.plan.faults)]) + TAIL_S
         workload = self.plan.scenario.workload
@@ -104,7 +104,7 @@ class Shrinker:
     # -- parts --------------------------------------------------------------------------------------
 
     def _leave_out(self, what: str, items: Sequence[T], rebuilt: Callable[[Sequence[T]], Plan], least: int = 0) -> None:
-        """Delta debugging: leave out ever smaller pieces while the failure stays."""
+        """Leave out ever smaller pieces while the failure stays (delta debugging)."""
         kept = list(items)
         if least == 0 and kept and self._try(what, rebuilt([])):
             return

@@ -1,4 +1,4 @@
-"""Signatures that cost next to nothing, for runs that do not test cryptography.
+"""Cheap signatures for runs that do not test cryptography.
 
 A stub signature is a keyed hash under the *public* key: everybody could make one, so it keeps out only who does not
 try. The simulator's liars do not; what they forge is wrong under either kind. The keys themselves are real.
@@ -22,7 +22,7 @@ class StubIdentity(Identity):
 
 
 class StubVerifier(Verifier):
-    """Judges stub signatures; caches nothing, because judging is as quick as looking up."""
+    """Checks stub signatures; caches nothing, because a check is as quick as a lookup."""
 
     __slots__ = ()
 
@@ -32,5 +32,5 @@ class StubVerifier(Verifier):
         return made == check.signature
 
     def unknown(self, checks: Iterable[SignatureCheck]) -> list[SignatureCheck]:
-        """None: there is nothing to work out beforehand."""
+        """Return nothing: no signature needs to be checked in advance."""
         return []

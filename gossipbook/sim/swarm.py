@@ -1,4 +1,4 @@
-"""Scenarios drawn from a seed, all faults mixed: for finding what nobody thought of.
+"""Draw scenarios with all kinds of faults mixed from a seed, to find combinations that nobody thought of.
 
 A swarm run differs from scenario files in that each seed has a network, a workload and a schedule of its own, in the
 manner of swarm testing (Groce et al., 2012): each seed leaves most kinds of fault out, so that those that are in can
@@ -37,7 +37,7 @@ LIARS = (
 
 
 def swarm_scenario(seed: int, base: Scenario | None = None) -> Scenario:
-    """The scenario of a seed. Its verdict needs only that nothing is wrong: a seed may well trade nothing.
+    """Draw the scenario of a seed. It expects no fills or term changes: a seed may trade nothing.
 
     With ``base`` only faults are drawn: they come on top of its own, on its network and under its orders.
     """
@@ -89,7 +89,7 @@ def _network(rng: random.Random) -> NetworkPart:
 
 
 def _fault(kind: str, rng: random.Random) -> FaultPart:
-    """One fault of a kind. Its times are in tenths of a second."""
+    """Draw one fault of a kind, its times in tenths of a second."""
     at_s = rng.randint(2, round(LAST_FAULT_S * 10)) / 10
     for_s = rng.choice((0.3, 0.8, 1.5, 3.0, 5.0))
     fault = FaultPart(kind, at_s, for_s)
@@ -126,7 +126,7 @@ def _fault(kind: str, rng: random.Random) -> FaultPart:
 def _within_f(
     faults: list[FaultPart], network: NetworkPart, rng: random.Random, already: tuple[FaultPart, ...]
 ) -> list[FaultPart]:
-    """Give the network its liars, or its broken disk, but no more of them than it may bear.
+    """Add adversaries or a damaged disk, but no more than the fault model allows.
 
     Beside a liar, or a broken disk, that is there ``already`` there is no room for another.
     """

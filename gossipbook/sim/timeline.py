@@ -1,4 +1,4 @@
-"""What is due to happen in a simulated world, in order of time and then of scheduling.
+"""The queue of events that are due in a simulated world, in order of time and then of scheduling.
 
 Time is in integer microseconds. Each event belongs to one *life* of one host: what was on its way to a process that
 crashed is lost with it.
@@ -19,7 +19,7 @@ Due = tuple[int, int, Host | None, int, Happening, PeerId]
 
 
 class Timeline:
-    """The queue of all that is due, and the time of what happened last."""
+    """The event queue, and the time of the event that was taken out last."""
 
     def __init__(self) -> None:
         self.now_us = 0

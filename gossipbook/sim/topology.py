@@ -1,4 +1,4 @@
-"""Who dials whom in a simulated network."""
+"""Decide which peers link to which in a simulated network."""
 
 import random
 
@@ -9,7 +9,7 @@ from gossipbook.scenario.parts import NetworkPart
 def neighbours(
     ids: list[PeerId], members: list[PeerId], network: NetworkPart, rng: random.Random
 ) -> dict[PeerId, tuple[PeerId, ...]]:
-    """Each peer's links, symmetric.
+    """Return each peer's links; they are symmetric.
 
     Everybody knows the next one, as from a bootstrap list. With full views the members of a committee look each other
     up and find each other; with divergent views each peer knows a half of the others, and one direction is enough.

@@ -1,4 +1,4 @@
-"""Authors at their desks: each signs its ops in sequence, sends them to a peer, and asks another one when that is mute.
+"""Traders that sign ops in sequence, send them to a peer, and send them to another one when no answer comes.
 
 A trader is what a careful client is: it keeps every op until it is certified, sends the very same op again, and never
 signs a sequence number twice. It is not a peer, so no fault stops it; but one that is ``loyal`` knows only its own
@@ -26,7 +26,7 @@ RESENDS_AT_ONCE = 32
 
 @dataclass(slots=True)
 class Signed:
-    """One op and how it fared: by level, when the trader heard of it, in microseconds, and from whom."""
+    """One op and its acknowledgements: for each level the time in microseconds and the host."""
 
     op: Op
     signed_us: int
@@ -37,7 +37,7 @@ class Signed:
 
 
 class Trader:
-    """One author in all pairs."""
+    """One author, who trades in all pairs."""
 
     def __init__(self, name: str, identity: Identity, world: World, home: Host, *, loyal: bool = False) -> None:
         self.name = name
@@ -73,15 +73,15 @@ class Trader:
         return signed
 
     def signed(self, op_id: OpId) -> bool:
-        """Whether an op is this trader's."""
+        """Return whether this trader signed an op."""
         return op_id in self._ids
 
     def open_ops(self) -> list[Signed]:
-        """Those that are neither certified nor refused, oldest first."""
+        """Return the ops that are neither certified nor refused, oldest first."""
         return list(self._open.values())
 
     def _resend(self) -> None:
-        """Everything that is still open goes to the next peer, oldest first."""
+        """Send every op that is still open to the next peer, oldest first."""
         self._resending = bool(self._open)
         if not self._resending:
             return
@@ -93,7 +93,7 @@ class Trader:
         self._world.call(RESEND_US, self._resend)
 
     def _another(self, tries: int) -> Host:
-        """The peer that comes ``tries`` after home."""
+        """Return the peer that comes ``tries`` after the home peer."""
         if self._loyal:
             return self.home
         return self._hosts[(self.home.index + tries) % len(self._hosts)]

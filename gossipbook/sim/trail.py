@@ -1,4 +1,4 @@
-"""The causal slice of a failure: the messages that led to the block that is to blame, in order, as lines of text."""
+"""Tell how a failure came about: the messages that led to the block to blame, in order, as lines of text."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class _Step:
 
 
 class _Trail(Observer):
-    """Writes down everything of the consensus that is sent, and what becomes final."""
+    """Records every consensus message that is sent, and what becomes final."""
 
     def __init__(self) -> None:
         self.steps: list[_Step] = []
@@ -105,14 +105,14 @@ def causal_trail(plan: Plan, invariant: str) -> list[str]:
 
 
 def _leads_to(step: _Step, violation: Violation) -> bool:
-    """Before the violation, of its pair, and of its height or of none."""
+    """Return whether a step is before the violation, of its pair, and of its height or of none."""
     if step.at_us > violation.at_us or step.pair not in ("", violation.pair):
         return False
     return not violation.height or step.height in (0, violation.height)
 
 
 def _described(message: object) -> tuple[str, int, str] | None:
-    """Pair, height and words of a message of the consensus."""
+    """Return pair, height and description of a consensus message; None for any other."""
     match message:
         case Propose(pair, _, term, height, block, tc, _, _):
             bound = "" if tc is None or tc.high_lock is None else f", bound to {tc.high_lock.lock_id.hex()[:8]}"

@@ -1,4 +1,4 @@
-"""Peer cores on virtual time: the driver that is not a network.
+"""Drive peer cores on virtual time.
 
 Messages travel as encoded bytes; records go to a journal that loses what was not synced; a crash may fall between any
 two effects, and a restart reloads what was durable. Everything random comes from one seed.
@@ -38,15 +38,15 @@ HEARD_CAP = 4_096
 
 
 class Flooded(Exception):
-    """The budget of messages is used up."""
+    """Raised when a run delivers more messages than its budget."""
 
 
 class FuseBurnt(Exception):
-    """A host's fuse burnt down in the middle of a turn."""
+    """Raised when a host has to crash in the middle of a turn."""
 
 
 class World:
-    """A few peers, their links and one queue of what happens next."""
+    """Simulated peers, their links, and the queue of what happens next."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class World:
         return peer
 
     def crash(self, address: PeerId, why: str = "killed") -> None:
-        """Stop a peer between two turns; what it had not synced is lost, or torn."""
+        """Stop a peer between two turns; what it had not synced is lost or torn."""
         host = self.hosts[address]
         host.peer = None
         host.backlog = None
@@ -124,18 +124,18 @@ class World:
             self.links.unlink_all(address)
 
     def crash_within(self, address: PeerId, effects: int) -> None:
-        """Let a peer crash after so many effects more, wherever in a turn that is."""
+        """Let a peer crash after so many more effects, wherever in a turn that is."""
         self.hosts[address].fuse = effects
 
     def pause(self, address: PeerId) -> None:
-        """Stop a process without ending it; its links die of silence if it takes long."""
+        """Stop a process without ending it; its links die of silence if that takes long."""
         host = self.hosts[address]
         if host.up:
             host.backlog = []
             self.links.paused(host)
 
     def resume(self, address: PeerId) -> None:
-        """Let a paused process go on: everything that waited happens to it at once, in order."""
+        """Let a paused process go on; everything that waited happens to it at once, in order."""
         host = self.hosts[address]
         if host.backlog is None:
             return
@@ -144,7 +144,7 @@ class World:
         self.links.redial(host.peer_id)
 
     def up(self) -> list[Peer]:
-        """The cores of all peers that run, the paused ones included."""
+        """Return the cores of all running peers, paused ones included."""
         return [host.peer for host in self.hosts.values() if host.peer is not None]
 
     # -- time ---------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ class World:
         return self.timeline.now_us
 
     def now(self) -> Now:
-        """The world's own clock, which no host has to agree with."""
+        """Return the world's own clock, which no host has to agree with."""
         return HostClock().now(self.now_us)
 
     def push(self, after_us: int, address: PeerId, event: PeerEvent | bytes, sender: PeerId = b"") -> None:
@@ -163,11 +163,11 @@ class World:
         self.timeline.push(after_us, self.hosts[address], event, sender)
 
     def call(self, after_us: int, what: Callable[[], object]) -> None:
-        """Do something to the world after a while."""
+        """Schedule a call after a delay."""
         self.timeline.call(after_us, what)
 
     def run(self, for_ms: int, until: Callable[[], bool] | None = None) -> bool:
-        """Let time pass; True as soon as ``until`` holds."""
+        """Let time pass; return True as soon as ``until`` holds."""
         end_us = self.now_us + for_ms * US_PER_MS
         while self.timeline.has_until(end_us):
             self.step()
@@ -177,7 +177,7 @@ class World:
         return until is not None and until()
 
     def step(self) -> None:
-        """The next thing happens."""
+        """Let the next event happen."""
         _, order, host, life, event, sender = self.timeline.pop()
         if host is None:
             assert not isinstance(event, bytes)
@@ -196,7 +196,7 @@ class World:
         self._turn(host, event)  # type: ignore[arg-type]
 
     def in_flight(self) -> dict[PeerId, int]:
-        """Messages on their way to each host that runs, and those that a paused one has not looked at, by address."""
+        """Count the messages on their way to each running host, by address, with those that wait for a paused one."""
         found = self.timeline.in_flight()
         for host in self.hosts.values():
             for _, event, _ in host.backlog or ():
@@ -204,7 +204,7 @@ class World:
         return found
 
     def trace_hash(self) -> str:
-        """Digest of every message delivered, in order, with its time and receiver."""
+        """Return the digest of every message delivered, in order, with its time and receiver."""
         return self._trace.hexdigest()
 
     # -- turns --------------------------------------------------------------------------------------
@@ -229,7 +229,7 @@ class World:
         return Received(sender, message)
 
     def _turn(self, host: Host, event: PeerEvent) -> None:
-        """One turn of one peer: its effects are cut into transactions as the real driver cuts them."""
+        """Let a peer handle one event; its effects are cut into transactions as the real driver cuts them."""
         assert host.peer is not None
         now = host.clock.now(self.now_us)
         effects = host.peer.handle(event, now) + host.peer.flush(now)
@@ -244,7 +244,7 @@ class World:
             self.crash(host.address, str(error))
 
     def _perform(self, host: Host, effects: list[Effect]) -> None:
-        """All records in one transaction, synced; then the effects, in order."""
+        """Write all records in one transaction and sync it, then perform the effects in order."""
         records = [effect.record for effect in effects if isinstance(effect, Persist)]
         if records:
             host.journal.append(records)
@@ -291,7 +291,7 @@ class World:
     # -- messages -----------------------------------------------------------------------------------
 
     def _say(self, host: Host, to: tuple[LinkId, ...], message: object) -> None:
-        """What a core wants to send, or what a liar makes of it."""
+        """Send what a core wants to send, or what its behaviour makes of it."""
         if host.behaviour is None:
             self.send(host, to, encode_message(message))
             return
@@ -317,7 +317,7 @@ class World:
                 self.timeline.push_at(at_us, there, raw, me)
 
     def submit(self, address: PeerId, client: LinkId, raw: bytes) -> None:
-        """A client's message reaches a peer, if the peer is up."""
+        """Bring a client's message to a peer, if the peer is up."""
         self.push(CLIENT_DELAY_US, address, raw, client)
 
     def _answer_client(self, link: LinkId, raw: bytes) -> None:

@@ -1,4 +1,4 @@
-"""For tests of programs that embed gossipbook.
+"""Tools for testing programs that embed gossipbook.
 
 :class:`~gossipbook.testing.exchange.SimulatedExchange` is a whole exchange on virtual time; with pytest it is at
 hand as the fixture ``simulated_exchange``, which needs no import and checks every invariant at the end of the test.

@@ -1,4 +1,4 @@
-"""A whole simulated exchange in the hands of a test: peers, a virtual clock, faults at will, and the checkers.
+"""A simulated exchange for tests: peers on a virtual clock, faults on demand, and checkers of every invariant.
 
     def test_my_strategy_survives_a_partition(simulated_exchange):
         exchange = simulated_exchange(peers=5)
@@ -35,7 +35,7 @@ MS = 1_000
 
 
 class _Tape(Observer):
-    """Every pair's events, from whichever honest peer finalized a block first."""
+    """Records every pair's events, from whichever honest peer finalized a block first."""
 
     def __init__(self) -> None:
         self.events: dict[str, list[RawEvent]] = {}
@@ -48,7 +48,7 @@ class _Tape(Observer):
 
 
 class SimulatedExchange:
-    """``peers`` of them, the first ``committee`` seated in every pair's committee (all up to seven by default).
+    """An exchange of ``peers`` peers; the first ``committee`` of them (at most 4 by default) sit in every committee.
 
     Args:
         seed: everything random comes from it.
@@ -80,21 +80,21 @@ class SimulatedExchange:
 
     @property
     def peers(self) -> range:
-        """The peers by number."""
+        """The indices of all peers."""
         return range(len(self._exchange.roles.hosts))
 
     @property
     def leader(self) -> int:
-        """Who leads the first pair now."""
+        """The index of the peer that leads the first pair now."""
         return self._exchange.roles.leader().index
 
     @property
     def members(self) -> list[int]:
-        """The first pair's committee, in the order of their seats."""
+        """The peers of the first pair's committee, in seat order."""
         return [host.index for host in self._exchange.roles.members]
 
     def others(self, *but: int) -> list[int]:
-        """All peers but some."""
+        """Return all peers but the given ones."""
         return [peer for peer in self.peers if peer not in but]
 
     # -- trading ------------------------------------------------------------------------------------
@@ -125,21 +125,21 @@ class SimulatedExchange:
         return self.submit(self._author(order), Cancel(_placed(order).client_id), pair=order.op.pair, through=through)
 
     def level(self, op: Signed) -> AckLevel:
-        """The highest level of safety that the author has heard of."""
+        """Return the highest acknowledgement level that the author has received for an op."""
         return max(op.heard, default=AckLevel.REFUSED)
 
     def events(self, pair: str | None = None) -> list[RawEvent]:
-        """All certified events of a pair, as in :mod:`gossipbook.matching.events`."""
+        """Return all certified events of a pair, as in :mod:`gossipbook.matching.events`."""
         return list(self._tape.events.get(pair or self.pairs[0], []))
 
     def filled_lots(self, order: Signed) -> int:
-        """How much of the order that an op placed is certified as filled."""
+        """Return how many lots of the order that an op placed are certified as filled."""
         key = (order.op.author, _placed(order).client_id)
         fills = [event for event in self.events(order.op.pair) if event[0] == FILL]
         return sum(event[3] for event in fills for side in ((event[4], event[5]), (event[6], event[7])) if side == key)
 
     def book(self, peer: int, *, levels: int = 10, pair: str | None = None) -> BookView:
-        """The book as a client of a peer sees it: certified and pending apart."""
+        """Return the book that clients of a peer see: certified and pending apart."""
         core = self._host(peer).peer
         assert core is not None, f"peer {peer} is down"
         return core.pairs[pair or self.pairs[0]].view(levels)
@@ -170,13 +170,13 @@ class SimulatedExchange:
     # -- faults -------------------------------------------------------------------------------------
 
     def partition(self, *groups: Iterable[int]) -> None:
-        """Wire the network into groups; who is in none of them is alone. Replaces an earlier partition."""
+        """Divide the network into groups; a peer in none of them is alone. Replaces an earlier partition."""
         self.heal()
         self._cut = self._exchange.roles.wires(between_groups(self.peers, groups))
         self._exchange.world.links.cut(self._cut)
 
     def heal(self) -> None:
-        """Take the partition away."""
+        """End the partition."""
         mended, self._cut = self._cut, []
         self._exchange.world.links.mend(mended)
 
@@ -189,7 +189,7 @@ class SimulatedExchange:
         self._exchange.world.start(self._host(peer).address)
 
     def pause(self, peer: int) -> None:
-        """Let a peer's process stand still."""
+        """Stop a peer's process without ending it."""
         self._exchange.world.pause(self._host(peer).address)
 
     def resume(self, peer: int) -> None:
@@ -199,17 +199,17 @@ class SimulatedExchange:
 
     @property
     def violations(self) -> list[Violation]:
-        """What the checkers found so far, oldest first."""
+        """The violations that the checkers found so far, oldest first."""
         found = [violation for checker in self._exchange.checkers for violation in checker.violations]
         return sorted(found, key=lambda violation: violation.at_us)
 
     def check(self) -> None:
-        """Raises :class:`AssertionError` naming the first invariant that does not hold, if one does not."""
+        """Raise :class:`AssertionError` naming the first violated invariant, if there is one."""
         for violation in self.violations[:1]:
             raise AssertionError(f"{violation.invariant} at {violation.at_us / 1e6:.3f} s: {violation.text}")
 
     def finish(self) -> None:
-        """Heal, start whoever is down, let all come to rest, and check everything; once."""
+        """Heal, start peers that are down, let all come to rest, and check every invariant; works once."""
         if self._finished:
             return
         self._finished = True

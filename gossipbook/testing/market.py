@@ -1,4 +1,4 @@
-"""One pair's market without peers: blocks of signed ops, in the order and by the rules that every network goes by.
+"""One pair's market without peers: blocks of signed ops, ordered and executed by the rules of every network.
 
     market = Market()
     alice, bob = market.author("alice"), market.author("bob")
@@ -43,9 +43,9 @@ WARDEN = "warden"
 
 
 class Market:
-    """A pair and its chain. Keywords are those of a manifest's limits, and ``price_band_bps``.
+    """One pair and its chain. Keywords are those of a manifest's limits, and ``price_band_bps``.
 
-    The author named "warden" is one.
+    The author named "warden" may set the pair's state.
     """
 
     def __init__(self, *, price_band_bps: int = 0, **limits: int) -> None:
@@ -61,11 +61,11 @@ class Market:
         self._pending: list[Op] = []
 
     def author(self, name: str) -> "Author":
-        """Whoever goes by a name, with a key of their own."""
+        """Return the author of a name, with a key of its own."""
         return self._authors.setdefault(name, Author(self, name))
 
     def block(self, *, after_s: float = 1.0, without: Collection["Author"] = ()) -> list[Event]:
-        """Let time pass, and make a block of what waits; its events. ``without``: whose ops the leader leaves out.
+        """Let time pass, make a block of what waits, and return its events; ops of authors in ``without`` are left out.
 
         If nothing waits and nothing is due, there is no block, and no event.
         """
@@ -83,7 +83,7 @@ class Market:
         return [name_event(event) for event in events]
 
     def trades(self, events: Sequence[Event]) -> list[tuple[str, str, int, int]]:
-        """The fills among events: buyer, seller, quantity, price."""
+        """Return the fills among events: buyer, seller, quantity, price."""
         found = []
         for event in events:
             if isinstance(event, Fill):
@@ -93,26 +93,26 @@ class Market:
         return found
 
     def queue(self, side: str) -> list[tuple[str, int, int]]:
-        """The orders of a side, best first: author, price, and quantity as it is shown."""
+        """Return the orders of a side, best first: author, price, and quantity as shown."""
         rows = self._certified.engine.open_orders(Side[side.upper()])
         return [(self.name(row[0]), row[2], row[3]) for row in rows]
 
     @property
     def state(self) -> str:
-        """What the pair takes now."""
+        """The pair's state, as a word."""
         return PairState(self._certified.engine.pair_state).word
 
     def name(self, key: PublicKey) -> str:
-        """The author of a key."""
+        """Return the name of the author with a key."""
         return next(author.name for author in self._authors.values() if author.key == key)
 
     def take(self, op: Op) -> None:
-        """Have an op wait for the next block."""
+        """Add an op to those that wait for the next block."""
         self._pending.append(op)
 
 
 class Order:
-    """An order that an author asked for, and what has become of it."""
+    """An order that an author placed, and its present state."""
 
     def __init__(self, author: "Author", client_id: int) -> None:
         self.author = author
@@ -147,7 +147,7 @@ class Order:
 
     @property
     def hidden(self) -> int:
-        """How much of what is open an iceberg does not show."""
+        """How much of the open quantity an iceberg does not show."""
         return self._state.hidden_lots
 
 
@@ -165,7 +165,7 @@ class Author:
         return self._identity.public_key
 
     def buy(self, qty: int, *, at: int, **terms: Any) -> Order:
-        """An order, in the words of :class:`~gossipbook.trade.tickets.Ticket`.
+        """Place an order, in the words of :class:`~gossipbook.trade.tickets.Ticket`.
 
         Besides: ``on_quorum_loss`` and ``within_s``; ``op_expires_s``, after which the op is void; ``lapses_s``, after
         which the order lapses.
@@ -187,7 +187,7 @@ class Author:
         self.sign(Amend(order.client_id, price, qty, flags))
 
     def lease(self, for_s: float) -> None:
-        """Dead man's switch; 0 ends it."""
+        """Take or renew a lease (dead man's switch); 0 ends it."""
         self.sign(Lease(round(for_s * 1_000)))
 
     def join(self, owner: "Author") -> None:
@@ -197,11 +197,11 @@ class Author:
         self.sign(AdmitToGroup(member.key))
 
     def set_state(self, word: str) -> None:
-        """A warden's word on what the pair takes."""
+        """Set the pair's state, as a warden."""
         self.sign(set_state(word))
 
     def sign(self, *commands: Command, expiry_ms: int = 0) -> None:
-        """Any commands, as one op."""
+        """Sign any commands as one op."""
         op = sign_op(self._identity, self.market.manifest.chain_id, SYMBOL, self._seq, self._head, commands, expiry_ms)
         self._seq, self._head = self._seq + 1, op.id
         self.market.take(op)

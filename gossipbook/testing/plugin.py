@@ -1,4 +1,4 @@
-"""The pytest plugin; installed with the package, it defines one fixture and nothing else."""
+"""The pytest plugin: it is installed with the package and defines one fixture."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def simulated_exchange() -> "Iterator[Callable[..., SimulatedExchange]]":
-    """Makes simulated exchanges; each is brought to rest and checked when the test is over."""
+    """Make simulated exchanges; each is brought to rest and checked when the test is over."""
     from gossipbook.testing.exchange import SimulatedExchange  # Only where it is asked for: it brings the whole peer.
 
     made: list[SimulatedExchange] = []

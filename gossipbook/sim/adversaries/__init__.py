@@ -1,4 +1,4 @@
-"""Liars, one to a module. Each is a :class:`~gossipbook.sim.host.Behaviour` around a real core, or drives one.
+"""Faulty peers, one kind to a module. Each alters or drives a real core (:class:`~gossipbook.sim.host.Behaviour`).
 
 A liar has its own keys and whatever it heard, nothing else: it cannot forge another's signature. It counts as
 faulty from its first moment to the end of the run, and no checker holds it to the rules of the honest.
@@ -46,7 +46,7 @@ def lie(
     traders: dict[str, Trader],
     hosts: list[Host],
 ) -> Callable[[], None] | None:
-    """Let liars of a kind begin; fills ``hosts`` and returns what ends them."""
+    """Start the adversaries of a fault; add their hosts to ``hosts`` and return what ends them."""
     if kind == "equivocating-author":
         author = EquivocatingAuthor(roles, rng)
         author.begin()

@@ -1,4 +1,4 @@
-"""A leader's own proposal, changed and signed anew."""
+"""Change a leader's own proposal, and sign it anew."""
 
 from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.committee import Committee
@@ -10,7 +10,7 @@ from gossipbook.ids import Digest, OpId
 def altered_block(
     block: Block, *, time_ms: int | None = None, op_ids: tuple[OpId, ...] = (), events_digest: Digest | None = None
 ) -> Block:
-    """The same block but for what is given."""
+    """Return a copy of a block with the given fields replaced."""
     return make_block(
         chain_id=block.chain_id,
         epoch=block.epoch,
@@ -26,7 +26,7 @@ def altered_block(
 
 
 def proposal_of(block: Block, message: Propose, committee: Committee, identity: Identity) -> Propose:
-    """A proposal like another one, of another block."""
+    """Return a copy of a proposal that carries another block, signed by the proposer."""
     m = message
     body = committee.propose_body(m.term, m.height, block.id)
     signature = identity.sign(DOMAIN_PROPOSE, committee.chain_id, body)

@@ -1,4 +1,4 @@
-"""What liars have in common that send of their own accord."""
+"""A base for adversaries that send messages at regular intervals on their own initiative."""
 
 import random
 
@@ -8,7 +8,7 @@ from gossipbook.sim.host_roles import HostRoles
 
 
 class Busy(Behaviour):
-    """Sends something to somebody, again and again, besides what its core sends."""
+    """Sends a message of its own again and again, besides what its core sends."""
 
     gap_us = 50_000
 
@@ -26,11 +26,11 @@ class Busy(Behaviour):
         self._on = False
 
     def act(self) -> bytes | None:
-        """The next message, encoded; None for nothing this time."""
+        """Return the next message to send, encoded; None to send nothing this time."""
         raise AssertionError("every busy liar says something")
 
     def receivers(self) -> tuple[LinkId, ...]:
-        """Whom it is sent to."""
+        """Return the peers that it is sent to."""
         others = [host.peer_id for host in self._roles.hosts if host is not self._host]
         return (self._rng.choice(others),)
 

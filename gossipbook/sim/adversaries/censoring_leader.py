@@ -15,7 +15,7 @@ from gossipbook.wire.codec import decode_message
 
 
 class CensoringLeader(Behaviour):
-    """Its victim is the first author it hears of. What others have finalized it takes."""
+    """Drops the ops of the first author that it hears of before its core sees them, except in finalized blocks."""
 
     def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self.victim: PublicKey | None = None

@@ -18,7 +18,7 @@ GAP_US = 300_000
 
 
 class EquivocatingAuthor:
-    """First trades like everybody, so that there is something of its to freeze; then forks its own history."""
+    """Trades honestly at first, so that it has orders to freeze, then signs two ops with one sequence number."""
 
     def __init__(self, roles: HostRoles, rng: random.Random) -> None:
         self._roles = roles

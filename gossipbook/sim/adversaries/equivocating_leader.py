@@ -20,7 +20,7 @@ TWINS_CAP = 256
 
 
 class EquivocatingLeader(Behaviour):
-    """Its second block differs by one millisecond, which is enough for another id."""
+    """Proposes two blocks that differ by one millisecond in time, and so in id, to two groups of members."""
 
     def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self._host = host

@@ -1,4 +1,4 @@
-"""A peer that floods: good ops of endless new authors, announcements of what does not exist, requests without end."""
+"""A peer that floods the network: ops of ever new authors, announcements of unknown ids, requests without end."""
 
 import hashlib
 import random
@@ -21,7 +21,7 @@ IDS_AT_ONCE = 200
 
 
 class Flooder(Busy):
-    """A hundred messages a second to everybody; its orders are genuine and far from the market."""
+    """Sends a hundred messages a second to everybody; its orders are validly signed and far from the market."""
 
     gap_us = 10_000
 

@@ -1,4 +1,4 @@
-"""A peer that signs for others, badly, and sends what is no message at all."""
+"""A peer that forges others' signatures, and sends bytes that are no message."""
 
 import random
 from dataclasses import replace
@@ -20,7 +20,7 @@ FORGED_IDS = 1_000_000
 
 
 class Forger(Busy):
-    """Now and then forges a vote, a certificate, an op, or sends garbage. It is found out, and its links are closed."""
+    """Sends forged votes, certificates and ops, or random bytes, each of which its receivers have to reject."""
 
     gap_us = 20_000
 
@@ -48,7 +48,7 @@ class Forger(Busy):
         return encode_message(Proof(roles.symbol, 0, certificate))
 
     def _op(self) -> bytes:
-        """An order in another's name, where the other's next one would go."""
+        """Return an order in another author's name, with the sequence number that its next op would have."""
         roles = self._roles
         assert self._host.peer is not None
         state = self._host.peer.pairs[roles.symbol].certified.author(self._victim.public_key)

@@ -1,4 +1,4 @@
-"""A leader that runs the ops of its blocks in an order of its own, the last in line first."""
+"""A leader that executes the ops of its blocks in reverse instead of canonical order."""
 
 import random
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from gossipbook.sim.host_roles import HostRoles
 
 
 class FrontRunner(Behaviour):
-    """The events digest fits the wrong order, so nothing but the rule of order is against its blocks."""
+    """Proposes blocks whose events digest fits the wrong order, so that only the rule of order is broken."""
 
     def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self._host = host

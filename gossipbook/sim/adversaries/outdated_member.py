@@ -1,4 +1,4 @@
-"""A member that is started on an old copy of its journal, and so has forgotten votes that others hold.
+"""A member restarted on an old copy of its journal, which has forgotten votes that others hold.
 
 The protocol can only notice it (others tell it of its own votes); until then it may vote twice, so it counts as faulty.
 """
@@ -12,7 +12,7 @@ BACK_US = 500_000
 
 
 def restore_old_journal(roles: HostRoles, host: Host, rng: random.Random) -> None:
-    """Take a copy now; crash a little later, and start from the copy."""
+    """Copy the host's journal now; a little later crash the host and start it from the copy."""
     copy = host.journal.copy()
 
     def restore() -> None:

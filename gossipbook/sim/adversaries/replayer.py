@@ -1,4 +1,4 @@
-"""A peer that sends again what it heard, to others, at the wrong time, and ops of another network."""
+"""A peer that sends old messages again to other peers, and ops that were signed for another network."""
 
 import random
 from typing import Any
@@ -21,7 +21,7 @@ FOREIGN_IDS = 1_000_000
 
 
 class Replayer(Busy):
-    """Everything it sends carries good signatures; an op that was signed for another network is among it."""
+    """Sends only messages whose signatures are good, among them an op signed for another network."""
 
     gap_us = 10_000
 
@@ -46,7 +46,7 @@ class Replayer(Busy):
         return encode_message(self._rng.choice(self._heard)) if self._heard else None
 
     def _foreign(self) -> Op:
-        """What an author signed for another network, where their next op here would go."""
+        """Return an op that its author signed for another network, with the sequence number of its next op here."""
         assert self._host.peer is not None
         self._number += 1
         state = self._host.peer.pairs[self._roles.symbol].certified.author(self._author.public_key)

@@ -13,7 +13,7 @@ from gossipbook.wire.codec import decode_message
 
 
 class SilentLeader(Behaviour):
-    """Its proposals never leave it, neither on links nor on the topic."""
+    """Drops its own proposals, on links and on the topic."""
 
     def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         pass

@@ -15,7 +15,7 @@ TWIN_MARK = b"\xff" * 4
 
 
 def make_twin(roles: HostRoles, host: Host, rng: random.Random) -> None:
-    """Start a second process of a host's key on a copy of its journal; each gets part of the others to talk to."""
+    """Start a second process with a host's key and a copy of its journal; divide the other peers between the two."""
     world = roles.world
     others = [other.peer_id for other in roles.hosts if other is not host]
     rng.shuffle(others)

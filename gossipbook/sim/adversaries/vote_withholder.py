@@ -1,4 +1,4 @@
-"""A member that keeps half of its votes to itself."""
+"""A member that sends each of its votes to about half of the receivers."""
 
 import random
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from gossipbook.wire.codec import decode_message
 
 
 class VoteWithholder(Behaviour):
-    """Which votes it sends, and to whom, is drawn anew for each."""
+    """Draws anew for each vote, and each receiver, whether to send it."""
 
     def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         self._rng = rng

@@ -1,4 +1,4 @@
-"""Judges of a run, one module to a few invariants, written from the definitions.
+"""Check a run's invariants, one module to a few of them, written from the definitions.
 
 They look at what peers do, not at how: the bytes that leave them, the events that they emit, what is on their
 disks. What else they may see is a :class:`~gossipbook.sim.run_view.RunView`; they do not know what drives the run.
@@ -26,7 +26,7 @@ __all__ = ["INVARIANTS", "Checker", "Violation", "all_checkers"]
 
 
 def all_checkers() -> list[Checker]:
-    """A fresh set."""
+    """Return a new instance of every checker."""
     return [
         FillChecker(),
         AckChecker(),

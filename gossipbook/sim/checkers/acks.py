@@ -1,4 +1,4 @@
-"""I3: what was acked is not lost.
+"""I3: every op that was acknowledged ends in a final block.
 
 ``certified`` means in a finalized block, at once; ``relayed`` and ``durable`` mean that the op ends in a block once the
 network is whole again. A durable ack is one peer's word for its own disk: it is void if that disk was lost. No ack

@@ -1,4 +1,4 @@
-"""I9: nothing forged, foreign or replayed changes state, and nobody honest is sent away for another's deeds."""
+"""I9: no forged, foreign or replayed message changes state, and no honest peer is disconnected for another's fault."""
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.effects import LinkId
@@ -9,7 +9,7 @@ from gossipbook.sim.traders import Trader
 
 
 class AuthenticityChecker(Checker):
-    """What is certified was signed by a trader of this run, or by an author who lies in its own name alone."""
+    """Checks that every certified op was signed by its author, and that only faulty peers are disconnected."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class AuthenticityChecker(Checker):
             self.blame("I9", f"{host.name} closed its link to the honest {other.name}: {reason}")
 
     def finish(self) -> None:
-        """No honest author is frozen."""
+        """Check that no honest author is frozen."""
         liar = author_identity(EQUIVOCATOR).public_key
         for host in self.view.honest():
             if host.peer is None:

@@ -1,4 +1,4 @@
-"""What all checkers share."""
+"""The base class of all checkers, and what they report."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ VIOLATIONS_CAP = 32
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """An invariant that does not hold. ``height`` is the block's where one is to blame, else 0."""
+    """A report that an invariant does not hold. ``height`` is that of the block to blame, 0 if there is none."""
 
     invariant: str
     at_us: int
@@ -38,9 +38,9 @@ class Checker(Observer):
         """Look at the run as it is now; called at regular intervals."""
 
     def finish(self) -> None:
-        """Look at the run's end."""
+        """Look at the run's end state."""
 
     def blame(self, invariant: str, text: str, pair: str = "", height: int = 0) -> None:
-        """Record a violation; beyond the cap only that there were more."""
+        """Record a violation, unless there are :data:`VIOLATIONS_CAP` already."""
         if len(self.violations) < VIOLATIONS_CAP:
             self.violations.append(Violation(invariant, self.view.now_us, text, pair, height))

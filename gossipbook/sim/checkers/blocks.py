@@ -1,4 +1,4 @@
-"""I9 again: what is in a block, in which order and at what time, is nobody's to choose but by the rules.
+"""I9, for blocks: their ops, their order and their time follow the rules and nobody's choice.
 
 Ops stand in canonical order by the auditor's own reading of the rule; a block's time is one that enough members'
 clocks may have agreed to; an op that ran out before the block's time opens no order.
@@ -17,7 +17,7 @@ ACCEPTED, LEASED, GROUPED, STOP_ACCEPTED = 1, 12, 14, 15
 
 
 class BlockChecker(Checker):
-    """Looks at each final block once."""
+    """Checks order, time and expiries of each final block once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class BlockChecker(Checker):
             self.blame("I9", text, event.pair, event.block.height)
 
     def _time(self, event: Finalized, now_us: int) -> None:
-        """Later than its parent, and not ahead of the clocks of so many members that an honest one is among them."""
+        """Check that a block is later than its parent, and not ahead of every honest member's clock."""
         block, pair = event.block, event.pair
         parent_ms = self._times.get((pair, block.height - 1), 0)
         self._times[pair, block.height] = block.time_ms
@@ -60,7 +60,7 @@ class BlockChecker(Checker):
             self.blame("I9", text, pair, block.height)
 
     def _most_ahead_ms(self, host: Host) -> int:
-        """How far ahead a host's clock has been at most, faults and drift over the whole run included."""
+        """Return how far ahead a host's clock can have been at most, by skew, faults and drift over the whole run."""
         ahead_ms = abs(host.clock.skew_ms)
         for injected in self.view.faults:
             if injected.fault.kind == "clock" and host in injected.hosts:
@@ -79,12 +79,12 @@ class BlockChecker(Checker):
 
 
 def _placed(item: Any) -> list[tuple[bytes, int]]:
-    """The orders that an op places; none of what is no op."""
+    """Return the orders that an op places; none for evidence."""
     return [(item.author, c.client_id) for c in getattr(item, "commands", ()) if hasattr(c, "tif")]
 
 
 def _read(item: Any) -> Item:
-    """The auditor's reading of an item's bytes."""
+    """Decode an item's bytes with the auditor's code."""
     if hasattr(item, "first"):
         first, second = (decode_op(op.signed, op.signature) for op in (item.first, item.second))
         evidence: Evidence = make_evidence(first, second)

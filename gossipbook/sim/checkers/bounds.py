@@ -1,4 +1,4 @@
-"""I8: every table, queue and message has a cap, and keeps to it.
+"""I8: every table, queue and message has a cap and stays within it.
 
 The checker walks all objects that a peer core is made of and measures every container that it meets. One that carries
 its cap is held to that; one that is named in :data:`CAPS` to what stands there; all others, whose bound is
@@ -57,7 +57,7 @@ HISTORY = frozenset(
 
 
 class BoundsChecker(Checker):
-    """Measures messages as they leave, and tables a host at a time."""
+    """Measures every message that is sent, and at intervals the tables of one host after another."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,7 +94,7 @@ class BoundsChecker(Checker):
                 todo += [item for item in inner if _is_part(item)]
 
     def _look(self, host: Host, name: str, value: Any) -> list[Any]:
-        """Hold one attribute to its cap, and return what may hide more."""
+        """Hold one attribute to its cap, and return the values in it that may hold further tables."""
         if isinstance(value, BoundedDict):
             self._hold(host, name, len(value), value.cap)
             return _some(value.values())
@@ -127,7 +127,7 @@ def _some(values: Any) -> list[Any]:
 
 
 def _is_part(value: Any) -> bool:
-    """Whether a value is an object of the package with a state of its own; frozen values have none."""
+    """Return whether a value is an object of the package with mutable state of its own."""
     kind = type(value)
     if not kind.__module__.startswith("gossipbook."):
         return False

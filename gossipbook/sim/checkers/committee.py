@@ -1,4 +1,4 @@
-"""I7: one committee for each pair and epoch, fixed by the manifest, whatever peers believe of the network.
+"""I7: each pair and epoch has one committee, which the manifest fixes, whatever peers are known.
 
 Every final certificate is taken apart: its seats are those of the committee that the auditor works out by itself, its
 signatures are good over bytes that the auditor lays out by itself, and there are enough of them.
@@ -12,7 +12,7 @@ from gossipbook.sim.host import Host
 
 
 class CommitteeChecker(Checker):
-    """Looks at each certificate once for each host that finalizes by it."""
+    """Checks every final certificate, and every peer's committee when it starts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class CommitteeChecker(Checker):
         self._good[key] = None
 
     def started(self, host: Host, now_us: int) -> None:
-        """A peer that starts knows the one committee, without having met anybody."""
+        """Check that a peer knows the right committee from its start, before it has met anybody."""
         assert host.peer is not None
         for symbol, pair in host.peer.pairs.items():
             self.counts["I7"] += 1

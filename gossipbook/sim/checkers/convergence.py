@@ -1,4 +1,4 @@
-"""I4: the same ops and blocks give the same digests, and after the heal everybody has the same."""
+"""I4: peers with the same ops and blocks have the same digests, and after the heal all have the same."""
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.sim.checkers.base import Checker
@@ -45,7 +45,7 @@ class ConvergenceChecker(Checker):
         self.series.append((now_us, max(0, len(states) - len(self.view.manifest.symbols()))))
 
     def finish(self) -> None:
-        """The roots cover queue order and all; one look at each host is enough, since every block was compared."""
+        """Compare every host's state root, which covers the queue order of the book, at equal tips."""
         for host in self.view.honest():
             if host.peer is None:
                 continue

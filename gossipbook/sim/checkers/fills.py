@@ -1,4 +1,4 @@
-"""I1 and I2: no order fills beyond its quantity, nothing is made or lost, one block a height.
+"""I1 and I2: no order fills beyond its quantity, lots are conserved, and each height has one block.
 
 And of I10 what the books tell: there is no block without ops unless a lease ran out or a triggered order waited.
 """
@@ -19,7 +19,7 @@ WAITING, IN_LINE = 2, 3  # where a stop order of a peer's book is
 
 
 class FillChecker(Checker):
-    """Keeps the books of each pair over the union of all honest peers, block by block in order of height."""
+    """Keeps a ledger of each pair over the final blocks of all honest peers, in order of height."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -48,14 +48,14 @@ class FillChecker(Checker):
         self._keep_books(event.pair)
 
     def _note_orders(self, event: Finalized) -> None:
-        """What the authors signed, read off the ops themselves: no amend raises it here, ACCEPTED and AMENDED do."""
+        """Note the quantities that authors signed for, read from the ops themselves."""
         for item in event.items:
             for command in getattr(item, "commands", ()):
                 if isinstance(command, Place | PlaceSpecial):
                     self._asked.setdefault((event.pair, item.author, command.client_id), command.qty_lots)
 
     def _keep_books(self, pair: str) -> None:
-        """Take the blocks of a pair in order; one that came early waits."""
+        """Apply a pair's blocks to its ledger in order of height; a block that came early waits."""
         height = self._next.get(pair, 1)
         ledger = self._ledgers.setdefault(pair, Ledger())
         while (pair, height) in self._blocks:
@@ -90,7 +90,7 @@ class FillChecker(Checker):
                 self.blame("I1", f"block {height} of {pair} fills an order that nobody signed", pair, height)
 
     def _check_asked(self, pair: str, height: int, event: tuple[Any, ...]) -> None:
-        """An order is accepted with the quantity that its author signed for."""
+        """Check that an order is accepted with the quantity that its author signed for."""
         self.counts["I2"] += 1
         asked = self._asked.get((pair, event[2], event[3]))
         lots = event[-1]
@@ -99,7 +99,7 @@ class FillChecker(Checker):
             self.blame("I2", text, pair, height)
 
     def _rival(self, event: Finalized) -> None:
-        """A second block at a height: which orders does it fill once more?"""
+        """Blame the orders that a second block at the same height fills again."""
         ledger = self._ledgers[event.pair]
         before = len(ledger.overfilled)
         ledger.take_rival(event.events)
@@ -108,7 +108,7 @@ class FillChecker(Checker):
             self.blame("I1", text, event.pair, event.block.height)
 
     def finish(self) -> None:
-        """What is open by the events is what rests in each peer's book, and nothing else."""
+        """Check that each peer's book holds exactly what is open by the events."""
         for host in self.view.honest():
             if host.peer is None:
                 continue
@@ -125,7 +125,7 @@ class FillChecker(Checker):
 
 
 def _whole_book(engine: Engine) -> tuple[Any, Any, Any, dict[bytes, int], int]:
-    """What a ledger has of it: orders in the book, stop orders that wait, those in line, leases, the pair's state."""
+    """Return what a ledger keeps of an engine: resting, waiting and triggered orders, leases, the pair's state."""
     book = engine.book
     resting = {
         (order.author, order.client_id): (

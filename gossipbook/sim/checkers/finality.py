@@ -1,4 +1,4 @@
-"""I5: a finalized chain is only ever extended, across restarts too."""
+"""I5: a finalized chain is only ever extended, also across restarts."""
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.sim.checkers.base import Checker
@@ -7,7 +7,7 @@ from gossipbook.storage.rows import FinalRow
 
 
 class FinalityChecker(Checker):
-    """Remembers each host's chain as it told it, and compares what its disk gives back after a restart."""
+    """Remembers the chain that each host has told, and compares it with the host's journal at every restart."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""I10: a minority finalizes nothing and goes on accepting; a quorum goes on; a pair with nothing to do is silent."""
+"""I10: a minority finalizes nothing and keeps accepting ops, a quorum makes progress, and an idle pair is silent."""
 
 from gossipbook.client_messages import AckLevel
 from gossipbook.effects import LinkId
@@ -12,7 +12,7 @@ CONSENSUS_KINDS = frozenset((20, 21, 22, 23, 25, 26, 27, 29, 30, 31, 32))
 
 
 class LivenessChecker(Checker):
-    """Works out who can reach whom, and what that allows."""
+    """Works out which hosts can reach one another, and checks what they finalize and accept."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class LivenessChecker(Checker):
         self._cut_off = found
 
     def _groups(self) -> list[list[Host]]:
-        """Peers that can reach one another somehow, if only one way."""
+        """Return the groups of hosts that can reach one another, if only in one direction."""
         is_cut = self.view.is_cut
         left = [host for host in self.view.hosts if host.up]
         groups = []
@@ -79,7 +79,7 @@ class LivenessChecker(Checker):
     # -- traders ------------------------------------------------------------------------------------
 
     def _watch_traders(self, now_us: int) -> None:
-        """Cut off or not, a peer that runs takes ops and says that they are durable."""
+        """Check that a running peer takes ops and says that they are durable, whether it is cut off or not."""
         if any(now_us - down_us < ACCEPTED_WITHIN_US for down_us in self._down_us.values()):
             return
         if not all(host.up for host in self.view.hosts) or not self.view.fair_weather():
@@ -95,7 +95,7 @@ class LivenessChecker(Checker):
     # -- the end ------------------------------------------------------------------------------------
 
     def healed(self, came_to_rest: bool, within_s: float) -> None:
-        """Whether everything that was to be done was done in time after the heal."""
+        """Note whether the run came to rest in time after the heal."""
         self.counts["I10"] += 1
         if came_to_rest:
             self.settled_us = self.view.now_us
@@ -103,13 +103,13 @@ class LivenessChecker(Checker):
             self.blame("I10", f"not at rest {within_s:g} s after the heal: {self._unrest()}")
 
     def silent(self) -> None:
-        """After a while of listening: a pair with nothing to do sends no consensus messages at all."""
+        """Blame hosts that sent consensus messages while there was nothing to do."""
         self.counts["I10"] += 1
         for name, count in self._heard.items():
             self.blame("I10", f"{name} sent {count} consensus messages with nothing to do")
 
     def _unrest(self) -> str:
-        """Who is where, for the reader of a failure."""
+        """Return in words what is not at rest, for the reader of a failure."""
         words = []
         for trader in self.view.traders.values():
             waiting = [signed for signed in trader.open_ops() if not signed.refused]

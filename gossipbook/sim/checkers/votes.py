@@ -1,4 +1,4 @@
-"""I6: no honest key signs two conflicting votes, read off the bytes that leave each peer, across restarts.
+"""I6: no honest key signs two conflicting votes, judged by the bytes that leave each peer, across restarts.
 
 A vote is ``[21, pair, epoch, [kind, term, height, block id, seat, signature]]``, a proposal
 ``[20, pair, epoch, term, height, block, …]``, a TIMEOUT ``[22, pair, epoch, [term, fin, fin id, lock term, lock id,
@@ -23,7 +23,7 @@ _LOOKED_AT = frozenset((PUSH, PROPOSE, VOTE, TIMEOUT))
 
 
 class VoteChecker(Checker):
-    """One line of memory for each (key, pair, what, term, height)."""
+    """Remembers what each key signed by (pair, kind of message, term, height)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,13 +38,13 @@ class VoteChecker(Checker):
                 self._note_state(host, record.pair, record.state)
 
     def started(self, host: Host, now_us: int) -> None:
-        """What was never synced may have survived all the same."""
+        """Note the vote state that a journal holds at a restart, which may have survived without a sync."""
         for row in host.journal.rows():
             if isinstance(row, VoteRow):
                 self._note_state(host, row.pair, row.state)
 
     def _note_state(self, host: Host, pair: str, state: bytes) -> None:
-        """Which votes were on disk when a term was given up: they may leave later, as if the wires had been slow."""
+        """Note the votes on disk when a term was given up: they may still leave later, as if delayed on the wire."""
         term, timed_out, _, _, _, _, _, prepared, committed, *_ = cbor2.loads(state)
         if timed_out:
             self._kept.setdefault((host.peer_id, pair), {}).setdefault(term, [prepared, committed])
@@ -64,7 +64,7 @@ class VoteChecker(Checker):
                 self._timeout(host, message[1], message[3])
 
     def _own(self, host: Host, pair: str, seat: int) -> bool:
-        """Whether a vote is the sender's own; others' are relayed on topics."""
+        """Return whether a vote is the sender's own and not one that it relays."""
         keys = self.view.seats[pair].keys
         return seat < len(keys) and keys[seat] == host.identity.public_key
 
@@ -110,7 +110,7 @@ class VoteChecker(Checker):
                 self.blame("I6", text, pair, height)
 
     def _once(self, host: Host, pair: str, what: str, term: int, height: int, value: object) -> bool:
-        """Note what was signed; True if it is new."""
+        """Note what was signed; return True if it is new, and blame a contradiction."""
         key = (host.peer_id, pair, what, term, height)
         known = self._signed.get(key)
         self.counts["I6"] += 1
