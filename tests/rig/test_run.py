@@ -36,7 +36,9 @@ def evidence(tmp_path_factory):
 
     seen = trio.run(run)
     stages = list(dict.fromkeys(progress.stage for progress in told))
-    assert [stage for stage in stages if stage != "healing"][:3] == ["starting", "trading", "stopping"]
+    in_order = ("starting", "trading", "healing", "stopping", "judging")
+    assert stages == [stage for stage in in_order if stage in stages], "one that is soon over may go untold"
+    assert {"starting", "trading"} <= set(stages)
     assert any(progress.active for progress in told)
     assert told[-1].ops_submitted > 20
     return seen
