@@ -43,7 +43,7 @@ def small_export() -> bytes:
 def content(raw: bytes) -> object:
     """What an export says, line by line; None where it is no NDJSON."""
     try:
-        return [json.dumps(json.loads(line), sort_keys=True) for line in raw.decode().splitlines()]
+        return [json.dumps(json.loads(line), sort_keys=True) for line in raw.decode().removesuffix("\n").split("\n")]
     except ValueError:
         return None
 
