@@ -269,3 +269,11 @@ def name_event(raw: RawEvent) -> Event:
     """The event with its fields named."""
     event: Event = EVENT_TYPES[raw[0]]._make(raw[1:])
     return event
+
+
+_KINDS: Final = {cls: kind for kind, cls in EVENT_TYPES.items()}
+
+
+def raw_event(event: Event) -> RawEvent:
+    """The event as the engine makes it and as it is encoded; the opposite of :func:`name_event`."""
+    return (_KINDS[type(event)], *event)

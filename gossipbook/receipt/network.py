@@ -1,7 +1,6 @@
 """A manifest out of its canonical form, as a receipt carries it."""
 
 from dataclasses import fields
-from decimal import Decimal
 from typing import Any
 
 from gossipbook import cbor
@@ -11,7 +10,6 @@ from gossipbook.manifest import MAX_MATCHERS, MAX_PAIRS, Limits, Manifest, Match
 
 ADMISSION_CAP = 16_384
 WARDENS_CAP = 1_024
-SIZE_DIGITS_CAP = 100  # before or after the point of a tick or lot size, so that prices can be written out
 
 
 def read_manifest(raw: bytes) -> Manifest:
@@ -26,9 +24,6 @@ def read_manifest(raw: bytes) -> Manifest:
         raise VerifyError(f"the manifest is not sound: {error}") from None
     if manifest.epoch != 0:
         raise VerifyError(f"a manifest of epoch {manifest.epoch}; this build knows epoch 0")
-    for pair in manifest.pairs:
-        if max(abs(Decimal(size).adjusted()) for size in (pair.tick_size, pair.lot_size)) > SIZE_DIGITS_CAP:
-            raise VerifyError(f"the tick or lot size of {pair.symbol} is out of range")
     if manifest.canonical() != raw:
         raise VerifyError("the manifest is not in canonical form")
     return manifest

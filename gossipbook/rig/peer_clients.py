@@ -1,4 +1,4 @@
-"""Client links from the rig to each peer, past the proxy, for status and acks."""
+"""Client links from the rig to each peer, past the proxy, for their status."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,12 +7,10 @@ from typing import Any
 
 import trio
 
-from gossipbook.client_messages import Ack
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import ChainId
 from gossipbook.rig.processes import RealPeer
-from gossipbook.trade.client import Client
-from gossipbook.trade.opening import open_client
+from gossipbook.trade.peer_link import PeerLink, open_peer_link
 
 POLL_S = 0.2
 QUERY_S = 3.0
@@ -35,7 +33,7 @@ class PeerClient:
 
     def __init__(self, peer: RealPeer, chain_id: ChainId, clients: "PeerClients") -> None:
         self.peer = peer
-        self.client: Client | None = None
+        self.link: PeerLink | None = None
         self.status: dict[str, Any] | None = None
         self._chain_id = chain_id
         self._clients = clients
@@ -45,19 +43,18 @@ class PeerClient:
         while True:
             if self.peer.up:
                 try:
-                    async with open_client(self.peer.address, self._chain_id) as client:
-                        client.on_ack = self._clients.on_ack
-                        self.client = client
-                        await self._poll(client)
+                    async with open_peer_link(self.peer.address, self._chain_id) as link:
+                        self.link = link
+                        await self._poll(link)
                 except GossipbookError:
                     pass  # It is down, or going down; the next round finds out.
                 finally:
-                    self.client = self.status = None
+                    self.link = self.status = None
                     self._clients.wake()
             await trio.sleep(RETRY_S)
 
-    async def _poll(self, client: Client) -> None:
-        while not client.closed_reason:
+    async def _poll(self, link: PeerLink) -> None:
+        while not link.closed_reason:
             if self.peer.up:
                 answered = await self.ask()
                 if answered is None and self.peer.up:
@@ -77,9 +74,9 @@ class PeerClient:
         return [row for row in await self._query("peers") or [] if row["role"] == "peer"]
 
     async def _query(self, what: str) -> Any:
-        if self.client is not None:
-            with suppress(GossipbookError), trio.move_on_after(QUERY_S):
-                return await self.client.query(what)
+        if self.link is not None:
+            with suppress(GossipbookError):
+                return await self.link.query(what, within_s=QUERY_S)
         return None
 
     def pair(self, symbol: str) -> dict[str, Any] | None:
@@ -91,9 +88,8 @@ class PeerClient:
 class PeerClients:
     """The clients of all peers, and what they reported. ``changed`` is set and replaced at every report."""
 
-    def __init__(self, peers: list[RealPeer], chain_id: ChainId, on_ack: Callable[[Ack], None]) -> None:
+    def __init__(self, peers: list[RealPeer], chain_id: ChainId) -> None:
         self.all = [PeerClient(peer, chain_id, self) for peer in peers]
-        self.on_ack = on_ack
         self.samples: dict[Sample, None] = {}
         self.terms: dict[str, int] = {}
         self.backward: list[str] = []  # chains that got shorter while their peer ran

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import trio
 
-from gossipbook.client_messages import Ack
 from gossipbook.errors import ScenarioError, ungrouped
 from gossipbook.ids import ChainId
 from gossipbook.rig.injector import RealInjector
@@ -59,17 +58,14 @@ class _Run:
         self.stage = "starting"
         self.first_term = 0
         self.acks_file = folder / "acks.ndjson"
-        self.traders = Traders(orders, network.manifest.symbols(), chain_id, self.acks_file)
-        self.clients = PeerClients(network.peers, chain_id, self._on_ack)
+        addresses = [peer.address for peer in network.peers]
+        self.traders = Traders(orders, network.manifest, addresses, self.acks_file)
+        self.clients = PeerClients(network.peers, chain_id)
         self.wires = Wires(part.peers, seeded(seed, "wires"), WireConditions.usual(part))
         self.proxy = Proxy(self.wires)
         self.roles = RealRoles(network.manifest, part.peers, seed, self.clients)
         self.minority_check = MinorityCheck(network, self.wires, self.roles, self.clients)
         self.injector = RealInjector(network, self.wires, self.roles, self.minority_check, seed)
-
-    def _on_ack(self, ack: Ack) -> None:
-        self.traders.on_ack(ack)
-        self.clients.wake()
 
     @property
     def term_changes(self) -> int:
@@ -145,7 +141,7 @@ async def _carry_out(run: _Run) -> RunEvidence:
         nursery.start_soon(run.clients.run)
         if not await run.clients.until(run.clients.linked, LINK_UP_S):
             raise RigFailed(f"the peers did not find one another in {LINK_UP_S:.0f} s")
-        nursery.start_soon(run.traders.bring, run.clients)
+        nursery.start_soon(run.traders.trade)
         await _trade(run)
         run.stage = "healing"
         healed_s = trio.current_time()

@@ -1,32 +1,32 @@
-"""The authors of a scenario's orders, who sign in real time and send each op until it is certified.
+"""The authors of a scenario's orders, who sign in real time and see to it that each op is certified.
 
-Each author has a peer of choice. When an op is not certified in time, or that peer is gone, the author sends all of its
-uncertified ops again, the same bytes in the same order, to the next peer that answers. What any peer acknowledged is
-written down for the auditor.
+All of them trade through one client that is linked to every peer, past the proxy. What any peer acknowledged is written
+down for the auditor.
 """
 
 import json
+import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO
 
 import trio
 
 from gossipbook.client_messages import Ack, AckLevel
-from gossipbook.crdt.op import Op
-from gossipbook.errors import LinkClosed
-from gossipbook.ids import ChainId, OpId
-from gossipbook.rig.peer_clients import PeerClients
+from gossipbook.ids import OpId
+from gossipbook.manifest import Manifest
+from gossipbook.matching.commands import Command
 from gossipbook.scenario.orders import US_PER_S, PlannedOp, author_identity
-from gossipbook.trade.wallet import Wallet
+from gossipbook.trade.author_driver import PASSING_REFUSALS
 from gossipbook.trade.client import Client
+from gossipbook.trade.opening import open_client
+from gossipbook.trade.submission import Submission
+from gossipbook.trade.wallet import Wallet
 
-PATIENCE_S = 2.0  # after that an author goes to another peer; doubled each time in vain
-PATIENCE_CAP_S = 8.0
-TICK_S = 0.1
-PASSING_REFUSALS = ("author-window-full", "pool-full")
+QUEUE_CAP = 4_096
 
 
 @dataclass
@@ -40,102 +40,81 @@ class OpCounts:
 
 
 class RealAuthor:
-    """One key, its uncertified ops, and the peer that they are sent to."""
+    """One key, and its orders that are due, in the order in which they are to be signed."""
 
-    def __init__(self, name: str, index: int, chain_id: ChainId) -> None:
-        self.wallet = Wallet(author_identity(name), chain_id)
-        self.waiting: dict[OpId, Op] = {}
-        self._choice = index
-        self._sent_over: Client | None = None
-        self._unsent: list[Op] = []
-        self._patience_s = PATIENCE_S
-        self._quiet_since_s = 0.0
+    def __init__(self, name: str, manifest: Manifest) -> None:
+        self.wallet = Wallet(author_identity(name), manifest.chain_id)
+        self.due, self._due = trio.open_memory_channel[PlannedOp](QUEUE_CAP)
+        self._symbols = manifest.symbols()
 
-    def add(self, op: Op) -> None:
-        if not self.waiting:
-            self._quiet_since_s = trio.current_time()
-        self.waiting[op.id] = op
-        self._unsent.append(op)
+    async def run(self, client: Client, traders: "Traders") -> None:
+        """Sign what is due, one op after the other, and hand each to the traders to follow."""
+        client.attach(self.wallet)
+        async for order in self._due:
+            symbol = self._symbols[order.pair]
+            client.use(self.wallet, symbol)
+            expiry_ms = time.time_ns() // 1_000_000 + order.ttl_ms if order.ttl_ms else 0
+            made = partial(_commands, order)
+            traders.follow(await self.wallet.submit(symbol, made, expiry_ms, within_s=math.inf))
 
-    def certified(self, op: Op) -> None:
-        del self.waiting[op.id]
-        self.wallet.certified(op)
-        self._quiet_since_s = trio.current_time()
-        self._patience_s = PATIENCE_S
 
-    async def bring(self, clients: PeerClients) -> None:
-        """Send new ops; if the present peer is gone or too slow, send all uncertified ops to another one."""
-        if not self.waiting:
-            return
-        late = trio.current_time() - self._quiet_since_s > self._patience_s
-        gone = self._sent_over is None or bool(self._sent_over.closed_reason)
-        if late or gone:
-            client = self._next_client(clients, late=late)
-            if client is None:
-                return
-            self._sent_over, self._unsent = client, list(self.waiting.values())
-            if late:
-                self._patience_s = min(2 * self._patience_s, PATIENCE_CAP_S)
-                self._quiet_since_s = trio.current_time()
-        assert self._sent_over is not None
-        unsent, self._unsent = self._unsent, []
-        try:
-            for op in unsent:
-                await self._sent_over.submit(op)
-        except LinkClosed:
-            self._sent_over = None  # All is sent again to the next one.
-
-    def _next_client(self, clients: PeerClients, *, late: bool) -> Client | None:
-        self._choice += late
-        for _ in clients.all:
-            client = clients.all[self._choice % len(clients.all)].client
-            if client is not None and not client.closed_reason:
-                return client
-            self._choice += 1
-        return None
+def _commands(order: PlannedOp, _next_id: int) -> Sequence[Command]:
+    """The order's own: a plan says which client order ids are used."""
+    return order.commands
 
 
 class Traders:
     """All authors of a run."""
 
-    def __init__(self, orders: Iterable[PlannedOp], symbols: list[str], chain_id: ChainId, acks_file: Path) -> None:
+    def __init__(self, orders: Iterable[PlannedOp], manifest: Manifest, addresses: list[str], acks_file: Path) -> None:
         self.counts = OpCounts()
         self._orders = list(orders)
-        self._symbols = symbols
-        names = dict.fromkeys(order.author for order in self._orders)
-        self._authors = {name: RealAuthor(name, index, chain_id) for index, name in enumerate(names)}
-        self._by_op: dict[OpId, RealAuthor] = {}
+        self._manifest = manifest
+        self._addresses = addresses
+        self._authors = {name: RealAuthor(name, manifest) for name in dict.fromkeys(o.author for o in self._orders)}
+        self._open: dict[OpId, Submission] = {}
+        self._signed = 0
         self._levels: dict[OpId, AckLevel] = {}
         self._said: dict[tuple[OpId, int, int], None] = {}
         self._acks: IO[str] = acks_file.open("x")  # acks are evidence: never overwritten
+        self._nursery: trio.Nursery | None = None
+
+    async def trade(self) -> None:
+        """Keep connected to all peers, and sign what is due, until cancelled."""
+        async with (
+            open_client(self._addresses, manifest=self._manifest, links=len(self._addresses)) as client,
+            trio.open_nursery() as self._nursery,
+        ):
+            client.on_ack = self._on_ack
+            for author in self._authors.values():
+                self._nursery.start_soon(author.run, client, self)
 
     async def sign(self, start_s: float) -> None:
-        """Sign every order at its time, in seconds of trio's clock after ``start_s``."""
+        """Make every order due at its time, in seconds of trio's clock after ``start_s``."""
         for order in self._orders:
             await trio.sleep_until(start_s + order.at_us / US_PER_S)
-            author = self._authors[order.author]
-            expiry_ms = time.time_ns() // 1_000_000 + order.ttl_ms if order.ttl_ms else 0
-            op = author.wallet.sign(self._symbols[order.pair], order.commands, expiry_ms)
-            self._by_op[op.id] = author
-            author.add(op)
-            self.counts.submitted += 1
+            await self._authors[order.author].due.send(order)
 
-    async def bring(self, clients: PeerClients) -> None:
-        """Keep sending ops to peers until cancelled."""
-        while True:
-            for author in self._authors.values():
-                await author.bring(clients)
-            await trio.sleep(TICK_S)
+    def follow(self, submission: Submission) -> None:
+        """Count an op that was signed, until it is certified."""
+        assert self._nursery is not None
+        self.counts.submitted += 1
+        self._open[submission.op.id] = submission
+        self._nursery.start_soon(self._until_certified, submission)
+
+    async def _until_certified(self, submission: Submission) -> None:
+        await submission.certified(within_s=math.inf)
+        self.counts.certified += 1
+        del self._open[submission.op.id]
 
     @property
     def all_certified(self) -> bool:
-        return not any(author.waiting for author in self._authors.values())
+        return self.counts.submitted == len(self._orders) and not self._open
 
-    def on_ack(self, ack: Ack) -> None:
+    def _on_ack(self, ack: Ack) -> None:
         """Note a peer's acknowledgement or refusal of an op."""
-        author = self._by_op[ack.op_id]
         if ack.level == AckLevel.REFUSED:
-            if ack.reason not in PASSING_REFUSALS:
+            if ack.reason not in PASSING_REFUSALS and ack.op_id in self._open:
                 self.counts.refused.append(f"op {ack.op_id.hex()[:10]} of {ack.pair} was refused: {ack.reason}")
             return
         if (ack.op_id, ack.level, ack.height) not in self._said:
@@ -145,9 +124,6 @@ class Traders:
         before = self._levels.get(ack.op_id, AckLevel.REFUSED)
         self._levels[ack.op_id] = max(before, ack.level)
         self.counts.acked += before == AckLevel.REFUSED
-        if ack.level == AckLevel.CERTIFIED and ack.op_id in author.waiting:
-            author.certified(author.waiting[ack.op_id])
-            self.counts.certified += 1
 
     def close(self) -> None:
         self._acks.close()

@@ -13,6 +13,7 @@ import trio
 
 from gossipbook.client_messages import (
     Ack,
+    AskBlock,
     AuthorWord,
     BookMark,
     BookPart,
@@ -31,9 +32,10 @@ from gossipbook.errors import ConfigError, GossipbookError, VerifyError
 from gossipbook.identity import Verifier
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.manifest import Manifest, Pair
+from gossipbook.ordered import BoundedDict
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
 from gossipbook.receipt.verifying import verify_receipt
-from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor
+from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor, Offer
 from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, WordHeard
 from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
 from gossipbook.trade.blocks import BlockReader
@@ -47,6 +49,9 @@ from gossipbook.trade.wallet import Wallet
 ATTEMPT_S = 4.0
 """How long one peer has for an answer before another one is asked."""
 FOREIGN_AUTHORS_CAP = 256
+WATCHED_LINKS = 2
+"""Peers that send the blocks of a pair: when one goes silent the other is there."""
+SEEN_CAP = 1_024
 
 
 class Client:
@@ -63,6 +68,8 @@ class Client:
         self._readers: dict[PeerLink, BlockReader] = {}
         self._authors: dict[PublicKey, AuthorDriver] = {}
         self._streams: dict[str, BlockStream] = {}
+        self._watching: dict[str, dict[PeerLink, None]] = {}
+        self._seen: BoundedDict[tuple[str, int], None] = BoundedDict(SEEN_CAP)
         self._feeds: dict[str, list[BookFeed]] = {}
         self._feed_links: dict[str, PeerLink] = {}
 
@@ -188,7 +195,15 @@ class Client:
         driver.on_members_wanted.append(self._on_members_wanted)
         self._nursery.start_soon(driver.run)
         for link in self.connections.up():
-            driver.link_up(LinkUp(link.id, link.public_key, link.own), link.send)
+            driver.link_up(LinkUp(link.id, link.public_key, link.own), self._offer_over(link))
+
+    def _offer_over(self, link: PeerLink) -> Offer:
+        def offer(message: object, lane: Lane) -> None:
+            if isinstance(message, AskBlock):
+                self._seen.pop((message.pair, message.height))  # It is wanted, whether or not it came before.
+            link.send(message, lane)
+
+        return offer
 
     def _check_pair(self, symbol: str) -> None:
         if symbol not in self._committees:
@@ -260,9 +275,16 @@ class Client:
             self._nursery.start_soon(stream.run)
             if self.connections.least > 1:
                 self._nursery.start_soon(self._look_for_members, symbol)
-            for link in self.connections.up():
-                link.send(WatchProven(symbol), Lane.OPS)
+            self._watch(symbol)
         return stream
+
+    def _watch(self, symbol: str) -> None:
+        """Have enough peers send the pair's blocks; a copy of a block that came already is not looked at."""
+        watching = self._watching.setdefault(symbol, {})
+        for link in self.connections.up():
+            if len(watching) < WATCHED_LINKS and link not in watching:
+                watching[link] = None
+                link.send(WatchProven(symbol), Lane.OPS)
 
     # -- links --------------------------------------------------------------------------------------
 
@@ -271,10 +293,10 @@ class Client:
         link.on_message = self._on_message
         self._readers[link] = BlockReader(self._committees, self._verifier, own=link.own)
         for symbol, stream in self._streams.items():
-            link.send(WatchProven(symbol), Lane.OPS)
+            self._watch(symbol)
             stream.probe(link)
         for driver in self._authors.values():
-            driver.link_up(LinkUp(link.id, link.public_key, link.own), link.send)
+            driver.link_up(LinkUp(link.id, link.public_key, link.own), self._offer_over(link))
         for symbol, feeds in self._feeds.items():
             before = self._feed_links.get(symbol)
             if before is None or before.closed_reason:
@@ -285,6 +307,10 @@ class Client:
     def link_down(self, link: PeerLink) -> None:
         """A link ended: what went over it goes on over others, or waits for the next."""
         self._readers.pop(link, None)
+        for watching in self._watching.values():
+            watching.pop(link, None)
+        for symbol in self._streams:
+            self._watch(symbol)
         for driver in self._authors.values():
             driver.link_down(link.id)
         for symbol, before in list(self._feed_links.items()):
@@ -335,12 +361,15 @@ class Client:
                 feed.take(message)
 
     def _on_block(self, link: PeerLink, message: ProvenBlock) -> None:
+        if (message.pair, message.height) in self._seen:
+            return  # Another peer sent it first.
         reader = self._readers.get(link)
         checked = None if reader is None else reader.take(message)
         if isinstance(checked, str):
             self._count(checked)
             link.close(checked)  # A liar; others are dialled.
         elif checked is not None:
+            self._seen[checked.pair, checked.block.height] = None
             for driver in self._authors.values():
                 driver.handle(BlockSeen(checked))
             self._stream(checked.pair).take(checked)

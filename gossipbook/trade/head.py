@@ -93,7 +93,13 @@ def _block_height(word: AuthorWord, committee: Committee, verifier: Verifier, *,
 
 @dataclass(slots=True)
 class HeadSearch:
-    """The words that were heard on one pair, by who said them, and what they come to together."""
+    """The words that were heard on one pair, by who said them, and what they come to together.
+
+    ``certified_seq`` and ``height`` are what was known to be certified when the first was asked.
+    """
+
+    certified_seq: int = 0
+    height: int = 0
 
     words: dict[bytes, CheckedWord] = field(default_factory=dict)
     ops: dict[int, Op] = field(default_factory=dict)
@@ -127,11 +133,11 @@ class HeadSearch:
                 best, height = word.certified, word.certified_height
         return best, height
 
-    def behind(self, chain: OpChain) -> bool:
-        """Whether everybody who answered knows fewer certified ops than the chain does."""
+    def behind(self) -> bool:
+        """Whether everybody who answered knows fewer certified ops than the author did when they were asked."""
         words = self.words.values()
         return bool(words) and all(
-            word.claimed_seq < chain.certified_seq and word.height < chain.certified_height for word in words
+            word.claimed_seq < self.certified_seq and word.height < self.height for word in words
         )
 
     def used_up_to(self, proven: int, committee: Committee) -> int:

@@ -38,8 +38,8 @@ class HeadFinding:
         if pair.patient_until_ms is None:
             pair.patient_until_ms = now.timer_ms + self._config.head_patience_ms
             effects.append(SetTimer(self._config.head_patience_ms, HeadTimer(pair.symbol)))
-            if pair.settled:
-                pair.search = HeadSearch()  # What was heard at another time is over.
+            if pair.settled or not pair.search.words:  # What was heard at another time is over.
+                pair.search = HeadSearch(pair.chain.certified_seq, pair.chain.certified_height)
         first = pair.chain.certified_seq if from_seq is None else from_seq
         question = AskAuthor(pair.symbol, self._state.author, first)
         return [*effects, Send((link,), question, Lane.SYNC)]
@@ -50,7 +50,9 @@ class HeadFinding:
         state.asked[pair.symbol] = False
         author, verifier = self._state.author, self._state.verifier
         checked = check_word(word, author, pair.committee, verifier, own=state.own)
-        if not isinstance(checked, str):
+        if isinstance(checked, str) or (not checked.synced and checked.height < pair.search.height):
+            return self.settle(pair, now)  # A liar, or somebody who is still catching up.
+        if pair.patient_until_ms is not None or not pair.settled:
             pair.search.take(state.public_key, checked)
             if checked.more and checked.pending:
                 return self.ask(pair, link, now, checked.pending[-1].seq + 1)
@@ -58,6 +60,8 @@ class HeadFinding:
 
     def settle(self, pair: PairState, now: Now) -> list[Effect]:
         """Draw the conclusion from what was heard, once enough was."""
+        if pair.patient_until_ms is None and pair.settled and pair.hold is None:
+            return []  # Nobody was asked anything.
         over = pair.patient_until_ms is not None and now.timer_ms >= pair.patient_until_ms
         if not over and any(state.asked.get(pair.symbol) for state in self._state.links.values()):
             return []
@@ -103,7 +107,7 @@ class HeadFinding:
                 "one with that number or before it. Signing more could freeze the key: go on with the other copy, or "
                 "use a new key."
             )
-        if search.behind(chain):
+        if search.behind():
             height = max(word.height for word in search.words.values())
             claimed = max(word.claimed_seq for word in search.words.values())
             return Hold.NETWORK_BEHIND, (

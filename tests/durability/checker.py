@@ -17,7 +17,7 @@ from typing import Any
 from durability.disk import Disk, write_files
 from durability.tap import Tap
 from durability.trace import Began, read_trace
-from gossipbook.client_messages import Ack, AckLevel, PairEvents
+from gossipbook.client_messages import Ack, AckLevel, PairEvents, ProvenBlock
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import Certificate, TermChange
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
@@ -83,6 +83,8 @@ class _Member:
                     yield "HELD", ("held", op_id)
             case PairEvents(pair, height, block_id):
                 yield "events", ("final", pair, height, block_id)
+            case ProvenBlock(pair, height, 0, block):
+                yield "events", ("final", pair, height, decode_block(block).id)
             case _:
                 pass
 

@@ -31,7 +31,7 @@ async def fill(net: Network, peer: PeerProcess) -> dict[OpId, int]:
 
     with trio.fail_after(30):
         try:
-            async with open_client(peer.address, net.manifest.chain_id) as client:
+            async with open_client(peer.address, net.manifest.chain_id, links=1) as client:
                 client.on_ack = note
                 trader = Trader(net.manifest, client)
                 for _ in range(OPS_CAP):
@@ -55,7 +55,7 @@ def stored_ops(net: Network, peer: PeerProcess) -> tuple[set[OpId], set[OpId]]:
 async def grow(net: Network, peer: PeerProcess) -> None:
     """Give a peer a database of some hundred pages."""
     await peer.start()
-    async with open_client(peer.address, net.manifest.chain_id) as client:
+    async with open_client(peer.address, net.manifest.chain_id, links=1) as client:
         trader = Trader(net.manifest, client)
         with trio.fail_after(20):
             for submission in [await trader.place(PAIR, Side.BUY, 200) for _ in range(40)]:
@@ -68,7 +68,7 @@ async def check_all_there(net: Network, peer: PeerProcess, acked: dict[OpId, int
     """There is space again: the peer goes on, and what it acked is in its journal."""
     peer.command = PEER
     await peer.start()
-    async with open_client(peer.address, net.manifest.chain_id) as client:
+    async with open_client(peer.address, net.manifest.chain_id, links=1) as client:
         with trio.fail_after(10):
             submission = await Trader(net.manifest, client).place(PAIR, Side.SELL)
             await submission.certified()
@@ -139,7 +139,7 @@ async def test_stopping_a_peer_on_a_full_disk(tmp_path: Path, monkeypatch: pytes
         await grow(net, peer)
         peer.command = FULL
         await peer.start()
-        async with open_client(peer.address, net.manifest.chain_id) as client:
+        async with open_client(peer.address, net.manifest.chain_id, links=1) as client:
             with trio.fail_after(10):
                 submission = await Trader(net.manifest, client).place(PAIR, Side.SELL, 200)
                 await submission.durable()

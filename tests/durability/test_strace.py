@@ -34,8 +34,11 @@ async def run_traced(folder: Path, strace: str, command: list[str], *, kill_a_le
         traced.command = [strace, *OPTIONS, "-o", str(trace), *command]
         await net.start(first=bystander)
         chain = net.manifest.chain_id
-        async with open_client(traced.address, chain) as here, open_client(bystander.address, chain) as there:
-            await here.watch(PAIRS[0])
+        one, other = open_client(traced.address, chain, links=1), open_client(bystander.address, chain, links=1)
+        async with one as here, other as there:
+            open_client(traced.address, chain, links=1) as here,
+            open_client(bystander.address, chain, links=1) as there,
+        ):
             traders = [(Trader(net.manifest, here), Side.BUY), (Trader(net.manifest, there), Side.SELL)]
             for size in (1, 3, 40):  # the largest one spills over a database page
                 placed = [

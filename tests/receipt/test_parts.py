@@ -67,7 +67,7 @@ def test_manifests_that_are_not_sound() -> None:
         "fields are missing": [*parts[:3], [[]], *parts[4:]],
         "canonical form": [*parts[:3], [["BTC-USD"]], *parts[4:]],
         "a name, a key and an operator": [*parts[:4], [["m"]], *parts[5:]],
-        "tick or lot size": [*parts[:3], [["BTC-USD", "1e999999"]], *parts[4:]],
+        "tick_size is a plain positive decimal": [*parts[:3], [["BTC-USD", "1e999999"]], *parts[4:]],
         "byzantine needs 4": [*parts[:7], 3, *parts[8:]],
     }
     for reason, changed in cases.items():

@@ -289,15 +289,17 @@ class AuthorScript:
         return self.bench.turn(Acked(link.encode(), Ack(SYMBOL, self.bench.ops[name].id, AckLevel.REFUSED, 0, reason)))
 
     def do_word(self, words: list[str], options: dict[str, str]) -> list[Effect]:
-        """An honest answer of a link, with pending ops; or a lie: ``next=`` ``claim=`` ``unproven`` ``forged``."""
+        """An honest answer of a link, with pending ops; or a lie: ``next=``, ``claim=``, ``forged``, ``foreign``."""
         link, *names = words
-        lies = {"unproven", "forged", "evidence", "more", "foreign"} & set(names)
+        lies = {"forged", "evidence", "more", "foreign", "syncing"} & set(names)
         bench = self.bench
         pending = tuple(bench.ops[name] for name in names if name not in lies)
         height = int(options["height"]) if "height" in options else None
         word = bench.word(*pending, height=height, claim=int(options.get("claim", "0")))
         if "next" in options:
             word = replace(word, next_seq=int(options["next"]), newest=None, block=b"", fc=None)
+        if "syncing" in lies:
+            word = replace(word, synced=False)
         if "forged" in lies:
             assert word.fc is not None
             signers = tuple((seat, bytes(64)) for seat, _ in word.fc.signers)

@@ -70,7 +70,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "a claimed head is adopted": (head_finding.HeadFinding, "_adopt", claimed_head_adopted),
     "ids leap to any claim": (HeadSearch, "used_up_to", ids_leap_to_any_claim),
     "a conflict is not noticed": (HeadSearch, "conflict", lambda _: lambda self, chain: None),
-    "a reset network is not noticed": (HeadSearch, "behind", lambda _: lambda self, chain: False),
+    "a reset network is not noticed": (HeadSearch, "behind", lambda _: lambda self: False),
     "certificates are not checked": (Certificate, "valid", lambda _: lambda self, *_: True),
     "signatures are not checked": (Verifier, "good", lambda _: lambda self, check: True),
     "sent before the head is known": (Delivery, "_may_send", lambda _: lambda self, pair: True),

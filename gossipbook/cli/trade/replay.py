@@ -100,8 +100,6 @@ async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path)
     seed = options["seed"]
     limit = options["limit"] or (None if options["flow"] else DEFAULT_COMMANDS)
     async with reach(target) as client:
-        if options["flow"]:
-            await client.watch(pair)
         await ask(client, target, "status")  # A peer that does not answer is reported before anything is signed.
         floor = Floor(
             chain_id=target.manifest.chain_id,
@@ -119,7 +117,7 @@ async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path)
                 options["flow"], orderbook=options["orderbook"], makers=MAKERS, takers=TAKERS
             )
             authors = {trader.identity.public_key: index for index, trader in enumerate(floor.traders)}
-            witness = Witness(client, pair, recorded.audit(), authors)
+            witness = Witness(client.blocks(pair), recorded.audit(), authors)
         stream = ((pair, step) for step in islice(chain(flow.prelude, flow.steps), limit))
         recording = None
         async with trio.open_nursery() as nursery:
