@@ -36,7 +36,7 @@ async def fill(net: Network, peer: PeerProcess) -> dict[OpId, int]:
                 trader = Trader(net.manifest, client)
                 for _ in range(OPS_CAP):
                     submission = await trader.place(PAIR, Side.BUY, 40)
-                    await submission.durable()
+                    await submission.durable(within_s=3)
         except GossipbookError:
             pass  # It went away.
     return acked
