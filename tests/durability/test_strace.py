@@ -34,8 +34,7 @@ async def run_traced(folder: Path, strace: str, command: list[str], *, kill_a_le
         traced.command = [strace, *OPTIONS, "-o", str(trace), *command]
         await net.start(first=bystander)
         chain = net.manifest.chain_id
-        one, other = open_client(traced.address, chain, links=1), open_client(bystander.address, chain, links=1)
-        async with one as here, other as there:
+        async with (
             open_client(traced.address, chain, links=1) as here,
             open_client(bystander.address, chain, links=1) as there,
         ):
