@@ -5,7 +5,7 @@ the shape of PBFT (Castro and Liskov 1999) with transferable certificates as in 
 seats, f of them faulty and q votes to a certificate (:class:`~gossipbook.manifest.Quorum`), any two quorums
 share an honest member.
 
-Rules, as the methods of :class:`~gossipbook.consensus.replica.Replica` apply them after every event:
+Rules, as :class:`~gossipbook.consensus.replica.Replica` applies them after every event:
 
 1. *Propose.* The leader of the term, unless it timed out or proposed here already. In a term above 0 it needs
    the TC of the term before; if that binds it to a lock on top of its own tip (L*), it proposes exactly that
@@ -36,8 +36,9 @@ is that block.
 
 Modules: :mod:`ballot` makes every signature and is the only judge of whether it may be made; :mod:`validity`
 says what is wrong with a block; :mod:`selection` what belongs in one; :mod:`canonical` in which order;
-:mod:`tally` counts; :mod:`inbox` checks and files messages; :mod:`catchup` asks for what is missing;
-:mod:`replica` applies the rules.
+:mod:`tally` counts; :mod:`catchup` asks for what is missing. :mod:`member` is the state that the rules share; above it
+are :mod:`proposing` (rules 1 and 2), :mod:`finality` (3 to 5), :mod:`terms` (8 and 9), :mod:`pacing` (6 and 11) and
+:mod:`inbox`, which checks and files messages; :mod:`replica` on top restores, and applies the rules until none acts.
 
 Durable before anything leaves: the own proposal; a PREPARE with its block and op bodies; the lock before a
 COMMIT; ``timed_out`` before a TIMEOUT; FC and block before events. The replica's effects list every record
@@ -47,5 +48,5 @@ Deviations from the textbook: a TC carries one FC and one NC, those that prove i
 others decide nothing; no empty blocks, and no message at all from a pair with nothing to do.
 
 Bounds: votes remembered a seat (``tally.VOTES_PER_SEAT_CAP``), one TIMEOUT a seat, unfinalized blocks held
-(``replica.BLOCKS_CAP``), ids asked for (``catchup.WANTED_CAP``), blocks a sync (``ConsensusConfig``).
+(``chain.BLOCKS_CAP``), ids asked for (``catchup.WANTED_CAP``), blocks a sync (``ConsensusConfig``).
 """

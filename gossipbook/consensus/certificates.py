@@ -16,7 +16,7 @@ from gossipbook.ordered import BoundedDict
 FUTURE_CAP = 128  # certificates of finalized heights beyond the next; two batches of a sync
 
 
-class Known:
+class Certificates:
     """Certificates, and the votes that add up to them."""
 
     def __init__(self, committee: Committee, verifier: Verifier, chain: Chain, catch_up: CatchUp) -> None:

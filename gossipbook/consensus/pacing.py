@@ -1,24 +1,20 @@
-"""When a replica loses patience, and what it says again: rules 6 and 11."""
-
-from typing import TYPE_CHECKING
+"""When a member loses patience, and what it says again: rules 6 and 11."""
 
 from gossipbook.consensus.config import round_ms
 from gossipbook.consensus.events import RetryTimer, RoundTimer, WakeTimer
+from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import DUE_IDS_CAP, AskVotes, CastVote, Proof
 from gossipbook.consensus.selection import due_ids
 from gossipbook.effects import SetTimer
 from gossipbook.ids import PeerId
-
-if TYPE_CHECKING:
-    from gossipbook.consensus.replica import Replica
 
 
 class Pacing:
     """The round timer, which runs exactly while there is work, the retry timer, while something is asked for, and a
     timer for the end of the next lease, which is work too."""
 
-    def __init__(self, replica: "Replica") -> None:
-        self._replica = replica
+    def __init__(self, member: Member) -> None:
+        self._member = member
         self._round_on = False
         self._generation = 0  # a timer of an earlier one is stale
         self._retry_on = False
@@ -37,59 +33,59 @@ class Pacing:
 
     def round_over(self, timer: RoundTimer) -> None:
         """The term went on for long enough: give it up, or say again what was said."""
-        replica = self._replica
+        member = self._member
         if timer.generation != self._generation or not self._round_on:
             return
         self._round_on = False
-        if not replica.voting or not replica.has_work():
+        if not member.voting or not member.has_work():
             return
-        if replica.ballot.timed_out:
-            self.retransmit(replica.peers)
+        if member.ballot.timed_out:
+            self.retransmit(member.peers)
         else:
-            replica.time_out()
+            member.time_out()
 
     def mind(self) -> None:
         """Set the timers that should run and do not."""
-        replica = self._replica
-        symbol = replica.committee.symbol
-        work = replica.voting and replica.has_work()
+        member = self._member
+        symbol = member.committee.symbol
+        work = member.voting and member.has_work()
         if work and not self._round_on:
             self._generation += 1
-            delay = round_ms(replica.manifest.timing, replica.failed_terms)
-            replica.outbox.put(SetTimer(delay, RoundTimer(symbol, self._generation)))
+            delay = round_ms(member.manifest.timing, member.failed_terms)
+            member.outbox.put(SetTimer(delay, RoundTimer(symbol, self._generation)))
         self._round_on = work
-        lease_ms = replica.certified.next_lease_ms
-        if replica.voting and replica.wall_ms <= lease_ms != self._lease_ms:
+        lease_ms = member.certified.next_lease_ms
+        if member.voting and member.wall_ms <= lease_ms != self._lease_ms:
             self._lease_ms = lease_ms
-            replica.outbox.put(SetTimer(lease_ms - replica.wall_ms + 1, WakeTimer(symbol)))
-        if not self._retry_on and replica.catch_up.busy(replica.fin):
+            member.outbox.put(SetTimer(lease_ms - member.wall_ms + 1, WakeTimer(symbol)))
+        if not self._retry_on and member.catch_up.busy(member.fin):
             self._retry_on = True
-            replica.outbox.put(SetTimer(replica.config.fetch_retry_ms, RetryTimer(symbol)))
+            member.outbox.put(SetTimer(member.config.fetch_retry_ms, RetryTimer(symbol)))
 
     def retransmit(self, to: tuple[PeerId, ...]) -> None:
         """The identical bytes of my latest votes."""
-        replica = self._replica
-        c, ballot, outbox = replica.committee, replica.ballot, replica.outbox
+        member = self._member
+        c, ballot, outbox = member.committee, member.ballot, member.outbox
         proposed = ballot.state.proposed
-        if proposed is not None and proposed[:2] == (ballot.term, replica.fin + 1):
-            block = replica.chain.block(proposed[2])
+        if proposed is not None and proposed[:2] == (ballot.term, member.fin + 1):
+            block = member.chain.block(proposed[2])
             if block is not None:
-                outbox.send(to, ballot.proposal(block.raw, replica.chain.fc))
-        for vote in ballot.cast(replica.fin):
+                outbox.send(to, ballot.proposal(block.raw, member.chain.fc))
+        for vote in ballot.cast(member.fin):
             outbox.send(to, CastVote(c.symbol, c.epoch, vote))
         if ballot.lock is not None:
             outbox.send(to, Proof(c.symbol, c.epoch, ballot.lock))
         if ballot.timed_out:
-            outbox.send(to, ballot.give_up(due_ids(replica.ops, DUE_IDS_CAP)))
+            outbox.send(to, ballot.give_up(due_ids(member.ops, DUE_IDS_CAP)))
 
     def member_up(self, peer: PeerId) -> None:
         """There is a link to a member: what it may have missed, and what it may know of my own votes."""
-        replica = self._replica
-        if replica.ballot.seat is None or replica.halted:
+        member = self._member
+        if member.ballot.seat is None or member.halted:
             return
-        c = replica.committee
-        if not replica.settled:
-            replica.outbox.send((peer,), AskVotes(c.symbol, c.epoch))
-        if replica.ballot.state.high_tc is not None:
-            replica.outbox.send((peer,), Proof(c.symbol, c.epoch, replica.ballot.state.high_tc))
+        c = member.committee
+        if not member.settled:
+            member.outbox.send((peer,), AskVotes(c.symbol, c.epoch))
+        if member.ballot.state.high_tc is not None:
+            member.outbox.send((peer,), Proof(c.symbol, c.epoch, member.ballot.state.high_tc))
         self.retransmit((peer,))

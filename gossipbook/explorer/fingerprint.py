@@ -11,9 +11,9 @@ from gossipbook.consensus.ballot import Ballot
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.catchup import CatchUp
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
-from gossipbook.consensus.certificates import Known
+from gossipbook.consensus.certificates import Certificates
 from gossipbook.consensus.chain import Chain
-from gossipbook.consensus.inbox import Inbox
+from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import GiveUp
 from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.pacing import Pacing
@@ -29,7 +29,8 @@ from gossipbook.ids import SIGNATURE_BYTES
 from gossipbook.ordered import BoundedDict
 
 LEFT_OUT: dict[type, tuple[str, ...]] = {
-    Replica: (
+    Replica: ("inbox", "_finality", "_terms"),  # rules, without a state of their own
+    Member: (
         *("manifest", "committee", "verifier", "config", "public_key", "peers"),  # never change
         *("rejected", "faults", "takeovers", "votes_cast"),  # counted for people
         "failed_terms",  # how long a round takes; here a round takes as long as the search likes
@@ -42,13 +43,12 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
         *("_symbol", "_epoch", "_config", "_members", "_turn", "_heights", "_helped", "_block_rounds"),
         *("_sync_until", "_sync_peer", "_sync_deadline_ms", "_fetch_deadline_ms"),
     ),
-    Known: ("_committee", "_verifier", "_chain", "_catch_up"),  # seen from the replica
+    Certificates: ("_committee", "_verifier", "_chain", "_catch_up"),  # seen from the replica
     VoteTally: ("_quorum",),
     TimeoutTally: ("_quorum",),
     Outbox: ("_symbol", "_stored"),  # which ops the journal has: all
-    Inbox: ("_replica",),
-    Proposing: ("_replica",),
-    Pacing: ("_replica", "_generation", "_retry_on"),  # whether the newest timer is armed is the member's to say
+    Proposing: ("_member",),
+    Pacing: ("_member", "_generation", "_retry_on"),  # whether the newest timer is armed is the member's to say
     Speculation: ("certified", "_execution"),  # follows from the finalized chain and the block's id
     Chain: (),
 }
@@ -134,4 +134,4 @@ def _itself(value: object) -> object:
 
 def clock_stands_still(replica: Replica) -> bool:
     """Return whether a replica's times are all the fixed moment; else equal states would differ in time."""
-    return replica.term_started_ms == replica.last_progress_ms == NOW.timer_ms
+    return replica.member.term_started_ms == replica.member.last_progress_ms == NOW.timer_ms

@@ -94,7 +94,7 @@ class Member:
 
     def _term_may_end(self) -> bool:
         c = self._objects.configuration
-        return c.last_term_ends or self.replica.ballot.term < c.terms - 1
+        return c.last_term_ends or self.replica.member.ballot.term < c.terms - 1
 
     # -- parts --------------------------------------------------------------------------------------
 
@@ -123,7 +123,7 @@ class Member:
             if item.id not in done:
                 ops.insert(item, NOW.timer_ms, solicited=True)
         self.replica.restore([b for b in self._blocks.values() if b.height > self.replica.fin], NOW)
-        self.replica.settled = True
+        self.replica.member.settled = True
 
     def _turn(self, event: Event) -> None:
         try:

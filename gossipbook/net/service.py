@@ -143,7 +143,7 @@ class Service:
         state, absent = pair.state()
         summary = read_standing(pair)
         replica, committee = pair.replica, pair.committee
-        leader = committee.seats[committee.leader(replica.ballot.term)]
+        leader = committee.seats[committee.leader(replica.member.ballot.term)]
         return {
             "symbol": pair.symbol,
             "state": state,
@@ -152,15 +152,15 @@ class Service:
             "height": replica.fin,
             "tip": replica.tip.hex(),
             "time_ms": pair.certified.time_ms,
-            "term": replica.ballot.term,
-            "certified_term": None if replica.chain.fc is None else replica.chain.fc.term,
+            "term": replica.member.ballot.term,
+            "certified_term": None if replica.member.chain.fc is None else replica.member.chain.fc.term,
             "leader": leader.name,
             "committee": [seat.name for seat in committee.seats],
             "seat": pair.acks.seat,
             "voting": replica.voting,
-            "observer_reason": replica.observer_reason,
-            "takeovers": replica.takeovers,
-            "votes_cast": replica.votes_cast,
+            "observer_reason": replica.member.observer_reason,
+            "takeovers": replica.member.takeovers,
+            "votes_cast": replica.member.votes_cast,
             "pending_ops": len(pair.ops),
             "certified_ops": pair.ops_certified,
             "certified_commands": pair.commands_certified,
@@ -174,7 +174,7 @@ class Service:
         reasons = dict(runtime.rejected)
         sources = [runtime.peer.rejected]
         for pair in runtime.peer.pairs.values():
-            sources += [pair.counts, pair.replica.faults, pair.replica.rejected]
+            sources += [pair.counts, pair.replica.member.faults, pair.replica.member.rejected]
         for source in sources:
             for reason, count in source.items():
                 reasons[reason] = reasons.get(reason, 0) + count
@@ -257,7 +257,7 @@ class Service:
             }
             for seat in committee.seats
         ]
-        return {"members": rows, "leader": committee.leader(pair.replica.ballot.term)}
+        return {"members": rows, "leader": committee.leader(pair.replica.member.ballot.term)}
 
     async def receipt(self, symbol: str, author: PublicKey, client_id: int) -> bytes:
         """The receipt of an order, verified.

@@ -34,20 +34,26 @@ def signature_checks(message: Any, pair: PairReplica) -> list[SignatureCheck]:
             block_id = digest(b"block", message.block)
             checks = [committee.propose_check(message.term, message.height, block_id, message.signature)]
             for certificate in (message.tc, message.fc):
-                if certificate is not None and replica.known.news(certificate, replica.ballot.term):
+                if certificate is not None and replica.member.certificates.news(
+                    certificate, replica.member.ballot.term
+                ):
                     checks += certificate.checks(committee)
             return checks
         case Proof(_, _, certificate):
-            return certificate.checks(committee) if replica.known.news(certificate, replica.ballot.term) else []
+            return (
+                certificate.checks(committee)
+                if replica.member.certificates.news(certificate, replica.member.ballot.term)
+                else []
+            )
         case GiveUp(_, _, timeout, fc, nc):
             checks = [timeout.check(committee)] if timeout.seat < len(committee.seats) else []
             for backing in (fc, nc):
                 checks += backing.checks(committee) if backing is not None else []
             return checks
         case FinalizedBlock(_, _, _, fc, items):
-            return (fc.checks(committee) if replica.known.news(fc, replica.ballot.term) else []) + _of_items(
-                items, pair
-            )
+            return (
+                fc.checks(committee) if replica.member.certificates.news(fc, replica.member.ballot.term) else []
+            ) + _of_items(items, pair)
         case OwnVotes(_, _, votes, own_timeout):
             seats = len(committee.seats)
             checks = [vote.check(committee) for vote in votes if vote.seat < seats]

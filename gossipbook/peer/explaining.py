@@ -72,7 +72,7 @@ def proposals(pair: PairReplica, op_id: OpId) -> list[dict[str, Any]]:
             "proposer": committee.seats[committee.leader(block.created_term)].name,
             "term": block.created_term,
         }
-        for block in pair.replica.chain.held()
+        for block in pair.replica.member.chain.held()
         if op_id in block.op_ids
     ][:PROPOSED_CAP]
 

@@ -9,8 +9,9 @@ import hashlib
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import proves_fin, proves_lock
 from gossipbook.consensus.committee import COMMIT, Committee
+from gossipbook.consensus.finality import final_id
 from gossipbook.consensus.messages import Bodies, CastVote, FinalizedBlock, GiveUp, Propose
-from gossipbook.consensus.replica import Replica, final_id
+from gossipbook.consensus.replica import Replica
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Verifier
 
@@ -21,13 +22,13 @@ def is_news(message: Judged, replica: Replica) -> bool:
     """Whether it is of a height or term that is not over here."""
     match message:
         case CastVote(_, _, vote):
-            return vote.height > replica.fin and vote.term >= replica.ballot.term
+            return vote.height > replica.fin and vote.term >= replica.member.ballot.term
         case FinalizedBlock():
             return message.fc.height > replica.fin
         case GiveUp(_, _, timeout, _, _, _):
-            return timeout.term >= replica.ballot.term
+            return timeout.term >= replica.member.ballot.term
         case Propose():
-            return message.height > replica.fin and message.term >= replica.ballot.term
+            return message.height > replica.fin and message.term >= replica.member.ballot.term
 
 
 def is_spent(message: Judged, replica: Replica) -> bool:
@@ -41,10 +42,10 @@ def is_spent(message: Judged, replica: Replica) -> bool:
         case FinalizedBlock():
             return False  # A second final block at a height is to be noticed, however late.
         case GiveUp(_, _, timeout, _, _, _):
-            return timeout.term < replica.ballot.term and timeout.fin <= replica.fin
+            return timeout.term < replica.member.ballot.term and timeout.fin <= replica.fin
         case Propose():
             return message.height <= replica.fin or (
-                message.term < replica.ballot.term and message.height == replica.fin + 1
+                message.term < replica.member.ballot.term and message.height == replica.fin + 1
             )
 
 

@@ -56,7 +56,7 @@ class PairReplica:
         self.ops = OpSet(self.certified, manifest.limits)
         self._identity, self._config, self._manifest = identity, config, manifest
         self.replica = self._make_replica(seat, None)
-        self.exchange = Exchange(symbol, self.ops, self.replica.chain)
+        self.exchange = Exchange(symbol, self.ops, self.replica.member.chain)
         self.acks = Acks(committee, seat)
         self.counts: Counter[str] = BoundedCounter()
         self.orders = OrderLog()
@@ -89,8 +89,8 @@ class PairReplica:
         self, stored: StoredPair, now: Now, observer_reason: str, replayed: Callable[[Finalized], None]
     ) -> str | None:
         """Rebuild from the journal; what is wrong with it, or None."""
-        self.replica = self._make_replica(self.replica.ballot.seat, stored.votes)
-        self.exchange = Exchange(self.symbol, self.ops, self.replica.chain)
+        self.replica = self._make_replica(self.replica.member.ballot.seat, stored.votes)
+        self.exchange = Exchange(self.symbol, self.ops, self.replica.member.chain)
         for block, fc, items in stored.chain:
             execution = self.replica.replay(block, fc, items)
             if execution is None:
@@ -107,8 +107,8 @@ class PairReplica:
             else:
                 self.ops.insert(item, now.timer_ms, solicited=True)
         self.replica.restore(stored.blocks, now)
-        if observer_reason and self.replica.ballot.seat is not None:
-            self.replica.demote(observer_reason)
+        if observer_reason and self.replica.member.ballot.seat is not None:
+            self.replica.member.demote(observer_reason)
         return None
 
     def begin(self, now: Now) -> list[CoreEffect]:
@@ -119,7 +119,7 @@ class PairReplica:
     def link_up(self, peer: PeerId, now: Now) -> list[CoreEffect]:
         self.live[peer] = True
         effects = self.step(MemberUp(peer), now) if self.committee.seat_of_peer(peer) is not None else []
-        effects.append(Send((peer,), self.replica.status(self.ops.digest()), Lane.SYNC))
+        effects.append(Send((peer,), self.replica.member.status(self.ops.digest()), Lane.SYNC))
         return effects
 
     def link_down(self, peer: PeerId) -> None:
@@ -160,7 +160,7 @@ class PairReplica:
                 news = is_news(message, self.replica)
                 fault = genuine_fault(message, self.committee, self.verifier) if news else None
                 if fault is not None:
-                    self.replica.faults[fault] += 1
+                    self.replica.member.faults[fault] += 1
                     return False, []
                 return news, self.step(Message(sender, message), now)
             case _:
@@ -191,7 +191,7 @@ class PairReplica:
             if fault is not None:
                 self.counts[fault] += 1
                 continue
-            solicited = self.replica.catch_up.got(item.id)
+            solicited = self.replica.member.catch_up.got(item.id)
             if isinstance(item, Evidence):
                 if self.ops.add_evidence(item, now.timer_ms):
                     self._grew = True
@@ -334,7 +334,7 @@ class PairReplica:
             for start in range(0, len(ids), FETCH_IDS_CAP):
                 effects.append(Send((link,), Held(self.symbol, tuple(ids[start : start + FETCH_IDS_CAP])), Lane.OPS))
         self._held = {}
-        members = tuple(peer for peer in self.replica.peers if peer in self.live)
+        members = tuple(peer for peer in self.replica.member.peers if peer in self.live)
         for start in range(0, len(self._ask) if members else 0, FETCH_IDS_CAP):
             effects.append(
                 Send(members, AskHeld(self.symbol, tuple(self._ask[start : start + FETCH_IDS_CAP])), Lane.OPS)
@@ -346,7 +346,7 @@ class PairReplica:
         """Say where this replica is to its neighbours on the topic."""
         self.exchange.heartbeat()
         self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
-        return [Send(peers, self.replica.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
+        return [Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
 
     def step(self, event: Event, now: Now) -> list[CoreEffect]:
         """Run the consensus core and see to what its effects mean to this pair."""
@@ -406,14 +406,14 @@ class PairReplica:
             for number, seat in enumerate(self.committee.seats)
             if not (self._votes_here if number == self.acks.seat else self.live.get(seat.peer_id, False))
         ]
-        if self.replica.halted:
-            return self.replica.halted, absent
+        if self.replica.member.halted:
+            return self.replica.member.halted, absent
         if self.committee.quorum.n - len(absent) < self.committee.quorum.q:
             return "no-quorum", absent
-        if self.replica.catch_up.target() > self.replica.fin + 1:
+        if self.replica.member.catch_up.target() > self.replica.fin + 1:
             return "syncing", absent
         return "certifying", absent
 
     @property
     def _votes_here(self) -> bool:
-        return self.replica.ballot.seat is not None
+        return self.replica.member.ballot.seat is not None

@@ -98,7 +98,7 @@ class Peer:
         """Members of my pairs' committees to whom there should be a direct link and is none."""
         wanted: dict[PeerId, None] = {}
         for pair in self.pairs.values():
-            for member in pair.replica.peers:
+            for member in pair.replica.member.peers:
                 if member not in self.links and member != self.identity.peer_id:
                     wanted[member] = None
         return list(wanted)
@@ -216,7 +216,7 @@ class Peer:
         if relay:
             self._payloads[key] = None
             # Members certify a block before anybody can tell them that it is final.
-            besides = pair.replica.peers if isinstance(message, FinalizedBlock) else ()
+            besides = pair.replica.member.peers if isinstance(message, FinalizedBlock) else ()
             effects += self.router.accepted(link, gossip_id, push, besides)
         return effects
 
@@ -246,7 +246,7 @@ class Peer:
         effects.append(SetTimer(self.router.next_heartbeat_ms(), Heartbeat()))
         self.faults = Counter({link: count - 1 for link, count in self.faults.items() if count > 1})
         for symbol, pair in self.pairs.items():
-            neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.peers])
+            neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.member.peers])
             effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links))
         return effects
 
@@ -261,7 +261,7 @@ class Peer:
         return []
 
     def _pair_faults(self, pair: PairReplica) -> int:
-        return sum(pair.replica.faults.values()) + pair.counts["a forged op"]
+        return sum(pair.replica.member.faults.values()) + pair.counts["a forged op"]
 
     # -- effects ------------------------------------------------------------------------------------
 

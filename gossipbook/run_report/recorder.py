@@ -143,7 +143,7 @@ class Recorder(Observer):
     def started(self, host: Host, now_us: int) -> None:
         assert host.peer is not None
         self._note_state(host)
-        self._note_term(host, host.peer.pairs[self.exchange.roles.symbol].replica.ballot.term, now_us)
+        self._note_term(host, host.peer.pairs[self.exchange.roles.symbol].replica.member.ballot.term, now_us)
         self._note_height(host, now_us)
 
     def crashed(self, host: Host, now_us: int) -> None:

@@ -127,7 +127,11 @@ class Exchange:
             if host.peer is None:
                 return False
             for symbol, pair in host.peer.pairs.items():
-                if pair.replica.halted or pair.ops.has_eligible() or pair.replica.catch_up.busy(pair.replica.fin):
+                if (
+                    pair.replica.member.halted
+                    or pair.ops.has_eligible()
+                    or pair.replica.member.catch_up.busy(pair.replica.fin)
+                ):
                     return False
                 if pair.certified.due(END_OF_TIME_MS):
                     return False

@@ -28,7 +28,7 @@ class HostRoles:
     def term(self) -> int:
         """Return the highest term of the first pair that an honest member is in."""
         terms = [
-            host.peer.pairs[self.symbol].replica.ballot.term
+            host.peer.pairs[self.symbol].replica.member.ballot.term
             for host in self.members
             if host.peer is not None and not host.faulty
         ]

@@ -123,7 +123,7 @@ class Bench:
         self._timers: list[tuple[int, int, object]] = []
         self._serial = 0
         self._boot(None, [], [], [])
-        self.replica.settled = True
+        self.replica.member.settled = True
 
     # -- the member's life --------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class Bench:
         states = [record.state for record in self.journal if isinstance(record, VoteRecord)]
         durable = VoteState.decode(states[-1]) if states else VoteState()
         for part in ("term", "timed_out", "timeout", "prepared", "committed", "proposed"):
-            assert getattr(durable, part) == getattr(self.replica.ballot.state, part), f"{part} is not durable"
+            assert getattr(durable, part) == getattr(self.replica.member.ballot.state, part), f"{part} is not durable"
 
     def restart(self) -> list[CoreEffect]:
         """Lose all memory; come back from what was durable, all votes accounted for."""
@@ -206,7 +206,7 @@ class Bench:
             [record.block for record in self.journal if isinstance(record, BlockRecord)],
             list({r.item.id: r.item for r in self.journal if isinstance(r, ItemRecord)}.values()),
         )
-        self.replica.settled = True
+        self.replica.member.settled = True
         return self.turn(Started())
 
     def advance(self, ms: int) -> list[CoreEffect]:
@@ -240,7 +240,7 @@ class Bench:
             if isinstance(item, Evidence):
                 self.op_set.add_evidence(item, self.timer_ms)
             else:
-                solicited = self.replica.catch_up.got(item.id)
+                solicited = self.replica.member.catch_up.got(item.id)
                 _, grown = self.op_set.insert(item, self.timer_ms, solicited=solicited)
                 for op in grown:  # What the composition of a pair does.
                     self.replica.stored(op)
@@ -551,7 +551,7 @@ class Script:
     def do_unsettled(self, words: list[str], options: dict[str, str]) -> list[CoreEffect]:
         """A fresh start that has not heard from the others yet."""
         self.bench.restart()
-        self.bench.replica.settled = False
+        self.bench.replica.member.settled = False
         return self.bench.turn(Started())
 
     def do_own_votes(self, words: list[str], options: dict[str, str]) -> list[CoreEffect]:

@@ -63,7 +63,7 @@ def test_a_block_locked_before_a_long_partition_is_the_one_that_finalizes() -> N
     cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
 
     def locks() -> list:
-        return [lock for i in range(4) if (lock := cluster.pair(i).replica.ballot.lock) is not None]
+        return [lock for i in range(4) if (lock := cluster.pair(i).replica.member.ballot.lock) is not None]
 
     assert cluster.world.run(S, lambda: bool(locks()))
     assert set(cluster.fins()) == {0}
@@ -114,7 +114,7 @@ def test_each_member_restarts_in_the_middle_of_a_height(seat: int, after_ms: int
 def test_all_members_restart_at_once_with_a_lock() -> None:
     cluster = Cluster().start()
     cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
-    assert cluster.world.run(S, lambda: any(cluster.pair(i).replica.ballot.lock for i in range(4)))
+    assert cluster.world.run(S, lambda: any(cluster.pair(i).replica.member.ballot.lock for i in range(4)))
     for peer in cluster.ids:
         cluster.world.crash(peer)
     for peer in cluster.ids:
@@ -130,8 +130,8 @@ def test_a_peer_without_its_journal_observes() -> None:
     peer = Peer(cluster.manifest, host.identity, rng=random.Random(1))
     assert peer.restore({}, cluster.now(), "the journal is missing") == []
     replica = peer.pairs[SYMBOL].replica
-    assert replica.ballot.seat is None
-    assert replica.observer_reason == "the journal is missing"
+    assert replica.member.ballot.seat is None
+    assert replica.member.observer_reason == "the journal is missing"
     peer.handle(Begun(), cluster.now())
     assert not replica.voting
 
@@ -141,11 +141,11 @@ def test_an_idle_pair_sends_no_consensus_messages() -> None:
     cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
     assert cluster.settle(10)
     cluster.world.run(5 * S)
-    terms = [cluster.pair(i).replica.ballot.term for i in range(4)]
-    votes = [cluster.pair(i).replica.ballot.state.encode() for i in range(4)]
+    terms = [cluster.pair(i).replica.member.ballot.term for i in range(4)]
+    votes = [cluster.pair(i).replica.member.ballot.state.encode() for i in range(4)]
     cluster.world.run(300 * S)
-    assert [cluster.pair(i).replica.ballot.term for i in range(4)] == terms
-    assert [cluster.pair(i).replica.ballot.state.encode() for i in range(4)] == votes
+    assert [cluster.pair(i).replica.member.ballot.term for i in range(4)] == terms
+    assert [cluster.pair(i).replica.member.ballot.state.encode() for i in range(4)] == votes
 
 
 def test_an_equivocating_author_is_frozen_and_its_orders_cancelled() -> None:
@@ -210,7 +210,7 @@ def test_votes_go_by_the_topic_where_there_is_no_link(n: int, edges: set[tuple[i
     cluster = joined(n, edges)
     cluster.submit(0, Author("alice", cluster.manifest).sign(buy(1)))
     assert cluster.world.run(20 * S, lambda: set(cluster.fins()) == {1})
-    assert {cluster.pair(i).replica.ballot.term for i in range(n)} == {0}
+    assert {cluster.pair(i).replica.member.ballot.term for i in range(n)} == {0}
 
 
 def test_an_author_cannot_stop_a_pair() -> None:
@@ -225,7 +225,7 @@ def test_an_author_cannot_stop_a_pair() -> None:
     cluster.submit(0, forks[2])
 
     def prepared() -> bool:
-        return sum(cluster.pair(i).replica.ballot.state.prepared is not None for i in range(4)) >= 3
+        return sum(cluster.pair(i).replica.member.ballot.state.prepared is not None for i in range(4)) >= 3
 
     assert cluster.world.run(S, prepared)
     for seat in range(4):
@@ -245,7 +245,7 @@ def test_a_lapsed_resting_order_is_no_work() -> None:
     assert cluster.settle(5)
     cluster.world.run(60 * S)
     assert set(cluster.fins()) == {1}
-    assert {cluster.pair(i).replica.ballot.term for i in range(4)} == {0}
+    assert {cluster.pair(i).replica.member.ballot.term for i in range(4)} == {0}
     assert cluster.pair(0).certified.engine.depth(Side.BUY, 5)
     cluster.submit(1, bob.sign(sell(1, 90)))
     assert cluster.world.run(5 * S, lambda: set(cluster.fins()) == {2})

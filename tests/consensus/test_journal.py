@@ -45,7 +45,7 @@ def test_a_journal_gives_back_what_was_synced() -> None:
     stored = journal().load()[SYMBOL]
     assert [block.id for block, _, _ in stored.chain] == [bench.blocks["b1"].id]
     assert {block.id for block in stored.blocks} == {bench.blocks["b2"].id}
-    assert stored.votes == bench.replica.ballot.state
+    assert stored.votes == bench.replica.member.ballot.state
     assert {item.id for item in stored.pending} == {bench.ops["o2"].id, bench.ops["o3"].id}
 
 

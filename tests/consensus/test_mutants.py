@@ -272,7 +272,7 @@ def hidden_lock_to_two_finals() -> set[bytes]:
                 bench.deliver("b", m)
         named = next(m.vote.block_id for m in b.sent if isinstance(m, CastVote) and m.vote.term == 1)
         for bench in (b, c):
-            fresh = bench.replica.chain.block(named)
+            fresh = bench.replica.member.chain.block(named)
             if fresh is not None:
                 bench.blocks["named"] = fresh
                 bench.deliver("d", CastVote("GOLD/USD", 0, bench.vote(kind, "named", 1, "d")))

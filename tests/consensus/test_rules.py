@@ -46,7 +46,7 @@ def test_own_timeout_is_tallied_again_after_a_restart() -> None:
     bench.restart()
     for seat in "ab":
         bench.deliver(seat, bench.timeout(0, seat))
-    assert bench.replica.ballot.term == 1
+    assert bench.replica.member.ballot.term == 1
 
 
 def test_own_votes_are_tallied_again_after_a_restart() -> None:
@@ -54,7 +54,7 @@ def test_own_votes_are_tallied_again_after_a_restart() -> None:
     bench.deliver("a", bench.proposal("b1", 0))
     bench.restart()
     bench.prepare("b1", 0, "ab")
-    assert bench.replica.ballot.lock is not None
+    assert bench.replica.member.ballot.lock is not None
     bench.restart()
     bench.commit("b1", 0, "ab")
     assert bench.finalized == [bench.blocks["b1"].id]
@@ -100,7 +100,7 @@ def test_a_recovering_member_joins_a_term_change() -> None:
     bench.restart()
     for seat in "ab":
         bench.deliver(seat, bench.timeout(0, seat))
-    assert bench.replica.ballot.term == 1
+    assert bench.replica.member.ballot.term == 1
     assert audit(bench) == []
 
 
@@ -113,7 +113,7 @@ def test_application_state_and_consensus_journal_move_together() -> None:
     root = bench.certified.root()
     bench.restart()
     assert (bench.replica.fin, bench.certified.root()) == (1, root)
-    assert bench.replica.ballot.lock is None
+    assert bench.replica.member.ballot.lock is None
 
 
 def test_replaying_a_chain_that_executes_otherwise_is_refused() -> None:
@@ -144,8 +144,8 @@ def test_a_lock_of_a_term_ahead_can_be_shown_in_a_timeout() -> None:
     mine = messages(bench, GiveUp)[0]
     other = ready("d")
     other.deliver("c", mine)
-    assert not other.replica.faults
-    assert other.replica.known.timeouts.of_seat(2) is not None
+    assert not other.replica.member.faults
+    assert other.replica.member.certificates.timeouts.of_seat(2) is not None
 
 
 def test_proposals_out_of_order_do_not_lose_the_earlier_one() -> None:
@@ -205,7 +205,7 @@ def test_a_height_that_nobody_can_show_is_not_chased_for_ever() -> None:
     count = len(messages(bench, Sync))
     bench.advance(300_000)
     assert len(messages(bench, Sync)) == count
-    assert bench.replica.catch_up.target() <= bench.replica.fin
+    assert bench.replica.member.catch_up.target() <= bench.replica.fin
 
 
 def test_fault_counters_have_a_fixed_set_of_keys() -> None:
@@ -213,7 +213,7 @@ def test_fault_counters_have_a_fixed_set_of_keys() -> None:
     bench = Bench("c")
     for version in range(200, 500):
         bench.deliver("a", BlockBody(SYMBOL, 0, cbor.encode([version, *[0] * 11])))
-    assert len(bench.replica.faults) <= 2
+    assert len(bench.replica.member.faults) <= 2
 
 
 def test_junk_proposals_do_not_push_a_locked_block_out() -> None:
@@ -221,14 +221,14 @@ def test_junk_proposals_do_not_push_a_locked_block_out() -> None:
     bench = ready("d")
     bench.deliver("a", bench.proposal("b1", 0))
     bench.prepare("b1", 0, "ab")
-    assert bench.replica.ballot.lock is not None
+    assert bench.replica.member.ballot.lock is not None
     for term in range(1, 120):
         bench.block("junk", ["o2"], term=term)
         tc = bench.term_change(term - 1, {"a": {"lock": "0:b1"}, "b": {"lock": "0:b1"}, "c": {"lock": "0:b1"}})
         if bench.committee.leader(term) != bench.seat:
             message = bench.proposal("junk", term, tc=tc)
             bench.deliver("a", message)
-    assert bench.replica.chain.block(bench.blocks["b1"].id) is not None
+    assert bench.replica.member.chain.block(bench.blocks["b1"].id) is not None
 
 
 def test_a_second_answer_to_a_repeated_question_is_no_fault() -> None:
@@ -238,7 +238,7 @@ def test_a_second_answer_to_a_repeated_question_is_no_fault() -> None:
     bench.advance(700)
     for seat in "abd":
         bench.deliver(seat, BlockBody(SYMBOL, 0, bench.blocks["b1"].raw))
-    assert not bench.replica.faults
+    assert not bench.replica.member.faults
 
 
 def test_forged_signatures_change_nothing_and_are_counted() -> None:
@@ -255,7 +255,7 @@ def test_forged_signatures_change_nothing_and_are_counted() -> None:
     twice = type(short)(short.kind, 0, 1, short.block_id, (short.signers[0],) * 3)
     bench.deliver("a", Proof(SYMBOL, 0, twice))
     bench.deliver("a", FinalizedBlock(SYMBOL, 0, bench.blocks["b2"].raw, bench.certificate(COMMIT, "b1", 0), ()))
-    assert sum(bench.replica.faults.values()) == 6
+    assert sum(bench.replica.member.faults.values()) == 6
     assert bench.my_votes() == []
     assert bench.finalized == []
 
@@ -264,20 +264,20 @@ def test_a_vote_counts_once_and_an_equivocating_one_counts_first() -> None:
     bench = ready()
     bench.deliver("a", bench.proposal("b1", 0))
     bench.prepare("b1", 0, "aaaa")
-    assert bench.replica.ballot.lock is None
+    assert bench.replica.member.ballot.lock is None
     bench.prepare("b2", 0, "a")
     bench.prepare("b1", 0, "b")
-    assert bench.replica.ballot.lock is not None
+    assert bench.replica.member.ballot.lock is not None
 
 
 def test_a_client_of_another_key_cannot_demote_a_member() -> None:
     bench = ready()
     bench.restart()
-    bench.replica.settled = False
+    bench.replica.member.settled = False
     foreign = bench.vote(PREPARE, "b2", 0, "a")
     mine = type(foreign)(foreign.kind, foreign.term, foreign.height, foreign.block_id, 2, foreign.signature)
     bench.deliver("a", OwnVotes(SYMBOL, 0, (foreign, mine), None))
-    assert bench.replica.ballot.seat == 2
+    assert bench.replica.member.ballot.seat == 2
 
 
 def test_a_follower_signs_nothing_and_follows() -> None:
@@ -285,7 +285,7 @@ def test_a_follower_signs_nothing_and_follows() -> None:
     bench.deliver("a", bench.proposal("b1", 0))
     for seat in "abd":
         bench.deliver(seat, bench.timeout(0, seat))
-    assert bench.replica.ballot.term == 1
+    assert bench.replica.member.ballot.term == 1
     bench.deliver("a", FinalizedBlock(SYMBOL, 0, bench.blocks["b1"].raw, bench.certificate(COMMIT, "b1", 0), ()))
     assert bench.replica.fin == 1
     assert not messages(bench, CastVote)
@@ -297,9 +297,9 @@ def test_a_demotion_is_remembered_across_a_restart() -> None:
     """DESIGN 8, rule 13: such a member is an observer in every epoch in which it was seated."""
     bench = ready()
     bench.restart()
-    bench.replica.settled = False
+    bench.replica.member.settled = False
     bench.deliver("a", OwnVotes(SYMBOL, 0, (bench.vote(PREPARE, "b2", 0, "c"),), None))
-    assert bench.replica.ballot.seat is None
+    assert bench.replica.member.ballot.seat is None
     bench.restart()
     bench.deliver("a", bench.proposal("b1", 0))
     assert bench.my_votes() == []
@@ -339,7 +339,7 @@ def test_two_final_certificates_ahead_of_the_chain_freeze_it() -> None:
         final = FinalizedBlock(SYMBOL, 0, bench.blocks[name].raw, bench.certificate(COMMIT, name, 0), ())
         bench.deliver("a", final)
     bench.deliver("a", FinalizedBlock(SYMBOL, 0, bench.blocks["b1"].raw, bench.certificate(COMMIT, "b1", 0), ()))
-    assert bench.replica.halted == "frozen"
+    assert bench.replica.member.halted == "frozen"
 
 
 # -- whose TC binds --------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def in_term_1_by_a_locked_tc() -> Bench:
     bench.block("b1", ["o1"])
     bench.hold("o1", "o2")
     bench.proof(bench.term_change(0, {"a": {"lock": "0:b1"}, "b": {}, "d": {}}), "a")
-    assert bench.replica.ballot.term == 1
+    assert bench.replica.member.ballot.term == 1
     bench.block("b3", ["o2"], term=1)
     return bench
 
@@ -381,4 +381,4 @@ def test_a_forged_tc_on_a_proposal_is_blamed() -> None:
     forged = replace(good, timeouts=(replace(good.timeouts[0], signature=bytes(64)), *good.timeouts[1:]))
     bench.deliver("b", bench.proposal("b3", 1, tc=forged))
     assert [m for m in bench.sent if isinstance(m, CastVote)] == []
-    assert bench.replica.faults["invalid certificate"] == 1
+    assert bench.replica.member.faults["invalid certificate"] == 1

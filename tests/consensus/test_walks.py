@@ -45,14 +45,14 @@ class Walk:
         """Any bench holds all keys; this one also knows every block that an honest member does."""
         bench = next(iter(self.benches.values()))
         for other in self.benches.values():
-            for block in other.replica.chain.held():
+            for block in other.replica.member.chain.held():
                 if block.id not in {b.id for b in bench.blocks.values()}:
                     bench.blocks[f"fresh {len(bench.blocks)}"] = block
         return bench
 
     def lie(self) -> None:
         signer, rng = self.signer(), self.rng
-        term = rng.randint(0, max(b.replica.ballot.term for b in self.benches.values()))
+        term = rng.randint(0, max(b.replica.member.ballot.term for b in self.benches.values()))
         name = rng.choice(list(signer.blocks))
         match rng.randrange(4):
             case 0 | 1:
@@ -75,7 +75,7 @@ class Walk:
         match rng.randrange(20):
             case 0:
                 bench.advance(1_100)
-            case 1 if not bench.replica.halted:
+            case 1 if not bench.replica.member.halted:
                 bench.restart()
                 bench.hold("o1", "o2")
             case 2 | 3 | 4 | 5:
@@ -111,7 +111,7 @@ def test_members_agree(part: int) -> None:
         made = walk(seed)
         assert made.wrong() == [], seed
         finals += sum(bool(b.finalized) for b in made.benches.values())
-        terms += max(b.replica.ballot.term for b in made.benches.values())
+        terms += max(b.replica.member.ballot.term for b in made.benches.values())
     assert finals > 5, "walks that finalize nothing show nothing"
     assert terms > 5, "walks without a term change show little"
 

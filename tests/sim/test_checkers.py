@@ -641,11 +641,11 @@ def test_a_table_without_a_bound(market: Market, made: Any) -> None:
     for size, wrong in ((UNNAMED_CAP, False), (UNNAMED_CAP + 1, True)):
         checker = BoundsChecker()
         checker.attend(market.exchange.view)
-        replica.chain.planted = made.fromkeys(range(size)) if made is dict else made(range(size))
+        replica.member.chain.planted = made.fromkeys(range(size)) if made is dict else made(range(size))
         try:
             checker.finish()
         finally:
-            del replica.chain.planted
+            del replica.member.chain.planted
         words = f"Chain.planted at {market.host.name} holds {UNNAMED_CAP + 1}, and may hold {UNNAMED_CAP}"
         assert said(checker) == ([("I8", words)] if wrong else [])
 

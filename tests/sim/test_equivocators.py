@@ -49,4 +49,4 @@ def test_equivocators_do_not_keep_peers_apart(seed: int) -> None:
     cluster.check()
     assert {op.id for op in alice.ops} <= cluster.certified()
     assert not cluster.pair(0).certified.author(alice.identity.public_key).frozen
-    assert {peer.pairs[SYMBOL].replica.halted for peer in cluster.world.up()} == {""}
+    assert {peer.pairs[SYMBOL].replica.member.halted for peer in cluster.world.up()} == {""}

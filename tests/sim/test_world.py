@@ -75,4 +75,4 @@ def test_a_run_in_which_something_happened() -> None:
     assert sum(len(c.certified()) for c in clusters) > 50
     fills = [p.pairs["GOLD/USD"].fills_certified for c in clusters for p in c.world.up()]
     assert sum(fills) > 20
-    assert any(p.pairs["GOLD/USD"].replica.takeovers for c in clusters for p in c.world.up())
+    assert any(p.pairs["GOLD/USD"].replica.member.takeovers for c in clusters for p in c.world.up())

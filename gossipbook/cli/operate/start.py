@@ -84,8 +84,8 @@ def _announce_ready(runtime: Runtime, as_json: bool) -> None:
     partial.replace(file)  # Whoever reads it meanwhile sees the old one or the new one, whole.
     _say(as_json, ready)
     for pair in runtime.peer.pairs.values():
-        if pair.replica.observer_reason:
-            _say(as_json, {"event": "observer", "pair": pair.symbol, "reason": pair.replica.observer_reason})
+        if pair.replica.member.observer_reason:
+            _say(as_json, {"event": "observer", "pair": pair.symbol, "reason": pair.replica.member.observer_reason})
 
 
 class _Reporter:

@@ -35,7 +35,7 @@ class FrontRunner(Behaviour):
         items, missing = pair.ops.resolve(tuple(reversed(block.op_ids)))
         if len(items) < 2 or missing or block.created_term != message.term:
             return None
-        pair.replica.speculation.rollback()  # Its core executes the block again when it needs to.
+        pair.replica.member.speculation.rollback()  # Its core executes the block again when it needs to.
         state = pair.certified
         if state.refusal(items) is not None:
             return None  # Two ops of one author, which cannot change places.

@@ -50,7 +50,7 @@ class ConvergenceChecker(Checker):
             if host.peer is None:
                 continue
             for symbol, pair in host.peer.pairs.items():
-                if pair.replica.has_work():
+                if pair.replica.member.has_work():
                     continue
                 root = pair.certified.root()
                 first, who = self._roots.setdefault((symbol, pair.replica.tip), (root, host.name))

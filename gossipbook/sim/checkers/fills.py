@@ -113,7 +113,7 @@ class FillChecker(Checker):
             if host.peer is None:
                 continue
             for symbol, pair in host.peer.pairs.items():
-                if pair.replica.has_work():
+                if pair.replica.member.has_work():
                     continue  # A block may be on top of the certified book.
                 if pair.replica.fin + 1 != self._next.get(symbol, 1):
                     continue  # It is behind; convergence is another's business.

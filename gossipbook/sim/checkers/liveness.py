@@ -120,7 +120,7 @@ class LivenessChecker(Checker):
                 words.append(f"{host.name} is down ({host.why_down})")
                 continue
             for symbol, pair in host.peer.pairs.items():
-                replica = pair.replica
-                state = f"{host.name} {symbol} height {replica.fin} term {replica.ballot.term} pending {len(pair.ops)}"
-                words.append(state + (f" {replica.halted}" if replica.halted else ""))
+                member = pair.replica.member
+                state = f"{host.name} {symbol} height {member.fin} term {member.ballot.term} pending {len(pair.ops)}"
+                words.append(state + (f" {member.halted}" if member.halted else ""))
         return "; ".join(words[:12])

@@ -1,0 +1,106 @@
+"""Rules 3, 4 and 5: locking on a prepared block, committing to it, and taking a final one into the chain."""
+
+from gossipbook.consensus.block import Block
+from gossipbook.consensus.certificate import Certificate
+from gossipbook.consensus.member import Member
+from gossipbook.consensus.messages import FinalizedBlock
+from gossipbook.consensus.pacing import Pacing
+from gossipbook.consensus.proposing import Proposing
+from gossipbook.consensus.records import BlockRecord, Dropped, Finalized, FinalRecord
+from gossipbook.consensus.validity import misfit, unordered
+from gossipbook.crdt.interpretation import Execution
+from gossipbook.effects import Emit, Now, Publish
+from gossipbook.ids import BlockId, digest
+
+
+class Finality:
+    """Takes a member from a prepare certificate to the next height. Each rule returns whether it acted."""
+
+    def __init__(self, member: Member, proposing: Proposing, pacing: Pacing) -> None:
+        self._member = member
+        self._proposing = proposing
+        self._pacing = pacing
+
+    def take_lock(self) -> bool:
+        """Rule 3, and the relay of rule 10."""
+        member = self._member
+        nc = member.certificates.nc
+        if nc is None or member.ballot.seat is None or not member.ballot.take_lock(nc):
+            return False
+        member.relay(nc)
+        held = member.chain.block(nc.block_id)
+        if held is not None:
+            member.outbox.record(BlockRecord(member.committee.symbol, held))
+        return True
+
+    def commit(self, now: Now) -> bool:
+        """Rule 4."""
+        member = self._member
+        lock = member.ballot.lock
+        if not member.voting or not member.ballot.may_commit() or lock is None or lock.height != member.fin + 1:
+            return False
+        block = member.certified_block(lock, now)
+        if block is None:
+            return False
+        items, _ = member.ops.resolve(block.op_ids)
+        if not member.speculation.holds(block.id) and (
+            unordered(block, items, member.certified, member.manifest) or not member.speculation.execute(block, items)
+        ):
+            member.rejected["lock: executes to something else"] += 1
+            member.time_out()
+            return True
+        member.store(block, items)
+        member.cast(member.ballot.commit())
+        return True
+
+    def finalize(self, now: Now) -> bool:
+        """Rule 5."""
+        member = self._member
+        fc = member.certificates.fc
+        block = None if fc is None else member.certified_block(fc, now)
+        if fc is None or block is None:
+            return False
+        items, _ = member.ops.resolve(block.op_ids)
+        fits = not misfit(block, member.committee, member.fin, member.tip) and not member.certified.refusal(items)
+        if not fits or not member.speculation.execute(block, items):
+            member.halt("faulty", (fc,))
+            return True
+        member.outbox.store(items)
+        execution = member.speculation.commit()
+        member.outbox.record(FinalRecord(member.committee.symbol, block, fc))
+        member.relay(fc)
+        self._publish(block, fc)
+        member.outbox.put(Emit(Finalized(member.committee.symbol, block, fc, tuple(items), execution.events)))
+        self._advance(block, fc, execution, now)
+        return True
+
+    def _advance(self, block: Block, fc: Certificate, execution: Execution, now: Now) -> None:
+        """Go on to the next height."""
+        member = self._member
+        member.chain.append(block, fc)
+        member.certificates.advanced()
+        member.ballot.finalized()
+        member.ops.pin([op_id for held in member.chain.held() for op_id in held.op_ids])
+        for author in execution.authors:
+            member.outbox.store(list(member.ops.advance(author, now.timer_ms)))
+        dropped = member.ops.drop_barred()
+        if dropped:
+            member.outbox.put(Emit(Dropped(member.committee.symbol, tuple(dropped))))
+        self._proposing.advanced()
+        member.failed_terms = 0
+        member.last_progress_ms = now.timer_ms
+        self._pacing.restart()
+        member.catch_up.advanced(now)
+        member.outbox.extend(member.catch_up.sync(member.fin, now))
+
+    def _publish(self, block: Block, fc: Certificate) -> None:
+        """Let every follower of the pair know; members learn of it by the votes."""
+        member = self._member
+        c = member.committee
+        message = FinalizedBlock(c.symbol, c.epoch, block.raw, fc, ())
+        member.outbox.put(Publish(c.symbol, final_id(c.symbol, block.height, block.id), message, member.peers))
+
+
+def final_id(symbol: str, height: int, block_id: BlockId) -> bytes:
+    """The gossip id of a finalized block, whoever's signatures its certificate holds."""
+    return digest(b"final", symbol.encode(), height.to_bytes(8, "big"), block_id)

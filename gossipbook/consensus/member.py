@@ -1,0 +1,190 @@
+"""The state of one pair's consensus at one peer, which all of a replica's rules share."""
+
+from collections import Counter
+from contextlib import AbstractContextManager
+
+from gossipbook.consensus.ballot import Ballot
+from gossipbook.consensus.block import Block
+from gossipbook.consensus.catchup import CatchUp
+from gossipbook.consensus.certificate import Certificate, Vote
+from gossipbook.consensus.certificates import Certificates
+from gossipbook.consensus.chain import Chain
+from gossipbook.consensus.committee import Committee
+from gossipbook.consensus.config import ConsensusConfig
+from gossipbook.consensus.messages import DUE_IDS_CAP, CastVote, Proof, Status
+from gossipbook.consensus.outbox import Outbox
+from gossipbook.consensus.records import BlockRecord, PairHalted, VoteState
+from gossipbook.consensus.selection import due_ids
+from gossipbook.consensus.speculation import Speculation
+from gossipbook.crdt.interpretation import Interpretation, Item
+from gossipbook.crdt.op_set import OpSet
+from gossipbook.effects import Emit, Now
+from gossipbook.identity import Identity, Verifier
+from gossipbook.ids import BlockId
+from gossipbook.manifest import Manifest
+from gossipbook.ordered import BoundedCounter, BoundedDict
+
+RELAYED_CAP = 64
+
+
+class Member:
+    """One pair's consensus state at one peer: a member's if ``seat`` is not None, else a follower's.
+
+    It keeps the state together and says what several rules need to know of it; when to act is for the rules above it.
+    """
+
+    def __init__(
+        self,
+        *,
+        manifest: Manifest,
+        committee: Committee,
+        seat: int | None,
+        identity: Identity,
+        verifier: Verifier,
+        certified: Interpretation,
+        ops: OpSet,
+        votes: VoteState | None = None,
+        config: ConsensusConfig | None = None,
+    ) -> None:
+        self.manifest = manifest
+        self.committee = committee
+        self.verifier = verifier
+        self.ops = ops
+        self.config = config or ConsensusConfig()
+        self.ballot = Ballot(committee, seat, identity, votes)
+        self.public_key = identity.public_key
+        self.peers = committee.peers(besides=seat)
+        self.catch_up = CatchUp(committee.symbol, committee.epoch, self.config, self.peers)
+        self.chain = Chain(committee.genesis)
+        self.certificates = Certificates(committee, verifier, self.chain, self.catch_up)
+        self.speculation = Speculation(certified)
+        self.outbox = Outbox(committee)
+
+        self.settled = seat is None or committee.quorum.n == 1
+        self.answered: dict[int, None] = {}  # seats that told us our own newest votes
+        self.rejected: Counter[str] = BoundedCounter()  # what leaders got wrong
+        self.faults: Counter[str] = BoundedCounter()  # what senders of frames got wrong
+        self.takeovers = 0
+        self.votes_cast = 0  # since the start of this process
+        self.failed_terms = 0
+        self.term_started_ms = 0
+        self.last_progress_ms = 0
+        self.wall_ms = 0  # when the last event happened
+        self._relayed: BoundedDict[tuple[int, int, int], None] = BoundedDict(RELAYED_CAP)
+
+    # -- questions ----------------------------------------------------------------------------------
+
+    def certified_view(self) -> AbstractContextManager[Interpretation]:
+        """The certified state, to be read for the length of a ``with`` block, whatever was executed ahead of it."""
+        return self.certified.without_speculation()
+
+    @property
+    def certified(self) -> Interpretation:
+        return self.speculation.certified
+
+    @property
+    def fin(self) -> int:
+        """The finalized height."""
+        return self.chain.fin
+
+    @property
+    def tip(self) -> BlockId:
+        return self.chain.tip
+
+    @property
+    def halted(self) -> str:
+        return self.ballot.state.halted
+
+    @property
+    def observer_reason(self) -> str:
+        """Why a seated member does not vote; empty if it does, or has no seat."""
+        return self.ballot.state.observer
+
+    @property
+    def voting(self) -> bool:
+        return self.ballot.seat is not None and self.settled and not self.halted
+
+    def has_work(self) -> bool:
+        """Something that a block is needed for."""
+        state = self.ballot.state
+        at = self.fin + 1
+        return (
+            self.ops.has_eligible()
+            or self.certified.due(max(self.wall_ms, self.certified.time_ms + 1))
+            or state.lock is not None
+            or (state.prepared is not None and state.prepared.height == at)
+            or (state.proposed is not None and state.proposed[1] == at)
+        )
+
+    def status(self, pending_digest: bytes) -> Status:
+        c = self.committee
+        return Status(c.symbol, c.epoch, self.fin, self.tip, self.ballot.term, pending_digest, self.voting)
+
+    # -- changes ------------------------------------------------------------------------------------
+
+    def hold(self, block: Block) -> None:
+        """Keep a block that a proposal or a certificate names, and the bodies that it names."""
+        state, known = self.ballot.state, self.certificates
+        keep = [part.block_id for part in (state.lock, state.prepared, known.nc, known.fc) if part is not None]
+        keep += [state.proposed[2]] if state.proposed is not None else []
+        self.chain.hold(block, keep)
+        self.ops.pin([op_id for held in self.chain.held() for op_id in held.op_ids])
+        self.catch_up.got_block(block.id)
+
+    def demote(self, reason: str) -> None:
+        """Become an observer, for good: this peer cannot tell what it has voted."""
+        self.ballot.seat = None
+        self.settled = True
+        self.ballot.state.observer = reason
+        self.ballot.dirty = True
+
+    def halt(self, reason: str, certificates: tuple[Certificate, ...]) -> None:
+        """Stop this pair for good: no more votes, no more events."""
+        if self.halted:
+            return
+        self.speculation.rollback()
+        self.ballot.state.halted = reason
+        self.ballot.dirty = True
+        symbol, epoch = self.committee.symbol, self.committee.epoch
+        for certificate in certificates:
+            self.outbox.send(self.peers, Proof(symbol, epoch, certificate))
+        self.outbox.put(Emit(PairHalted(symbol, reason, certificates)))
+
+    def time_out(self) -> None:
+        """Rule 7."""
+        self.ballot.time_out(self.fin, self.tip, self.chain.fc)
+        message = self.ballot.give_up(due_ids(self.ops, DUE_IDS_CAP))
+        self.outbox.send(self.peers, message)
+        self.certificates.timeouts.add(message)
+
+    def store(self, block: Block, items: list[Item]) -> None:
+        """What a vote stands for is durable with it."""
+        self.outbox.store(items)
+        self.outbox.record(BlockRecord(self.committee.symbol, block))
+
+    def cast(self, vote: Vote) -> None:
+        self.votes_cast += 1
+        self.outbox.send(self.peers, CastVote(self.committee.symbol, self.committee.epoch, vote))
+        self.certificates.count(vote)
+
+    def relay(self, certificate: Certificate) -> None:
+        """Who first obtains an NC or FC sends it once to all members."""
+        slot = (certificate.kind, certificate.term, certificate.height)
+        if self.ballot.seat is None or slot in self._relayed:
+            return
+        self._relayed[slot] = None
+        self.outbox.send(self.peers, Proof(self.committee.symbol, self.committee.epoch, certificate))
+
+    def certified_block(self, certificate: Certificate, now: Now) -> Block | None:
+        """A certified block with all its bodies here, or None after asking for what is missing."""
+        block = self.chain.block(certificate.block_id)
+        if block is None:
+            self.outbox.extend(self.catch_up.want_block(certificate.block_id, now))
+            return None
+        _, missing = self.ops.resolve(block.op_ids)
+        if missing:
+            seats = [seat for seat, _ in certificate.signers if seat != self.ballot.seat]
+            voter = self.committee.seats[seats[0]].peer_id
+            self.outbox.extend(self.catch_up.want(missing, voter, now, named_by_block=True))
+            return None
+        return block

@@ -1,0 +1,58 @@
+"""Rules 8 and 9: giving up a term with others, and entering the next one; and what ends a pair for good."""
+
+from gossipbook.consensus.member import Member
+from gossipbook.consensus.messages import Proof
+from gossipbook.consensus.pacing import Pacing
+from gossipbook.consensus.proposing import Proposing
+from gossipbook.consensus.records import TermChanged
+from gossipbook.effects import Emit, Now
+
+
+class Terms:
+    """Takes a member from term to term. Each rule returns whether it acted."""
+
+    def __init__(self, member: Member, proposing: Proposing, pacing: Pacing) -> None:
+        self._member = member
+        self._proposing = proposing
+        self._pacing = pacing
+
+    def freeze(self) -> bool:
+        """Two final certificates at one height: never tie-break."""
+        member = self._member
+        if member.certificates.conflict:
+            member.halt("frozen", member.certificates.conflict)
+        return bool(member.certificates.conflict)
+
+    def join(self) -> bool:
+        """Rule 8, and the TC that q TIMEOUTs make."""
+        member = self._member
+        term, known = member.ballot.term, member.certificates
+        if known.tc is None or known.tc.term < term:
+            certificate = known.timeouts.certificate(term)
+            if certificate is not None:
+                known.tc = certificate
+                return True
+        if (
+            member.voting
+            and not member.ballot.timed_out
+            and known.timeouts.count(term) >= member.committee.quorum.blocking
+        ):
+            member.time_out()
+            return True
+        return False
+
+    def enter(self, now: Now) -> bool:
+        """Rule 9."""
+        member = self._member
+        tc = member.certificates.tc
+        if tc is None or tc.term < member.ballot.term:
+            return False
+        member.ballot.enter(tc)
+        member.takeovers += 1
+        self._proposing.entered_term()
+        member.failed_terms += 1
+        member.term_started_ms = now.timer_ms
+        self._pacing.restart()
+        member.outbox.send(member.peers, Proof(member.committee.symbol, member.committee.epoch, tc))
+        member.outbox.put(Emit(TermChanged(member.committee.symbol, member.ballot.term)))
+        return True
