@@ -121,7 +121,7 @@ class Crawl(SpiderCrawl):  # type: ignore[misc]  # kademlia is untyped
     def learn(self, contacts: Iterable[Contact]) -> None:
         now = self.protocol.monotonic()
         for contact in contacts:
-            if contact.node_id != self.protocol.source_node.id and not self.protocol.dead.has(contact, now):
+            if contact.node_id != self.protocol.source_node.id and not self.protocol.nodes.dead.has(contact, now):
                 self.nearest.push(contact)
 
     async def find(self) -> list[Contact]:

@@ -12,6 +12,7 @@ from gossipbook.dht.records import ProviderRecord, RecordError
 from gossipbook.dht.table import ProviderTable
 from gossipbook.ids import PEER_ID_BYTES, PeerId, PublicKey, peer_id, xor_distance
 from gossipbook.ordered import BoundedDict
+from gossipbook.refusals import Scope
 
 
 class Discovery:
@@ -28,13 +29,13 @@ class Discovery:
         """Ping the addresses and, from those that answer, find the nodes near our own id."""
         for address in addresses:
             self._seeds[address] = None
-        answers = await asyncio.gather(*(self._protocol.locate(address) for address in addresses))
+        answers = await asyncio.gather(*(self._protocol.requests.locate(address) for address in addresses))
         nodes = [node for node in answers if node is not None]
         for node in nodes:
-            self._protocol.admit(node)
+            self._protocol.nodes.admit(node)
         if nodes:
             await self._nearest(self._protocol.identity.peer_id)
-            await self._protocol.verified()
+            await self._protocol.nodes.verified()
         return len(nodes)
 
     async def refresh(self) -> None:
@@ -42,7 +43,7 @@ class Discovery:
         protocol, config = self._protocol, self._config
         before = protocol.monotonic() - config.heartbeat_s
         quiet = sorted((n for n in protocol.router.nodes() if n.heard_at < before), key=lambda node: node.heard_at)
-        await asyncio.gather(*(protocol.still_there(node) for node in quiet[: config.pings_per_refresh]))
+        await asyncio.gather(*(protocol.nodes.still_there(node) for node in quiet[: config.pings_per_refresh]))
         if not protocol.router.nodes():
             await self.join([address for address, _ in self._seeds.items()])
             return
@@ -65,7 +66,7 @@ class Discovery:
         async def query(contact: Contact, learn: Learn) -> bool:
             return await self._read_pages(contact, key, found, learn)
 
-        await Crawl(protocol, key, protocol.nearest_matchers(key), query).find()
+        await Crawl(protocol, key, protocol.nodes.nearest_matchers(key), query).find()
         records = [record for record, _ in found.records(key, protocol.wall_ms()) if not record.withdrawn]
         return sorted(records, key=lambda record: xor_distance(peer_id(record.public_key), key))
 
@@ -92,7 +93,7 @@ class Discovery:
         try:
             self._protocol.storage.collect(found, key, raw, self._protocol.wall_ms())
         except RecordError as error:
-            self._protocol.stats[f"records_refused:{error.reason}"] += 1
+            self._protocol.refusals.count(Scope.DHT, f"records_refused:{error.reason}")
             return error.reason == "expired"  # It may have been good when it was sent. The rest is lies.
         return True
 
@@ -118,7 +119,7 @@ class Discovery:
     async def _holders(self, key: PeerId) -> list[Contact]:
         """The nodes to store a key's records at: the k nearest, and the nearest matchers."""
         nearest = await self._nearest(key)
-        pinned = [contact for contact in self._protocol.nearest_matchers(key) if contact not in nearest]
+        pinned = [contact for contact in self._protocol.nodes.nearest_matchers(key) if contact not in nearest]
         self._targets[key] = (self._protocol.monotonic() + self._config.targets_s, nearest + pinned)
         return nearest + pinned
 

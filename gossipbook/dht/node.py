@@ -26,6 +26,7 @@ from gossipbook.dht.records import ProviderRecord, sign_record
 from gossipbook.errors import ConfigError, GossipbookError, ungrouped
 from gossipbook.identity import Identity
 from gossipbook.ids import PEER_ID_BYTES, ChainId, PeerId, PublicKey
+from gossipbook.refusals import Refusals, Scope
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +59,11 @@ class DhtNode:
         """Counters since the start, and the present sizes of the tables."""
         sizes = {
             "now:nodes": len(self._protocol.router.nodes()),
-            "now:nodes_dead": len(self._protocol.dead),
+            "now:nodes_dead": len(self._protocol.nodes.dead),
             "now:records": len(self._protocol.storage.table),
         }
-        return dict(sorted(self._protocol.stats.items())) | sizes
+        counted = self._protocol.stats + self._protocol.refusals.of(Scope.DHT)
+        return dict(sorted(counted.items())) | sizes
 
     async def bootstrap(self, addresses: Iterable[tuple[str, int]]) -> int:
         """Join through these addresses (names are resolved); how many of them answered as nodes of this network."""
@@ -114,9 +116,9 @@ class DhtNode:
     def good_nodes(self) -> list[tuple[str, int]]:
         """Addresses of live nodes, most recently heard first: keep them, and bootstrap from them next time."""
         now = self._protocol.monotonic()
-        known = [*self._protocol.router.nodes(), *self._protocol.matcher_nodes.values()]
+        known = [*self._protocol.router.nodes(), *self._protocol.nodes.matcher_nodes.values()]
         known.sort(key=lambda node: (-node.heard_at, node.id))
-        live = dict.fromkeys(n.contact.address for n in known if not self._protocol.dead.has(n.contact, now))
+        live = dict.fromkeys(n.contact.address for n in known if not self._protocol.nodes.dead.has(n.contact, now))
         return list(live)[: self.config.seeds_cap]
 
     def _sign(self, key: PeerId, record: ProviderRecord, *, withdrawn: bool) -> bytes:
@@ -173,11 +175,14 @@ async def open_dht(
     matchers: Collection[PublicKey] = (),
     advertise: tuple[str, int] | None = None,
     wall_ms: Callable[[], int],
+    refusals: Refusals | None = None,
 ) -> AsyncIterator[DhtNode]:
     """A node that listens on UDP ``listen`` (port 0: any) and has joined through ``bootstrap``.
 
     ``advertise`` is where others are to contact it, if that is not where its datagrams come from: the outer
     address of a UDP proxy or a forwarded port. Others contact it there or not at all.
+
+    What the node refuses is counted in ``refusals``.
 
     Nothing is withdrawn at the end: that is the caller's to do, while the node is open.
 
@@ -194,6 +199,7 @@ async def open_dht(
             claim=claim,
             wall_ms=wall_ms,
             monotonic=trio.current_time,
+            refusals=refusals or Refusals(),
         )
 
     with ungrouped(), await _bind(*listen) as sock:
@@ -252,7 +258,7 @@ async def _serve(
         finally:
             node._closing.set()
             transport.close()
-            protocol.close()
+            protocol.nodes.close()
 
 
 async def _bind(host: str, port: int) -> socket.socket:
