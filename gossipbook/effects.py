@@ -101,8 +101,19 @@ class Disconnect:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Blame:
+    """Hold against whoever is at the other end of a link that it sent what it was to check before.
+
+    The composition of cores counts it and closes the links of those who do so again and again; no driver sees it.
+    """
+
+    link: LinkId
+    reason: str
+
+
 Effect: TypeAlias = Send | SendStored | Persist | Emit | SetTimer | Disconnect
 """What drivers perform."""
 
-CoreEffect: TypeAlias = Effect | Publish
+CoreEffect: TypeAlias = Effect | Publish | Blame
 """What the cores inside a peer may ask of one another as well."""

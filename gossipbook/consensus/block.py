@@ -4,6 +4,7 @@ The voting term is not part of it: proposed again in a later term, it is the sam
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gossipbook import cbor
 from gossipbook.errors import DecodeError
@@ -12,6 +13,7 @@ from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, BlockId, ChainId, Dig
 BLOCK_VERSION = 1
 BLOCK_BYTES_CAP = 49_152
 BLOCK_OPS_CAP = 1_024
+DECODED_CAP = 64  # blocks kept decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,12 +59,16 @@ def make_block(
 
 
 def decode_block(raw: object) -> Block:
-    """A block from its bytes, every field checked.
+    """A block from its bytes, every field checked. The latest ones are kept: many messages bring the same block.
 
     Raises:
         DecodeError: naming the field that is wrong.
     """
-    raw = cbor.check_blob(raw, "block", BLOCK_BYTES_CAP)
+    return _decode(cbor.check_blob(raw, "block", BLOCK_BYTES_CAP))
+
+
+@lru_cache(DECODED_CAP)
+def _decode(raw: bytes) -> Block:
     version, chain_id, epoch, pair, height, parent, proposer, term, time_ms, op_ids, events_digest, root = (
         cbor.decode_array(raw, 12)
     )

@@ -53,12 +53,13 @@ class Certificate:
             if seat < len(committee.seats)
         ]
 
+    def sound(self, committee: Committee) -> bool:
+        """At least q distinct seats of the committee."""
+        return _is_quorum([seat for seat, _ in self.signers], committee)
+
     def valid(self, committee: Committee, verifier: Verifier) -> bool:
-        """At least q distinct seats, all signatures good."""
-        seats = [seat for seat, _ in self.signers]
-        if len(seats) < committee.quorum.q or seats != sorted(set(seats)) or seats[-1] >= len(committee.seats):
-            return False
-        return all(verifier.good(check) for check in self.checks(committee))
+        """Sound, and all signatures good."""
+        return self.sound(committee) and all(verifier.good(check) for check in self.checks(committee))
 
     def encode(self) -> list[Any]:
         return [self.kind, self.term, self.height, self.block_id, [list(signer) for signer in self.signers]]
@@ -115,16 +116,18 @@ class TermChange:
                 found += certificate.checks(committee)
         return found
 
+    def sound(self, committee: Committee) -> bool:
+        """TIMEOUTs of at least q distinct seats for this term, and no certificates but those that back H* and L*."""
+        if not _is_quorum([timeout.seat for timeout in self.timeouts], committee):
+            return False
+        if any(timeout.term != self.term for timeout in self.timeouts):
+            return False
+        highest, lock = max(self.timeouts, key=lambda t: t.fin), self.high_lock
+        return proves_fin(self.fc, highest, committee) and proves_lock(self.nc, lock or highest, committee)
+
     def valid(self, committee: Committee, verifier: Verifier) -> bool:
-        seats = [timeout.seat for timeout in self.timeouts]
-        if len(seats) < committee.quorum.q or seats != sorted(set(seats)) or seats[-1] >= len(committee.seats):
-            return False
-        if any(t.term != self.term or not verifier.good(t.check(committee)) for t in self.timeouts):
-            return False
-        highest = max(self.timeouts, key=lambda t: t.fin)
-        return proves_fin(self.fc, highest, committee, verifier) and (
-            self.high_lock is None or proves_lock(self.nc, self.high_lock, committee, verifier)
-        )
+        """Sound, and all signatures good."""
+        return self.sound(committee) and all(verifier.good(check) for check in self.checks(committee))
 
     def encode(self) -> list[Any]:
         return [
@@ -135,26 +138,30 @@ class TermChange:
         ]
 
 
-def proves_fin(fc: Certificate | None, timeout: Timeout, committee: Committee, verifier: Verifier) -> bool:
-    """Whether an FC backs a timeout's claim to what it finalized; height 0 is the genesis and needs none."""
+def proves_fin(fc: Certificate | None, timeout: Timeout, committee: Committee) -> bool:
+    """Whether an FC, if its signatures are good, backs a timeout's claim to what it finalized.
+
+    Height 0 is the genesis, which needs none and may have none.
+    """
     if timeout.fin == 0:
-        return timeout.fin_id == committee.genesis
-    return (
-        fc is not None
-        and (fc.kind, fc.height, fc.block_id) == (COMMIT, timeout.fin, timeout.fin_id)
-        and fc.valid(committee, verifier)
-    )
+        return fc is None and timeout.fin_id == committee.genesis
+    named = (COMMIT, timeout.fin, timeout.fin_id)
+    return fc is not None and (fc.kind, fc.height, fc.block_id) == named and fc.sound(committee)
 
 
-def proves_lock(nc: Certificate | None, timeout: Timeout, committee: Committee, verifier: Verifier) -> bool:
-    """Whether an NC backs a timeout's claim to a lock, which may be of a later term than the one given up."""
+def proves_lock(nc: Certificate | None, timeout: Timeout, committee: Committee) -> bool:
+    """Whether an NC, if its signatures are good, backs a timeout's claim to a lock.
+
+    The lock may be of a later term than the one given up. A timeout without one needs no NC and may have none.
+    """
     if timeout.lock_term is None:
-        return True
-    return (
-        nc is not None
-        and (nc.kind, nc.term, nc.height, nc.block_id) == (PREPARE, timeout.lock_term, timeout.fin + 1, timeout.lock_id)
-        and nc.valid(committee, verifier)
-    )
+        return nc is None
+    named = (PREPARE, timeout.lock_term, timeout.fin + 1, timeout.lock_id)
+    return nc is not None and (nc.kind, nc.term, nc.height, nc.block_id) == named and nc.sound(committee)
+
+
+def _is_quorum(seats: list[int], committee: Committee) -> bool:
+    return len(seats) >= committee.quorum.q and seats == sorted(set(seats)) and seats[-1] < len(committee.seats)
 
 
 # -- decoding ---------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from gossipbook.consensus.certificate import Certificate, TermChange, Vote
 from gossipbook.consensus.chain import Chain
 from gossipbook.consensus.committee import PREPARE, Committee
 from gossipbook.consensus.tally import TimeoutTally, VoteTally
-from gossipbook.identity import Verifier
 from gossipbook.ids import PeerId
 from gossipbook.ordered import BoundedDict
 
@@ -19,21 +18,19 @@ FUTURE_CAP = 128  # certificates of finalized heights beyond the next; two batch
 class Certificates:
     """Certificates, and the votes that add up to them."""
 
-    def __init__(self, committee: Committee, verifier: Verifier, chain: Chain, catch_up: CatchUp) -> None:
+    def __init__(self, committee: Committee, chain: Chain, catch_up: CatchUp) -> None:
         self.nc: Certificate | None = None
         self.fc: Certificate | None = None
         self.tc: TermChange | None = None
         self.conflict: tuple[Certificate, ...] = ()
         self.votes = VoteTally(committee.quorum)
         self.timeouts = TimeoutTally(committee.quorum)
-        self._committee = committee
-        self._verifier = verifier
         self._chain = chain
         self._catch_up = catch_up
         self._future: BoundedDict[int, Certificate] = BoundedDict(FUTURE_CAP)
 
     def news(self, certificate: Certificate | TermChange, term: int) -> bool:
-        """Whether :meth:`learn` would have to look at a certificate's signatures."""
+        """Whether a certificate, if it is valid, tells more than is known."""
         if isinstance(certificate, TermChange):
             return certificate.term >= term and (self.tc is None or certificate.term > self.tc.term)
         chain = self._chain
@@ -47,12 +44,10 @@ class Certificates:
         known = self._future.get(certificate.height)
         return known is None or known.block_id != certificate.block_id
 
-    def learn(self, certificate: Certificate | TermChange, sender: PeerId, term: int) -> bool:
-        """Take a certificate from anywhere; False if it is not valid."""
+    def learn(self, certificate: Certificate | TermChange, sender: PeerId, term: int) -> None:
+        """Take a valid certificate from anywhere; nothing happens if it is no news."""
         if not self.news(certificate, term):
-            return True
-        if not certificate.valid(self._committee, self._verifier):
-            return False
+            return
         if isinstance(certificate, TermChange):
             self.tc = certificate
             for part in (certificate.fc, certificate.nc):
@@ -64,7 +59,6 @@ class Certificates:
             self._learn_final(certificate)
             if certificate.height > self._chain.fin + 1:
                 self._catch_up.saw_height(sender, certificate.height)
-        return True
 
     def count(self, vote: Vote) -> bool:
         """Count a vote whose signature is good; True if it completed a certificate at the next height."""

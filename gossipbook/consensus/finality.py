@@ -11,6 +11,7 @@ from gossipbook.consensus.validity import misfit, unordered
 from gossipbook.crdt.interpretation import Execution
 from gossipbook.effects import Emit, Now, Publish
 from gossipbook.ids import BlockId, digest
+from gossipbook.refusals import Scope
 
 
 class Finality:
@@ -46,7 +47,7 @@ class Finality:
         if not member.speculation.holds(block.id) and (
             unordered(block, items, member.certified, member.manifest) or not member.speculation.execute(block, items)
         ):
-            member.rejected["lock: executes to something else"] += 1
+            member.refusals.count(Scope.LOCK, "executes to something else")
             member.time_out()
             return True
         member.store(block, items)

@@ -1,12 +1,11 @@
 """What a member does with each kind of message before its rules are applied.
 
-Nothing here decides; it checks that a message is genuine and files what it tells. A sender's misbehaviour
-is counted under its reason in ``member.faults`` and changes nothing else.
+Nothing here decides: a message that is not genuine is held against its sender and changes nothing else, and what
+any other one tells is filed.
 """
 
 from gossipbook.consensus.block import decode_block
-from gossipbook.consensus.certificate import TermChange, proves_fin, proves_lock
-from gossipbook.consensus.committee import COMMIT
+from gossipbook.consensus.genuine import flaw_of
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import (
     AskVotes,
@@ -26,8 +25,7 @@ from gossipbook.consensus.messages import (
 )
 from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
-from gossipbook.effects import Lane, Now
-from gossipbook.errors import DecodeError
+from gossipbook.effects import Blame, Lane, Now
 from gossipbook.ids import PeerId
 
 
@@ -40,23 +38,22 @@ class Inbox:
         self._pacing = pacing
 
     def take(self, sender: PeerId, message: ConsensusMessage, now: Now) -> bool:
-        """File one message; False if it told nothing that a rule could act on.
-
-        Malformed parts are the sender's fault and change nothing.
-        """
-        if self._member.halted:
+        """File one message; False if it told nothing that a rule could act on."""
+        member = self._member
+        if member.halted:
             return False
-        try:
-            if isinstance(message, CastVote):
-                return self._on_vote(sender, message, now)
-            if isinstance(message, Proof):
-                return self._on_proof(sender, message)
-            if isinstance(message, Status):
-                self._on_status(sender, message, now)
-                return False
-            self._dispatch(sender, message, now)
-        except DecodeError:
-            self._blame(f"malformed {type(message).__name__}")
+        flaw = flaw_of(message, member.committee, member.verifier, member.worth_checking)
+        if flaw is not None:
+            member.outbox.put(Blame(sender, flaw.value))
+            return False
+        if isinstance(message, CastVote):
+            return self._on_vote(sender, message, now)
+        if isinstance(message, Proof):
+            return self._on_proof(sender, message)
+        if isinstance(message, Status):
+            self._on_status(sender, message, now)
+            return False
+        self._dispatch(sender, message, now)
         return True
 
     def _dispatch(self, sender: PeerId, message: ConsensusMessage, now: Now) -> None:
@@ -81,23 +78,14 @@ class Inbox:
             case CastVote() | Proof() | Status() | Fetch() | Bodies():
                 raise AssertionError("taken above, or, the op bodies, by the pair's composition")
 
-    def _blame(self, reason: str) -> None:
-        self._member.faults[reason] += 1
-
     # -- voting -------------------------------------------------------------------------------------
 
     def _on_propose(self, sender: PeerId, m: Propose, now: Now) -> None:
         member = self._member
-        block = decode_block(m.block)
-        check = member.committee.propose_check(m.term, m.height, block.id, m.signature)
-        if not member.verifier.good(check) or block.height != m.height:
-            self._blame("forged proposal")
-            return
-        if m.fc is not None and not member.certificates.learn(m.fc, sender, member.ballot.term):
-            self._blame("invalid certificate")
-        if m.tc is not None and not self._learn_binding(sender, m.tc):
-            self._blame("invalid certificate")
-            return
+        # The TC need not be the one by which this member entered the term: each valid one is as good.
+        for certificate in (m.fc, m.tc):
+            if certificate is not None:
+                member.certificates.learn(certificate, sender, member.ballot.term)
         if m.height <= member.fin:
             self._help(sender, m.height - 1, m.term, now)
             return
@@ -110,19 +98,7 @@ class Inbox:
         elif m.term == term:
             self._expect(sender, m, now)
             if m.height <= member.fin + 2:
-                self._proposing.offer(block, m.term, m.tc)
-
-    def _learn_binding(self, sender: PeerId, tc: TermChange) -> bool:
-        """Take the TC that a leader shows; False if it is not valid.
-
-        It need not be the one by which this member entered the term: each valid one is as good.
-        """
-        member = self._member
-        if tc == member.ballot.state.high_tc:
-            return True
-        if member.certificates.news(tc, member.ballot.term):
-            return member.certificates.learn(tc, sender, member.ballot.term)
-        return tc.valid(member.committee, member.verifier)
+                self._proposing.offer(decode_block(m.block), m.term, m.tc)
 
     def _expect(self, sender: PeerId, m: Propose, now: Now) -> None:
         """A proposal above the next height shows that its sender has finalized more."""
@@ -135,8 +111,7 @@ class Inbox:
         member = self._member
         if not member.certificates.news(m.certificate, member.ballot.term):
             return False
-        if not member.certificates.learn(m.certificate, sender, member.ballot.term):
-            self._blame("invalid certificate")
+        member.certificates.learn(m.certificate, sender, member.ballot.term)
         return True
 
     def _on_vote(self, sender: PeerId, m: CastVote, now: Now) -> bool:
@@ -145,9 +120,6 @@ class Inbox:
             if vote.height < member.fin:
                 self._help(sender, vote.height - 1, vote.term, now)
             return False
-        if vote.seat >= len(member.committee.seats) or not member.verifier.good(vote.check(member.committee)):
-            self._blame("forged vote")
-            return False
         if vote.height > member.fin + 2:
             member.catch_up.saw_height(sender, vote.height - 1)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
@@ -155,17 +127,10 @@ class Inbox:
 
     def _on_give_up(self, sender: PeerId, m: GiveUp, now: Now) -> None:
         member, timeout = self._member, m.timeout
-        committee, verifier = member.committee, member.verifier
-        genuine = timeout.seat < len(committee.seats) and verifier.good(timeout.check(committee))
-        backed = genuine and proves_fin(m.fc, timeout, committee, verifier)
-        if not backed or not proves_lock(m.nc, timeout, committee, verifier):
-            self._blame("forged timeout")
-            return
         member.certificates.timeouts.add(m)
-        if m.fc is not None:
-            member.certificates.learn(m.fc, sender, member.ballot.term)
-        if m.nc is not None:
-            member.certificates.learn(m.nc, sender, member.ballot.term)
+        for certificate in (m.fc, m.nc):
+            if certificate is not None:
+                member.certificates.learn(certificate, sender, member.ballot.term)
         if timeout.fin < member.fin or timeout.term < member.ballot.term:
             self._help(sender, timeout.fin, timeout.term, now)
         if timeout.term > member.ballot.term or timeout.fin > member.fin:
@@ -197,12 +162,7 @@ class Inbox:
     def _on_final(self, sender: PeerId, m: FinalizedBlock, now: Now) -> None:
         member = self._member
         block = decode_block(m.block)
-        if m.fc.kind != COMMIT or (m.fc.height, m.fc.block_id) != (block.height, block.id):
-            self._blame("certificate of another block")
-            return
-        if not member.certificates.learn(m.fc, sender, member.ballot.term):
-            self._blame("invalid certificate")
-            return
+        member.certificates.learn(m.fc, sender, member.ballot.term)
         if member.halted or block.height <= member.fin:
             return
         member.hold(block)
@@ -258,9 +218,7 @@ class Inbox:
         if seat is None or ballot.seat is None or member.settled:
             return
         for vote in (*m.votes, m.timeout):
-            if vote is None or vote.seat != ballot.seat or not member.verifier.good(vote.check(member.committee)):
-                continue
-            if ballot.lacks(vote, member.fin):
+            if vote is not None and vote.seat == ballot.seat and ballot.lacks(vote, member.fin):
                 member.demote("another member holds a vote of this key that the journal lacks")
                 return
         member.answered[seat] = None

@@ -1,6 +1,5 @@
 """The state of one pair's consensus at one peer, which all of a replica's rules share."""
 
-from collections import Counter
 from contextlib import AbstractContextManager
 
 from gossipbook.consensus.ballot import Ballot
@@ -11,6 +10,7 @@ from gossipbook.consensus.certificates import Certificates
 from gossipbook.consensus.chain import Chain
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
+from gossipbook.consensus.genuine import Part
 from gossipbook.consensus.messages import DUE_IDS_CAP, CastVote, Proof, Status
 from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.records import BlockRecord, PairHalted, VoteState
@@ -22,7 +22,8 @@ from gossipbook.effects import Emit, Now
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import BlockId
 from gossipbook.manifest import Manifest
-from gossipbook.ordered import BoundedCounter, BoundedDict
+from gossipbook.ordered import BoundedDict
+from gossipbook.refusals import Refusals
 
 RELAYED_CAP = 64
 
@@ -45,6 +46,7 @@ class Member:
         ops: OpSet,
         votes: VoteState | None = None,
         config: ConsensusConfig | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.manifest = manifest
         self.committee = committee
@@ -56,14 +58,13 @@ class Member:
         self.peers = committee.peers(besides=seat)
         self.catch_up = CatchUp(committee.symbol, committee.epoch, self.config, self.peers)
         self.chain = Chain(committee.genesis)
-        self.certificates = Certificates(committee, verifier, self.chain, self.catch_up)
+        self.certificates = Certificates(committee, self.chain, self.catch_up)
         self.speculation = Speculation(certified)
         self.outbox = Outbox(committee)
 
         self.settled = seat is None or committee.quorum.n == 1
         self.answered: dict[int, None] = {}  # seats that told us our own newest votes
-        self.rejected: Counter[str] = BoundedCounter()  # what leaders got wrong
-        self.faults: Counter[str] = BoundedCounter()  # what senders of frames got wrong
+        self.refusals = refusals or Refusals()
         self.takeovers = 0
         self.votes_cast = 0  # since the start of this process
         self.failed_terms = 0
@@ -115,6 +116,12 @@ class Member:
             or (state.prepared is not None and state.prepared.height == at)
             or (state.proposed is not None and state.proposed[1] == at)
         )
+
+    def worth_checking(self, part: Part) -> bool:
+        """Whether part of a message could matter here; if not, its signatures need no look."""
+        if isinstance(part, Vote):
+            return part.height > self.fin
+        return self.certificates.news(part, self.ballot.term)
 
     def status(self, pending_digest: bytes) -> Status:
         c = self.committee

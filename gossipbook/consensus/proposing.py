@@ -11,6 +11,7 @@ from gossipbook.consensus.validity import misfit, unbound, unordered, untimely
 from gossipbook.crdt.interpretation import Item
 from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
+from gossipbook.refusals import Scope
 
 
 class Proposing:
@@ -31,7 +32,7 @@ class Proposing:
         """
         fault = unbound(block, term, tc)
         if fault is not None:
-            self._member.rejected[f"proposal: {fault}"] += 1
+            self._member.refusals.count(Scope.PROPOSAL, fault)
         elif term == self._member.ballot.term:
             if block.height not in self.proposals:
                 self._member.hold(block)
@@ -127,7 +128,7 @@ class Proposing:
             fault = "leaves out an op that is due"
         if fault:
             self.refused = fault
-            member.rejected[f"proposal: {fault}"] += 1
+            member.refusals.count(Scope.PROPOSAL, fault)
             member.time_out()
             return True
         member.store(block, items)
@@ -147,7 +148,7 @@ class Proposing:
             member.outbox.put(SetTimer(max(1, wait_ms), WakeTimer(member.committee.symbol)))
         elif doubt is not None:
             self.refused = doubt
-            member.rejected[f"proposal: {doubt}"] += 1
+            member.refusals.count(Scope.PROPOSAL, doubt)
         return doubt is not None
 
     def _omits_due(self, items: list[Item], now: Now) -> bool:

@@ -39,8 +39,7 @@ from gossipbook.effects import CoreEffect, Now, SetTimer
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import BlockId
 from gossipbook.manifest import Manifest
-
-RELAYED_CAP = 64
+from gossipbook.refusals import Refusals
 
 
 class Replica:
@@ -58,6 +57,7 @@ class Replica:
         ops: OpSet,
         votes: VoteState | None = None,
         config: ConsensusConfig | None = None,
+        refusals: Refusals | None = None,
     ) -> None:
         self.member = Member(
             manifest=manifest,
@@ -69,6 +69,7 @@ class Replica:
             ops=ops,
             votes=votes,
             config=config,
+            refusals=refusals,
         )
         self.proposing = Proposing(self.member)
         self.pacing = Pacing(self.member)

@@ -32,7 +32,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Replica: ("inbox", "_finality", "_terms"),  # rules, without a state of their own
     Member: (
         *("manifest", "committee", "verifier", "config", "public_key", "peers"),  # never change
-        *("rejected", "faults", "takeovers", "votes_cast"),  # counted for people
+        *("refusals", "takeovers", "votes_cast"),  # counted for people
         "failed_terms",  # how long a round takes; here a round takes as long as the search likes
         "_relayed",  # what was relayed; a certificate that can be formed can be delivered anyhow
         "ops",  # every member holds every op, until a block of its chain names it
@@ -43,7 +43,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
         *("_symbol", "_epoch", "_config", "_members", "_turn", "_heights", "_helped", "_block_rounds"),
         *("_sync_until", "_sync_peer", "_sync_deadline_ms", "_fetch_deadline_ms"),
     ),
-    Certificates: ("_committee", "_verifier", "_chain", "_catch_up"),  # seen from the replica
+    Certificates: ("_chain", "_catch_up"),  # seen from the replica
     VoteTally: ("_quorum",),
     TimeoutTally: ("_quorum",),
     Outbox: ("_symbol", "_stored"),  # which ops the journal has: all

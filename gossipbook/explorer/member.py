@@ -17,7 +17,7 @@ from gossipbook.consensus.replica import Replica
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.effects import CoreEffect, Emit, Persist, Publish, Send, SendStored, SetTimer
+from gossipbook.effects import Blame, CoreEffect, Emit, Persist, Publish, Send, SendStored, SetTimer
 from gossipbook.explorer.fingerprint import Fingerprint, clock_stands_still
 from gossipbook.explorer.named_objects import NOW, SYMBOL, NamedObjects
 from gossipbook.explorer.vocabulary import (
@@ -170,7 +170,7 @@ class Member:
                 self._say(FinalTold(block.height, self._objects.learn(block)))
             case Emit(PairHalted(_, reason, _)):
                 raise Breach(f"the pair stopped as {reason}")
-            case Send() | SendStored() | Publish() | Emit():
+            case Send() | SendStored() | Publish() | Emit() | Blame():
                 pass  # Relays, requests and answers: whatever they lead to may happen anyhow.
             case _:
                 raise AssertionError(effect)

@@ -14,7 +14,7 @@ RECENT_ITEMS_CAP = 4_096
 BODIES_CHUNK_BYTES = 64 * 1024
 
 
-class Exchange:
+class BodyExchange:
     """Serves bodies, and starts at most one frontier exchange a heartbeat."""
 
     def __init__(self, symbol: str, ops: OpSet, chain: Chain) -> None:

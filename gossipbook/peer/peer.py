@@ -14,16 +14,16 @@ from gossipbook.client_messages import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, F
 from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import Finalized
-from gossipbook.effects import CoreEffect, Disconnect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
+from gossipbook.consensus.relevance import gossip_id
+from gossipbook.effects import Blame, CoreEffect, Disconnect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
 from gossipbook.errors import DecodeError
 from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
 from gossipbook.gossip.router import Router
 from gossipbook.identity import Identity, SignatureCheck, Verifier
 from gossipbook.ids import PeerId, peer_id
 from gossipbook.manifest import Manifest
-from gossipbook.ordered import BoundedCounter, BoundedDict
+from gossipbook.ordered import BoundedDict
 from gossipbook.peer.books import CertifiedBooks
-from gossipbook.peer.checks import signature_checks
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import (
     LOCAL,
@@ -38,9 +38,9 @@ from gossipbook.peer.events import (
     TimerFired,
     is_peer_link,
 )
-from gossipbook.peer.judgement import message_id
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.stored import StoredPair
+from gossipbook.refusals import Refusals, Scope
 from gossipbook.wire.codec import decode_message, encode_message
 
 PAYLOADS_CAP = 65_536
@@ -62,14 +62,15 @@ class Peer:
         self.identity = identity
         self.config = config or PeerConfig()
         self.verifier = verifier or Verifier()
+        self.refusals = Refusals()
         followed = manifest.symbols() if self.config.pairs is None else list(self.config.pairs)
         self.pairs = {
-            symbol: PairReplica(manifest, symbol, identity, self.verifier, self.config.consensus) for symbol in followed
+            symbol: PairReplica(manifest, symbol, identity, self.verifier, self.config.consensus, self.refusals)
+            for symbol in followed
         }
         self.router = Router(followed, self.config.gossip, rng)
         self.links: dict[LinkId, str] = {}
         self.faults: Counter[LinkId] = Counter()
-        self.rejected: Counter[str] = BoundedCounter()
         self.books = CertifiedBooks()
         self._payloads: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
         self._decoded: BoundedDict[bytes, Any] = BoundedDict(1_024)
@@ -117,7 +118,7 @@ class Peer:
                 return []
         symbol = message.op.pair if isinstance(message, Submit) else getattr(message, "pair", None)
         pair = self.pairs.get(symbol) if symbol is not None else None
-        return [] if pair is None else self.verifier.unknown(signature_checks(message, pair))
+        return [] if pair is None else self.verifier.unknown(pair.signature_checks(message))
 
     def handle(self, event: PeerEvent, now: Now) -> list[Effect]:
         """Take one event; effects in the order in which they are to be performed."""
@@ -178,20 +179,16 @@ class Peer:
         if isinstance(message, Follow):
             return self._book_asked(message.pair, link)
         if self.links[link] != "peer":
-            return self._fault(link, "a client sent what only peers send")
+            return [Blame(link, "a client sent what only peers send")]
         if isinstance(message, Push):
             return self._on_push(link, message, now)
         if isinstance(message, Subscribe | Graft | Prune | IHave | IWant):
             return [*self.router.receive(link, message, now)]
         pair = self.pairs.get(getattr(message, "pair", ""))
         if pair is None:
-            self.rejected["a message of a pair that is not followed"] += 1
+            self.refusals.count(Scope.MESSAGE, "a message of a pair that is not followed")
             return []
-        before = self._pair_faults(pair)
-        effects = pair.receive(link, message, now)
-        if self._pair_faults(pair) > before:
-            effects += self._fault(link, "")
-        return effects
+        return pair.receive(link, message, now)
 
     def _on_push(self, link: LinkId, push: Push, now: Now) -> list[CoreEffect]:
         """Judge a gossiped message once, relay it if it is good."""
@@ -203,21 +200,18 @@ class Peer:
         try:
             message = self._decoded.pop(key) or decode_message(push.payload)
         except DecodeError:
-            return self._fault(link, "malformed gossip")
+            return [Blame(link, "malformed gossip")]
         if pair is None or getattr(message, "pair", None) != push.topic:
-            return self._fault(link, "gossip on a topic that is not its own")
-        gossip_id = message_id(message) or key
-        if self.router.seen(gossip_id):
+            return [Blame(link, "gossip on a topic that is not its own")]
+        message_id = gossip_id(message) or key
+        if self.router.seen(message_id):
             return []
-        before = self._pair_faults(pair)
         relay, effects = pair.judge(link, message, now)
-        if self._pair_faults(pair) > before:
-            effects += self._fault(link, "")
         if relay:
             self._payloads[key] = None
             # Members certify a block before anybody can tell them that it is final.
             besides = pair.replica.member.peers if isinstance(message, FinalizedBlock) else ()
-            effects += self.router.accepted(link, gossip_id, push, besides)
+            effects += self.router.accepted(link, message_id, push, besides)
         return effects
 
     def _submit(self, message: Submit, link: LinkId, now: Now) -> list[CoreEffect]:
@@ -250,29 +244,29 @@ class Peer:
             effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links))
         return effects
 
-    def _fault(self, link: LinkId, reason: str) -> list[CoreEffect]:
+    def _blame(self, link: LinkId, reason: str) -> list[Effect]:
         """A remote broke the rules: count it, and close the link of one that does so again and again."""
-        if reason:
-            self.rejected[reason] += 1
+        self.refusals.count(Scope.MESSAGE, reason)
+        if link not in self.links:
+            return []
         self.faults[link] += 1
         if self.faults[link] >= self.config.faults_per_link_cap:
             self.links.pop(link, None)  # What else is on its way from there is not looked at.
             return [Disconnect(link, "too many forged or malformed messages")]
         return []
 
-    def _pair_faults(self, pair: PairReplica) -> int:
-        return sum(pair.replica.member.faults.values()) + pair.counts["a forged op"]
-
     # -- effects ------------------------------------------------------------------------------------
 
     def _through(self, effects: list[CoreEffect]) -> list[Effect]:
-        """Turn publications into gossip, and drop what is addressed to links that are not there."""
+        """Turn publications into gossip and blame into counts; drop what is addressed to links that are not there."""
         if not effects:
             return []
         performed: list[Effect] = []
         for effect in effects:
             if isinstance(effect, Publish):
                 performed += self._publish(effect)
+            elif isinstance(effect, Blame):
+                performed += self._blame(effect.link, effect.reason)
             elif isinstance(effect, Send):
                 to = tuple(link for link in effect.to if link in self.links)
                 if to:

@@ -7,6 +7,7 @@ gives them.
 
 import hashlib
 import heapq
+from collections import Counter
 from typing import Any
 
 from gossipbook.consensus.block import Block, make_block
@@ -53,7 +54,7 @@ from gossipbook.consensus.replica import Replica
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.effects import CoreEffect, Emit, Now, Persist, Publish, Send, SendStored, SetTimer
+from gossipbook.effects import Blame, CoreEffect, Emit, Now, Persist, Publish, Send, SendStored, SetTimer
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, Verifier
 from gossipbook.ids import ZERO_DIGEST, PeerId
 from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Quorum, Timing
@@ -119,6 +120,7 @@ class Bench:
         self.received: list[Any] = []
         self.turns: list[list[CoreEffect]] = []
         self.finalized: list[bytes] = []
+        self.faults: Counter[str] = Counter()  # what senders were blamed for
         self.journal: list[object] = []  # records that are durable
         self._timers: list[tuple[int, int, object]] = []
         self._serial = 0
@@ -184,6 +186,8 @@ class Bench:
                     left = True
                     if isinstance(event, Finalized):
                         self.finalized.append(event.block.id)
+                case Blame(_, reason):
+                    self.faults[reason] += 1
                 case _:
                     left = True
         self.check_durable()
@@ -586,6 +590,8 @@ class Script:
                 return [f"send {self.name_peers(to)} {self.show_message(message)}"]
             case SendStored(to, _, first, last):
                 return [f"send {self.name_peers((to,))} stored blocks {first}..{last}"]
+            case Blame(link, reason):
+                return [f"blame {self.name_peers((link,))} {reason}"]
             case Publish(_, _, message):
                 return [f"publish {self.show_message(message)}"]
             case SetTimer(after_ms, timer):

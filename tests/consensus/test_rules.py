@@ -144,7 +144,7 @@ def test_a_lock_of_a_term_ahead_can_be_shown_in_a_timeout() -> None:
     mine = messages(bench, GiveUp)[0]
     other = ready("d")
     other.deliver("c", mine)
-    assert not other.replica.member.faults
+    assert not other.faults
     assert other.replica.member.certificates.timeouts.of_seat(2) is not None
 
 
@@ -213,7 +213,7 @@ def test_fault_counters_have_a_fixed_set_of_keys() -> None:
     bench = Bench("c")
     for version in range(200, 500):
         bench.deliver("a", BlockBody(SYMBOL, 0, cbor.encode([version, *[0] * 11])))
-    assert len(bench.replica.member.faults) <= 2
+    assert len(bench.faults) <= 2
 
 
 def test_junk_proposals_do_not_push_a_locked_block_out() -> None:
@@ -238,7 +238,7 @@ def test_a_second_answer_to_a_repeated_question_is_no_fault() -> None:
     bench.advance(700)
     for seat in "abd":
         bench.deliver(seat, BlockBody(SYMBOL, 0, bench.blocks["b1"].raw))
-    assert not bench.replica.member.faults
+    assert not bench.faults
 
 
 def test_forged_signatures_change_nothing_and_are_counted() -> None:
@@ -255,7 +255,7 @@ def test_forged_signatures_change_nothing_and_are_counted() -> None:
     twice = type(short)(short.kind, 0, 1, short.block_id, (short.signers[0],) * 3)
     bench.deliver("a", Proof(SYMBOL, 0, twice))
     bench.deliver("a", FinalizedBlock(SYMBOL, 0, bench.blocks["b2"].raw, bench.certificate(COMMIT, "b1", 0), ()))
-    assert sum(bench.replica.member.faults.values()) == 6
+    assert sum(bench.faults.values()) == 6
     assert bench.my_votes() == []
     assert bench.finalized == []
 
@@ -381,4 +381,4 @@ def test_a_forged_tc_on_a_proposal_is_blamed() -> None:
     forged = replace(good, timeouts=(replace(good.timeouts[0], signature=bytes(64)), *good.timeouts[1:]))
     bench.deliver("b", bench.proposal("b3", 1, tc=forged))
     assert [m for m in bench.sent if isinstance(m, CastVote)] == []
-    assert bench.replica.member.faults["invalid certificate"] == 1
+    assert bench.faults["invalid certificate"] == 1

@@ -1,0 +1,57 @@
+"""What a consensus message that came by gossip is worth to a member, and the id that it goes by."""
+
+import hashlib
+from typing import TypeAlias
+
+from gossipbook.consensus.finality import final_id
+from gossipbook.consensus.member import Member
+from gossipbook.consensus.messages import Bodies, CastVote, FinalizedBlock, GiveUp, Propose
+
+Gossiped: TypeAlias = CastVote | FinalizedBlock | GiveUp | Propose
+
+
+def is_news(message: Gossiped, member: Member) -> bool:
+    """Whether it is of a height or term that is not over here."""
+    match message:
+        case CastVote(_, _, vote):
+            return vote.height > member.fin and vote.term >= member.ballot.term
+        case FinalizedBlock():
+            return message.fc.height > member.fin
+        case GiveUp(_, _, timeout, _, _, _):
+            return timeout.term >= member.ballot.term
+        case Propose():
+            return message.height > member.fin and message.term >= member.ballot.term
+
+
+def is_spent(message: Gossiped, member: Member) -> bool:
+    """Whether nothing in it can matter here any more.
+
+    Who is behind gets help when it says so itself; a stale message that somebody passed on says nothing about them.
+    """
+    match message:
+        case CastVote(_, _, vote):
+            return vote.height <= member.fin
+        case FinalizedBlock():
+            return False  # A second final block at a height is to be noticed, however late.
+        case GiveUp(_, _, timeout, _, _, _):
+            return timeout.term < member.ballot.term and timeout.fin <= member.fin
+        case Propose():
+            next_height = member.fin + 1
+            return message.height < next_height or (message.term < member.ballot.term and message.height == next_height)
+
+
+def gossip_id(message: object) -> bytes | None:
+    """The gossip id of a message on a pair's topic; None for what does not belong there."""
+    match message:
+        case Bodies(_, items) if len(items) == 1:
+            return items[0].id
+        case FinalizedBlock():
+            return final_id(message.pair, message.fc.height, message.fc.block_id)
+        case CastVote():
+            return hashlib.sha256(message.vote.signature).digest()
+        case GiveUp():  # What is unsigned beside a TIMEOUT makes no other message of it.
+            return hashlib.sha256(message.timeout.signature).digest()
+        case Propose():
+            return hashlib.sha256(message.signature).digest()
+        case _:
+            return None

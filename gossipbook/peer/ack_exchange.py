@@ -1,0 +1,94 @@
+"""One pair's acks on their way: to those who submitted, and between the peers that hold an op."""
+
+from gossipbook.client_messages import Ack
+from gossipbook.consensus.committee import Committee
+from gossipbook.consensus.messages import FETCH_IDS_CAP
+from gossipbook.crdt.messages import AskHeld, Held
+from gossipbook.crdt.op import Op
+from gossipbook.crdt.op_set import OpSet
+from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Send
+from gossipbook.ids import OpId, PeerId
+from gossipbook.peer.acks import Acks
+from gossipbook.peer.arrivals import Arrivals
+from gossipbook.peer.events import LOCAL
+
+
+class AckExchange:
+    """Tells submitters of each level that their op reaches, and sends a turn's HELD and ASK-HELD in few messages."""
+
+    def __init__(self, committee: Committee, seat: int | None, ops: OpSet, arrivals: Arrivals) -> None:
+        self.acks = Acks(committee, seat)
+        self._committee = committee
+        self._ops = ops
+        self._arrivals = arrivals
+        self._ask: list[OpId] = []
+        self._held: dict[LinkId, list[OpId]] = {}
+
+    def tell(self, acks: list[tuple[LinkId, Ack]]) -> list[CoreEffect]:
+        """Acks as effects: this program's own subscribers hear of them as events."""
+        return [Emit(ack) if link == LOCAL else Send((link,), ack, Lane.CONSENSUS) for link, ack in acks]
+
+    def stored(self, ops: list[Op]) -> list[CoreEffect]:
+        """Ops are stored with all their ancestors: acks, and HELD to those who asked."""
+        told: list[tuple[LinkId, Ack]] = []
+        for op in ops:
+            if not self._ops.in_main(op):
+                continue
+            acks, askers, ask = self.acks.held_here(op.id)
+            told += acks
+            self._answer(askers, op.id)
+            if ask:
+                self._ask.append(op.id)
+        return self.tell(told)
+
+    def certified(self, op: Op, height: int) -> list[CoreEffect]:
+        """An op is in a finalized block."""
+        acks, askers = self.acks.certified(op.id, height)
+        self._answer(askers, op.id)
+        return self.tell(acks)
+
+    def barred(self, ops: tuple[Op, ...]) -> list[CoreEffect]:
+        """Ops that will never be certified, because the author table is full."""
+        return self.tell([told for op in ops for told in self.acks.barred(op.id)])
+
+    def on_ask_held(self, sender: LinkId, message: AskHeld) -> list[CoreEffect]:
+        """A peer asks whether ops are held here; it is told now or when they are."""
+        for op_id in message.ids:
+            op = self._ops.bodies.get(op_id)
+            if self.acks.height_of(op_id) is not None or (op is not None and self._ops.in_main(op)):
+                self._answer([sender], op_id)
+            else:
+                self.acks.asked(op_id, sender)
+        return []
+
+    def on_held(self, sender: LinkId, message: Held, wall_ms: int) -> list[CoreEffect]:
+        """A peer says that it holds ops; only a committee member's word counts."""
+        seat = self._committee.seat_of_peer(sender)
+        if seat is None:
+            return []
+        for op_id in message.ids:
+            self._arrivals.held(op_id, seat, wall_ms)
+        return self.tell([told for op_id in message.ids for told in self.acks.held_there(op_id, seat)])
+
+    def heartbeat(self) -> None:
+        """Ask again about ops that too few members are known to hold."""
+        self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
+
+    def flush(self, members: tuple[PeerId, ...]) -> list[CoreEffect]:
+        """The HELD and ASK-HELD of this turn; ``members`` are the linked ones."""
+        symbol = self._committee.symbol
+        effects: list[CoreEffect] = [
+            Send((link,), Held(symbol, page), Lane.OPS) for link, ids in self._held.items() for page in _pages(ids)
+        ]
+        if members:
+            effects += [Send(members, AskHeld(symbol, page), Lane.OPS) for page in _pages(self._ask)]
+        self._held, self._ask = {}, []
+        return effects
+
+    def _answer(self, askers: list[LinkId], op_id: OpId) -> None:
+        for asker in askers:
+            self._held.setdefault(asker, []).append(op_id)
+
+
+def _pages(ids: list[OpId]) -> list[tuple[OpId, ...]]:
+    return [tuple(ids[start : start + FETCH_IDS_CAP]) for start in range(0, len(ids), FETCH_IDS_CAP)]

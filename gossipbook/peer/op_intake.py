@@ -1,0 +1,160 @@
+"""How ops get into a pair: from clients, by gossip, asked for by id, and along with a finalized block."""
+
+from gossipbook.client_messages import Ack, AckLevel
+from gossipbook.consensus.block import decode_block
+from gossipbook.consensus.genuine import Culprit, flaw_of, item_flaw
+from gossipbook.consensus.messages import Bodies, FinalizedBlock
+from gossipbook.consensus.records import ItemRecord
+from gossipbook.consensus.replica import Replica
+from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import Evidence, Op
+from gossipbook.crdt.op_set import Inserted
+from gossipbook.effects import Blame, CoreEffect, LinkId, Now, Persist, Publish
+from gossipbook.peer.ack_exchange import AckExchange
+from gossipbook.peer.arrivals import Arrivals, Came
+from gossipbook.peer.events import LOCAL
+from gossipbook.refusals import Scope
+
+_TAKEN = (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED)
+
+
+class OpIntake:
+    """Judges ops, puts them into the op set, and says what that leads to."""
+
+    def __init__(self, replica: Replica, acks: AckExchange, arrivals: Arrivals) -> None:
+        self._replica = replica
+        self._member = replica.member
+        self._ops = replica.member.ops
+        self._acks = acks
+        self._arrivals = arrivals
+        self._grew = False
+
+    def has_grown(self) -> bool:
+        """Whether ops were added since this was last asked."""
+        grew, self._grew = self._grew, False
+        return grew
+
+    def submit(self, op: Op, link: LinkId, now: Now) -> list[CoreEffect]:
+        """Take an op from a client or from this program."""
+        committee, symbol = self._member.committee, self._member.committee.symbol
+        if op.chain_id != committee.chain_id or op.version > self._member.manifest.rules_version:
+            reason = "later-rules" if op.chain_id == committee.chain_id else "wrong-network"
+            return self._refuse(op, link, reason, now)
+        if not self._member.verifier.good(op.check()):
+            return self._refuse(op, link, "bad-signature", now)
+        height = self._acks.acks.height_of(op.id)
+        if height is not None:
+            return self._acks.tell([(link, Ack(symbol, op.id, AckLevel.CERTIFIED, height, ""))])
+        state = self._member.certified.author(op.author)
+        if op.seq == state.next_seq and op.prev != state.head:
+            return self._refuse(op, link, "wrong-prev", now)
+        outcome, effects = self._insert(op, now, Came.HERE if link == LOCAL else Came.CLIENT, link)
+        if outcome is Inserted.DUPLICATE:
+            self._acks.acks.track(op, link)
+            repeated = self._acks.acks.repeat(op.id, link)
+            return self._acks.tell(repeated) if repeated else self._acks.stored([op])
+        if outcome not in (Inserted.ACCEPTED, Inserted.PARKED):
+            return [*effects, *self._refuse(op, link, outcome.value, now)]
+        return effects
+
+    def judge(self, item: Item, sender: LinkId, now: Now) -> tuple[bool, list[CoreEffect]]:
+        """Take a gossiped item: whether to relay it, and what it led to."""
+        blame = self._fault(item, sender)
+        if blame is not None:
+            return False, blame
+        if isinstance(item, Evidence):
+            fresh = self._add_evidence(item, now)
+            return fresh, [Persist(ItemRecord(self._member.committee.symbol, item))] if fresh else []
+        outcome, effects = self._insert(item, now, Came.GOSSIP, sender)
+        if outcome not in _TAKEN:
+            self._member.refusals.count(Scope.OP, outcome.value)
+        return outcome in _TAKEN, effects
+
+    def take_bodies(self, message: Bodies, sender: LinkId, now: Now) -> list[CoreEffect]:
+        """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
+        effects: list[CoreEffect] = []
+        for item in message.items:
+            blame = self._fault(item, sender)
+            if blame is not None:
+                effects += [one for one in blame if one not in effects]  # One message is one fault.
+                continue
+            solicited = self._member.catch_up.got(item.id)
+            if isinstance(item, Evidence):
+                if self._add_evidence(item, now):
+                    effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]
+                continue
+            outcome, more = self._insert(item, now, Came.ASKED if solicited else Came.REPAIR, sender)
+            effects += more
+            if outcome in _TAKEN:
+                self._grew = True
+                if not solicited:
+                    effects.append(self._publication(item))
+        return effects
+
+    def take_block_bodies(self, message: FinalizedBlock, sender: LinkId, now: Now) -> list[CoreEffect]:
+        """Bodies that came along with a finalized block: needed, not gossip."""
+        effects: list[CoreEffect] = []
+        member = self._member
+        if not message.items or message.fc.height <= member.fin:
+            return effects
+        if flaw_of(message, member.committee, member.verifier) is not None:
+            return effects  # The member itself is about to say so.
+        named = set(decode_block(message.block).op_ids)
+        for item in message.items:
+            rules = member.manifest.rules_version
+            if item.id not in named or item_flaw(item, member.committee, rules, member.verifier) is not None:
+                continue
+            if isinstance(item, Evidence):
+                self._ops.add_evidence(item, now.timer_ms)
+            else:
+                effects += self._insert(item, now, Came.BLOCK, sender)[1]
+        return effects
+
+    def _add_evidence(self, evidence: Evidence, now: Now) -> bool:
+        fresh = self._ops.add_evidence(evidence, now.timer_ms)
+        self._grew = self._grew or fresh
+        return fresh
+
+    def _fault(self, item: Item, sender: LinkId) -> list[CoreEffect] | None:
+        """What follows from an item that is not genuine; None if it is."""
+        member = self._member
+        flaw = item_flaw(item, member.committee, member.manifest.rules_version, member.verifier)
+        if flaw is None:
+            return None
+        if flaw.culprit is Culprit.SENDER:
+            return [Blame(sender, flaw.value)]
+        member.refusals.count(Scope.MESSAGE, flaw.value)
+        return []
+
+    def _insert(self, op: Op, now: Now, came: Came, link: LinkId) -> tuple[Inserted, list[CoreEffect]]:
+        symbol = self._member.committee.symbol
+        solicited = came in (Came.ASKED, Came.BLOCK)
+        outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited)
+        self._arrivals.came(op, outcome, came, link, now.wall_ms)
+        effects: list[CoreEffect] = []
+        if outcome in (Inserted.ACCEPTED, Inserted.PARKED) and came in (Came.HERE, Came.CLIENT):
+            self._acks.acks.track(op, link)
+            effects.append(self._publication(op))
+        if outcome is Inserted.FORKED:
+            log = self._ops.logs[op.author]
+            assert log.evidence is not None
+            effects += [Persist(ItemRecord(symbol, log.evidence)), self._publication(log.evidence)]
+            self._grew = True
+        if grown:
+            self._grew = True
+            for accepted in grown:
+                self._replica.stored(accepted)
+                self._arrivals.stored(accepted, now.wall_ms)
+                effects.append(Persist(ItemRecord(symbol, accepted)))
+            effects += self._acks.stored(grown)
+        return outcome, effects
+
+    def _refuse(self, op: Op, link: LinkId, reason: str, now: Now) -> list[CoreEffect]:
+        if reason not in ("wrong-network", "bad-signature"):
+            self._arrivals.refused(op, reason, now.wall_ms)
+        self._member.refusals.count(Scope.SUBMISSION, reason)
+        return self._acks.tell([(link, Ack(self._member.committee.symbol, op.id, AckLevel.REFUSED, 0, reason))])
+
+    def _publication(self, item: Item) -> CoreEffect:
+        symbol = self._member.committee.symbol
+        return Publish(symbol, item.id, Bodies(symbol, (item,)))
