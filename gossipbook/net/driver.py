@@ -18,11 +18,12 @@ from gossipbook.client_messages import AskAuthor, AskBlock, Query, Unfollow, Wat
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.clock import system_now
-from gossipbook.net.link import Link
+from gossipbook.net.link import ABUSE, Link
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
 from gossipbook.peer.turns import transactions
+from gossipbook.refusals import Scope
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
 
@@ -104,6 +105,8 @@ class Driver:
             await link.run(self._deliver)
         finally:
             self.counts[f"links ended: {link.end_word()}"] += 1
+            if link.end_word() in ABUSE:
+                self.peer.refusals.count(Scope.LINK, link.end_word())
             if self.links.get(link.id) is link:
                 del self.links[link.id]
                 for callback in self.on_link_down:

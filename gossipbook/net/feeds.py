@@ -18,6 +18,7 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.effects import Lane, LinkId
 from gossipbook.net.runtime import Runtime
 from gossipbook.peer.events import LOCAL, BookRead
+from gossipbook.refusals import Scope
 from gossipbook.wire.codec import encode_message
 
 EVENTS_PER_MESSAGE = 512
@@ -120,7 +121,7 @@ class Feeds:
         if kept is None or kept.snapshot() != snapshot:
             if kept is not None:
                 log.error("the book of %s at height %d is not the engine's", pair, snapshot.height)
-                self._runtime.rejected["feed: a book that was not the engine's"] += 1
+                self._runtime.peer.refusals.count(Scope.FEED, "a book that was not the engine's")
             self._books[pair] = book
         mark = _mark(book, book.sequence, due=True)
         ready = self._snapshots[pair] = _Ready(snapshot, [*snapshot.parts(), mark])
@@ -155,7 +156,7 @@ class Feeds:
 
     def _give_up(self, pair: str, error: Exception) -> None:
         log.error("the book of %s cannot be kept for its followers: %s", pair, error)
-        self._runtime.rejected["feed: a book that could not be kept"] += 1
+        self._runtime.peer.refusals.count(Scope.FEED, "a book that could not be kept")
         self._spread(self._followers[pair], self._sinks[pair], FeedEnded(pair, BROKEN))
         self._followers[pair].clear()
         self._books.pop(pair, None)

@@ -18,6 +18,7 @@ from gossipbook.net.runtime import Runtime
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.author_word import author_word
 from gossipbook.receipt.making import Executed
+from gossipbook.refusals import Scope
 from gossipbook.storage.archive import Past
 from gossipbook.wire.codec import encode_message
 
@@ -48,7 +49,7 @@ class Proofs:
         if isinstance(message, WatchProven):
             self._watchers[message.pair][link.id] = None
         elif self._reading >= READERS_CAP:
-            self._runtime.rejected["question: too many at one time"] += 1
+            self._runtime.peer.refusals.count(Scope.QUESTION, "too many at one time")
         else:
             task = self._tell_author if isinstance(message, AskAuthor) else self._tell_block
             self._reading += 1
@@ -107,7 +108,7 @@ class Proofs:
         try:
             return await self._runtime.archivist.ask(read)
         except JournalError:
-            self._runtime.rejected["question: a block that is not here"] += 1
+            self._runtime.peer.refusals.count(Scope.QUESTION, "a block that is not here")
             return None
 
     def _forget(self, link: LinkId) -> None:

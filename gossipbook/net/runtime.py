@@ -4,7 +4,6 @@
 withdraws its records, ends its links, and closes the journal.
 """
 
-import json
 import logging
 import os
 import random
@@ -13,7 +12,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 import trio
 
@@ -23,17 +21,19 @@ from gossipbook.errors import ConfigError, HandshakeError, JournalError, LinkClo
 from gossipbook.identity import Identity
 from gossipbook.ids import PeerId, pair_key, peer_id
 from gossipbook.manifest import Manifest
-from gossipbook.net.address import Address, is_loopback, parse_address, parse_host_port
+from gossipbook.net.address import Address, parse_address, parse_host_port
+from gossipbook.net.admission import Admission
 from gossipbook.net.archivist import Archivist
 from gossipbook.net.clock import system_now
 from gossipbook.net.dialler import AddressBook
 from gossipbook.net.driver import Driver
+from gossipbook.net.good_nodes import load_good_nodes, save_good_nodes
 from gossipbook.net.link import Link
 from gossipbook.net.settings import NetSettings
 from gossipbook.net.tls import make_server_context
 from gossipbook.net.transport import Channel, accept, dial, shake_hands
-from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.peer import Peer
+from gossipbook.refusals import Scope
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.handshake import Handshake, Hello, required_features
@@ -60,20 +60,25 @@ class Runtime:
         self.addresses: tuple[Address, ...] = ()
         self.local_address = ""  # where this machine itself reaches the listener
         self.dht: DhtNode | None = None
-        self.rejected: Counter[str] = BoundedCounter()
         self.failed_dials = 0
         self.started_ms = system_now().wall_ms
         self._book = AddressBook()
         self._tls: tuple[ssl.SSLContext, bytes] | None = None
-        self._half_open = 0
-        self._half_open_from: Counter[str] = Counter()
-        self._per_address: Counter[str] = Counter()  # bounded by the links and half-open caps
+        self._admission = Admission(settings)
         self._dialling: dict[Address, None] = {}
         self._clients = 0
         for matcher in manifest.matchers:
             self._book.learn(matcher.peer_id, [parse_address(a) for a in matcher.addresses])
         for address in settings.peers:
             self._book.learn_anonymous(parse_address(address))
+
+    @property
+    def rejected(self) -> Counter[str]:
+        """What this peer refused, counted by scope and reason."""
+        return self.peer.refusals.told()
+
+    def _refused(self, scope: Scope, reason: str) -> None:
+        self.peer.refusals.count(scope, reason)
 
     # -- listening ----------------------------------------------------------------------------------
 
@@ -100,28 +105,22 @@ class Runtime:
         try:
             remote = str(stream.socket.getpeername()[0])
         except OSError:  # Reset before it was served.
-            self.rejected["connection: gone at once"] += 1
+            self._refused(Scope.CONNECTION, "gone at once")
             await trio.aclose_forcefully(stream)
             return
-        settings = self.settings
-        alone = self._half_open_from[remote] >= settings.half_open_per_address_cap and not is_loopback(remote)
-        if self._half_open >= settings.half_open_cap or alone:
-            self.rejected["too many half-open connections"] += 1
+        refusal = self._admission.refusal(remote)
+        if refusal:
+            self._refused(Scope.LINK, refusal)
             await trio.aclose_forcefully(stream)
             return
-        if self._per_address[remote] >= self.settings.links_per_address_cap:
-            self.rejected["too many connections from one address"] += 1
-            await trio.aclose_forcefully(stream)
-            return
-        self._per_address[remote] += 1
-        self._half_open += 1
-        self._half_open_from[remote] += 1
+        self._admission.began(remote)
         half_open = True
         context, binding = self._tls or (None, b"")
         try:
             async with accept(stream, remote, context, binding) as channel:
                 hello = await self._shake(channel, dialled=False)
-                half_open = self._is_open(remote)
+                half_open = False
+                self._admission.opened(remote)
                 await self._run_link(channel, hello, outbound=False)
         except* (LinkClosed, HandshakeError, OSError) as group:
             self._count_refusals(group)
@@ -129,18 +128,8 @@ class Runtime:
             self._count_fault(group)
         finally:
             if half_open:
-                self._is_open(remote)
-            self._per_address[remote] -= 1
-            if not self._per_address[remote]:
-                del self._per_address[remote]
-
-    def _is_open(self, remote: str) -> bool:
-        """A connection is half-open no more: it shook hands, or ended. Returns False."""
-        self._half_open -= 1
-        self._half_open_from[remote] -= 1
-        if not self._half_open_from[remote]:
-            del self._half_open_from[remote]
-        return False
+                self._admission.opened(remote)
+            self._admission.ended(remote)
 
     async def _shake(self, channel: Channel, *, dialled: bool) -> Hello:
         handshake = Handshake(
@@ -156,7 +145,7 @@ class Runtime:
 
     def _count_fault(self, group: BaseExceptionGroup[BaseException]) -> None:
         """A fault of ours, or of a library. It must not end the program that a stranger brought it to light in."""
-        self.rejected["connection: internal-error"] += 1
+        self._refused(Scope.CONNECTION, "internal-error")
         log.error("a connection met a fault of this program", exc_info=group)
 
     def _count_refusals(self, group: BaseExceptionGroup[BaseException]) -> None:
@@ -164,16 +153,16 @@ class Runtime:
             if isinstance(error, BaseExceptionGroup):
                 self._count_refusals(error)
             elif isinstance(error, HandshakeError):
-                self.rejected[f"handshake: {error.reason}"] += 1
+                self._refused(Scope.HANDSHAKE, error.reason)
             else:
-                self.rejected["connection: not a websocket, or ended in the handshake"] += 1
+                self._refused(Scope.CONNECTION, "not a websocket, or ended in the handshake")
 
     # -- links --------------------------------------------------------------------------------------
 
     async def _run_link(self, channel: Channel, hello: Hello, *, outbound: bool) -> None:
         peer = hello.peer_id
         if len(self.driver.links) >= self.settings.links_cap:
-            self.rejected["too many links"] += 1
+            self._refused(Scope.LINK, "too many links")
             await channel.close("too-many-links")
             return
         if hello.role == "client":
@@ -199,7 +188,7 @@ class Runtime:
         try:
             self._book.learn(hello.peer_id, [parse_address(address) for address in hello.addresses])
         except ConfigError:
-            self.rejected["handshake: unusable address"] += 1
+            self._refused(Scope.HANDSHAKE, "unusable address")
 
     def addresses_of(self, peer: PeerId) -> list[str]:
         """Where a peer can be dialled, as far as this one knows."""
@@ -281,11 +270,11 @@ class Runtime:
                     try:
                         addresses = [parse_address(address) for address in record.addresses]
                     except ConfigError:
-                        self.rejected["discovery: unusable address"] += 1
+                        self._refused(Scope.DISCOVERY, "unusable address")
                         continue
                     self._book.learn(peer_id(record.public_key), addresses)
             if self.settings.folder is not None:
-                _save_good_nodes(PeerFolder(self.settings.folder).good_nodes_file, dht.good_nodes())
+                save_good_nodes(PeerFolder(self.settings.folder).good_nodes_file, dht.good_nodes())
             await trio.sleep(LOOKUP_INTERVAL_S if self._wanted() else SETTLED_LOOKUP_INTERVAL_S)
 
     def make_record(self, key: PeerId) -> ProviderRecord:
@@ -352,7 +341,7 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
     settings = runtime.settings
     if not settings.dht:
         return
-    seeds = [parse_host_port(address) for address in settings.bootstrap] + _load_good_nodes(folder.good_nodes_file)
+    seeds = [parse_host_port(address) for address in settings.bootstrap] + load_good_nodes(folder.good_nodes_file)
     runtime.dht = await stack.enter_async_context(
         open_dht(
             identity=runtime.identity,
@@ -361,6 +350,7 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
             advertise=parse_host_port(settings.dht_advertise) if settings.dht_advertise else None,
             bootstrap=seeds,
             matchers=[matcher.public_key for matcher in runtime.manifest.matchers],
+            refusals=runtime.peer.refusals,
             wall_ms=lambda: system_now().wall_ms,
         )
     )
@@ -401,20 +391,3 @@ async def _withdraw(runtime: Runtime) -> None:
     with trio.move_on_after(WITHDRAW_S):
         for key in runtime.keys().values():
             await runtime.dht.withdraw(key)
-
-
-def _load_good_nodes(file: Path) -> list[tuple[str, int]]:
-    try:
-        return [(str(host), int(port)) for host, port in json.loads(file.read_text())]
-    except FileNotFoundError:
-        return []
-    except (ValueError, TypeError, OSError):
-        file.unlink(missing_ok=True)  # A hint only: a damaged one is worth nothing.
-        return []
-
-
-def _save_good_nodes(file: Path, nodes: list[tuple[str, int]]) -> None:
-    if nodes:
-        temporary = file.with_suffix(".tmp")
-        temporary.write_text(json.dumps(nodes))
-        temporary.replace(file)

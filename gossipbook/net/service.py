@@ -19,7 +19,7 @@ from gossipbook.matching.commands import Side
 from gossipbook.net.driver import ReadingMessage
 from gossipbook.net.explaining import explain_order
 from gossipbook.net.feeds import Feeds
-from gossipbook.net.link import ABUSE, Link
+from gossipbook.net.link import Link
 from gossipbook.net.proofs import Proofs
 from gossipbook.net.runtime import Runtime
 from gossipbook.ordered import BoundedDict
@@ -133,7 +133,7 @@ class Service:
             "links": len(runtime.driver.links),
             "failed_dials": runtime.failed_dials,
             "pairs": [self._pair_status(pair) for pair in runtime.peer.pairs.values()],
-            "rejected": self._rejected(),
+            "rejected": dict(self._runtime.rejected),
             "counts": dict(sorted(runtime.driver.counts.items())),
             "journal_commits": runtime.driver.journal.commits,
             "archive_trouble": runtime.archivist.trouble,
@@ -156,7 +156,7 @@ class Service:
             "certified_term": None if replica.member.chain.fc is None else replica.member.chain.fc.term,
             "leader": leader.name,
             "committee": [seat.name for seat in committee.seats],
-            "seat": pair.acks.seat,
+            "seat": pair.seat,
             "voting": replica.voting,
             "observer_reason": replica.member.observer_reason,
             "takeovers": replica.member.takeovers,
@@ -168,23 +168,6 @@ class Service:
             "open_orders": summary.open_orders,
             "events_digest": pair.certified.events_digest.hex(),
         }
-
-    def _rejected(self) -> dict[str, int]:
-        runtime = self._runtime
-        reasons = dict(runtime.rejected)
-        sources = [runtime.peer.rejected]
-        for pair in runtime.peer.pairs.values():
-            sources += [pair.counts, pair.replica.member.faults, pair.replica.member.rejected]
-        for source in sources:
-            for reason, count in source.items():
-                reasons[reason] = reasons.get(reason, 0) + count
-        for reason, count in runtime.driver.counts.items():
-            word = reason.removeprefix("links ended: ")
-            if word in ABUSE:
-                reasons[word] = reasons.get(word, 0) + count
-        if runtime.dht is not None:
-            reasons |= {f"dht: {name}": count for name, count in runtime.dht.stats.items() if _is_refusal(name)}
-        return {reason: count for reason, count in sorted(reasons.items()) if count}
 
     def peers(self) -> list[dict[str, Any]]:
         """The live links."""
@@ -323,19 +306,3 @@ def _key(text: str) -> bytes:
     if len(key) != PUBLIC_KEY_BYTES:
         raise BadQuery("an author is a public key of 64 hex digits")
     return key
-
-
-def _is_refusal(name: str) -> bool:
-    words = (
-        "garbage",
-        "refused",
-        "malformed",
-        "foreign",
-        "datagram",
-        "bad",
-        "forged",
-        "unproved",
-        "withheld",
-        "skipped",
-    )
-    return any(word in name for word in words)
