@@ -27,6 +27,7 @@ from gossipbook.effects import Lane
 from gossipbook.errors import ConfigError, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import PublicKey
+from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.events import name_event
 from gossipbook.net.runtime import Runtime, open_runtime
@@ -251,7 +252,7 @@ class EmbeddedPeer:
             self._see(event.pair, Executed(event.block, event.fc, (), event.events, b""))
 
 
-@asynccontextmanager
+@trio_context
 async def open_peer(
     manifest: Manifest | None = None,
     *,
@@ -274,7 +275,9 @@ async def open_peer(
     are dialled. ``pairs`` None follows all.
 
     Raises:
-        GossipbookError: saying what is not usable and what to do.
+        ConfigError: a setting is not usable. FolderLocked: another peer runs on the folder.
+        KeyFileError, JournalError: what is in the folder cannot be used. Each says what to do.
+        WrongLoop: trio does not run here.
     """
     if isinstance(pairs, str):
         raise ConfigError(f"pairs: expected a list of symbols, such as [{pairs!r}], not text")

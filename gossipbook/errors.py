@@ -25,6 +25,10 @@ class ConfigError(GossipbookError):
     """A local setting that is unknown, out of range or contradicts another one."""
 
 
+class WrongLoop(ConfigError):
+    """A call under an event loop that its face is not for; names the faces and what each is for."""
+
+
 class ScenarioError(GossipbookError):
     """A simulation scenario with an unknown key or a value that cannot be. Names the line and the nearest right key."""
 

@@ -54,7 +54,10 @@ ONLY_MODULES = {
     "rematch": {f"matching.{name}" for name in ("commands", "engine", "events", "variants")}
     | {"crdt.op", "errors", "ids", "manifest"},
 }
-TOP = {"gateway", "client", "cli", "testing", "demo", "rig", "embedded", "trade", "__init__", "__main__"}
+TOP = {
+    *("gateway", "client", "cli", "testing", "demo", "rig", "embedded", "trade", "__init__", "__main__"),
+    *("loops", "names", "faces", "aio", "sync"),
+}
 PURE = {
     *("ids", "errors", "effects", "ordered", "refusals", "cbor", "identity", "manifest"),
     *(

@@ -31,6 +31,7 @@ from gossipbook.effects import Lane
 from gossipbook.errors import ConfigError, GossipbookError, VerifyError
 from gossipbook.identity import Verifier
 from gossipbook.ids import ChainId, PublicKey
+from gossipbook.loops import require_trio
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.ordered import BoundedDict
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
@@ -86,6 +87,7 @@ class Client:
         Raises:
             QueryFailed: a peer says why it cannot answer. NoAnswer: nobody answered within ``within_s`` seconds.
         """
+        require_trio("Client.query")
         deadline_s = trio.current_time() + within_s
         trouble = "no peer is linked"
         while (left_s := deadline_s - trio.current_time()) > 0:

@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
 
 import trio
 
 from gossipbook.errors import ConfigError, GossipbookError, ManifestError, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import DIGEST_BYTES, ChainId, PublicKey
+from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest
 from gossipbook.trade.client import ATTEMPT_S, Client
 from gossipbook.trade.connections import LINKS_LEAST, Connections, checked_addresses
@@ -17,7 +17,7 @@ from gossipbook.trade.peer_link import NoAnswer, PeerLink, QueryFailed
 CONNECT_S = 10.0
 
 
-@asynccontextmanager
+@trio_context
 async def open_client(
     addresses: str | Iterable[str],
     chain_id: ChainId | None = None,
@@ -39,6 +39,7 @@ async def open_client(
     Raises:
         ConfigError: an address or the chain id is none. NoAnswer: nobody was there within ``within_s`` seconds.
         LinkClosed, HandshakeError: no address leads to a peer of that network; the last one's reason.
+        WrongLoop: trio does not run here.
     """
     chain_id = _checked_chain(chain_id, manifest)
     identity = identity or Identity(os.urandom(SEED_BYTES))

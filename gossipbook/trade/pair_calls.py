@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from gossipbook.crdt.op import Op
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
+from gossipbook.loops import require_trio
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import (
     LEASE_CAP_MS,
@@ -125,7 +126,9 @@ class PairCalls(ABC, Generic[State]):
 
         Raises:
             NothingToSign: it gave none. And what :meth:`submit` raises.
+            WrongLoop: trio does not run here.
         """
+        require_trio(type(self).__name__)
         whole("expiry_ms", expiry_ms, 0)
         require_rules(self._manifest, make(1))
         admission = self._manifest.admission

@@ -7,6 +7,7 @@ import trio
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import GossipbookError, SubmitRefused
+from gossipbook.loops import require_trio
 from gossipbook.trade.outcome import Certified, OutcomeUnknown
 
 CERTIFIED_S = 60.0
@@ -59,6 +60,7 @@ class Submission:
             OutcomeUnknown: not in time; the op is signed, and goes on being sent.
             SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
         """
+        require_trio("Submission.certified")
         with trio.move_on_after(within_s if math.isfinite(within_s) else math.inf):
             while self.outcome is None and not self._closed:
                 await self._changed.wait()
@@ -93,6 +95,7 @@ class Submission:
             self._wake()
 
     async def _reach(self, level: AckLevel, within_s: float) -> None:
+        require_trio("Submission")
         with trio.move_on_after(within_s):
             while self.level < level and not self._closed:
                 await self._changed.wait()

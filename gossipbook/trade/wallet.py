@@ -21,6 +21,7 @@ from gossipbook.effects import Effect, Emit, Persist, Send
 from gossipbook.errors import KeyFileError, WalletError
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId
+from gossipbook.loops import require_trio
 from gossipbook.matching.commands import Command
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
 from gossipbook.trade.author import AuthorCore
@@ -176,7 +177,9 @@ class Wallet(AuthorDriver):
         Raises:
             NotSigned: not in time, or the key must not sign; the reason is a word of :class:`Hold`. Nothing was signed.
             WalletError: the file cannot be written. Nothing was signed.
+            WrongLoop: trio does not run here.
         """
+        require_trio("Wallet.submit")
         if self._closed:
             raise WalletError("the wallet is closed; nothing was signed")
         if len(self._requests) >= REQUESTS_CAP:
