@@ -279,8 +279,7 @@ async def open_peer(
         KeyFileError, JournalError: what is in the folder cannot be used. Each says what to do.
         WrongLoop: trio does not run here.
     """
-    if isinstance(pairs, str):
-        raise ConfigError(f"pairs: expected a list of symbols, such as [{pairs!r}], not text")
+    _refuse_text(pairs=pairs, peers=peers, bootstrap=bootstrap, advertise=advertise)
     chosen = None if pairs is None else tuple(pairs)
     with ungrouped(), ExitStack() as stack:
         path = Path(folder or stack.enter_context(TemporaryDirectory(prefix="gossipbook-")))
@@ -308,6 +307,13 @@ async def open_peer(
             finally:
                 peer.release()
                 nursery.cancel_scope.cancel()
+
+
+def _refuse_text(**given: object) -> None:
+    """Refuse one text where a list of texts is expected: iterated over, it would be a list of letters."""
+    for name, value in given.items():
+        if isinstance(value, str):
+            raise ConfigError(f"{name}: expected a list, such as [{value!r}], not text")
 
 
 def _solo(identity: Identity, pairs: tuple[str, ...] | None) -> Manifest:

@@ -115,6 +115,13 @@ async def test_without_a_manifest_pairs_are_needed() -> None:
             pass
 
 
+@pytest.mark.parametrize("setting", ["pairs", "peers", "bootstrap", "advertise"])
+async def test_a_text_in_place_of_a_list_is_refused(setting: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{setting}: expected a list, such as \['BTC-USD'\], not text"):
+        async with gossipbook.open_peer(**{"pairs": ["BTC-USD"], setting: "BTC-USD"}):  # type: ignore[arg-type]
+            pass
+
+
 async def test_the_book_outlives_the_program(tmp_path: Path) -> None:
     """The same folder again: the same book, and the next block follows."""
     key = create_key(tmp_path / "keys" / "peer.key")
