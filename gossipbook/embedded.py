@@ -141,6 +141,7 @@ class EmbeddedPair(PairCalls[OrderState | None]):
             yield feed
         finally:
             feeds.remove_sink(symbol, feed.take)
+            feed.end("the feed was closed")
 
 
 class EmbeddedPeer:

@@ -255,6 +255,7 @@ class Client:
             yield feed
         finally:
             feeds.remove(feed)
+            feed.end("the feed was closed")
             if not feeds:
                 del self._feeds[symbol]
                 link = self._feed_links.pop(symbol, None)

@@ -44,10 +44,8 @@ async def open_client(
     chain_id = _checked_chain(chain_id, manifest)
     identity = identity or Identity(os.urandom(SEED_BYTES))
     holder: list[Client] = []
-    early: list[PeerLink] = []
 
     async def on_up(link: PeerLink) -> None:
-        early.append(link)
         if holder:
             await holder[0].link_up(link)
 
