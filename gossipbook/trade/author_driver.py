@@ -3,6 +3,7 @@
 import heapq
 import math
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import trio
 
@@ -38,6 +39,7 @@ PASSING_REFUSALS = frozenset({"author-window-full", "pool-full"})
 REFUSED_CAP = 1_024
 
 Offer = Callable[[object, Lane], None]
+T = TypeVar("T")
 
 
 class AuthorDriver:
@@ -53,6 +55,7 @@ class AuthorDriver:
         self._timer_number = 0
         self._wake = trio.Event()
         self._driving = trio.Lock()
+        self._loop: trio.lowlevel.TrioToken | None = None  # that of the trio run which drives it
         self._closed = False
 
     # -- links --------------------------------------------------------------------------------------
@@ -61,11 +64,15 @@ class AuthorDriver:
         """Learn the network's manifest.
 
         Raises:
-            WalletError: the author is of another network.
+            WalletError: the author is of another network, or in use in another thread's event loop.
         """
         if manifest.chain_id != self.chain_id:
             ours, theirs = self.chain_id.hex()[:10], manifest.chain_id.hex()[:10]
             raise WalletError(f"the wallet is of chain {ours}…, the network of chain {theirs}…; nothing was signed")
+        loop = trio.lowlevel.current_trio_token()
+        if self._loop is not loop and self._driving.locked():
+            raise WalletError("the wallet is in use in another thread's event loop; nothing was signed")
+        self._loop = loop
         if not self.core.joined:
             self.core.join(manifest)
 
@@ -127,6 +134,16 @@ class AuthorDriver:
                 for submission in submissions:
                     submission.close("the wallet was closed")
             self._submissions.clear()
+
+    def _in_loop(self, step: Callable[[], T]) -> T:
+        """Take a step where the core is driven, whichever thread calls: nothing else is under way there then."""
+        if self._loop is None or (trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is self._loop):
+            return step()
+        try:
+            return trio.from_thread.run_sync(step, trio_token=self._loop)
+        except trio.RunFinishedError:
+            self._loop = None  # Nobody drives it any more.
+            return step()
 
     def _stir(self) -> None:
         self._wake.set()

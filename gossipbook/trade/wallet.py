@@ -75,7 +75,8 @@ class Wallet(AuthorDriver):
     """One author in one network.
 
     With ``path`` None it is kept in memory: for authors whose key is thrown away with the program. A file that is not
-    there is made; use :meth:`open` for a key that may have signed before.
+    there is made; use :meth:`open` for a key that may have signed before. All but :meth:`submit` may be called from any
+    thread.
     """
 
     def __init__(
@@ -121,18 +122,27 @@ class Wallet(AuthorDriver):
 
     def next_client_id(self, pair: str) -> int:
         """The lowest client order id that a place may use now."""
-        return self.core.chain(pair).last_client_id + 1
+        return self._in_loop(lambda: self.core.chain(pair).last_client_id + 1)
 
     def uncertified(self, pair: str) -> list[Op]:
         """The ops that are not known to be certified, in order."""
-        return self.core.chain(pair).waiting()
+        return self._in_loop(lambda: self.core.chain(pair).waiting())
 
     def unfinished_pairs(self) -> list[str]:
         """The pairs in which something is not known to be certified."""
-        return self._file.pairs()
+        return self._in_loop(lambda: [] if self._closed else self._file.pairs())
 
     def find(self, pair: str, client_id: int) -> Op | None:
-        """The op with which this wallet placed an order, or None."""
+        """The op with which this wallet placed an order, or None.
+
+        Raises:
+            WalletError: the wallet is closed.
+        """
+        return self._in_loop(lambda: self._find(pair, client_id))
+
+    def _find(self, pair: str, client_id: int) -> Op | None:
+        if self._closed:
+            raise WalletError("the wallet is closed")
         return self._file.find(pair, client_id)
 
     # -- signing ------------------------------------------------------------------------------------
@@ -143,8 +153,13 @@ class Wallet(AuthorDriver):
         Nobody is asked what the key signed elsewhere: :meth:`submit` is what programs want that have a peer.
 
         Raises:
-            WalletError: the file was lost, or cannot be written. Nothing was signed.
+            WalletError: the file was lost, or cannot be written, or is closed. Nothing was signed.
         """
+        return self._in_loop(lambda: self._sign(pair, commands, expiry_ms))
+
+    def _sign(self, pair: str, commands: Sequence[Command], expiry_ms: int) -> Op:
+        if self._closed:
+            raise WalletError("the wallet is closed; nothing was signed")
         if self._writing:
             raise WalletError("the wallet is signing for somebody else: use submit(); nothing was signed")
         try:
@@ -208,6 +223,9 @@ class Wallet(AuthorDriver):
 
     def close(self) -> None:
         """Close the file. What is signed and not certified stays in it."""
+        self._in_loop(self._close)
+
+    def _close(self) -> None:
         if not self._closed:
             super().close()
             self._file.close()
