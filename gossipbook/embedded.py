@@ -55,7 +55,13 @@ OWN_LINK = b"own-peer"
 
 
 class EmbeddedPair(PairCalls[OrderState | None]):
-    """One pair of an embedded peer."""
+    """One pair of an embedded peer. Made by :meth:`EmbeddedPeer.pair`.
+
+    Example::
+
+        async for block in pair.blocks():
+            print(block.height, block.events)
+    """
 
     def __init__(self, peer: "EmbeddedPeer", replica: PairReplica) -> None:
         super().__init__(peer.manifest, replica.symbol)
@@ -67,12 +73,13 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         wallet.use(self.symbol)
 
     async def submit_op(self, op: Op) -> Submission:
+        """Submit an op of this pair that was signed already, and follow it. Doing so again is harmless."""
         return await self._peer.submit(op)
 
     # -- reading ------------------------------------------------------------------------------------
 
     def book(self, levels: int = 10) -> BookView:
-        """The book now: certified quantities, and pending ones apart."""
+        """The book now: certified quantities, and pending ones apart. At most ``levels`` price levels of each side."""
         return self._replica.view(levels)
 
     def order(self, author: bytes, client_id: int) -> OrderState | None:
@@ -109,7 +116,11 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         return self._replica.replica.fin
 
     async def blocks(self) -> AsyncIterator[CertifiedBlock]:
-        """Finalized blocks from now on. Ends with :class:`Lagged` if the reader falls 1,024 blocks behind."""
+        """Finalized blocks, from the first step of the iteration on.
+
+        Raises:
+            Lagged: the reader fell 1,024 blocks behind.
+        """
         reading = BlockReading(self.symbol)
 
         def take(event: object) -> None:
@@ -128,7 +139,14 @@ class EmbeddedPair(PairCalls[OrderState | None]):
 
     @asynccontextmanager
     async def book_feed(self) -> AsyncIterator[BookFeed]:
-        """The certified book for the length of the block: iterate over it for updates, the whole book first."""
+        """The certified book for the length of the block: iterate over it for updates, the whole book first.
+
+        Example::
+
+            async with pair.book_feed() as feed:
+                async for update in feed:
+                    print(update.height, update.top, "whole" if update.reset else "step")
+        """
         symbol, feeds = self.symbol, self._peer.service.feeds
 
         async def ask() -> None:
@@ -145,7 +163,7 @@ class EmbeddedPair(PairCalls[OrderState | None]):
 
 
 class EmbeddedPeer:
-    """A running peer. Made by :func:`open_peer`."""
+    """A running peer. Made by :func:`open_peer`; it ends with the ``async with`` block."""
 
     def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
         self.runtime = runtime
@@ -156,6 +174,7 @@ class EmbeddedPeer:
 
     @property
     def manifest(self) -> Manifest:
+        """The network's manifest."""
         return self.runtime.manifest
 
     @property
@@ -175,7 +194,11 @@ class EmbeddedPeer:
         return EmbeddedPair(self, replica)
 
     def wallet(self, key_file: str | Path | None = None) -> Wallet:
-        """An author's wallet: of a key file, or of a fresh key that is forgotten with this program."""
+        """An author's wallet: of a key file, or of a fresh key that is forgotten with this program.
+
+        Raises:
+            KeyFileError: the key, or its file of ops, cannot be used; says why.
+        """
         if key_file is None:
             return Wallet(Identity(os.urandom(SEED_BYTES)), self.manifest.chain_id)
         return Wallet.open(Path(key_file), self.manifest.chain_id)
@@ -192,7 +215,11 @@ class EmbeddedPeer:
                 wallet.use(symbol)
 
     async def submit(self, op: Op) -> Submission:
-        """Submit an op that was signed already, and follow it. Doing so again is harmless."""
+        """Submit an op that was signed already, and follow it. Doing so again is harmless.
+
+        Raises:
+            ConfigError: this peer does not follow the op's pair.
+        """
         self.pair(op.pair)
         driver = self._authors.get(op.author)
         if driver is None:
@@ -274,6 +301,12 @@ async def open_peer(
     if there is none) and the journal; None: a temporary one. ``listen``: host:port for links, port 0 for any;
     ``advertise``: what to tell others to dial, if not that. ``dht`` off: only ``peers`` and the manifest's addresses
     are dialled. ``pairs`` None follows all.
+
+    Example::
+
+        manifest = Manifest.from_file("network.toml")
+        async with open_peer(manifest, folder="peer1", bootstrap=["10.0.0.5:7401"]) as peer:
+            print(peer.status())
 
     Raises:
         ConfigError: a setting is not usable. FolderLocked: another peer runs on the folder.

@@ -56,7 +56,7 @@ SEEN_CAP = 1_024
 
 
 class Client:
-    """A client that stays connected. Made by ``open_client``."""
+    """A client that stays connected. Made by ``open_client``; it ends with the ``async with`` block."""
 
     def __init__(self, manifest: Manifest, connections: Connections, nursery: trio.Nursery) -> None:
         self.manifest = manifest
@@ -82,7 +82,9 @@ class Client:
     # -- asking -------------------------------------------------------------------------------------
 
     async def query(self, what: str, *arguments: str, within_s: float = ANSWER_S) -> Any:
-        """Ask a question; the answer's JSON, decoded. Peers take turns, and who does not answer is passed over.
+        """Ask a question, such as ``"status"``; the answer's JSON, decoded.
+
+        Peers take turns, and who does not answer is passed over.
 
         Raises:
             QueryFailed: a peer says why it cannot answer. NoAnswer: nobody answered within ``within_s`` seconds.
@@ -215,13 +217,18 @@ class Client:
     # -- blocks and books ---------------------------------------------------------------------------
 
     async def blocks(self, pair: str) -> AsyncIterator[CertifiedBlock]:
-        """Finalized blocks from now on, each of them proven, in order and without a gap.
+        """Finalized blocks from the first step of the iteration on, each of them proven, in order and without a gap.
 
         After a link was lost the missing ones are fetched. Where they are more than can be, the next block says with
-        ``missed`` how many are left out: read the book anew. Ends with :class:`Lagged` if the reader falls behind.
+        ``missed`` how many are left out: read the book anew.
+
+        Example::
+
+            async for block in client.blocks("BTC-USD"):
+                print(block.height, block.events)
 
         Raises:
-            ConfigError: the network does not have the pair.
+            ConfigError: the network does not have the pair. Lagged: the reader fell 1,024 blocks behind.
         """
         self._check_pair(pair)
         async with self._stream(pair).reader() as reader:

@@ -30,7 +30,14 @@ class Carrier(Protocol):
 
 
 class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
-    """One pair, traded in through a client. Made by :meth:`Client.pair`."""
+    """One pair, traded in through a client. Made by :meth:`Client.pair`.
+
+    Example::
+
+        order = await pair.place(wallet, "buy", price="100.25", qty="3", tif="ioc")
+        done = await order.certified(within_s=10)
+        print(done.filled_lots, "lots filled in block", done.height)
+    """
 
     def __init__(self, client: Carrier, symbol: str) -> None:
         super().__init__(client.manifest, symbol)
@@ -41,6 +48,7 @@ class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
         self._client.use(wallet, self.symbol)
 
     async def submit_op(self, op: Op) -> Submission:
+        """Bring an op of this pair to peers that was signed already. Doing so again is harmless."""
         return await self._client.submit(op)
 
     async def order(self, author: PublicKey, client_id: int) -> dict[str, Any] | None:
@@ -56,6 +64,12 @@ class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
         return answer
 
     async def receipt(self, author: PublicKey, client_id: int) -> bytes:
+        """The receipt of an order, verified: a file that proves to anybody, offline, what became of it.
+
+        Raises:
+            QueryFailed: there is nothing to prove yet, in the peer's words. NoAnswer: not in time.
+            VerifyError: what the peer sent proves nothing, or something else.
+        """
         return await self._client.receipt(self.symbol, author, client_id)
 
     async def standing(self, author: PublicKey | None = None) -> dict[str, Any]:

@@ -36,6 +36,11 @@ async def open_client(
     the public key of a peer whose word needs no proof, because it is the caller's own. ``links``: to so many peers at
     least; with 1, no other peer is looked for while that one is there.
 
+    Example::
+
+        async with open_client("ws://127.0.0.1:7400", bytes.fromhex(chain_id)) as client:
+            print(await client.query("status"))
+
     Raises:
         ConfigError: an address or the chain id is none. NoAnswer: nobody was there within ``within_s`` seconds.
         LinkClosed, HandshakeError: no address leads to a peer of that network; the last one's reason.

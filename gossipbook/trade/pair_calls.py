@@ -172,6 +172,10 @@ class PairCalls(ABC, Generic[State]):
         and the order lapses if it rests. Both hold whether or not a quorum was lost. ``within_s`` is how long to wait
         for room, and at first for peers to prove what the key signed before.
 
+        Example::
+
+            order = await pair.place(wallet, "sell", price="100.25", qty="3", post_only=True)
+
         Raises:
             BadNumber: naming the parameter. BadOrder: the order contradicts itself. LaterRules: the network's rules do
             not know it. NotSigned: not in time, or the key must not sign. Nothing was signed in any of these.
@@ -251,28 +255,54 @@ class PairCalls(ABC, Generic[State]):
         """Dead man's switch: unless renewed within ``for_ms`` of block time, all the author's orders are cancelled.
 
         0 ends the lease and keeps the orders.
+
+        Raises:
+            BadNumber: longer than 30 days, or negative. NotSigned: not in time, or the key must not sign.
         """
         return await self.submit(wallet, [Lease(whole("for_ms", for_ms, 0, LEASE_CAP_MS))])
 
     async def join_group(self, wallet: Wallet, owner: PublicKey) -> Submission:
-        """Ask to be in an author's group, whose orders do not trade with each other; it takes their :meth:`admit`."""
+        """Ask to be in an author's group, whose orders do not trade with each other; it takes their :meth:`admit`.
+
+        Raises:
+            BadNumber: ``owner`` is no public key. NotSigned: not in time, or the key must not sign.
+        """
         return await self.submit(wallet, [JoinGroup(_key("owner", owner))])
 
     async def leave_group(self, wallet: Wallet) -> Submission:
-        """Be in no group any more."""
+        """Be in no group any more.
+
+        Raises:
+            NotSigned: not in time, or the key must not sign.
+        """
         return await self.submit(wallet, [JoinGroup(b"")])
 
     async def admit(self, wallet: Wallet, member: PublicKey) -> Submission:
-        """Want an author in the own group; it takes their :meth:`join_group`."""
+        """Want an author in the own group; it takes their :meth:`join_group`.
+
+        Raises:
+            BadNumber: ``member`` is no public key. NotSigned: not in time, or the key must not sign.
+        """
         return await self.submit(wallet, [AdmitToGroup(_key("member", member))])
 
     async def expel(self, wallet: Wallet, member: PublicKey) -> Submission:
-        """Want an author in the own group no more."""
+        """Want an author in the own group no more.
+
+        Raises:
+            BadNumber: ``member`` is no public key. NotSigned: not in time, or the key must not sign.
+        """
         return await self.submit(wallet, [AdmitToGroup(_key("member", member), 0)])
 
     async def set_state(self, wallet: Wallet, state: str) -> Submission:
-        """A warden's: the pair is ``open``, ``post-only``, ``cancel-only``, ``halted`` or in an ``auction`` now."""
+        """A warden's: the pair is ``open``, ``post-only``, ``cancel-only``, ``halted`` or in an ``auction`` now.
+
+        Raises:
+            BadOrder: no such state. NotSigned: not in time, or the key must not sign.
+        """
         return await self.submit(wallet, [set_state(state)])
+
+
+AnyPair: TypeAlias = PairCalls[Any]
 
 
 def _key(parameter: str, key: PublicKey) -> PublicKey:
