@@ -19,14 +19,16 @@ PAIR = "BTC-USD"
 ENOUGH_S = 30.0
 
 PUBLIC = {
-    *("Accepted", "Amended", "BadNumber", "BadOrder", "BookDiverged", "BookFeed", "BookUpdate", "BookView"),
-    *("Cancelled", "Certified", "CertifiedBlock", "Client", "ClientPair", "ConfigError", "EmbeddedPair"),
-    *("EmbeddedPeer", "Event", "Expired", "Fill", "Frozen", "GossipbookError", "Grouped", "HandshakeError"),
-    *("Identity", "KeyFileError", "L1", "Lagged", "LaterRules", "LeaseEnded", "Leased", "Level", "LevelChange"),
-    *("LevelView", "LinkClosed", "Manifest", "ManifestError", "Matcher", "NoAnswer", "NotSigned", "OrderChange"),
-    *("OrderState", "OutcomeUnknown", "Pair", "PairStateSet", "PlacedOrder", "Proof", "QueryFailed", "Rejected"),
+    *("Accepted", "AckLevel", "Amended", "AuthorStanding", "BadNumber", "BadOrder", "BookDiverged", "BookError"),
+    *("BookFeed", "BookUpdate", "BookView", "Cancelled", "Certified", "CertifiedBlock", "Client", "ClientPair"),
+    *("Command", "ConfigError", "EmbeddedPair", "EmbeddedPeer", "Event", "Expired", "FeedRefused", "Fill"),
+    *("FolderLocked", "Frozen", "GossipbookError", "Grouped", "HandshakeError", "Identity", "JournalError"),
+    *("JournalFull", "KeyFileError", "L1", "L3Book", "Lagged", "LaterRules", "LeaseEnded", "Leased", "Level"),
+    *("LevelChange", "LevelView", "LinkClosed", "Manifest", "ManifestError", "Matcher", "NoAnswer", "NotSigned"),
+    *("NothingToSign", "Op", "OrderChange", "OrderState", "OutcomeUnknown", "Pair", "PairStanding", "PairState"),
+    *("PairStateSet", "PeerConfig", "PlacedOrder", "Proof", "QueryFailed", "RejectReason", "Rejected", "SelfTrade"),
     *("Sliced", "StopAccepted", "Submission", "SubmitRefused", "Ticket", "Triggered", "Uncrossed", "VerifyError"),
-    *("Wallet", "WalletError", "create_key", "load_key", "open_client", "open_peer"),
+    *("Wallet", "WalletError", "WrongLoop", "create_key", "load_key", "open_client", "open_peer"),
 }
 
 
