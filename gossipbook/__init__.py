@@ -5,13 +5,17 @@ the book of every pair it follows. For each pair a deterministic leader matches,
 what it did, so that no partition, crash or liar fills an order twice.
 
 ``open_peer`` runs a full peer inside a trio program; ``open_client`` talks to one that runs elsewhere.
+:mod:`gossipbook.aio` has the same names for asyncio, :mod:`gossipbook.sync` for plain programs and notebooks.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 from gossipbook import names
 
 if TYPE_CHECKING:
+    from gossipbook import aio as aio
+    from gossipbook import sync as sync
     from gossipbook.embedded import EmbeddedPair, EmbeddedPeer, open_peer
     from gossipbook.names import *  # noqa: F403 - a name added there is public here too
     from gossipbook.trade.book_feed import BookFeed
@@ -42,8 +46,10 @@ __all__ = [
     "EmbeddedPeer",
     "PlacedOrder",
     "Submission",
+    "aio",
     "open_client",
     "open_peer",
+    "sync",
 ]
 __all__ += names.__all__
 
@@ -54,6 +60,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("gossipbook")
+    if name in ("aio", "sync"):
+        return importlib.import_module(f"gossipbook.{name}")
     value = names.find(name, _HOMES) or names.find(name)
     if value is None:
         raise AttributeError(f"module 'gossipbook' has no attribute {name!r}")

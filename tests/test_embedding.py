@@ -28,7 +28,7 @@ PUBLIC = {
     *("NothingToSign", "Op", "OrderChange", "OrderState", "OutcomeUnknown", "Pair", "PairStanding", "PairState"),
     *("PairStateSet", "PeerConfig", "PlacedOrder", "Proof", "QueryFailed", "RejectReason", "Rejected", "SelfTrade"),
     *("Sliced", "StopAccepted", "Submission", "SubmitRefused", "Ticket", "Triggered", "Uncrossed", "VerifyError"),
-    *("Wallet", "WalletError", "WrongLoop", "create_key", "load_key", "open_client", "open_peer"),
+    *("Wallet", "WalletError", "WrongLoop", "aio", "create_key", "load_key", "open_client", "open_peer", "sync"),
 }
 
 

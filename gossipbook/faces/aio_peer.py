@@ -1,0 +1,45 @@
+"""The embedded peer for asyncio programs. Importing this loads the whole peer."""
+
+from gossipbook import embedded
+from gossipbook.faces.aio_client import BookFeed, PairCalls, Submission
+from gossipbook.faces.awaiting import asked, asked_as, iterated, opened, opening
+from gossipbook.faces.base import told, told_as
+from gossipbook.faces.peer_facts import PeerFacts
+from gossipbook.peer.orders import OrderState
+
+
+class EmbeddedPair(PairCalls[OrderState | None]):
+    """One pair of an embedded peer. Made by :meth:`EmbeddedPeer.pair`.
+
+    Example::
+
+        async for block in pair.blocks():
+            print(block.height, block.events)
+    """
+
+    order = told(embedded.EmbeddedPair.order)
+    book = told(embedded.EmbeddedPair.book)
+    standing = told(embedded.EmbeddedPair.standing)
+    state = told(embedded.EmbeddedPair.state)
+    explain = asked(embedded.EmbeddedPair.explain)
+    blocks = iterated(embedded.EmbeddedPair.blocks)
+    book_feed = opened(embedded.EmbeddedPair.book_feed, BookFeed)
+
+    @property
+    def height(self) -> int:
+        """The last finalized block's height."""
+        assert isinstance(self._inner, embedded.EmbeddedPair)
+        return self._inner.height
+
+
+class EmbeddedPeer(PeerFacts):
+    """A running peer. Made by :func:`open_peer`.
+
+    After it was closed, or broke down, every call raises ``LinkClosed``.
+    """
+
+    pair = told_as(embedded.EmbeddedPeer.pair, EmbeddedPair)
+    submit = asked_as(embedded.EmbeddedPeer.submit, Submission)
+
+
+open_peer = opening(embedded.open_peer, EmbeddedPeer)
