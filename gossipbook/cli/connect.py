@@ -13,7 +13,7 @@ import click
 import trio
 
 from gossipbook.cli.operate.config import load_config
-from gossipbook.cli.operate.start import read_endpoint
+from gossipbook.cli.operate.endpoint import read_endpoint
 from gossipbook.cli.output import read_manifest, reports_errors
 from gossipbook.errors import ConfigError, HandshakeError, KeyFileError, LinkClosed
 from gossipbook.ids import PublicKey

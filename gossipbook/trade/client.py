@@ -1,13 +1,14 @@
 """A client of the network: stays connected, brings ops to peers until they are certified, reads books and blocks.
 
 It is linked to several peers at a time and believes none of them without proof, but for the program's own. Whatever
-was under way over a link that ended goes on over another one.
+was under way over a link that ended goes on over another one. Books and receipts are imported when they are first asked
+for: a program that only places an order starts faster without.
 """
 
 import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -34,18 +35,18 @@ from gossipbook.ids import ChainId, PublicKey
 from gossipbook.loops import require_trio
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.ordered import BoundedDict
-from gossipbook.receipt.format import RECEIPT_BYTES_CAP
-from gossipbook.receipt.verifying import verify_receipt
 from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor, Offer
 from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, WordHeard
 from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
 from gossipbook.trade.blocks import BlockReader
-from gossipbook.trade.book_feed import BookFeed
 from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.connections import Connections
 from gossipbook.trade.peer_link import ANSWER_S, NoAnswer, PeerLink, QueryFailed
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
+
+if TYPE_CHECKING:
+    from gossipbook.trade.book_feed import BookFeed
 
 ATTEMPT_S = 4.0
 """How long one peer has for an answer before another one is asked."""
@@ -119,6 +120,9 @@ class Client:
             QueryFailed: there is nothing to prove yet, in the peer's words. NoAnswer: not in time.
             VerifyError: what the peer sent proves nothing, or something else.
         """
+        from gossipbook.receipt.format import RECEIPT_BYTES_CAP
+        from gossipbook.receipt.verifying import verify_receipt
+
         with trio.move_on_after(within_s):
             link = self.connections.next()
             while link is None:
@@ -236,7 +240,7 @@ class Client:
                 yield block
 
     @asynccontextmanager
-    async def book_feed(self, pair: Pair | str) -> AsyncIterator[BookFeed]:
+    async def book_feed(self, pair: Pair | str) -> AsyncIterator["BookFeed"]:
         """A pair's book, for the length of the block: iterate over it for updates, each of them checked.
 
         When its peer is lost the book goes on from another one: the next update is a whole book that says so.
@@ -244,6 +248,8 @@ class Client:
         Raises:
             ConfigError: the network does not have the pair.
         """
+        from gossipbook.trade.book_feed import BookFeed
+
         spec = pair
         if isinstance(spec, str):
             self._check_pair(spec)

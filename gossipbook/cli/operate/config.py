@@ -1,23 +1,25 @@
-"""A peer's ``config.toml``: flags over environment over file over defaults; unknown keys are errors."""
+"""A peer's ``config.toml``: flags over environment over file over defaults; unknown keys are errors.
+
+What only a running peer needs is imported where it is used: commands that talk to a peer read this file too.
+"""
 
 import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
-
-import tomli_w
+from typing import TYPE_CHECKING, Any
 
 from gossipbook.cli.output import read_manifest
 from gossipbook.errors import ConfigError
 from gossipbook.manifest import Manifest
-from gossipbook.net.settings import NetSettings
-from gossipbook.peer.config import PeerConfig
 from gossipbook.tables import unknown_key
 
+if TYPE_CHECKING:
+    from gossipbook.net.settings import NetSettings
+
 ENVIRONMENT_PREFIX = "GOSSIPBOOK_"
-PRESETS = {"local": PeerConfig.local, "lan": PeerConfig.lan, "wan": PeerConfig.wan}
+PRESETS = ("lan", "local", "wan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,14 @@ class FileConfig:
     peers: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
 
-    def settings(self, folder: Path) -> NetSettings:
+    def settings(self, folder: Path) -> "NetSettings":
         """The settings that the shells take."""
+        from gossipbook.net.settings import NetSettings
+        from gossipbook.peer.config import PeerConfig
+
         if self.preset not in PRESETS:
-            raise ConfigError(f"preset: expected one of {sorted(PRESETS)}, not {self.preset!r}")
-        preset = PRESETS[self.preset]()
+            raise ConfigError(f"preset: expected one of {list(PRESETS)}, not {self.preset!r}")
+        preset: PeerConfig = getattr(PeerConfig, self.preset)()
         peer = PeerConfig(self.pairs or None, preset.gossip, preset.consensus, preset.faults_per_link_cap)
         return NetSettings(
             folder=folder,
@@ -90,6 +95,8 @@ def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:
 
 def write_config(folder: Path, values: Mapping[str, Any]) -> None:
     """Write a folder's ``config.toml``."""
+    import tomli_w
+
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "config.toml").write_text(tomli_w.dumps(dict(values)))
 

@@ -1,6 +1,5 @@
 """``gossipbook start``: run one peer until it is told to stop."""
 
-import json
 import os
 import signal
 import sys
@@ -11,6 +10,7 @@ import click
 import trio
 
 from gossipbook.cli.operate.config import load_config
+from gossipbook.cli.operate.endpoint import write_endpoint
 from gossipbook.cli.output import console, json_option, print_json, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
 from gossipbook.errors import ConfigError
@@ -18,8 +18,6 @@ from gossipbook.manifest import Manifest
 from gossipbook.net.runtime import Runtime, open_runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
-
-ENDPOINT_FILE = "endpoint.json"
 
 
 @click.command()
@@ -36,7 +34,10 @@ ENDPOINT_FILE = "endpoint.json"
 @json_option
 @reports_errors
 def start(folder: Path, as_json: bool, **flags: Any) -> None:
-    """Run the peer of FOLDER until SIGINT or SIGTERM; a second SIGINT ends it at once."""
+    """Run the peer of a folder.
+
+    It runs until SIGINT (Ctrl-C) or SIGTERM; a second SIGINT ends it at once.
+    """
     if not (folder / "keys" / "peer.key").exists():
         raise ConfigError(f"{folder} is not a peer's folder: it has no keys/peer.key. {_hint(folder)}")
     config = load_config(folder, flags)
@@ -78,10 +79,7 @@ def _announce_ready(runtime: Runtime, as_json: bool) -> None:
         "chain_id": runtime.manifest.chain_id.hex(),
     }
     assert runtime.settings.folder is not None
-    file = runtime.settings.folder / "data" / ENDPOINT_FILE
-    partial = file.with_name(file.name + ".part")
-    partial.write_text(json.dumps(ready))
-    partial.replace(file)  # Whoever reads it meanwhile sees the old one or the new one, whole.
+    write_endpoint(runtime.settings.folder, ready)
     _say(as_json, ready)
     for pair in runtime.peer.pairs.values():
         if pair.replica.member.observer_reason:
@@ -112,17 +110,3 @@ def _say(as_json: bool, event: dict[str, Any]) -> None:
         details = " ".join(f"{key}={value}" for key, value in shown.items() if key != "event")
         console().print(f"{event['event']}: {details}", markup=False)
         sys.stdout.flush()
-
-
-def read_endpoint(folder: Path) -> dict[str, Any]:
-    """Where the peer of a folder listens, as it said when it started.
-
-    Raises:
-        ConfigError: it was never started.
-    """
-    try:
-        endpoint: dict[str, Any] = json.loads((folder / "data" / ENDPOINT_FILE).read_text())
-        _ = endpoint["listen"], endpoint["pid"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ConfigError(f"{folder} has no running peer; start it with: gossipbook start {folder}") from None
-    return endpoint

@@ -18,9 +18,10 @@ from gossipbook.books.follower import BookUpdate
 from gossipbook.books.l3 import L3Book
 from gossipbook.books.levels import L1, Level, LevelChange
 from gossipbook.cli.connect import ANSWER_S, Target, reach, run
+from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.operate.status import plain_table
 from gossipbook.cli.output import console, error_console, print_json
-from gossipbook.cli.trade.watching import interrupted, pause
+from gossipbook.cli.trade.watching import pause
 from gossipbook.errors import LinkClosed
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Side

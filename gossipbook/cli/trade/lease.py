@@ -9,11 +9,12 @@ import click
 import trio
 
 from gossipbook.cli.connect import Target, peer_options, run
+from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.options import LEVELS, duration, key_option, op_expires_option, timeout_option, wait_option
 from gossipbook.cli.output import console, error_console, json_option, print_json
 from gossipbook.cli.trade.outcome import Effect, report
 from gossipbook.cli.trade.submitting import OpReport, Sent, send, submit_each
-from gossipbook.cli.trade.watching import interrupted
+
 from gossipbook.client_messages import AckLevel
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import LEASE_CAP_MS, Command, Lease

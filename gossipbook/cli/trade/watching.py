@@ -1,8 +1,6 @@
 """``--watch``: ask once a second and redraw until Ctrl-C, through restarts of the peer."""
 
-import signal
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 
 import trio
@@ -11,6 +9,7 @@ from rich.live import Live
 from rich.text import Text
 
 from gossipbook.cli.connect import Target, ask, reach, run
+from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.output import console, print_json
 from gossipbook.trade.peer_link import NoAnswer
 
@@ -64,23 +63,6 @@ async def _watch(
                 complain(error)
             await pause(stopped)
             target = target.refreshed()
-
-
-@asynccontextmanager
-async def interrupted() -> AsyncIterator[trio.Event]:
-    """An event that Ctrl-C sets, for the length of the block."""
-    stopped = trio.Event()
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_wait_for_signal, signals, stopped)
-            yield stopped
-            nursery.cancel_scope.cancel()
-
-
-async def _wait_for_signal(signals: AsyncIterator[int], stopped: trio.Event) -> None:
-    async for _ in signals:
-        stopped.set()  # And not a cancellation: the link then has time to say goodbye.
-        return
 
 
 async def pause(stopped: trio.Event) -> None:
