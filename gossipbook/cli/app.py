@@ -1,34 +1,42 @@
-"""The command tree."""
+"""The command tree: four wings, one for each kind of user."""
 
 import click
 
-from gossipbook.cli.lazy import LazyGroup
+from gossipbook.cli.lazy import Home, LazyGroup
 
-HOMES = {
-    "book": "trade.book",
-    "demo": "test.demo",
-    "explain": "trade.explain",
-    "explore": "test.explore",
-    "export": "prove.chain",
-    "group": "trade.group",
-    "keys": "operate.network",
-    "network": "operate.network",
-    "order": "trade.order",
-    "pair": "trade.pair",
-    "peers": "operate.status",
-    "receipt": "prove.receipt",
-    "rematch": "prove.rematch",
-    "replay": "trade.replay",
-    "simulate": "test.simulate",
-    "start": "operate.start",
-    "status": "operate.status",
-    "verify": "prove.chain",
+WINGS = {
+    "Trade": {
+        "order": Home("trade.order", "Place, change and show orders"),
+        "book": Home("trade.book", "Show the book of a pair"),
+        "explain": Home("trade.explain", "Tell the story of one order"),
+        "pair": Home("trade.pair", "Show or set what a pair takes"),
+        "group": Home("trade.group", "Keep some authors from trading with each other"),
+        "replay": Home("trade.replay", "Trade recorded or generated order flow"),
+    },
+    "Operate": {
+        "network": Home("operate.network", "Make and show network manifests"),
+        "keys": Home("operate.network", "Make and show key files"),
+        "start": Home("operate.start", "Run the peer of a folder"),
+        "status": Home("operate.status", "Show how a peer and its pairs fare"),
+        "peers": Home("operate.status", "Show the live links of a peer"),
+    },
+    "Prove": {
+        "receipt": Home("prove.receipt", "Write and check the proof of one order"),
+        "export": Home("prove.chain", "Write the certified chain of a pair to a file"),
+        "verify": Home("prove.chain", "Check exported chains, trusting no peer"),
+        "rematch": Home("prove.rematch", "Run an exported chain under another matching rule"),
+    },
+    "Test": {
+        "demo": Home("test.demo", "Trade on four real peers, then verify every chain"),
+        "simulate": Home("test.simulate", "Run scenarios under faults, on virtual time"),
+        "explore": Home("test.explore", "Check consensus in every order of events, in bounds"),
+    },
 }
-"""Each command, and the module that has it."""
+"""Each command by its wing, where it is, and its short help."""
 
 app = LazyGroup(
     "gossipbook",
-    HOMES,
+    homes=WINGS,
     help="A peer-to-peer order matching network: peers, books, certified fills.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )

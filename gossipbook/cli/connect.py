@@ -14,6 +14,7 @@ import trio
 
 from gossipbook.cli.operate.config import load_config
 from gossipbook.cli.operate.endpoint import read_endpoint
+from gossipbook.cli.options import key_option
 from gossipbook.cli.output import read_manifest, reports_errors
 from gossipbook.errors import ConfigError, HandshakeError, KeyFileError, LinkClosed
 from gossipbook.ids import PublicKey
@@ -141,6 +142,25 @@ def peer_options(command: Callable[..., T]) -> Callable[..., T]:
     ):
         wrapped = option(wrapped)
     return reports_errors(wrapped)
+
+
+def signing_options(command: Callable[..., T]) -> Callable[..., T]:
+    """Options of commands that sign: the author's ``key``, and the peer as ``target``."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, target: Target, accept_fewer: bool, **kwargs: Any) -> T:
+        return command(*args, target=replace(target, accept_fewer=accept_fewer), **kwargs)
+
+    return key_option(accept_fewer_option(peer_options(wrapped)))
+
+
+accept_fewer_option = click.option(
+    "--accept-fewer-answers",
+    "accept_fewer",
+    is_flag=True,
+    help="If the wallet beside the key was lost: sign though fewer members than a quorum say what the key signed "
+    "before. Can freeze the key for good.",
+)
 
 
 @asynccontextmanager

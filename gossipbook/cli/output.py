@@ -5,6 +5,7 @@ The library for tables is imported when the first table is drawn: commands witho
 
 import functools
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
-from gossipbook.errors import ConfigError, GossipbookError, ManifestError
+from gossipbook.errors import ConfigError, GossipbookError, ManifestError, SubmitRefused
 from gossipbook.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -32,6 +33,17 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print one line for people, for which no library of tables is needed."""
+    click.echo(text, err=err)
+
+
+def styled(text: str, style: str) -> str:
+    """Text in a colour, and bold if the style says so; where nobody sees colours they are left out."""
+    *bold, colour = style.split()
+    return text if "NO_COLOR" in os.environ else click.style(text, fg=colour, bold=bool(bold) or None)
+
+
 def fail(message: str, code: int = EXIT_BAD) -> NoReturn:
     """Say what is wrong and exit."""
     click.echo(f"gossipbook: {message}", err=True)
@@ -46,7 +58,7 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
         try:
             return command(*args, **kwargs)
         except GossipbookError as error:
-            fail(str(error))
+            fail(_told(error))
         except OSError as error:
             if error.filename is None:
                 raise
@@ -57,9 +69,14 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
             ours, others = group.split(GossipbookError)
             if others is not None or ours is None:
                 raise
-            fail(str(_leaf(ours)))
+            fail(_told(_leaf(ours)))
 
     return wrapped
+
+
+def _told(error: BaseException) -> str:
+    """An error in words; one of three says what became of an order: refused, unknown or certified."""
+    return f"refused: {error}" if isinstance(error, SubmitRefused) else str(error)
 
 
 def _leaf(error: BaseException) -> BaseException:

@@ -7,7 +7,6 @@ import subprocess
 import pytest
 from click.testing import CliRunner
 
-from gossipbook.cli.app import HOMES
 from gossipbook.cli.app import app as commands
 
 from .support import BINARY, ENVIRONMENT, Network, answer, invoke, until
@@ -180,12 +179,3 @@ finally:
     first, last = done.stdout.splitlines()
     assert json.loads(first)["verdict"] == "valid"
     assert last == "[]"
-
-
-def test_every_command_is_where_the_table_says():
-    for name in HOMES:
-        found = commands.get_command(None, name)
-        assert found is not None
-        assert found.name == name
-    assert "receipt" in invoke("--help").stdout
-    assert "verify" in invoke("receipt", "--help").stdout

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 import tomli_w
 
+from gossipbook.cli.lazy import CommandGroup
 from gossipbook.cli.operate.config import write_config
 from gossipbook.cli.options import public_key
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, read_manifest, reports_errors
@@ -20,9 +21,9 @@ FIRST_PORT = 7401
 HEADER = "# The manifest of a gossipbook network. Everybody in the network uses the very same file.\n"
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def network() -> None:
-    """Make and look at network manifests."""
+    """Make and show network manifests."""
 
 
 @network.command("init")
@@ -71,7 +72,10 @@ def init(
     first_port: int,
     as_json: bool,
 ) -> None:
-    """Make FOLDER/network.toml and, without --matcher, a folder with key and config for each peer."""
+    """Make a network manifest, and peers for it.
+
+    Writes FOLDER/network.toml and, without --matcher, a folder with a key and a configuration for each peer.
+    """
     path = folder / "network.toml"
     if path.exists():
         fail(f"{path} exists; a network's manifest is never overwritten. Choose another folder.")
@@ -100,13 +104,16 @@ def init(
 @json_option
 @reports_errors
 def show(file: Path, as_json: bool) -> None:
-    """Check a manifest and show its chain id, pairs and committees."""
+    """Check a manifest and show what is in it.
+
+    Shows its chain id, its pairs and their committees.
+    """
     _report(read_manifest(file), file, [], as_json)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def keys() -> None:
-    """Make and look at key files."""
+    """Make and show key files."""
 
 
 @keys.command("new")
@@ -114,7 +121,10 @@ def keys() -> None:
 @json_option
 @reports_errors
 def new(file: Path, as_json: bool) -> None:
-    """Make a key file for a peer or an author. It is never overwritten."""
+    """Make a key file for a peer or an author.
+
+    A file that is there is never overwritten.
+    """
     identity = create_key(file)
     if as_json:
         print_json({"file": str(file), "public_key": identity.public_key.hex(), "peer_id": identity.peer_id.hex()})
@@ -127,7 +137,10 @@ def new(file: Path, as_json: bool) -> None:
 @json_option
 @reports_errors
 def show_key(file: Path, as_json: bool) -> None:
-    """Show a key file's public key and peer id; never its secret."""
+    """Show the public key and peer id of a key file.
+
+    Its secret is never shown.
+    """
     identity = load_key(file)
     if as_json:
         print_json({"file": str(file), "public_key": identity.public_key.hex(), "peer_id": identity.peer_id.hex()})

@@ -37,7 +37,10 @@ WIDE = 100  # columns
 @click.option("--watch", "watching", is_flag=True, help="Redraw every second until Ctrl-C.")
 @json_option
 def status(target: Target, watching: bool, as_json: bool) -> None:
-    """How a peer and its pairs fare: state, leader, heights, counts, and what was refused and why."""
+    """Show how a peer and its pairs fare.
+
+    State, leader, heights and counts of each pair, and what was refused and why.
+    """
     if watching:
         watch(target, lambda answer: draw_status(answer, target), as_json, "status")
         return
@@ -53,7 +56,10 @@ def status(target: Target, watching: bool, as_json: bool) -> None:
 @click.option("--watch", "watching", is_flag=True, help="Redraw every second until Ctrl-C.")
 @json_option
 def peers(target: Target, watching: bool, as_json: bool) -> None:
-    """The live links of a peer, its clients' too (this command is one)."""
+    """Show the live links of a peer.
+
+    Links of clients are among them, and so is the one of this command.
+    """
     if watching:
         watch(target, draw_peers, as_json, "peers")
         return

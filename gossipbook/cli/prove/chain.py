@@ -37,7 +37,10 @@ Advance = Callable[[int, int], None]
 @json_option
 @reports_errors
 def export(pair: str, home: Path | None, output: Path | None, last: int | None, as_json: bool) -> None:
-    """Write the finalized chain of PAIR as lines of JSON, from the journal of a peer that runs or not."""
+    """Write the certified chain of a pair to a file.
+
+    It comes as lines of JSON from the journal of a peer, which may run or not.
+    """
     if home is None:
         raise click.UsageError("name the peer's folder: --home FOLDER, or GOSSIPBOOK_HOME")
     if as_json and output is None:
@@ -131,9 +134,10 @@ def _write_lines(lines: Iterator[str], file: TextIO) -> int:
 @json_option
 @reports_errors
 def verify(exports: tuple[Path, ...], acks: Path | None, network: Path | None, as_json: bool) -> None:
-    """Check exports against the rules and against one another, trusting no peer.
+    """Check exported chains, trusting no peer.
 
-    Exit code 0: valid. 1: invalid, the reasons are told. 2: unknown, because nothing happened that could be judged.
+    Each EXPORT is held to the rules, and all of them to one another. Exit code 0: valid. 1: invalid, the reasons are
+    told. 2: unknown, because nothing happened that could be judged.
     """
     manifest = None if network is None else read_manifest(network)
     with _progress("verifying", True) as advance:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from gossipbook.cli.lazy import LazyGroup
+from gossipbook.cli.lazy import Home, LazyGroup
 from gossipbook.cli.output import fail, json_option, print_json, read_manifest, reports_errors
 from gossipbook.cli.prove.event_words import as_json as event_json
 from gossipbook.cli.prove.event_words import asked, clock, printable, told
@@ -17,9 +17,16 @@ from gossipbook.trade.units import format_qty
 
 receipt = LazyGroup(
     "receipt",
-    {"verify": "prove.receipt", "write": "prove.receipt_write"},
+    homes={
+        "Commands": {
+            "write": Home("prove.receipt_write", "Write the receipt of an order"),
+            "verify": Home("prove.receipt", "Check a receipt, offline"),
+        }
+    },
     default="write",
-    help="""Prove what became of an order: `gossipbook receipt PAIR CLIENT_ID` writes one small file,
+    help="""Write and check the proof of one order.
+
+    `gossipbook receipt PAIR CLIENT_ID` writes one small file that proves what became of the order;
     `gossipbook receipt verify FILE` checks it offline, trusting no peer.""",
 )
 
@@ -35,7 +42,10 @@ receipt = LazyGroup(
 @json_option
 @reports_errors
 def verify(file: Path, network: Path | None, chain: str | None, as_json: bool) -> None:
-    """Check the receipt in FILE, offline. Exit code 0: it proves what is printed. 1: it proves nothing, and why."""
+    """Check a receipt, offline.
+
+    Exit code 0: FILE proves what is printed. 1: it proves nothing, and why.
+    """
     trusted = _trusted(network, chain)
     try:
         with file.open("rb") as source:

@@ -70,7 +70,10 @@ def write(
     output: Path | None,
     as_json: bool,
 ) -> None:
-    """Write the receipt of the order CLIENT_ID of PAIR: one small file that proves to anybody what became of it."""
+    """Write the receipt of an order.
+
+    It is one small file that proves to anybody what became of the order CLIENT_ID of PAIR.
+    """
     order = _Order(pair, author, client_id)
     if export_file is not None:
         chain_id, raw = _from_export(export_file, network, order)

@@ -28,9 +28,10 @@ SHOWN = 10  # winners, and losers
 @json_option
 @reports_errors
 def rematch(export: Path, rule: str, everybody: bool, as_json: bool) -> None:
-    """Run the chain in EXPORT once more under another rule, and say who would have got what.
+    """Run an exported chain under another matching rule.
 
-    Its own rule must come to the certified fills exactly, which is checked; the rest of an export is for `verify`.
+    Says who would have got what. The chain's own rule must come to the certified fills exactly, which is checked; the
+    rest of an export is for `verify`.
     """
     with closing(Export(export)) as source:
         spec = source.manifest.pair(source.pair)

@@ -43,9 +43,10 @@ def demo(
     keep: Path | None,
     as_json: bool,
 ) -> None:
-    """Start four peers, trade through them, stop them, and verify every chain.
+    """Trade on four real peers, then verify every chain.
 
-    Exit code 0: valid; 2: unknown, nothing happened; 1: invalid.
+    The peers run on this machine, and are stopped before their chains are verified. Exit code 0: valid; 2: unknown,
+    nothing happened; 1: invalid.
     """
     folder = Path(tempfile.mkdtemp(prefix="gossipbook-demo-")) if keep is None else keep
     if keep is not None:

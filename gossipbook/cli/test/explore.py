@@ -32,10 +32,10 @@ GC_THRESHOLDS = 200_000, 50, 100  # a search makes millions of tuples that stay,
 @click.option("--progress/--no-progress", default=None, help="Show how far it is.  [default: if on a terminal]")
 @json_option
 def explore(wide: bool, liar: int, states_cap: int, progress: bool | None, as_json: bool) -> None:
-    """Take every possible step of three real members and a liar, and look for a broken law.
+    """Check consensus in every order of events, in bounds.
 
-    Exit code 0: valid, every space was exhausted. 1: invalid, the path is told. 2: unknown, nothing was found up to a
-    cap.
+    Takes every possible step of three real members and a liar, and looks for a broken law. Exit code 0: valid, every
+    space was exhausted. 1: invalid, the path is told. 2: unknown, nothing was found up to a cap.
     """
     rows: list[dict[str, Any]] = []
     for configuration in full(liar, states_cap) if wide else quick(liar):

@@ -44,10 +44,10 @@ SEEDS_CAP = 10_000_000
 @json_option
 @reports_errors
 def simulate(path: Path | None, as_json: bool, **options: Any) -> None:
-    """Run the scenario in the file PATH, or every scenario in the folder PATH.
+    """Run scenarios under faults, on virtual time.
 
-    Exit code 0: valid, every invariant held and something happened; 2: unknown, nothing wrong but too little happened;
-    1: invalid.
+    PATH is the file of one scenario, or a folder of them. Exit code 0: valid, every invariant held and something
+    happened; 2: unknown, nothing wrong but too little happened; 1: invalid.
     """
     if options["replay"] is not None:
         _replay(options["replay"], options, as_json)

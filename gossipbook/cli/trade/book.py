@@ -39,7 +39,10 @@ def book(
     follow: bool,
     as_json: bool,
 ) -> None:
-    """Show the book of PAIR: asks above bids; what is certified, what is only pending."""
+    """Show the book of a pair.
+
+    Asks are above bids, and what is only pending is apart from what is certified.
+    """
     spec = target.manifest.pair(pair)
     if follow and level is None:
         raise click.UsageError("--follow goes with --level; without it, there is --watch")

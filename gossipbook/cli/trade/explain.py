@@ -26,9 +26,10 @@ BLANK = " " * len(clock(0))
 @peer_options
 @json_option
 def explain(pair: str, client_id: int, author: PublicKey, target: Target, as_json: bool) -> None:
-    """Tell the story of the order CLIENT_ID of PAIR as one peer knows it: how it came, each event, why it waits.
+    """Tell the story of one order.
 
-    Times of blocks are their leaders', all others the peer's own. What a peer says is not proven: see `receipt`.
+    How the order CLIENT_ID of PAIR came, each of its events and why it waits, as one peer knows it. Times of blocks are
+    their leaders', all others the peer's own. What a peer says is not proven: see `receipt`.
     """
     spec = target.manifest.pair(pair)
     story = ask_once(target, "explain", pair, author.hex(), str(client_id))

@@ -6,8 +6,9 @@ from typing import TypeVar
 
 import click
 
-from gossipbook.cli.connect import Target, peer_options, run
-from gossipbook.cli.options import LEVELS, key_option, public_key, timeout_option, wait_option
+from gossipbook.cli.connect import Target, run, signing_options
+from gossipbook.cli.lazy import CommandGroup
+from gossipbook.cli.options import LEVELS, public_key, timeout_option, wait_option
 from gossipbook.cli.output import json_option
 from gossipbook.cli.trade.outcome import Effect, report_each
 from gossipbook.cli.trade.submitting import OpReport, submit_each
@@ -26,17 +27,17 @@ CONSENT = {
 }
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def group() -> None:
-    """Groups of authors whose orders do not trade with each other; it takes both sides to make a member.
+    """Keep some authors from trading with each other.
 
-    A group is known by its owner's key. A KEY is a public key or a key file. Each command is for all pairs of the
-    network, or for those named with --pair.
+    Orders of a group do not meet; it takes both sides to make a member. A group is known by its owner's key. A KEY is a
+    public key or a key file. Each command is for all pairs of the network, or for those named with --pair.
     """
 
 
 def group_options(command: Callable[..., T]) -> Callable[..., T]:
-    for option in (json_option, timeout_option, wait_option, _pair_option, peer_options, key_option):
+    for option in (json_option, timeout_option, wait_option, _pair_option, signing_options):
         command = option(command)
     return command
 
@@ -50,14 +51,17 @@ _pair_option = click.option("--pair", "pairs", multiple=True, metavar="PAIR", he
 def join(
     owner: PublicKey, key: Path, target: Target, pairs: tuple[str, ...], wait: str, timeout_s: float, as_json: bool
 ) -> None:
-    """Ask to be in the group of the author KEY, and in no other."""
+    """Ask to be in the group of an author.
+
+    That of the author KEY, and in no other.
+    """
     _tell(JoinGroup(owner), f"join the group of {owner.hex()}", key, target, pairs, wait, timeout_s, as_json)
 
 
 @group.command()
 @group_options
 def leave(key: Path, target: Target, pairs: tuple[str, ...], wait: str, timeout_s: float, as_json: bool) -> None:
-    """Be in nobody else's group."""
+    """Leave the group of another author."""
     _tell(JoinGroup(b""), "leave the group", key, target, pairs, wait, timeout_s, as_json)
 
 
@@ -67,7 +71,10 @@ def leave(key: Path, target: Target, pairs: tuple[str, ...], wait: str, timeout_
 def admit(
     member: PublicKey, key: Path, target: Target, pairs: tuple[str, ...], wait: str, timeout_s: float, as_json: bool
 ) -> None:
-    """Have the author KEY in the own group, as soon as they ask for it."""
+    """Admit an author to the own group.
+
+    The author KEY is in it as soon as they ask for it too.
+    """
     _tell(AdmitToGroup(member, 1), f"admit {member.hex()}", key, target, pairs, wait, timeout_s, as_json)
 
 
@@ -77,7 +84,10 @@ def admit(
 def expel(
     member: PublicKey, key: Path, target: Target, pairs: tuple[str, ...], wait: str, timeout_s: float, as_json: bool
 ) -> None:
-    """Have the author KEY in the own group no more."""
+    """Expel an author from the own group.
+
+    The author KEY is in it no more.
+    """
     _tell(AdmitToGroup(member, 0), f"expel {member.hex()}", key, target, pairs, wait, timeout_s, as_json)
 
 

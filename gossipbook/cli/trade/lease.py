@@ -8,13 +8,12 @@ from typing import Any
 import click
 import trio
 
-from gossipbook.cli.connect import Target, peer_options, run
+from gossipbook.cli.connect import Target, run, signing_options
 from gossipbook.cli.interrupts import interrupted
-from gossipbook.cli.options import LEVELS, duration, key_option, op_expires_option, timeout_option, wait_option
-from gossipbook.cli.output import console, error_console, json_option, print_json
+from gossipbook.cli.options import LEVELS, duration, op_expires_option, timeout_option, wait_option
+from gossipbook.cli.output import json_option, print_json, say
 from gossipbook.cli.trade.outcome import Effect, report
 from gossipbook.cli.trade.submitting import OpReport, Sent, send, submit_each
-
 from gossipbook.client_messages import AckLevel
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import LEASE_CAP_MS, Command, Lease
@@ -40,8 +39,7 @@ def lease_or_off(value: str | int) -> int:
 @click.command()
 @click.argument("pair", metavar="PAIR")
 @click.argument("for_ms", metavar="DURATION|off", type=lease_or_off)
-@key_option
-@peer_options
+@signing_options
 @click.option("--keep", is_flag=True, help="Renew it at every third of DURATION, until interrupted.")
 @op_expires_option
 @wait_option
@@ -58,9 +56,11 @@ def lease(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Cancel all orders of a key in PAIR unless this is done again within DURATION, such as 30s; or not, with off.
+    """Set a dead man's switch, which cancels all orders.
 
-    The time is block time. When it is over, a block is made for that alone: nobody else need trade.
+    Unless this is done again within DURATION, such as 30s, all orders of the key in PAIR are cancelled; `off` ends the
+    switch and keeps the orders. The time is block time. When it is over, a block is made for that alone: nobody else
+    need trade.
     """
     spec = target.manifest.pair(pair)
     if not keep:
@@ -118,7 +118,7 @@ class Keeper:
                 if trouble == "interrupted":
                     break
                 if trouble:
-                    error_console().print(f"gossipbook: not renewed: {trouble}. {self._what_next()}", markup=False)
+                    say(f"gossipbook: not renewed: {trouble}. {self._what_next()}", err=True)
                 with trio.move_on_after(pause_s):
                     await stopped.wait()
         self._tell({"stopped": True}, f"stopped renewing. {self._what_next()}")
@@ -170,4 +170,4 @@ class Keeper:
         if self.as_json:
             print_json({"pair": self.pair, "lease_until_ms": self.until_ms, "renewals": self.renewals} | fields)
         else:
-            console().print(words, markup=False)
+            say(words)

@@ -4,37 +4,51 @@ import time
 from pathlib import Path
 
 import click
-from rich.text import Text
 
 from gossipbook.cbor import MAX_INT
-from gossipbook.cli.connect import Target, ask_once, peer_options, run
-from gossipbook.cli.options import LEVELS, key_option, waiting_options
-from gossipbook.cli.output import console, json_option, print_json
-from gossipbook.cli.trade.lease import lease
+from gossipbook.cli.connect import Target, ask_once, peer_options, run, signing_options
+from gossipbook.cli.lazy import Home, LazyGroup
+from gossipbook.cli.options import LEVELS, waiting_options
+from gossipbook.cli.output import json_option, print_json, say
 from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, state_line
+from gossipbook.cli.trade.own_order import signed_order
 from gossipbook.cli.trade.submitting import send, submit_each
 from gossipbook.cli.trade.terms import Terms, terms_options
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
 from gossipbook.storage.keys import load_key
 from gossipbook.trade.numbers import BadNumber
-from gossipbook.trade.tickets import SIDES, BadOrder, cancel_all
+from gossipbook.trade.peer_link import QueryFailed
+from gossipbook.trade.tickets import SIDES, BadOrder
+from gossipbook.trade.tickets import cancel_all as all_cancelled
 from gossipbook.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
 
 CLIENT_ID = click.IntRange(1, MAX_INT)
 
 
-@click.group()
-def order() -> None:
-    """Place, cancel, amend and look at orders. QTY and PRICE are decimals, converted exactly or refused."""
+order = LazyGroup(
+    "order",
+    homes={
+        "Commands": {
+            "place": Home("trade.order", "Place an order"),
+            "amend": Home("trade.order", "Change the quantity or price of an open order"),
+            "cancel": Home("trade.order", "Cancel an order, or all orders in a pair"),
+            "cancel-all": Home("trade.order", "Cancel all orders of a key in all pairs"),
+            "show": Home("trade.order", "Show what became of an order"),
+            "lease": Home("trade.lease", "Set a dead man's switch, which cancels all orders"),
+        }
+    },
+    help="""Place, change and show orders.
+
+    QTY and PRICE are decimals, which are converted exactly or refused.""",
+)
 
 
-@order.command()
+@click.command()
 @click.argument("pair", metavar="PAIR")
 @click.argument("side", type=click.Choice(list(SIDES)))
 @click.argument("qty", metavar="QTY")
 @click.argument("price", metavar="PRICE")
-@key_option
-@peer_options
+@signing_options
 @terms_options
 @waiting_options
 @json_option
@@ -51,7 +65,10 @@ def place(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Place an order for QTY of PAIR at PRICE or better."""
+    """Place an order.
+
+    For QTY of PAIR at PRICE or better.
+    """
     spec = target.manifest.pair(pair)
     try:
         ticket = terms.ticket(spec, side, qty, price)
@@ -66,11 +83,10 @@ def place(
     report(outcome, spec, f"{side} {qty} {pair} at {price}{terms.words}", wait, as_json)
 
 
-@order.command()
+@click.command()
 @click.argument("pair", metavar="PAIR")
 @click.argument("client_id", metavar="[CLIENT_ID]", type=CLIENT_ID, required=False)
-@key_option
-@peer_options
+@signing_options
 @click.option("--all", "everything", is_flag=True, help="Cancel all open orders of this key.")
 @click.option("--side", type=click.Choice(list(SIDES)), help="With --all: only this side.")
 @waiting_options
@@ -87,26 +103,28 @@ def cancel(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Cancel the order CLIENT_ID of PAIR, or --all."""
+    """Cancel an order, or all orders in a pair.
+
+    The order CLIENT_ID of PAIR, or with --all every open one of the key there.
+    """
     if (client_id is None) != everything:
         raise click.UsageError("give either CLIENT_ID or --all")
     if side is not None and not everything:
         raise click.UsageError("--side goes with --all")
     spec = target.manifest.pair(pair)
-    command: Command = cancel_all(side or "") if client_id is None else Cancel(client_id)
+    command: Command = all_cancelled(side or "") if client_id is None else Cancel(client_id)
     outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
     what = "cancel" if client_id else f"cancel all {side + ' ' if side else ''}orders in {pair}"
     report(outcome, spec, what, wait, as_json)
 
 
-@order.command("cancel-all")
+@click.command("cancel-all")
 @click.argument("pairs", metavar="[PAIR]...", nargs=-1)
-@key_option
-@peer_options
+@signing_options
 @click.option("--side", type=click.Choice(list(SIDES)), help="Only this side.")
 @waiting_options
 @json_option
-def cancel_everywhere(
+def cancel_all(
     pairs: tuple[str, ...],
     key: Path,
     target: Target,
@@ -116,12 +134,13 @@ def cancel_everywhere(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Cancel all open orders of a key in each PAIR; without any, in all pairs in which it ever placed one.
+    """Cancel all orders of a key in all pairs.
 
-    Cancels run before everybody's new orders of the same block, and in void ops too.
+    In all pairs in which it ever placed one, or in each PAIR that is named. Cancels run before everybody's new orders
+    of the same block, and in void ops too.
     """
     chosen = [target.manifest.pair(pair).symbol for pair in dict.fromkeys(pairs)]
-    command = cancel_all(side or "")
+    command = all_cancelled(side or "")
 
     def make(client_id: int) -> list[Command]:
         return [command] if chosen or client_id > 1 else []
@@ -132,11 +151,10 @@ def cancel_everywhere(
     report_each(sent, target.manifest, what, wait, as_json, read_cancelled)
 
 
-@order.command()
+@click.command()
 @click.argument("pair", metavar="PAIR")
 @click.argument("client_id", metavar="CLIENT_ID", type=CLIENT_ID)
-@key_option
-@peer_options
+@signing_options
 @click.option("--qty", help="The new total quantity, what is filled included.")
 @click.option("--price", help="The new price. The order then goes to the back of the queue, and may fill.")
 @click.option("--reduce-only", is_flag=True, help="Refuse anything but a reduction; runs before other orders.")
@@ -155,7 +173,10 @@ def amend(
     timeout_s: float,
     as_json: bool,
 ) -> None:
-    """Change the quantity or the price of the open order CLIENT_ID of PAIR."""
+    """Change the quantity or price of an open order.
+
+    The order CLIENT_ID of PAIR keeps its place in the queue if only its quantity is reduced.
+    """
     if qty is None and price is None:
         raise click.UsageError("give --qty, --price or both")
     spec = target.manifest.pair(pair)
@@ -167,7 +188,7 @@ def amend(
     report(outcome, spec, "amend to " + ", ".join(filter(None, words)), wait, as_json)
 
 
-@order.command()
+@click.command()
 @click.argument("pair", metavar="PAIR")
 @click.argument("client_id", metavar="CLIENT_ID", type=CLIENT_ID)
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="The author's key file.")
@@ -175,24 +196,35 @@ def amend(
 @peer_options
 @json_option
 def show(pair: str, client_id: int, key: Path | None, author: str | None, target: Target, as_json: bool) -> None:
-    """What became of the order CLIENT_ID of PAIR."""
+    """Show what became of an order.
+
+    The order CLIENT_ID of PAIR, as a peer knows it. What the peer has not heard of is looked for in the wallet beside
+    --key: the order may be signed and not certified yet.
+    """
     if (key is None) == (author is None):
         raise click.UsageError("give either --key FILE or --author HEX")
     spec = target.manifest.pair(pair)
     name = load_key(key).public_key.hex() if key is not None else str(author)
-    answer = ask_once(target, "order", pair, name, str(client_id))
+    try:
+        answer = ask_once(target, "order", pair, name, str(client_id))
+    except QueryFailed:
+        signed = None if key is None else signed_order(key, target.manifest.chain_id, pair, client_id)
+        if signed is None:
+            raise
+        if as_json:
+            print_json(signed.row(spec))
+        else:
+            say(signed.words(spec, target.name))
+        return
     if as_json:
         print_json(order_json(answer, spec))
         return
-    console().print(f"order   {name}:{client_id}", markup=False)
+    say(f"order   {name}:{client_id}")
     if answer["side"]:
         qty, price = format_qty(spec, answer["qty_lots"]), format_price(spec, answer["price_ticks"])
-        console().print(f"        {answer['side']} {qty} {pair} at {price}", markup=False)
-    console().print(Text("state   ") + state_line(answer, spec))
+        say(f"        {answer['side']} {qty} {pair} at {price}")
+    say(f"state   {state_line(answer, spec)}")
 
 
 def _expiry_ms(op_expires_s: int | None) -> int:
     return 0 if op_expires_s is None else time.time_ns() // 1_000_000 + op_expires_s * 1_000
-
-
-order.add_command(lease)

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from gossipbook.cli.connect import Target, ask_once, peer_options
+from gossipbook.cli.connect import Target, ask_once, peer_options, signing_options
+from gossipbook.cli.lazy import CommandGroup
 from gossipbook.cli.operate.status import TRADING, span_text
-from gossipbook.cli.options import key_option, public_key, timeout_option, wait_option
-from gossipbook.cli.output import console, fail, json_option, print_json
+from gossipbook.cli.options import public_key, timeout_option, wait_option
+from gossipbook.cli.output import fail, json_option, print_json, say
 from gossipbook.cli.trade.lease import clock
 from gossipbook.cli.trade.outcome import Effect, report
 from gossipbook.cli.trade.submitting import OpReport, send
@@ -24,23 +25,26 @@ from gossipbook.trade.units import format_price, format_qty
 BPS = 10_000
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def pair() -> None:
-    """What a pair takes: orders, only cancels, nothing; or orders for an auction."""
+    """Show or set what a pair takes.
+
+    Orders, only cancels, nothing; or orders for an auction.
+    """
 
 
 @pair.command()
 @click.argument("symbol", metavar="PAIR")
 @click.argument("word", metavar="|".join(STATES), type=click.Choice(list(STATES)))
-@key_option
-@peer_options
+@signing_options
 @wait_option
 @timeout_option
 @json_option
 def state(symbol: str, word: str, key: Path, target: Target, wait: str, timeout_s: float, as_json: bool) -> None:
-    """Set what PAIR takes from the next block on; the key is a warden's.
+    """Set what a pair takes, as a warden.
 
-    In an auction orders rest without matching; to open the pair again trades what crosses at one price.
+    It holds from the next block on; the key is a warden's. In an auction orders rest without matching; to open the pair
+    again trades what crosses at one price.
     """
     spec = target.manifest.pair(symbol)
     command = set_state(word)
@@ -75,14 +79,17 @@ def read_state(outcome: OpReport, spec: Spec) -> Effect:
 @peer_options
 @json_option
 def show(symbol: str, author: PublicKey | None, target: Target, as_json: bool) -> None:
-    """What PAIR takes now, its prices and limits; with --key, an author's lease, group and orders there."""
+    """Show what a pair takes, its prices and limits.
+
+    With --key, an author's lease, group and orders there too.
+    """
     spec = target.manifest.pair(symbol)
     answer = ask_once(target, "pair", symbol, author.hex() if author else "")
     if as_json:
         print_json(_pair_json(answer, spec, target.manifest))
         return
     for title, text in _lines(answer, spec, target.manifest):
-        console().print(f"{title:<11} {text}", markup=False)
+        say(f"{title:<11} {text}")
 
 
 def _lines(answer: Any, spec: Spec, manifest: Manifest) -> list[tuple[str, str]]:

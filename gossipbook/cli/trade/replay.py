@@ -41,10 +41,11 @@ STALLED_S = 3.0
 @json_option
 @peer_options
 def replay(target: Target, pair: str, **options: Any) -> None:
-    """Trade PAIR with a dozen new authors, until all that they sent is certified.
+    """Trade recorded or generated order flow.
 
-    Of a recorded flow, what the network filled is compared with what the recording filled. The network orders what
-    arrives at the same time by rules of its own: it keeps the recorded order only at a pace that leaves it the time.
+    A dozen new authors trade PAIR until all that they sent is certified. Of a recorded flow, what the network filled is
+    compared with what the recording filled. The network orders what arrives at the same time by rules of its own: it
+    keeps the recorded order only at a pace that leaves it the time.
     """
     if options["orderbook"] and not options["flow"]:
         raise click.UsageError("--orderbook needs --flow: the message file that it belongs to")
