@@ -1,10 +1,14 @@
 """Orders by hand: placed, filled, amended, cancelled and shown, in decimals."""
 
 import subprocess
+from contextlib import closing
 
 import pytest
 
-from .support import BINARY, ENVIRONMENT, answer, invoke
+from gossipbook.matching.commands import Place, Side
+from gossipbook.trade.wallet import Wallet
+
+from .support import BINARY, ENVIRONMENT, answer, invoke, until
 
 
 def test_an_order_fills_and_both_sides_are_told(network, new_trader):
@@ -61,7 +65,7 @@ def test_a_refused_command_exits_with_1_and_the_reason(new_trader):
     assert maker.do("cancel", "AMEND-USD", 9, code=1)["rejected"] == "unknown-order"
     assert maker.do("amend", "AMEND-USD", 1, "--qty", 6, "--reduce-only", code=1)["rejected"] == "not-a-reduction"
     done = invoke("order", "cancel", "AMEND-USD", 9, "--key", maker.key, "--home", maker.home, code=1)
-    assert "refused: unknown-order" in done.stderr
+    assert "certified, and rejected by the book: unknown-order" in done.stderr
     assert maker.do("cancel", "AMEND-USD", 1)["state"]["status"] == "cancelled"
 
 
@@ -73,7 +77,8 @@ def test_amend_and_cancel_all(new_trader):
     assert (amended["qty"], amended["price"]) == ("3", "11.50")
     assert trader.do("amend", "AMEND-USD", 2, "--qty", 1, "--reduce-only")["state"]["open"] == "1"
     assert trader.do("cancel", "AMEND-USD", 1)["state"]["status"] == "cancelled"
-    assert trader.do("cancel", "AMEND-USD", "--all", "--side", "sell")["cancelled_ids"] == []
+    told = trader.do("cancel", "AMEND-USD", "--all", "--side", "sell")
+    assert (told["cancelled_ids"], told["outcome"]) == ([], "certified")
     assert trader.do("cancel", "AMEND-USD", "--all")["cancelled_ids"] == [3, 2]  # 2 was re-entered last
 
 
@@ -152,3 +157,62 @@ def test_the_book_shows_asks_above_bids(network, new_trader):
     assert "certifying" in lines[0]
     view = answer("book", "BOOK-USD", "--levels", 1, "--home", network.home(1))
     assert [level["price_ticks"] for level in view["asks"]] == [2050]
+
+
+def test_a_cancel_that_found_nothing_says_so(new_trader):
+    trader = new_trader()
+    trader.do("place", "AMEND-USD", "buy", 1, 1)
+    trader.do("cancel", "AMEND-USD", 1)
+    where = ("--key", trader.key, "--home", trader.home)
+    assert "nothing to cancel" in invoke("order", "cancel", "AMEND-USD", "--all", *where).stdout
+    text = invoke("order", "cancel-all", *where).stdout
+    assert "AMEND-USD  certified" in text
+    assert "nothing to cancel" in text
+
+
+def test_an_order_that_only_its_wallet_knows_is_not_denied(network, new_trader):
+    trader = new_trader()
+    chain_id = bytes.fromhex(answer("network", "show", network.folder / "network.toml")["chain_id"])
+    with closing(Wallet.open(trader.key, chain_id)) as wallet:
+        wallet.sign("KEY-USD", [Place(1, Side.BUY, 1, 150, 2, 1)])
+    where = ("--key", trader.key, "--home", trader.home)
+    text = invoke("order", "show", "KEY-USD", 1, *where).stdout
+    assert "buy 2 KEY-USD at 1.50" in text
+    assert "signed, and not certified yet" in text
+    told = trader.show("KEY-USD", 1)
+    assert (told["status"], told["known"], told["price"], told["seq"]) == ("signed", False, "1.50", 0)
+    assert "no order 2" in invoke("order", "show", "KEY-USD", 2, *where, code=1).stderr
+    assert (
+        "no order 1" in invoke("order", "show", "KEY-USD", 1, "--author", trader.public_key, *where[2:], code=1).stderr
+    )
+    assert trader.do("place", "KEY-USD", "buy", 1, 1)["resent"] == 1
+    assert (trader.show("KEY-USD", 1)["status"], trader.show("KEY-USD", 2)["status"]) == ("open", "open")
+
+
+def test_a_lost_wallet_is_not_made_by_looking_for_an_order(new_trader):
+    trader = new_trader()
+    ops = trader.key.with_name(trader.key.name + ".ops")
+    ops.unlink()
+    invoke("order", "show", "KEY-USD", 1, "--key", trader.key, "--home", trader.home, code=1)
+    assert not ops.exists()
+
+
+def test_with_a_lost_wallet_fewer_answers_than_a_quorums_can_be_accepted(network, new_trader):
+    trader = new_trader()
+    trader.do("place", "KEY-USD", "buy", 1, 1)
+    for file in trader.key.parent.glob(trader.key.name + ".ops*"):
+        file.unlink()
+    network.kill(3)
+    network.kill(4)
+    try:
+        place = ("order", "place", "KEY-USD", "buy", 1, 2, "--key", trader.key, "--home", trader.home, "--timeout", 4)
+        said = invoke(*place, code=1).stderr
+        assert "refused: the wallet beside this key holds no ops of KEY-USD, so 3 committee members must say" in said
+        told = answer(*place, "--accept-fewer-answers", "--wait", "durable")
+        assert (told["client_id"], told["outcome"]) == (2, "unknown")
+        assert trader.show("KEY-USD", 2)["status"] == "pending"
+    finally:
+        network.start(3)
+        network.start(4)
+        network.wait_for_all_links()
+    until(lambda: trader.show("KEY-USD", 2)["status"] == "open", "it is certified once there is a quorum again")

@@ -1,13 +1,16 @@
-"""How an op fared, for people and for programs: an order's fills and state, or what another command brought about."""
+"""How an op fared, for people and for programs: an order's fills and state, or what another command brought about.
+
+What becomes of an op is one of three things, as in the library: it is *refused* (nothing was signed), its outcome is
+*unknown* so far (it is signed and goes on being sent), or it is *certified*, with what it did or why the book rejected
+it.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from rich.text import Text
-
 from gossipbook.cli.options import LEVELS
-from gossipbook.cli.output import console, fail, print_json
+from gossipbook.cli.output import fail, print_json, say, styled
 from gossipbook.cli.trade.submitting import OpReport, Sent
 from gossipbook.client_messages import AckLevel
 from gossipbook.manifest import Manifest, Pair
@@ -33,15 +36,14 @@ def read_cancelled(outcome: OpReport, _spec: Pair) -> Effect:
     """The orders that a cancel-all took out."""
     cause = CancelCause.CANCEL_ALL
     gone = [e.client_id for e in outcome.events or () if isinstance(e, Cancelled) and e.cause == cause]
-    return Effect(
-        f"{len(gone):,} cancelled" + (f": {', '.join(map(str, gone))}" if gone else ""), {"cancelled_ids": gone}
-    )
+    words = f"{len(gone):,} cancelled: {', '.join(map(str, gone))}" if gone else "nothing to cancel"
+    return Effect(words, {"cancelled_ids": gone})
 
 
 def report(
     outcome: OpReport, spec: Pair, what: str, wait: str, as_json: bool, read: ReadEffect = read_cancelled
 ) -> None:
-    """Say how an op fared; exit 1 if the book refused it, or if it did not get as far as was asked.
+    """Say how an op fared; exit 1 if the book rejected it, or if it is not known to be as far as was asked.
 
     ``read`` says what a command that names no order did.
     """
@@ -52,10 +54,11 @@ def report(
     else:
         _show_outcome(outcome, spec, client_id, what, refusal, read)
     if refusal:
-        fail(f"refused: {refusal}")
+        fail(f"certified, and rejected by the book: {refusal}")
     if outcome.level < LEVELS[wait]:
         fate = "on its way" if outcome.level else "may have arrived"
-        fail(f"not {wait}: {outcome.trouble}.\nDo not repeat it: the op is signed and {fate}. {AGAIN}")
+        why = f"the outcome is unknown: not {wait}: {outcome.trouble}"
+        fail(f"{why}.\nDo not repeat it: the op is signed and {fate}. {AGAIN}")
 
 
 def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: bool, read: ReadEffect) -> None:
@@ -63,7 +66,7 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
     rows: list[dict[str, Any]] = []
     faults: list[str] = []
     if not as_json:
-        console().print(f"author  {sent.author.hex()}\n        {what}", markup=False)
+        say(f"author  {sent.author.hex()}\n        {what}")
     for pair, outcome in sent.reports.items():
         spec = manifest.pair(pair)
         refusal = outcome.refusal(0)
@@ -72,17 +75,19 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
             faults.append(f"{pair}: {fault}")
         rows.append(outcome_json(outcome, spec, read))
         if not as_json:
-            words = f"rejected ({refusal})" if refusal else read(outcome, spec).words if outcome.events else "pending"
-            console().print(f"{pair}  {_level(outcome)}: {words}", markup=False)
+            known = outcome.events is not None
+            words = f"rejected ({refusal})" if refusal else read(outcome, spec).words if known else "not certified yet"
+            say(f"{pair}  {_level(outcome)}: {words}")
     for pair in sent.skipped if not as_json else ():
-        console().print(f"{pair}  nothing to do", markup=False)
+        say(f"{pair}  nothing to do")
     if as_json:
         failed = {pair: str(error) for pair, error in sent.failed.items()}
         print_json({"author": sent.author.hex(), "pairs": rows, "skipped": sent.skipped, "failed": failed})
     faults += [f"{pair}: {error}" for pair, error in sent.failed.items()]
     if faults:
         late = any(not outcome.refusal(0) for outcome in sent.reports.values() if outcome.level < LEVELS[wait])
-        fail("\n".join(faults) + (f"\nWhat is signed is on its way: do not repeat it. {AGAIN}" if late else ""))
+        unknown = f"The outcome is unknown where an op is not {wait}: it is signed and goes on being sent. {AGAIN}"
+        fail("\n".join([*faults, unknown] if late else faults))
 
 
 def _level(outcome: OpReport) -> str:
@@ -92,46 +97,47 @@ def _level(outcome: OpReport) -> str:
 
 def _show_outcome(outcome: OpReport, spec: Pair, client_id: int, what: str, refusal: str, read: ReadEffect) -> None:
     author = outcome.op.author.hex()
-    console().print(f"order   {author}:{client_id}" if client_id else f"author  {author}", markup=False)
-    console().print(f"        {what}", markup=False)
+    say(f"order   {author}:{client_id}" if client_id else f"author  {author}")
+    say(f"        {what}")
     again = f", {outcome.resent} earlier sent again" if outcome.resent else ""
-    console().print(f"level   {_level(outcome)} after {outcome.elapsed_ms:,} ms{again}", markup=False)
+    say(f"level   {_level(outcome)} after {outcome.elapsed_ms:,} ms{again}")
     if slid := _slid_to(outcome, client_id):
-        console().print(f"slid    to {format_price(spec, slid)}", markup=False)
+        say(f"slid    to {format_price(spec, slid)}")
     for qty, price in _fills(outcome, spec, client_id):
-        console().print(f"fill    {qty} at {price}", markup=False)
+        say(f"fill    {qty} at {price}")
     if refusal and (not outcome.order or outcome.order["status"] == "rejected"):
-        console().print(Text("state   ") + Text("rejected", "bold red") + Text(f" ({refusal})"))
+        say(f"state   {styled('rejected', 'bold red')} ({refusal})")
     elif not client_id and outcome.events is not None:
-        console().print(f"state   {read(outcome, spec).words}", markup=False)
+        say(f"state   {read(outcome, spec).words}")
     elif outcome.order:
-        console().print(Text("state   ") + state_line(outcome.order, spec))
+        say(f"state   {state_line(outcome.order, spec)}")
     else:
-        console().print("state   pending" if outcome.level is not AckLevel.CERTIFIED else "state   not known here")
+        say("state   pending" if outcome.level is not AckLevel.CERTIFIED else "state   not known here")
 
 
-def state_line(state: dict[str, Any], spec: Pair) -> Text:
+def state_line(state: dict[str, Any], spec: Pair) -> str:
     """What became of an order, in words."""
     status = state["status"]
-    line = Text(status, style=STATUS_STYLES.get(status, "yellow"))
+    line = styled(status, STATUS_STYLES.get(status, "yellow"))
     if status == "waiting":
-        line.append(f" for a trade at {format_price(spec, state['stop_ticks'])}", style="default")
+        line += f" for a trade at {format_price(spec, state['stop_ticks'])}"
     elif status == "triggered":
-        line.append(", in line to enter the book", style="default")
+        line += ", in line to enter the book"
     elif state["triggered"] and status == "open":
-        line.append(" since its stop was triggered", style="default")
+        line += " since its stop was triggered"
     if state["reason"]:
-        line.append(f" ({state['reason']})", style="default")
+        line += f" ({state['reason']})"
     if status == "filled":
-        line.append(f": {format_qty(spec, state['filled_lots'])}", style="default")
-    elif status != "rejected":
-        parts = [f"{format_qty(spec, state['filled_lots'])} of {format_qty(spec, state['qty_lots'])} filled"]
-        left = ((key, state[f"{key}_lots"]) for key in ("open", "cancelled"))
-        parts += [f"{format_qty(spec, lots)} {key}" for key, lots in left if lots]
-        line.append(f": {', '.join(parts)}", style="default")
-        if state["hidden_lots"]:
-            shown, hidden = state["open_lots"] - state["hidden_lots"], state["hidden_lots"]
-            line.append(f" (an iceberg: {format_qty(spec, shown)} shown, {format_qty(spec, hidden)} hidden)")
+        return f"{line}: {format_qty(spec, state['filled_lots'])}"
+    if status == "rejected":
+        return line
+    parts = [f"{format_qty(spec, state['filled_lots'])} of {format_qty(spec, state['qty_lots'])} filled"]
+    left = ((key, state[f"{key}_lots"]) for key in ("open", "cancelled"))
+    parts += [f"{format_qty(spec, lots)} {key}" for key, lots in left if lots]
+    line += f": {', '.join(parts)}"
+    if state["hidden_lots"]:
+        shown, hidden = state["open_lots"] - state["hidden_lots"], state["hidden_lots"]
+        line += f" (an iceberg: {format_qty(spec, shown)} shown, {format_qty(spec, hidden)} hidden)"
     return line
 
 
@@ -164,6 +170,7 @@ def outcome_json(outcome: OpReport, spec: Pair, read: ReadEffect) -> dict[str, A
         "order": f"{outcome.op.author.hex()}:{client_id}" if client_id else None,
         "op_id": outcome.op.id.hex(),
         "seq": outcome.op.seq,
+        "outcome": "certified" if outcome.level is AckLevel.CERTIFIED else "unknown",
         "level": outcome.level.name.lower() if outcome.level else "sent",
         "height": outcome.height,
         "elapsed_ms": outcome.elapsed_ms,
