@@ -4,7 +4,7 @@ import runpy
 import sys
 from pathlib import Path
 
-SCRIPTS = ("throughput.py", "faults.py", "simulation.py", "matching.py", "books.py", "receipts.py")
+SCRIPTS = ("throughput.py", "faults.py", "simulation.py", "matching.py", "books.py", "receipts.py", "cli.py")
 
 
 def main() -> None:
