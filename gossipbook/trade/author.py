@@ -92,9 +92,9 @@ class AuthorCore:
         """An author's chain in a pair, to be read."""
         return self._state.chain(symbol)
 
-    def pairs(self) -> list[str]:
-        """The pairs that are in use."""
-        return list(self._state.pairs)
+    def loaded(self) -> list[str]:
+        """The pairs whose chains were read out of the wallet, whether or not they are in use."""
+        return self._state.loaded()
 
     def hold(self, symbol: str) -> tuple[Hold | None, str]:
         """Why nothing is signed in a pair now, and that in words."""

@@ -103,6 +103,10 @@ class AuthorState:
             chain = self._chains[symbol] = OpChain(self._stored(symbol))
         return chain
 
+    def loaded(self) -> list[str]:
+        """The pairs whose chains are in memory."""
+        return list(self._chains)
+
     def replace_chain(self, symbol: str, chain: OpChain) -> None:
         """Take a chain that was read anew."""
         self._chains[symbol] = chain

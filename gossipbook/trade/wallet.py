@@ -163,11 +163,9 @@ class Wallet(AuthorDriver):
         if self._writing:
             raise WalletError("the wallet is signing for somebody else: use submit(); nothing was signed")
         try:
-            if self._file.begin():
-                self._reload(pair)
+            self._begin()
             chain = self.core.chain(pair)
             if not chain.known:
-                self._file.abandon()
                 raise WalletError(
                     f"the wallet beside this key holds no ops of {pair}: use it with a peer, which asks first"
                 )
@@ -177,6 +175,8 @@ class Wallet(AuthorDriver):
             self._file.abandon()
             self._reload(pair)
             raise WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent") from None
+        finally:
+            self._file.abandon()
         if self.core.joined:
             self.handle(Follow(op))
         return op
@@ -312,8 +312,13 @@ class Wallet(AuthorDriver):
             return op.id not in self.core.chain(op.pair).by_id
         return False
 
+    def _begin(self) -> None:
+        """Keep other programs from signing, and take up what they signed, in whichever pair."""
+        if self._file.begin():
+            self._reload_all()
+
     def _reload_all(self) -> None:
-        for pair in self.core.pairs():
+        for pair in self.core.loaded():
             self._reload(pair)
 
     def _reload(self, pair: str) -> None:
@@ -325,7 +330,7 @@ class Wallet(AuthorDriver):
         self._mark_due_s = math.inf
         if marks and not self._closed:
             with suppress(sqlite3.Error):
-                self._file.begin()
+                self._begin()
                 self._file.write((), marks)
 
     # -- effects ------------------------------------------------------------------------------------

@@ -131,6 +131,29 @@ def test_two_programs_with_one_key_take_turns(key_file: Path) -> None:
     reopened.close()
 
 
+def test_two_programs_take_turns_in_several_pairs(key_file: Path) -> None:
+    """What the other one signed in a pair is taken up too when this one looked at the file for another pair."""
+    here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
+    ops: dict[str, list[Op]] = {GOLD: [], IRON: []}
+    for wallet in (here, there, here, there):
+        for pair in PAIRS:
+            ops[pair].append(wallet.sign(pair, [Cancel(1)]))
+    assert [chain(ops[pair]) for pair in PAIRS] == [[0, 1, 2, 3]] * 2
+    there.close()
+    here.close()
+
+
+def test_an_op_that_cannot_be_signed_keeps_no_other_program_waiting(key_file: Path) -> None:
+    here, there = Wallet.open(key_file, CHAIN), Wallet.open(key_file, CHAIN)
+    with pytest.raises(GossipbookError):
+        here.sign(GOLD, [Cancel(1)] * 1_000)
+    there._file._db.execute("PRAGMA busy_timeout = 0")
+    assert there.sign(GOLD, [buy(1)]).seq == 0
+    assert here.sign(GOLD, [buy(2)]).seq == 1
+    there.close()
+    here.close()
+
+
 def test_a_full_disk_signs_nothing_and_spoils_nothing(key_file: Path) -> None:
     wallet = Wallet.open(key_file, CHAIN)
     first = wallet.sign(GOLD, [buy(1)])
