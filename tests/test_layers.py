@@ -117,7 +117,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
 INSIDE["trade"] = (
     "outcome units op_chain book_feed peer_link",
     "numbers blocks connections",
-    "tickets author_events block_stream",
+    "tickets author_events block_stream receipts",
     "head submission wallet_file",
     "author_state",
     "delivery",

@@ -5,7 +5,6 @@ was under way over a link that ended goes on over another one. Books and receipt
 for: a program that only places an order starts faster without.
 """
 
-import base64
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,7 +28,7 @@ from gossipbook.client_messages import (
 from gossipbook.consensus.committee import Committee
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Lane
-from gossipbook.errors import ConfigError, GossipbookError, VerifyError
+from gossipbook.errors import ConfigError, GossipbookError
 from gossipbook.identity import Verifier
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.loops import require_trio
@@ -120,26 +119,9 @@ class Client:
             QueryFailed: there is nothing to prove yet, in the peer's words. NoAnswer: not in time.
             VerifyError: what the peer sent proves nothing, or something else.
         """
-        from gossipbook.receipt.format import RECEIPT_BYTES_CAP
-        from gossipbook.receipt.verifying import verify_receipt
+        from gossipbook.trade.receipts import fetch_receipt
 
-        with trio.move_on_after(within_s):
-            link = self.connections.next()
-            while link is None:
-                await self.connections.linked()
-                link = self.connections.next()
-            raw, whole = b"", 1
-            while len(raw) < whole <= RECEIPT_BYTES_CAP:
-                answer = await link.query("receipt", pair, author.hex(), str(client_id), str(len(raw)))
-                part = base64.b64decode(answer["part"])
-                if not part:
-                    break
-                raw, whole = raw + part, int(answer["bytes"])
-            proven = verify_receipt(raw, self.chain_id)
-            if (proven.op.pair, proven.op.author, proven.client_id) != (pair, author, client_id):
-                raise VerifyError("the peer sent the receipt of another order")
-            return raw
-        raise NoAnswer(f"no receipt within {within_s:g} s")
+        return await fetch_receipt(self.connections, self.chain_id, pair, author, client_id, within_s)
 
     async def explain(self, pair: str, author: PublicKey, client_id: int) -> dict[str, Any]:
         """What a peer knows of an order: how its op came, each event with its block, why it waits. Not proven.
