@@ -116,7 +116,7 @@ INSIDE: dict[str, tuple[str, ...]] = {
 }
 INSIDE["trade"] = (
     "outcome units op_chain book_feed peer_link",
-    "numbers blocks connections",
+    "numbers blocks connections discovery",
     "tickets author_events block_stream receipts",
     "head submission wallet_file",
     "author_state",

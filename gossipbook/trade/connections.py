@@ -50,6 +50,7 @@ class Connections:
         self._wake = trio.Event()
         self.links: dict[PublicKey, PeerLink] = {}
         self.least = least
+        self.searching = False  # whether addresses may come that are not known yet
         self.wanted: dict[PublicKey, None] = {}  # who should be linked, whoever else is
         self.last_error: GossipbookError | None = None
         self.changed = trio.Event()
@@ -109,8 +110,14 @@ class Connections:
                 with trio.move_on_after(LOOK_S):
                     await self._wake.wait()
 
+    def is_short(self) -> bool:
+        """Whether there are fewer links than there should be."""
+        return len(self.links) < self.least
+
     def failed_all(self) -> bool:
-        """Whether every address was tried in vain, and none is being dialled."""
+        """Whether every address was tried in vain, none is being dialled, and no other is looked for."""
+        if self.searching:
+            return False
         return not self.links and not self._dialling and all(address in self._pauses for address in self._addresses)
 
     def _due(self) -> list[Address]:

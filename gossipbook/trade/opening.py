@@ -10,6 +10,7 @@ from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import DIGEST_BYTES, ChainId, PublicKey
 from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest
+from gossipbook.net.address import parse_host_port
 from gossipbook.trade.client import ATTEMPT_S, Client
 from gossipbook.trade.connections import LINKS_LEAST, Connections, checked_addresses
 from gossipbook.trade.peer_link import NoAnswer, PeerLink, QueryFailed
@@ -19,12 +20,13 @@ CONNECT_S = 10.0
 
 @trio_context
 async def open_client(
-    addresses: str | Iterable[str],
+    addresses: str | Iterable[str] = (),
     chain_id: ChainId | None = None,
     identity: Identity | None = None,
     *,
     manifest: Manifest | None = None,
     own_key: PublicKey | None = None,
+    bootstrap: Iterable[str] = (),
     links: int = LINKS_LEAST,
     within_s: float = CONNECT_S,
 ) -> AsyncIterator[Client]:
@@ -32,9 +34,10 @@ async def open_client(
 
     ``addresses``: one peer or several, as ``ws://host:port`` (loopback) or ``wss://host:port``. The client stays linked
     to two of them, or of those that they name, and to the leaders of the pairs it trades. ``chain_id``, or the
-    ``manifest`` itself, names the network that is trusted. ``identity`` None: a key for these links alone. ``own_key``:
-    the public key of a peer whose word needs no proof, because it is the caller's own. ``links``: to so many peers at
-    least; with 1, no other peer is looked for while that one is there.
+    ``manifest`` itself, names the network that is trusted. ``bootstrap``: DHT nodes as ``host:port``, to find peers
+    through; it needs the manifest, and then no address need be given. ``identity`` None: a key for these links alone.
+    ``own_key``: the public key of a peer whose word needs no proof, because it is the caller's own. ``links``: to so
+    many peers at least; with 1, no other peer is looked for while that one is there.
 
     Example::
 
@@ -42,7 +45,8 @@ async def open_client(
             print(await client.query("status"))
 
     Raises:
-        ConfigError: an address or the chain id is none. NoAnswer: nobody was there within ``within_s`` seconds.
+        ConfigError: an address or the chain id is none, or there is nowhere to look for peers.
+        NoAnswer: nobody was there within ``within_s`` seconds.
         LinkClosed, HandshakeError: no address leads to a peer of that network; the last one's reason.
         WrongLoop: trio does not run here.
     """
@@ -58,13 +62,11 @@ async def open_client(
         if holder:
             holder[0].link_down(link)
 
-    listed = checked_addresses(addresses)
+    listed, seeds = _sources(addresses, bootstrap, manifest)
     connections = Connections(chain_id, identity, listed, own_key, on_up, on_down, least=links)
-    for matcher in () if manifest is None else manifest.matchers:
-        for address in matcher.addresses:
-            connections.learn(address, matcher.public_key)
     with ungrouped():
         async with trio.open_nursery() as nursery:
+            _look_further(connections, manifest, seeds, nursery)
             nursery.start_soon(connections.run)
             manifest = manifest or await _fetch_manifest(connections, chain_id, within_s)
             await _first_link(connections, within_s)
@@ -77,6 +79,37 @@ async def open_client(
             finally:
                 client.release()
                 nursery.cancel_scope.cancel()
+
+
+def _sources(
+    addresses: str | Iterable[str], bootstrap: Iterable[str], manifest: Manifest | None
+) -> tuple[list[str], list[tuple[str, int]]]:
+    """The peers to dial, and the DHT nodes to ask; each checked."""
+    if isinstance(bootstrap, str):
+        raise ConfigError("bootstrap: expected a list of host:port, not one text")
+    seeds = [parse_host_port(address) for address in bootstrap]
+    if seeds and manifest is None:
+        raise ConfigError("manifest: peers are found in the DHT by the network's manifest; give it with bootstrap")
+    named = manifest is not None and any(matcher.addresses for matcher in manifest.matchers)
+    if (seeds or named) and not addresses:
+        return [], seeds
+    return checked_addresses(addresses), seeds
+
+
+def _look_further(
+    connections: Connections, manifest: Manifest | None, seeds: list[tuple[str, int]], nursery: trio.Nursery
+) -> None:
+    """Take the addresses that the manifest names, and begin to look for others in the DHT if there is a way into it."""
+    if manifest is None:
+        return
+    for matcher in manifest.matchers:
+        for address in matcher.addresses:
+            connections.learn(address, matcher.public_key)
+    if seeds:
+        from gossipbook.trade.discovery import discover_peers  # It brings the whole DHT.
+
+        connections.searching = True
+        nursery.start_soon(discover_peers, manifest, seeds, connections.learn, connections.is_short)
 
 
 def _checked_chain(chain_id: ChainId | None, manifest: Manifest | None) -> ChainId:
