@@ -139,22 +139,31 @@ def test_the_end_of_the_portal_is_the_end_of_every_call() -> None:
 
 
 def test_a_task_that_is_cancelled_while_it_opens_leaves_nothing_open() -> None:
-    closed = threading.Event()
+    begun, gone, closed = threading.Event(), threading.Event(), threading.Event()
 
     @asynccontextmanager
     async def open_slowly() -> AsyncIterator[Fragile]:
         """Open something after the caller has gone."""
         try:
+            begun.set()
             with trio.CancelScope(shield=True):
-                await trio.sleep(0.05)
+                await trio.to_thread.run_sync(gone.wait)
             yield Fragile()
         finally:
             closed.set()
 
+    async def open_in_vain() -> None:
+        async with awaiting.opening(open_slowly, Awaited)():
+            raise AssertionError("it was opened though nobody waited")
+
     async def main() -> None:
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01), awaiting.opening(open_slowly, Awaited)():
-                raise AssertionError("it was opened in vain")
+        task = asyncio.create_task(open_in_vain())
+        await asyncio.to_thread(begun.wait)
+        task.cancel()
+        await asyncio.sleep(0)
+        gone.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
 
     asyncio.run(main())
     assert closed.wait(ENOUGH_S)
