@@ -10,8 +10,8 @@ import cbor2
 
 from gossipbook.errors import DecodeError
 
-MAX_DEPTH = 16
-MAX_INT = 2**63 - 1
+DEPTH_CAP = 16
+INT_CAP = 2**63 - 1
 
 # Every tag for which cbor2 has a decoder of its own. Each is overridden, since building a set or a
 # map of integers chosen to collide can be made to take seconds. Tags unknown to cbor2 reach tag_hook.
@@ -43,7 +43,7 @@ def decode(raw: bytes) -> Any:
             tag_hook=_refuse,
             object_hook=_refuse,
             semantic_decoders=_SEMANTIC_DECODERS,
-            max_depth=MAX_DEPTH,
+            max_depth=DEPTH_CAP,
             allow_indefinite=False,
             allow_duplicate_keys=False,
             strict_hashable_types=True,
@@ -78,7 +78,7 @@ def decode_array(raw: bytes, length: int) -> list[Any]:
     return value
 
 
-def check_uint(value: object, name: str, limit: int = MAX_INT) -> int:
+def check_uint(value: object, name: str, limit: int = INT_CAP) -> int:
     """``value`` if it is an integer in 0..limit (booleans are not integers here)."""
     if type(value) is not int or not 0 <= value <= limit:
         raise DecodeError(f"{name}: expected an integer in 0..{limit}")

@@ -26,10 +26,10 @@ KNOWN_RULES = (1, 2)
 LATER_LIMITS = ("max_commands_per_author_per_s", "max_triggers_per_block")
 """Limits that only version 2 has."""
 
-MAX_PAIRS = 1024
-MAX_MATCHERS = 1024
-MAX_COMMITTEE = 7
-MAX_COMMANDS_PER_OP = 256
+PAIRS_CAP = 1024
+MATCHERS_CAP = 1024
+COMMITTEE_CAP = 7
+COMMANDS_PER_OP_CAP = 256
 FAULT_MODELS = ("byzantine", "crash")
 
 
@@ -75,7 +75,7 @@ class Limits:
     max_authors_per_pair: int = 10_000
     max_open_orders_per_author: int = 20_000
     max_open_orders_per_pair: int = 1_000_000
-    max_commands_per_op: int = MAX_COMMANDS_PER_OP
+    max_commands_per_op: int = COMMANDS_PER_OP_CAP
     max_op_bytes: int = 16_384
     max_block_ops: int = 512
     max_block_bytes: int = 65_536
@@ -317,10 +317,10 @@ def _check_names(m: Manifest) -> None:
         raise ManifestError("name: expected 1 to 64 characters")
     if m.rules_version not in KNOWN_RULES:
         raise ManifestError(f"rules_version: this build knows versions {KNOWN_RULES}, not {m.rules_version}")
-    if not 1 <= len(m.pairs) <= MAX_PAIRS:
-        raise ManifestError(f"pair: expected 1 to {MAX_PAIRS} of them")
-    if not 1 <= len(m.matchers) <= MAX_MATCHERS:
-        raise ManifestError(f"matcher: expected 1 to {MAX_MATCHERS} of them")
+    if not 1 <= len(m.pairs) <= PAIRS_CAP:
+        raise ManifestError(f"pair: expected 1 to {PAIRS_CAP} of them")
+    if not 1 <= len(m.matchers) <= MATCHERS_CAP:
+        raise ManifestError(f"matcher: expected 1 to {MATCHERS_CAP} of them")
     _unique([pair.symbol for pair in m.pairs], "pair")
     _unique([matcher.name for matcher in m.matchers], "matcher")
     _unique([matcher.public_key for matcher in m.matchers], "matcher key")
@@ -356,9 +356,9 @@ def _check_committee(m: Manifest) -> None:
     if m.fault_model not in FAULT_MODELS:
         raise ManifestError(f"fault_model: expected one of {FAULT_MODELS}, not {m.fault_model!r}")
     least = 4 if m.fault_model == "byzantine" else 1
-    if not least <= m.committee_size <= MAX_COMMITTEE:
+    if not least <= m.committee_size <= COMMITTEE_CAP:
         raise ManifestError(
-            f"committee_size: {m.fault_model} needs {least} to {MAX_COMMITTEE} seats, not {m.committee_size}"
+            f"committee_size: {m.fault_model} needs {least} to {COMMITTEE_CAP} seats, not {m.committee_size}"
         )
     per_operator = Quorum.of(m.committee_size, m.fault_model).seats_per_operator
     operators: dict[str, int] = {}
@@ -381,8 +381,8 @@ def _check_numbers(m: Manifest) -> None:
     for name in LATER_LIMITS:
         if m.rules_version < 2 and getattr(limits, name) != getattr(Limits(), name):
             raise ManifestError(f"{name}: needs rules_version 2")
-    if limits.max_commands_per_op > MAX_COMMANDS_PER_OP:
-        raise ManifestError(f"max_commands_per_op: at most {MAX_COMMANDS_PER_OP}")
+    if limits.max_commands_per_op > COMMANDS_PER_OP_CAP:
+        raise ManifestError(f"max_commands_per_op: at most {COMMANDS_PER_OP_CAP}")
     if limits.max_block_commands < limits.max_commands_per_op:
         raise ManifestError("max_block_commands: a block must have room for one op of max_commands_per_op")
     if limits.max_block_bytes < 2 * (limits.max_op_bytes + 64):

@@ -3,7 +3,7 @@
 import json
 from typing import Any, NoReturn
 
-from gossipbook.cbor import MAX_INT
+from gossipbook.cbor import INT_CAP
 
 
 class Defect(Exception):
@@ -56,7 +56,7 @@ def hex_bytes(value: object, what: str, length: int | None = None) -> bytes:
 
 def uint(value: object, what: str) -> int:
     """An integer in 0..2**63 - 1; ``true`` is not one."""
-    if type(value) is not int or not 0 <= value <= MAX_INT:
+    if type(value) is not int or not 0 <= value <= INT_CAP:
         raise Defect(f"{what}: expected an integer in 0..2**63 - 1")
     return value
 

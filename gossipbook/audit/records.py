@@ -37,7 +37,7 @@ FIELD_COUNTS = {
 LATER_KINDS = (PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP)
 
 # The least and the most that a field may be, by its position in the command; any number will do where nothing is said.
-ANY_ID = (1, cbor.MAX_INT)  # client order ids start at 1
+ANY_ID = (1, cbor.INT_CAP)  # client order ids start at 1
 RANGES: dict[int, dict[int, tuple[int, int]]] = {
     PLACE: {1: ANY_ID, 2: (1, 2), 3: (1, 2), 6: (1, 4), 7: (0, 1), 8: (1, 4)},
     CANCEL: {1: ANY_ID},
@@ -185,7 +185,7 @@ def _command(item: object) -> Command:
             nobody = kind == JOIN_GROUP and value == b""
             cbor.check_bytes(value, "command", 0 if nobody else PUBLIC_KEY_BYTES)
             continue
-        least, most = RANGES[kind].get(position, (0, cbor.MAX_INT))
+        least, most = RANGES[kind].get(position, (0, cbor.INT_CAP))
         if not least <= cbor.check_uint(value, "command") <= most:
             raise DecodeError(f"a value out of range in a command of kind {kind}")
     if kind == PLACE_SPECIAL and not _is_special(item):

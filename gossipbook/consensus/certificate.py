@@ -15,7 +15,7 @@ from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.errors import DecodeError
 from gossipbook.identity import SignatureCheck, Verifier
 from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES, BlockId
-from gossipbook.manifest import MAX_COMMITTEE
+from gossipbook.manifest import COMMITTEE_CAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +180,21 @@ def decode_vote(raw: object) -> Vote:
         cbor.check_uint(term, "term"),
         cbor.check_uint(height, "height"),
         cbor.check_bytes(block_id, "block id", DIGEST_BYTES),
-        cbor.check_uint(seat, "seat", MAX_COMMITTEE - 1),
+        cbor.check_uint(seat, "seat", COMMITTEE_CAP - 1),
         cbor.check_bytes(signature, "signature", SIGNATURE_BYTES),
     )
 
 
 def decode_certificate(raw: object) -> Certificate:
     kind, term, height, block_id, signers = _parts(raw, 5, "certificate")
-    pairs = [_parts(signer, 2, "signer") for signer in cbor.check_list(signers, "signers", MAX_COMMITTEE)]
+    pairs = [_parts(signer, 2, "signer") for signer in cbor.check_list(signers, "signers", COMMITTEE_CAP)]
     return Certificate(
         _vote_kind(kind),
         cbor.check_uint(term, "term"),
         cbor.check_uint(height, "height"),
         cbor.check_bytes(block_id, "block id", DIGEST_BYTES),
         tuple(
-            (cbor.check_uint(seat, "seat", MAX_COMMITTEE - 1), cbor.check_bytes(sig, "signature", SIGNATURE_BYTES))
+            (cbor.check_uint(seat, "seat", COMMITTEE_CAP - 1), cbor.check_bytes(sig, "signature", SIGNATURE_BYTES))
             for seat, sig in pairs
         ),
     )
@@ -208,14 +208,14 @@ def decode_timeout(raw: object) -> Timeout:
         cbor.check_bytes(fin_id, "finalized id", DIGEST_BYTES),
         None if lock_term is None else cbor.check_uint(lock_term, "lock term"),
         cbor.check_bytes(lock_id, "lock id", DIGEST_BYTES),
-        cbor.check_uint(seat, "seat", MAX_COMMITTEE - 1),
+        cbor.check_uint(seat, "seat", COMMITTEE_CAP - 1),
         cbor.check_bytes(signature, "signature", SIGNATURE_BYTES),
     )
 
 
 def decode_term_change(raw: object) -> TermChange:
     term, timeouts, fc, nc = _parts(raw, 4, "term change")
-    decoded = tuple(decode_timeout(item) for item in cbor.check_list(timeouts, "timeouts", MAX_COMMITTEE))
+    decoded = tuple(decode_timeout(item) for item in cbor.check_list(timeouts, "timeouts", COMMITTEE_CAP))
     if not decoded:
         raise DecodeError("term change: no timeouts")
     return TermChange(

@@ -50,7 +50,7 @@ def encode_command(command: Command) -> list[Any]:
         ValueError: a number is not from 0 to 2**63 - 1, or an order is of a class that does not fit it.
     """
     fields = [field if isinstance(field, bytes) else int(field) for field in command]
-    if any(not 0 <= field <= cbor.MAX_INT for field in fields if not isinstance(field, bytes)):
+    if any(not 0 <= field <= cbor.INT_CAP for field in fields if not isinstance(field, bytes)):
         raise ValueError("the numbers of a command are from 0 to 2**63 - 1")
     return [KINDS[type(command)], *fields]
 
@@ -71,7 +71,7 @@ def decode_command(item: object) -> Command:
     kind, fields = item[0], item[1:]
     if kind in (JOIN_GROUP, ADMIT_TO_GROUP):
         return _decode_group(item)
-    if set(map(type, item)) != _INTEGERS or min(item) < 0 or max(item) > cbor.MAX_INT:
+    if set(map(type, item)) != _INTEGERS or min(item) < 0 or max(item) > cbor.INT_CAP:
         raise DecodeError("command: expected integers from 0 to 2**63 - 1")
     decode = _DECODERS.get((kind, len(fields)))
     if decode is None:

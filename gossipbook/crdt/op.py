@@ -24,7 +24,7 @@ from gossipbook.ids import (
     PublicKey,
     digest,
 )
-from gossipbook.manifest import MAX_COMMANDS_PER_OP
+from gossipbook.manifest import COMMANDS_PER_OP_CAP
 from gossipbook.matching.commands import Command
 
 OP_VERSIONS = (1, 2)
@@ -121,7 +121,7 @@ def sign_op(
     expiry_ms: int = 0,
 ) -> Op:
     """Make an author's next op. ``expiry_ms``: block time after which its places are void; 0 for never."""
-    if min(seq, expiry_ms) < 0 or max(seq, expiry_ms) > cbor.MAX_INT:
+    if min(seq, expiry_ms) < 0 or max(seq, expiry_ms) > cbor.INT_CAP:
         raise ValueError("the numbers of an op are from 0 to 2**63 - 1")
     version = least_version(tuple(commands))
     body = [version, chain_id, pair, identity.public_key, seq, prev, expiry_ms]
@@ -160,7 +160,7 @@ def open_op(signed: object, signature: object) -> Op:
     version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
     if cbor.check_uint(version, "version") not in OP_VERSIONS:
         raise DecodeError(f"op: version {version!r}; this build knows {OP_VERSIONS}")
-    decoded = tuple(decode_command(item) for item in cbor.check_list(commands, "commands", MAX_COMMANDS_PER_OP))
+    decoded = tuple(decode_command(item) for item in cbor.check_list(commands, "commands", COMMANDS_PER_OP_CAP))
     if not decoded:
         raise DecodeError("op: no commands")
     if version != least_version(decoded):

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from gossipbook.dht.records import EXPIRY_MS, MAX_EXPIRY_MS
+from gossipbook.dht.records import EXPIRY_CAP_MS, EXPIRY_MS
 from gossipbook.dht.table import TableLimits
 from gossipbook.errors import ConfigError
 
-MAX_K = 20  # Maymounkov and Mazieres 2002, section 2.1.
+K_CAP = 20  # Maymounkov and Mazieres 2002, section 2.1.
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class DhtConfig:
             _require(1 <= getattr(self, name) <= 65_536, f"{name}: expected 1 to 65536")
         for name in ("verify_cap", "pings_per_refresh", "signatures_per_s", "send_buffer_bytes"):
             _require(2 <= getattr(self, name) <= 16_777_216, f"{name}: expected 2 to 16777216")
-        _require(1 <= self.alpha <= self.k <= MAX_K, f"alpha, k: expected 1 <= alpha <= k <= {MAX_K}")
+        _require(1 <= self.alpha <= self.k <= K_CAP, f"alpha, k: expected 1 <= alpha <= k <= {K_CAP}")
         _require(0 <= self.matcher_contacts <= self.k, "matcher_contacts: expected 0 to k")
         _require(self.contacts_per_crawl >= 2 * self.k, "contacts_per_crawl: expected at least twice k")
         _require(self.stall_s <= self.request_timeout_s, "stall_s: expected at most request_timeout_s")
@@ -54,7 +54,7 @@ class DhtConfig:
             self.request_timeout_s <= self.lookup_timeout_s, "lookup_timeout_s: expected a whole request_timeout_s"
         )
         _require(2 * self.heartbeat_s <= self.expiry_s, "expiry_s: expected two heartbeats, or one loss ends a record")
-        _require(self.expiry_s * 1000 <= MAX_EXPIRY_MS, f"expiry_s: others refuse more than {MAX_EXPIRY_MS // 1000} s")
+        _require(self.expiry_s * 1000 <= EXPIRY_CAP_MS, f"expiry_s: others refuse more than {EXPIRY_CAP_MS // 1000} s")
 
 
 def _require(holds: bool, problem: str) -> None:

@@ -18,7 +18,7 @@ from gossipbook.dht.datagram import Contact
 from gossipbook.dht.protocol import DhtProtocol
 from gossipbook.ids import PeerId, xor_distance
 
-MAX_CANDIDATES = 256
+CANDIDATES_CAP = 256
 ADDRESSES_PER_ID = 2  # A wrong address spread for a node must not hide the right one.
 
 Learn = Callable[[Iterable[Contact]], None]
@@ -35,7 +35,7 @@ class State(Enum):
 
 
 class Shortlist:
-    """Candidates by distance, at most ``MAX_CANDIDATES``: the farthest one not asked yet makes room."""
+    """Candidates by distance, at most ``CANDIDATES_CAP``: the farthest one not asked yet makes room."""
 
     def __init__(self, target: PeerId, k: int) -> None:
         self._target, self._k = target, k
@@ -49,7 +49,7 @@ class Shortlist:
         bisect.insort(self._order, (xor_distance(contact.node_id, self._target), contact))
         self._states[contact] = State.NEW
         self._addresses[contact.node_id] = self._addresses.get(contact.node_id, 0) + 1
-        if len(self._order) > MAX_CANDIDATES:
+        if len(self._order) > CANDIDATES_CAP:
             self._drop_farthest()
 
     def mark(self, contact: Contact, state: State) -> None:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gossipbook import cbor
-from gossipbook.dht.records import MAX_RECORD_BYTES
+from gossipbook.dht.records import RECORD_BYTES_CAP
 from gossipbook.errors import DecodeError
 from gossipbook.ids import PEER_ID_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, ChainId, PeerId, PublicKey
 
-MAX_DATAGRAM_BYTES = 1_232  # IPv6's least MTU of 1,280 bytes without its headers.
+DATAGRAM_BYTES_CAP = 1_232  # IPv6's least MTU of 1,280 bytes without its headers.
 MIN_FIND_BYTES = 448
 REPLY_HEAD_BYTES = 104  # Everything of a providers reply but nodes, records and the claim, rounded up.
 CLAIM_BYTES = 21  # At most: heads, IPv6 address, port.
@@ -81,13 +81,13 @@ def encode_request(network: bytes, request: Request) -> bytes:
     raw = _encode(REQUEST, network, request, _call(request, 0))
     if request.method in (FIND_NODE, FIND_PROVIDERS) and len(raw) < MIN_FIND_BYTES:
         raw = _encode(REQUEST, network, request, _call(request, MIN_FIND_BYTES - len(raw)))
-    assert len(raw) <= MAX_DATAGRAM_BYTES
+    assert len(raw) <= DATAGRAM_BYTES_CAP
     return raw
 
 
 def encode_reply(network: bytes, reply: Reply) -> bytes:
     raw = _encode(REPLY, network, reply, reply.results)
-    assert len(raw) <= MAX_DATAGRAM_BYTES
+    assert len(raw) <= DATAGRAM_BYTES_CAP
     return raw
 
 
@@ -97,7 +97,7 @@ def decode(raw: bytes, network: bytes) -> Request | Reply:
     Raises:
         DatagramError: oversize, garbage, other-network, or too-short for the reply it asks for.
     """
-    if len(raw) > MAX_DATAGRAM_BYTES:
+    if len(raw) > DATAGRAM_BYTES_CAP:
         raise DatagramError("oversize")
     try:
         message, its_network = _decode(raw)
@@ -166,7 +166,7 @@ def node_results(results: list[Any], sender: Address) -> list[Contact]:
 def provider_results(results: list[Any], sender: Address) -> tuple[list[Contact], list[bytes], bytes]:
     """Nodes, signed records and the cursor of the next page of a reply."""
     nodes, records, cursor = _exactly(results, 3)
-    raws = [cbor.check_blob(raw, "record", MAX_RECORD_BYTES) for raw in cbor.check_list(records, "records", 32)]
+    raws = [cbor.check_blob(raw, "record", RECORD_BYTES_CAP) for raw in cbor.check_list(records, "records", 32)]
     return unpack_nodes(nodes, sender), raws, check_cursor(cursor)
 
 

@@ -15,7 +15,7 @@ from gossipbook.dht.config import DhtConfig
 from gossipbook.dht.datagram import Address, Contact, DatagramError, Reply, Request
 from gossipbook.dht.known_nodes import KnownNodes
 from gossipbook.dht.liveness import TokenBucket
-from gossipbook.dht.records import MAX_RECORD_BYTES, RecordError
+from gossipbook.dht.records import RECORD_BYTES_CAP, RecordError
 from gossipbook.dht.requests import DOMAIN_PONG, Requests
 from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.dht.storage import RecordStorage
@@ -134,7 +134,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
         key, cursor = _arguments(request, 2)
         key, cursor = datagram.check_key(key), datagram.check_cursor(cursor)
         nodes = [] if cursor else self._advertised(key, request)
-        room = datagram.MAX_DATAGRAM_BYTES - datagram.REPLY_HEAD_BYTES
+        room = datagram.DATAGRAM_BYTES_CAP - datagram.REPLY_HEAD_BYTES
         if self.claim is not None:
             nodes = nodes[: datagram.NODES_PER_REPLY - 1]  # The claim takes the place of one.
             room -= datagram.CLAIM_BYTES
@@ -145,7 +145,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
     def _on_store_record(self, address: Address, request: Request) -> list[Any]:
         key, raw = _arguments(request, 2)
         datagram.check_key(key)
-        cbor.check_blob(raw, "record", MAX_RECORD_BYTES)
+        cbor.check_blob(raw, "record", RECORD_BYTES_CAP)
         return [self.store_locally(key, raw)]
 
     def store_locally(self, key: PeerId, raw: bytes) -> bool:

@@ -18,17 +18,17 @@ from gossipbook.ids import PEER_ID_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Cha
 
 RECORD_VERSION = 1
 RECORD_FIELDS = 10
-MAX_RECORD_BYTES = 768  # One record and eight nodes fit a datagram of 1,232 bytes (IPv6's least MTU).
-MAX_ADDRESSES = 4
-MAX_ADDRESS_CHARS = 128
-MAX_ROLES = 4
-MAX_ROLE_CHARS = 16
-MAX_HEADS = 16
-MAX_SYMBOL_CHARS = 32
+RECORD_BYTES_CAP = 768  # One record and eight nodes fit a datagram of 1,232 bytes (IPv6's least MTU).
+ADDRESSES_CAP = 4
+ADDRESS_CHARS_CAP = 128
+ROLES_CAP = 4
+ROLE_CHARS_CAP = 16
+HEADS_CAP = 16
+SYMBOL_CHARS_CAP = 32
 
 EXPIRY_MS = 30_000  # DESIGN: announce every 10 s with a 30 s expiry, so two announcements may be lost.
-MAX_EXPIRY_MS = 2 * EXPIRY_MS
-MAX_CLOCK_SKEW_MS = 10_000  # A guess: generous for NTP, and well below the expiry.
+EXPIRY_CAP_MS = 2 * EXPIRY_MS
+CLOCK_SKEW_CAP_MS = 10_000  # A guess: generous for NTP, and well below the expiry.
 
 _ADDRESS = re.compile(r"wss?://(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\]):([1-9][0-9]{0,4})")
 _ROLE = re.compile(r"[a-z][a-z0-9-]*")
@@ -85,9 +85,9 @@ def sign_record(identity: Identity, chain_id: ChainId, record: ProviderRecord) -
         ]
     )
     raw = cbor.encode([body, identity.sign(DOMAIN_RECORD, chain_id, body)])
-    if len(raw) > MAX_RECORD_BYTES:
+    if len(raw) > RECORD_BYTES_CAP:
         raise ConfigError(
-            f"provider record: {len(raw)} bytes, at most {MAX_RECORD_BYTES}; give fewer or shorter addresses or heads"
+            f"provider record: {len(raw)} bytes, at most {RECORD_BYTES_CAP}; give fewer or shorter addresses or heads"
         )
     try:
         _parse_body(body)
@@ -102,17 +102,17 @@ def parse_record(raw: bytes, key: PeerId, now_ms: int) -> ProviderRecord:
     Raises:
         RecordError: wrong size, format or key, expired, expiring too late, or from the future.
     """
-    if len(raw) > MAX_RECORD_BYTES:
-        raise RecordError("size", f"{len(raw)} bytes, at most {MAX_RECORD_BYTES}")
+    if len(raw) > RECORD_BYTES_CAP:
+        raise RecordError("size", f"{len(raw)} bytes, at most {RECORD_BYTES_CAP}")
     record = _parse_body(_open(raw)[0])
     if record.key != key:
         raise RecordError("key", "signed for another key")
     if record.expires_ms <= now_ms:
         raise RecordError("expired")
-    if record.expires_ms > now_ms + MAX_EXPIRY_MS:
-        raise RecordError("expiry", f"more than {MAX_EXPIRY_MS} ms ahead")
-    if record.sequence > now_ms + MAX_CLOCK_SKEW_MS:
-        raise RecordError("future", f"signed more than {MAX_CLOCK_SKEW_MS} ms ahead of this clock")
+    if record.expires_ms > now_ms + EXPIRY_CAP_MS:
+        raise RecordError("expiry", f"more than {EXPIRY_CAP_MS} ms ahead")
+    if record.sequence > now_ms + CLOCK_SKEW_CAP_MS:
+        raise RecordError("future", f"signed more than {CLOCK_SKEW_CAP_MS} ms ahead of this clock")
     return record
 
 
@@ -140,7 +140,7 @@ def open_record(
 def _open(raw: bytes) -> tuple[bytes, bytes]:
     try:
         body, signature = cbor.decode_array(raw, 2)
-        cbor.check_blob(body, "body", MAX_RECORD_BYTES)
+        cbor.check_blob(body, "body", RECORD_BYTES_CAP)
         return body, cbor.check_bytes(signature, "signature", SIGNATURE_BYTES)
     except DecodeError as error:
         raise RecordError("format", str(error)) from None
@@ -157,11 +157,11 @@ def _parse_body(body: bytes) -> ProviderRecord:
         return ProviderRecord(
             key=cbor.check_bytes(key, "key", PEER_ID_BYTES),
             public_key=cbor.check_bytes(public_key, "public key", PUBLIC_KEY_BYTES),
-            addresses=tuple(_address(item) for item in cbor.check_list(addresses, "addresses", MAX_ADDRESSES)),
-            roles=tuple(_role(item) for item in cbor.check_list(roles, "roles", MAX_ROLES)),
+            addresses=tuple(_address(item) for item in cbor.check_list(addresses, "addresses", ADDRESSES_CAP)),
+            roles=tuple(_role(item) for item in cbor.check_list(roles, "roles", ROLES_CAP)),
             sequence=cbor.check_uint(sequence, "sequence"),
             expires_ms=cbor.check_uint(expires_ms, "expires_ms"),
-            heads=_heads(cbor.check_list(heads, "heads", MAX_HEADS)),
+            heads=_heads(cbor.check_list(heads, "heads", HEADS_CAP)),
             load=cbor.check_uint(load, "load"),
             withdrawn=withdrawn,
         )
@@ -170,7 +170,7 @@ def _parse_body(body: bytes) -> ProviderRecord:
 
 
 def _address(item: object) -> str:
-    text = cbor.check_text(item, "address", MAX_ADDRESS_CHARS)
+    text = cbor.check_text(item, "address", ADDRESS_CHARS_CAP)
     match = _ADDRESS.fullmatch(text)
     if match is None or int(match[1]) > 65_535:
         raise DecodeError("address: expected ws://host:port or wss://host:port")
@@ -178,7 +178,7 @@ def _address(item: object) -> str:
 
 
 def _role(item: object) -> str:
-    text = cbor.check_text(item, "role", MAX_ROLE_CHARS)
+    text = cbor.check_text(item, "role", ROLE_CHARS_CAP)
     if _ROLE.fullmatch(text) is None:
         raise DecodeError("role: expected a lower-case word")
     return text
@@ -189,7 +189,7 @@ def _heads(items: list[Any]) -> tuple[tuple[str, int], ...]:
     for item in items:
         if type(item) is not list or len(item) != 2:
             raise DecodeError("head: expected a symbol and a height")
-        symbol = cbor.check_text(item[0], "symbol", MAX_SYMBOL_CHARS)
+        symbol = cbor.check_text(item[0], "symbol", SYMBOL_CHARS_CAP)
         if not symbol or not symbol.isascii() or not symbol.isprintable() or symbol in heads:
             raise DecodeError("symbol: expected printable ASCII, each symbol once")
         heads[symbol] = cbor.check_uint(item[1], "height")

@@ -9,7 +9,7 @@ from kademlia.routing import RoutingTable
 from gossipbook.dht.datagram import Address, Contact
 from gossipbook.ids import PeerId, PublicKey, xor_distance
 
-MAX_BUCKETS = 160  # One for each bit; times k nodes and 5 k replacements, that bounds the table.
+BUCKETS_CAP = 160  # One for each bit; times k nodes and 5 k replacements, that bounds the table.
 
 
 class KnownNode(Node):  # type: ignore[misc]  # kademlia is untyped
@@ -77,7 +77,7 @@ class BoundedRoutingTable(RoutingTable):  # type: ignore[misc]  # kademlia is un
             bucket = self.buckets[index]
             if bucket.add_node(node):
                 return
-            if not bucket.has_in_range(self.node) or len(self.buckets) >= MAX_BUCKETS:
+            if not bucket.has_in_range(self.node) or len(self.buckets) >= BUCKETS_CAP:
                 self.protocol.try_soon(bucket.head())
                 return
             self.split_bucket(index)

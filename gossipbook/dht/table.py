@@ -16,12 +16,12 @@ from enum import Enum
 
 from sortedcontainers import SortedSet
 
-from gossipbook.dht.records import MAX_RECORD_BYTES, ProviderRecord
+from gossipbook.dht.records import RECORD_BYTES_CAP, ProviderRecord
 from gossipbook.ids import PeerId, PublicKey
 
-MAX_STRANGERS_PER_KEY = 32  # A guess: followers of a pair worth naming besides its matchers.
-MAX_STRANGER_RECORDS = 4_096  # At most 768 bytes each: 3 MiB.
-MAX_MATCHER_RECORDS = 16_384  # 12 MiB, split evenly over the matchers.
+STRANGERS_PER_KEY_CAP = 32  # A guess: followers of a pair worth naming besides its matchers.
+STRANGER_RECORDS_CAP = 4_096  # At most 768 bytes each: 3 MiB.
+MATCHER_RECORDS_CAP = 16_384  # 12 MiB, split evenly over the matchers.
 MIN_RECORDS_PER_MATCHER = 16  # With the most matchers of a manifest (1,024) this is their even share.
 BYTES_HEAD = 3  # CBOR's head of a byte string of up to 65,535 bytes.
 
@@ -46,9 +46,9 @@ class Stored(Enum):
 class TableLimits:
     """Caps of a :class:`ProviderTable`, in records."""
 
-    strangers_per_key: int = MAX_STRANGERS_PER_KEY
-    stranger_records: int = MAX_STRANGER_RECORDS
-    matcher_records: int = MAX_MATCHER_RECORDS
+    strangers_per_key: int = STRANGERS_PER_KEY_CAP
+    stranger_records: int = STRANGER_RECORDS_CAP
+    matcher_records: int = MATCHER_RECORDS_CAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class ProviderTable:
         The next cursor is empty when nothing is left. It names a signer, not a position, so that records that
         come and go between two pages make a reader skip nothing.
         """
-        assert room >= MAX_RECORD_BYTES + BYTES_HEAD, "a page has room for one record, or reading would not end"
+        assert room >= RECORD_BYTES_CAP + BYTES_HEAD, "a page has room for one record, or reading would not end"
         pages: list[bytes] = []
         after = (cursor not in self._matchers, cursor) if cursor else None
         last = cursor

@@ -8,7 +8,7 @@ from gossipbook.consensus.block import BLOCK_BYTES_CAP
 from gossipbook.crdt.op import OP_BYTES_CAP
 from gossipbook.errors import DecodeError, VerifyError
 from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES, Digest, digest
-from gossipbook.manifest import MAX_COMMITTEE
+from gossipbook.manifest import COMMITTEE_CAP
 from gossipbook.matching.events import RawEvent
 
 NAME = b"gossipbook receipt "
@@ -96,7 +96,7 @@ def _decode_part(part: object) -> BlockPart:
     return BlockPart(
         cbor.check_blob(raw, "block", BLOCK_BYTES_CAP),
         cbor.check_uint(term, "term"),
-        tuple(_decode_vote(vote) for vote in cbor.check_list(votes, "votes", MAX_COMMITTEE)),
+        tuple(_decode_vote(vote) for vote in cbor.check_list(votes, "votes", COMMITTEE_CAP)),
         cbor.check_bytes(before, "events digest before", DIGEST_BYTES),
         tuple(_decode_event(event) for event in cbor.check_list(events, "events", SHOWN_EVENTS_CAP)),
         tuple(
@@ -109,7 +109,7 @@ def _decode_part(part: object) -> BlockPart:
 def _decode_vote(vote: object) -> tuple[int, bytes]:
     seat, signature = _array(vote, 2, "vote")
     return (
-        cbor.check_uint(seat, "seat", MAX_COMMITTEE - 1),
+        cbor.check_uint(seat, "seat", COMMITTEE_CAP - 1),
         cbor.check_bytes(signature, "vote signature", SIGNATURE_BYTES),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 from gossipbook import cbor
 from gossipbook.errors import DecodeError, ManifestError, VerifyError
 from gossipbook.ids import PUBLIC_KEY_BYTES
-from gossipbook.manifest import MAX_MATCHERS, MAX_PAIRS, Limits, Manifest, Matcher, Pair, Timing
+from gossipbook.manifest import MATCHERS_CAP, PAIRS_CAP, Limits, Manifest, Matcher, Pair, Timing
 
 ADMISSION_CAP = 16_384
 WARDENS_CAP = 1_024
@@ -35,8 +35,8 @@ def _decode(raw: bytes) -> Manifest:
         name=cbor.check_text(name, "name", 64),
         epoch=cbor.check_uint(epoch, "epoch"),
         rules_version=cbor.check_uint(rules, "rules_version"),
-        pairs=tuple(_row(Pair, row) for row in cbor.check_list(pairs, "pairs", MAX_PAIRS)),
-        matchers=tuple(_matcher(row) for row in cbor.check_list(matchers, "matchers", MAX_MATCHERS)),
+        pairs=tuple(_row(Pair, row) for row in cbor.check_list(pairs, "pairs", PAIRS_CAP)),
+        matchers=tuple(_matcher(row) for row in cbor.check_list(matchers, "matchers", MATCHERS_CAP)),
         wardens=_keys(wardens, "wardens", WARDENS_CAP),
         admission=None if admission is None else _keys(admission, "admission", ADMISSION_CAP),
         committee_size=cbor.check_uint(size, "committee_size"),

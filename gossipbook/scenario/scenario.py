@@ -13,7 +13,7 @@ from gossipbook.scenario.parts import (
     WardenPart,
     WorkloadPart,
 )
-from gossipbook.scenario.rules import MAX_SPAN_S, fault_rules, network_rules, warden_rules, workload_rules
+from gossipbook.scenario.rules import SPAN_CAP_S, fault_rules, network_rules, warden_rules, workload_rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def _check(s: Scenario) -> None:
     counts = [name for name in ("fills", "observers", *HAPPENINGS) if getattr(e, name) < 0]
     rules += [
         (not counts and e.term_changes >= -1, f"[expect] {', '.join(counts) or 'term_changes'}: not negative"),
-        (0 < e.heal_s <= MAX_SPAN_S, f"[expect] heal_s: above 0, up to {MAX_SPAN_S}"),
+        (0 < e.heal_s <= SPAN_CAP_S, f"[expect] heal_s: above 0, up to {SPAN_CAP_S}"),
         (b.wall_s > 0 and b.deliveries >= 0, "[budget] wall_s is above 0, and deliveries is not negative"),
     ]
     for good, text in rules:

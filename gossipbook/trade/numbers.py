@@ -4,7 +4,7 @@ import operator
 from decimal import Decimal
 from typing import Any
 
-from gossipbook.cbor import MAX_INT
+from gossipbook.cbor import INT_CAP
 from gossipbook.errors import ConfigError, SubmitRefused
 from gossipbook.manifest import Pair
 from gossipbook.trade.units import BadAmount, price_to_ticks, qty_to_lots
@@ -22,7 +22,7 @@ class BadNumber(ConfigError, SubmitRefused):
         self.reason = "bad-number"
 
 
-def whole(parameter: str, value: Any, least: int, most: int = MAX_INT) -> int:
+def whole(parameter: str, value: Any, least: int, most: int = INT_CAP) -> int:
     """Return an integer within bounds. Floats, booleans and text are refused even where they look like one.
 
     Raises:

@@ -45,7 +45,7 @@ def _array(value: object, name: str, length: int) -> list[Any]:
     return value
 
 
-def uint(limit: int = cbor.MAX_INT) -> Field:
+def uint(limit: int = cbor.INT_CAP) -> Field:
     return Field(_same, lambda value, name: cbor.check_uint(value, name, limit))
 
 

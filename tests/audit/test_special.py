@@ -322,7 +322,7 @@ def decoded(version: object, *commands: object) -> str:
         [5, 1, 2, 1, 100, 5, 1, 3, 1, 0, 0, 0, 0],
         [5, 1, 2, 1, 100, 5, 3, 1, 1, 0, 0, 2, 0],
         [6, 0],
-        [6, cbor.MAX_INT],
+        [6, cbor.INT_CAP],
         *([7, state] for state in range(1, 6)),
         [8, b""],
         [8, KEY],

@@ -11,7 +11,7 @@ from gossipbook.dht import DhtConfig, datagram
 from gossipbook.dht.datagram import CLAIM_BYTES, FIND_NODE, PING, DatagramError, Reply, Request
 from gossipbook.dht.node import open_dht
 from gossipbook.dht.protocol import DOMAIN_PONG
-from gossipbook.dht.records import MAX_RECORD_BYTES
+from gossipbook.dht.records import RECORD_BYTES_CAP
 from gossipbook.errors import ConfigError
 
 from .support import CHAIN, KEY, LOOPBACK, NETWORK, Rogue, identity, record, signers, until
@@ -286,9 +286,9 @@ def test_a_malformed_claim_makes_the_datagram_garbage(claim):
 def test_datagrams_with_the_longest_claim_fit_and_come_back():
     claim = ("2001:db8:ffff:ffff:ffff:ffff:ffff:ffff", 65_535)
     node = [bytes(20), bytes(16), 65_535]
-    reply = Reply(bytes(16), bytes(32), [[node] * 7, [bytes(MAX_RECORD_BYTES)], bytes(32)], claim)
+    reply = Reply(bytes(16), bytes(32), [[node] * 7, [bytes(RECORD_BYTES_CAP)], bytes(32)], claim)
     raw = datagram.encode_reply(NETWORK, reply)
-    assert len(raw) <= datagram.MAX_DATAGRAM_BYTES
+    assert len(raw) <= datagram.DATAGRAM_BYTES_CAP
     assert datagram.decode(raw, NETWORK) == reply
     bare = datagram.encode_reply(NETWORK, Reply(bytes(16), bytes(32), reply.results))
     assert len(raw) - len(bare) == CLAIM_BYTES
@@ -296,11 +296,11 @@ def test_datagrams_with_the_longest_claim_fit_and_come_back():
         (PING, []),
         (FIND_NODE, [KEY]),
         (datagram.FIND_PROVIDERS, [KEY, bytes(32)]),
-        (datagram.STORE_RECORD, [KEY, bytes(MAX_RECORD_BYTES)]),
+        (datagram.STORE_RECORD, [KEY, bytes(RECORD_BYTES_CAP)]),
     ]:
         request = Request(bytes(16), bytes(32), method, arguments, claim)
         raw = datagram.encode_request(NETWORK, request)
-        assert len(raw) <= datagram.MAX_DATAGRAM_BYTES
+        assert len(raw) <= datagram.DATAGRAM_BYTES_CAP
         assert datagram.decode(raw, NETWORK) == request
         if method.startswith("find"):
             assert len(raw) >= datagram.MIN_FIND_BYTES

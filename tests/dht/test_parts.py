@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from kademlia.node import Node
 
 from gossipbook.dht import datagram
-from gossipbook.dht.crawl import MAX_CANDIDATES, Shortlist, State
+from gossipbook.dht.crawl import CANDIDATES_CAP, Shortlist, State
 from gossipbook.dht.datagram import Contact, DatagramError, Reply, Request
 from gossipbook.dht.liveness import DeadNodes, TokenBucket
-from gossipbook.dht.records import MAX_RECORD_BYTES
+from gossipbook.dht.records import RECORD_BYTES_CAP
 from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.ids import xor_distance
 
@@ -41,12 +41,12 @@ def test_what_is_encoded_is_decoded(message_id, public_key, method, argument):
 def test_the_largest_datagrams_fit():
     nodes = datagram.pack_nodes([Contact(bytes(20), "2001:db8::1", 65_535)] * 9)
     assert len(nodes) == 8
-    room = datagram.MAX_DATAGRAM_BYTES - datagram.REPLY_HEAD_BYTES - 8 * datagram.NODE_BYTES
-    assert room >= MAX_RECORD_BYTES + 3
+    room = datagram.DATAGRAM_BYTES_CAP - datagram.REPLY_HEAD_BYTES - 8 * datagram.NODE_BYTES
+    assert room >= RECORD_BYTES_CAP + 3
     reply = Reply(bytes(16), bytes(32), [nodes, [bytes(room - 3)], bytes(32)])
-    assert len(datagram.encode_reply(NETWORK, reply)) <= datagram.MAX_DATAGRAM_BYTES < 3 * datagram.MIN_FIND_BYTES
-    store = Request(bytes(16), bytes(32), datagram.STORE_RECORD, [bytes(20), bytes(MAX_RECORD_BYTES)])
-    assert len(datagram.encode_request(NETWORK, store)) <= datagram.MAX_DATAGRAM_BYTES
+    assert len(datagram.encode_reply(NETWORK, reply)) <= datagram.DATAGRAM_BYTES_CAP < 3 * datagram.MIN_FIND_BYTES
+    store = Request(bytes(16), bytes(32), datagram.STORE_RECORD, [bytes(20), bytes(RECORD_BYTES_CAP)])
+    assert len(datagram.encode_request(NETWORK, store)) <= datagram.DATAGRAM_BYTES_CAP
 
 
 def test_addresses_that_a_sender_cannot_mean_are_left_out():
@@ -133,9 +133,9 @@ def test_the_shortlist_is_bounded_and_a_wrong_address_does_not_hide_the_right_on
     asked = [shortlist.next()]
     shortlist.mark(asked[0], State.FAILED)
     assert {asked[0], shortlist.next()} == {contact(1, port=666), contact(1)}
-    for number in range(2, 2 + 2 * MAX_CANDIDATES):
+    for number in range(2, 2 + 2 * CANDIDATES_CAP):
         shortlist.push(contact(number))
-    assert sum(shortlist.state(contact(n)) is State.NEW for n in range(2, 600)) == MAX_CANDIDATES - 2
+    assert sum(shortlist.state(contact(n)) is State.NEW for n in range(2, 600)) == CANDIDATES_CAP - 2
     assert shortlist.state(contact(2)) is State.NEW
 
 

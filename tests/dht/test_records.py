@@ -17,7 +17,7 @@ from gossipbook.dht import (
     open_record,
     sign_record,
 )
-from gossipbook.dht.records import EXPIRY_MS, MAX_CLOCK_SKEW_MS, MAX_EXPIRY_MS, MAX_RECORD_BYTES
+from gossipbook.dht.records import CLOCK_SKEW_CAP_MS, EXPIRY_CAP_MS, EXPIRY_MS, RECORD_BYTES_CAP
 from gossipbook.dht.table import BYTES_HEAD
 from gossipbook.errors import ConfigError, DecodeError
 from gossipbook.identity import DOMAIN_RECORD, DOMAIN_VOTE, Verifier
@@ -45,8 +45,8 @@ records = st.builds(
     public_key=st.just(ME.public_key),
     addresses=st.lists(addresses, max_size=4).map(tuple),
     roles=st.lists(st.sampled_from(["matcher", "gateway", "x9"]), max_size=4).map(tuple),
-    sequence=st.integers(0, NOW + MAX_CLOCK_SKEW_MS),
-    expires_ms=st.integers(NOW + 1, NOW + MAX_EXPIRY_MS),
+    sequence=st.integers(0, NOW + CLOCK_SKEW_CAP_MS),
+    expires_ms=st.integers(NOW + 1, NOW + EXPIRY_CAP_MS),
     heads=st.dictionaries(st.sampled_from(["A", "BTC-USD", "X" * 32]), st.integers(0, 2**63 - 1)).map(
         lambda heads: tuple(heads.items())
     ),
@@ -64,7 +64,7 @@ def refusal(raw, *, chain=CHAIN, key=KEY, now=NOW):
 @given(records)
 def test_open_gives_back_what_was_signed(record):
     raw = sign_record(ME, CHAIN, record)
-    assert len(raw) <= MAX_RECORD_BYTES
+    assert len(raw) <= RECORD_BYTES_CAP
     assert open_record(raw, CHAIN, KEY, NOW) == record
 
 
@@ -79,7 +79,7 @@ def test_any_changed_byte_is_refused(data):
     assert refusal(bytes(raw))
 
 
-@given(st.binary(max_size=MAX_RECORD_BYTES + 2))
+@given(st.binary(max_size=RECORD_BYTES_CAP + 2))
 def test_noise_gives_nothing_but_a_decode_error(raw):
     with pytest.raises(DecodeError):
         open_record(raw, CHAIN, KEY, NOW)
@@ -92,12 +92,12 @@ def test_a_record_is_good_for_one_network_one_key_and_a_short_time():
     assert refusal(raw, now=FULL.expires_ms) == "expired"
     assert refusal(raw + b"\0") == "format"
     assert refusal(raw[:-1]) == "format"
-    assert refusal(bytes(MAX_RECORD_BYTES + 1)) == "size"
+    assert refusal(bytes(RECORD_BYTES_CAP + 1)) == "size"
     assert open_record(raw, CHAIN, KEY, FULL.expires_ms - 1) == FULL
 
 
 def test_clocks_may_differ_by_so_much_and_no_more():
-    latest = replace(FULL, expires_ms=NOW + MAX_EXPIRY_MS, sequence=NOW + MAX_CLOCK_SKEW_MS)
+    latest = replace(FULL, expires_ms=NOW + EXPIRY_CAP_MS, sequence=NOW + CLOCK_SKEW_CAP_MS)
     assert open_record(sign_record(ME, CHAIN, latest), CHAIN, KEY, NOW) == latest
     assert refusal(sign_record(ME, CHAIN, replace(latest, expires_ms=latest.expires_ms + 1))) == "expiry"
     assert refusal(sign_record(ME, CHAIN, replace(latest, sequence=latest.sequence + 1))) == "future"
@@ -254,7 +254,7 @@ def test_admission_can_be_closed_to_strangers():
     assert table.put(*entry(201, 1), NOW) is Stored.NEW
 
 
-@given(st.lists(st.integers(1, MAX_RECORD_BYTES), max_size=30), st.integers(MAX_RECORD_BYTES + BYTES_HEAD, 1200))
+@given(st.lists(st.integers(1, RECORD_BYTES_CAP), max_size=30), st.integers(RECORD_BYTES_CAP + BYTES_HEAD, 1200))
 def test_pages_hold_every_record_once_and_keep_to_their_room(sizes, room):
     table = ProviderTable(matchers=[bytes([5]) * 32])
     raws = [bytes([n]) * size for n, size in enumerate(sizes)]

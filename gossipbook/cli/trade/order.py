@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from gossipbook.cbor import MAX_INT
+from gossipbook.cbor import INT_CAP
 from gossipbook.cli.connect import Target, ask_once, peer_options, run, signing_options
 from gossipbook.cli.lazy import Home, LazyGroup
 from gossipbook.cli.options import LEVELS, waiting_options
@@ -22,7 +22,7 @@ from gossipbook.trade.tickets import SIDES, BadOrder
 from gossipbook.trade.tickets import cancel_all as all_cancelled
 from gossipbook.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
 
-CLIENT_ID = click.IntRange(1, MAX_INT)
+CLIENT_ID = click.IntRange(1, INT_CAP)
 
 
 order = LazyGroup(

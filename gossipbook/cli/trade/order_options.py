@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from gossipbook.cbor import MAX_INT
+from gossipbook.cbor import INT_CAP
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.storage.keys import load_key
 
@@ -24,7 +24,7 @@ def order_options(command: Callable[..., T]) -> Callable[..., T]:
     for option in (
         click.option("--author", metavar="HEX", help="Or the author's public key."),
         click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="The author's key file."),
-        click.argument("client_id", metavar="CLIENT_ID", type=click.IntRange(1, MAX_INT)),
+        click.argument("client_id", metavar="CLIENT_ID", type=click.IntRange(1, INT_CAP)),
         click.argument("pair", metavar="PAIR"),
     ):
         wrapped = option(wrapped)
