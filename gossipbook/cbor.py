@@ -1,4 +1,4 @@
-"""The one encoding: CBOR arrays of integers, byte strings, text, null and booleans.
+"""Encodes and decodes the one format of ops, blocks and messages: canonical CBOR of a few types.
 
 No maps, tags, floats, indefinite lengths or depth above 16, and exactly one encoding for each value:
 what does not re-encode to the very same bytes is refused, so nothing can travel under two digests.
@@ -79,35 +79,35 @@ def decode_array(raw: bytes, length: int) -> list[Any]:
 
 
 def check_uint(value: object, name: str, limit: int = INT_CAP) -> int:
-    """``value`` if it is an integer in 0..limit (booleans are not integers here)."""
+    """Return ``value`` if it is an integer in 0..limit (booleans are not integers here)."""
     if type(value) is not int or not 0 <= value <= limit:
         raise DecodeError(f"{name}: expected an integer in 0..{limit}")
     return value
 
 
 def check_bytes(value: object, name: str, length: int) -> bytes:
-    """``value`` if it is a byte string of exactly ``length`` bytes."""
+    """Return ``value`` if it is a byte string of exactly ``length`` bytes."""
     if type(value) is not bytes or len(value) != length:
         raise DecodeError(f"{name}: expected {length} bytes")
     return value
 
 
 def check_blob(value: object, name: str, limit: int) -> bytes:
-    """``value`` if it is a byte string of at most ``limit`` bytes."""
+    """Return ``value`` if it is a byte string of at most ``limit`` bytes."""
     if type(value) is not bytes or len(value) > limit:
         raise DecodeError(f"{name}: expected at most {limit} bytes")
     return value
 
 
 def check_text(value: object, name: str, limit: int) -> str:
-    """``value`` if it is text of at most ``limit`` characters."""
+    """Return ``value`` if it is text of at most ``limit`` characters."""
     if type(value) is not str or len(value) > limit:
         raise DecodeError(f"{name}: expected text of at most {limit} characters")
     return value
 
 
 def check_list(value: object, name: str, limit: int) -> list[Any]:
-    """``value`` if it is an array of at most ``limit`` elements."""
+    """Return ``value`` if it is an array of at most ``limit`` elements."""
     if type(value) is not list or len(value) > limit:
         raise DecodeError(f"{name}: expected an array of at most {limit} elements")
     return value

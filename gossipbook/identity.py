@@ -76,7 +76,7 @@ def verify_signature(check: SignatureCheck) -> bool:
 
 
 class Verifier:
-    """Verdicts on signatures, cached.
+    """Verifies signatures, and caches the verdicts.
 
     Verifying is pure, so a core may ask for any verdict at any time. A driver asks :meth:`unknown`
     which of a message's checks have no verdict yet, works those out on a thread, and stores them with
@@ -100,7 +100,7 @@ class Verifier:
         return verdict
 
     def unknown(self, checks: Iterable[SignatureCheck]) -> list[SignatureCheck]:
-        """Those that have no cached verdict."""
+        """Return the checks that have no cached verdict."""
         return [check for check in checks if check.key() not in self._verdicts]
 
     def learn(self, check: SignatureCheck, verdict: bool) -> None:

@@ -1,4 +1,4 @@
-"""What a block did to a book, in few words: each order at most once, each level as it has become."""
+"""Summarise what one block did to a book: each changed order once, each changed level with its new lots."""
 
 from collections.abc import Iterable
 from enum import IntEnum
@@ -39,7 +39,7 @@ class BlockChanges(NamedTuple):
 
 
 class ChangeLog:
-    """Notes what is done to a book's orders and levels, until somebody takes it."""
+    """Collects the changes of a book's orders and levels until they are taken."""
 
     def __init__(self) -> None:
         self._steps: list[tuple[Action, RestingOrder] | None] = []
@@ -47,7 +47,7 @@ class ChangeLog:
         self._before: dict[Queue, tuple[int, int]] = {}  # lots and orders of the levels that a block touches
 
     def touch(self, level: Queue) -> None:
-        """Before anything is done to a level."""
+        """Note a level's state before its first change."""
         if level not in self._before:
             self._before[level] = (level.lots, len(level.orders))
 
@@ -69,7 +69,7 @@ class ChangeLog:
             self._steps.append((Action.REMOVE, order))
 
     def take(self, bids: BookSide, asks: BookSide) -> BlockChanges:
-        """What was done since the last time, to a book that has become these two sides."""
+        """Return the changes since the last call, given both sides as they are now."""
         orders = []
         for step in self._steps:
             if step is not None:

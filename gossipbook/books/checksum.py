@@ -70,10 +70,10 @@ def book_digest(bids: Iterable[OrderRow], asks: Iterable[OrderRow]) -> Digest:
 
 
 def unseen_digest(state: int, last_ticks: int, rows: Iterable[RawEvent]) -> Digest:
-    """The SHA-256 of what the other two leave out."""
+    """Return the SHA-256 of hidden lots, waiting stops and the pair's state, which the other two leave out."""
     return digest(b"l3-unseen", cbor.encode([int(state), last_ticks, [list(row) for row in rows]]))
 
 
 def is_digest_due(height: int, orders: int) -> bool:
-    """Whether a peer states both digests after the block of this height, which left so many orders open."""
+    """Return whether a peer sends both digests after the block at this height, with so many orders open."""
     return orders <= DIGEST_ORDERS or height % DIGEST_EVERY == 0

@@ -90,7 +90,7 @@ class Follower:
         self._forget_block()
 
     def take(self, message: FeedMessage) -> list[Outcome]:
-        """What a message leads to, in order.
+        """Take a message; return the updates and requests for snapshots that it leads to, in order.
 
         Raises:
             FeedRefused: the peer says that it does not serve this book.

@@ -15,7 +15,7 @@ class Level(NamedTuple):
 
 
 class LevelChange(NamedTuple):
-    """What a level has become. ``lots`` 0: it is gone."""
+    """The new state of one price level. ``lots`` 0: it is gone."""
 
     side: int
     price_ticks: int
@@ -49,7 +49,7 @@ class L1(NamedTuple):
 
 
 class SequenceGap(Exception):
-    """An update that does not follow what one has. Nothing was changed; start again from a snapshot."""
+    """An update does not follow the last one. Nothing was changed; start again from a snapshot."""
 
 
 class L2Book:

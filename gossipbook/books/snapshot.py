@@ -43,7 +43,7 @@ class BookSnapshot:
     rows: tuple[Row, ...]
 
     def parts(self) -> Iterator[BookPart]:
-        """The messages that carry it; at least one."""
+        """Return the messages that carry the snapshot, at least one."""
         starts = range(0, max(len(self.rows), 1), ROWS_PER_PART)
         for number, start in enumerate(starts):
             yield BookPart(

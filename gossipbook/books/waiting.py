@@ -71,7 +71,7 @@ class StopOrders:
             self._side(order).remove(order)
 
     def amend(self, order: StopOrder, price_ticks: int, open_lots: int) -> None:
-        """It keeps its place in line; among those that wait only if it is a reduction."""
+        """Change an order. It keeps its place in line; among waiting orders it does so only if it is reduced."""
         reduction = price_ticks == order.price_ticks and open_lots <= order.open_lots
         order.price_ticks, order.open_lots = price_ticks, open_lots
         if not reduction and order.key in self._waiting:
@@ -79,7 +79,7 @@ class StopOrders:
             self._wait(order)
 
     def trigger(self, price_ticks: int) -> None:
-        """A trade at a price: all that it reaches join the line, by order of entry."""
+        """Take a trade at a price: every waiting order that it reaches joins the line, by order of entry."""
         if not self._waiting:
             return
         reached = [*_until(self._buys, price_ticks, 1), *_until(self._sells, price_ticks, -1)]

@@ -65,7 +65,7 @@ class Target:
         return replace(self, address=str(endpoint["listen"]), pid=int(endpoint["pid"]))
 
     def absent(self, detail: str) -> NoAnswer:
-        """The error for a peer that cannot be reached."""
+        """Return the error for a peer that cannot be reached."""
         if self.home is None:
             return NoAnswer(f"no answer at {self.address} ({detail}). Is that peer running?")
         gone = self.pid is not None and not _alive(self.pid)
@@ -73,7 +73,7 @@ class Target:
         return NoAnswer(f"{self.name}: {known}. Start it with: gossipbook start {self.home}")
 
     def silent(self) -> NoAnswer:
-        """The error for a peer that takes connections and says nothing."""
+        """Return the error for a peer that takes connections and says nothing."""
         process = "" if self.pid is None else f" Look at process {self.pid}: is it stopped or overloaded?"
         return NoAnswer(f"{self.name} did not answer within {ANSWER_S:.0f} s.{process}")
 
@@ -192,7 +192,7 @@ async def reach(target: Target) -> AsyncIterator[Client]:
 
 
 async def ask(client: Client, target: Target, what: str, *arguments: str) -> Any:
-    """One question, with a deadline."""
+    """Ask the target one question; return the answer, or fail after a few seconds."""
     try:
         return await client.query(what, *arguments, within_s=ANSWER_S)
     except NoAnswer:

@@ -1,4 +1,4 @@
-"""What every peer says of itself, polled; and which finalized blocks anybody was seen to hold."""
+"""Polls the status of every peer, and remembers which finalized blocks each was seen to hold."""
 
 from typing import Any
 

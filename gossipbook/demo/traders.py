@@ -124,7 +124,7 @@ class Floor:
                     await trio.sleep(RETRY_S)  # No peer is up yet.
 
     async def linked(self, wallet: Wallet, pair: str) -> None:
-        """Until there is a client, which then sends for the wallet."""
+        """Wait until a client is connected, which then sends for the wallet."""
         await self._ready.wait()
         self._client.attach(wallet)
         self._client.use(wallet, pair)
@@ -164,14 +164,14 @@ class Floor:
         self.fed = True
 
     async def reached(self, gate: int) -> None:
-        """Until the flow has come to a gate."""
+        """Wait until the flow has come to a gate."""
         await self._at_gate(gate).wait()
 
     def _at_gate(self, gate: int) -> trio.Event:
         return self._gates_reached.setdefault(gate, trio.Event())
 
     async def drained(self) -> None:
-        """Until all is certified."""
+        """Wait until every op is certified."""
         while self._waiting:
             await self._changed.wait()
 

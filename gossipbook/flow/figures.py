@@ -1,4 +1,4 @@
-"""Figures of a replay: how far what came of a recorded flow is what the recording says."""
+"""Compares the fills of a replayed flow with those of its recording."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Who may not be grafted, or graft us, before when."""
+"""Remembers until when a peer must not be grafted into a mesh, or graft us."""
 
 from gossipbook.gossip.messages import Topic
 from gossipbook.ids import PeerId

@@ -35,7 +35,7 @@ class Promises:
         return False
 
     def keep(self, message_id: MessageId) -> None:
-        """The message came, from whomever."""
+        """Note that a message arrived, from whichever peer."""
         self._open.pop(message_id)
 
     def overdue(self, timer_ms: int, live: Container[PeerId]) -> dict[PeerId, list[MessageId]]:

@@ -16,7 +16,7 @@ class Admission:
         self._open_from: Counter[str] = Counter()  # bounded by the links and half-open caps
 
     def refusal(self, remote: str) -> str:
-        """Why one more connection from an address is not taken; empty if it is."""
+        """Return why one more connection from an address is refused; empty if it is taken."""
         settings = self._settings
         alone = self._half_open_from[remote] >= settings.half_open_per_address_cap and not is_loopback(remote)
         if self._half_open >= settings.half_open_cap or alone:

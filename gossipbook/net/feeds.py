@@ -181,7 +181,7 @@ class Feeds:
             link.offer(encode_message(message), lane)
 
     def _spread(self, links: dict[LinkId, None], sinks: list[Sink], message: FeedMessage) -> None:
-        """To all of them, encoded once."""
+        """Send a message to all readers of a pair, encoded once."""
         raw = encode_message(message) if links else b""
         for link_id in links:
             if (link := self._runtime.driver.links.get(link_id)) is not None:

@@ -26,7 +26,7 @@ LANES_MESSAGES_CAP = 65_536
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a link says something, and when it gives the other side up; in seconds."""
+    """How often a link pings, and after how long it gives the other side up; in seconds."""
 
     ping_s: float = 5.0
     read_deadline_s: float = 15.0  # three pings unanswered
@@ -87,7 +87,7 @@ class Link:
         return self.backlog_bytes(lane) < LANES_BYTES_CAP // 4
 
     def backlog_bytes(self, lane: Lane) -> int:
-        """What waits in a lane."""
+        """Return how many bytes wait in a lane."""
         return sum(map(len, self._lanes[lane]))
 
     def close(self, reason: str) -> None:

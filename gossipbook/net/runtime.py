@@ -144,7 +144,7 @@ class Runtime:
         return await shake_hands(channel, handshake)
 
     def _count_fault(self, group: BaseExceptionGroup[BaseException]) -> None:
-        """A fault of ours, or of a library. It must not end the program that a stranger brought it to light in."""
+        """Count an unexpected error that a remote caused. It must not end the peer."""
         self._refused(Scope.CONNECTION, "internal-error")
         log.error("a connection met a fault of this program", exc_info=group)
 

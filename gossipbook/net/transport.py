@@ -205,7 +205,7 @@ async def accept(
 
 
 async def shake_hands(channel: Channel, handshake: Handshake) -> Hello:
-    """Prove to each other who is there.
+    """Exchange the handshake; return what the other side proved about itself.
 
     Raises:
         HandshakeError: with the reason, theirs or ours; the channel is closed with it.

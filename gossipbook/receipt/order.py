@@ -1,4 +1,4 @@
-"""One order in its ops and events: which of them are its own, and what they come to."""
+"""Follows one order through ops and events: which of them are its own, and their sums."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ def leaf(event: Sequence[object]) -> Digest:
 
 
 def climb(width: int, shown: Mapping[int, Digest], supply: Supply) -> Digest:
-    """The root over ``width`` leaves, some of them shown by their place."""
+    """Return the root over ``width`` leaves, given some leaves by their place and the missing siblings."""
     nodes = dict(shown)
     level = 0
     while width > 1:

@@ -1,4 +1,4 @@
-"""What if: a certified chain's ops once more, in the same blocks and order, under another rule of matching.
+"""Runs a certified chain's ops again, in the same blocks and order, under another matching rule.
 
 The engine is the network's own (:mod:`gossipbook.matching` has the rule book): the same refusals in the same order,
 the same time in force, amends, icebergs, stops, leases, groups, states, self-trade prevention and price band. Only who

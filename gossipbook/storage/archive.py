@@ -1,4 +1,4 @@
-"""What finalized blocks led to, on disk: each block's events, and the heights at which each order had one.
+"""Keeps the events of finalized blocks on disk, and the heights at which each order had one.
 
 It is derived from the journal, whose chain a peer re-executes at every start, and so it is never more than a
 convenience: it may be deleted, and one that is damaged or of another network is made anew. Its last blocks may be

@@ -66,7 +66,7 @@ class Delivery:
         return [*self.submit(pair, link, [*unseen, *due], now), *self.mind(pair)]
 
     def certify(self, pair: PairState, next_seq: int, height: int, now: Now) -> list[Effect]:
-        """Note that all below a number is certified; what those did that somebody still waits for is asked for."""
+        """Note that all ops below a number are certified; ask for the outcomes that somebody waits for."""
         news = pair.chain.certify(next_seq, height)
         for op in news:
             pair.sent_ms.pop(op.id, None)

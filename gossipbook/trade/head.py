@@ -93,7 +93,7 @@ def _block_height(word: AuthorWord, committee: Committee, verifier: Verifier, *,
 
 @dataclass(slots=True)
 class HeadSearch:
-    """The words that were heard on one pair, by who said them, and what they come to together.
+    """Collects what peers say of the author's chain in one pair, and draws the conclusion.
 
     ``certified_seq`` and ``height`` are what was known to be certified when the first was asked.
     """
@@ -114,7 +114,7 @@ class HeadSearch:
                 self.forked = True
 
     def conflict(self, chain: OpChain) -> Op | None:
-        """An op of this key that cannot stand beside those of the chain: another copy of the key signed it."""
+        """Return an op of this key that contradicts the chain, so that another copy of the key signed it; else None."""
         for seq, op in sorted(self.ops.items()):
             mine = chain.ops.get(seq)
             if mine is not None and mine.id != op.id:

@@ -92,7 +92,7 @@ class OpChain:
         self.last_client_id = max(self.last_client_id, highest_client_id(op))
 
     def certify(self, next_seq: int, height: int) -> list[Op]:
-        """Everything below ``next_seq`` is certified, the last of it at ``height``; returns what is news, in order."""
+        """Note that all ops below ``next_seq`` are certified, the last at ``height``; return those that are news."""
         if next_seq <= self.certified_seq:
             return []
         self.certified_seq = next_seq

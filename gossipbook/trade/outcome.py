@@ -99,7 +99,7 @@ class NotSigned(SubmitRefused):
 
 
 class NothingToSign(SubmitRefused):
-    """The caller had no commands for the op, now that it is known which client order ids are used."""
+    """The caller gave no commands when it was asked for them, so that nothing was signed."""
 
     def __init__(self) -> None:
         super().__init__("nothing-to-sign")

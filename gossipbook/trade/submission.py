@@ -1,4 +1,4 @@
-"""An op on its way to a finalized block, as whoever submitted it follows it."""
+"""Follows an op on its way to a finalized block, for whoever submitted it."""
 
 import math
 
@@ -89,7 +89,7 @@ class Submission:
         self.close(reason)
 
     def close(self, reason: str) -> None:
-        """Whoever follows the op ended before it was certified."""
+        """End the following of the op before it was certified; ``reason`` says why."""
         if self.outcome is None:
             self._closed = reason
             self._wake()

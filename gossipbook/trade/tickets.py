@@ -1,4 +1,4 @@
-"""A trader's words, and the commands that they mean: the one place for both, for every door that traders use.
+"""Turns a trader's words (side, kind, time in force, …) into commands, for every interface that traders use.
 
 What is wrong with an order by itself, whatever the book holds, is said here, before anything is signed. What depends on
 the book is the engine's to refuse.

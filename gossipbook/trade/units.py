@@ -1,4 +1,4 @@
-"""Decimals for people, integers for the network: prices in ticks, quantities in lots. No float is involved."""
+"""Converts between decimals for people and whole ticks and lots for the network, without floats."""
 
 import re
 from decimal import Context, Decimal, DecimalException

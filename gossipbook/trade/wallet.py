@@ -66,7 +66,7 @@ class _Request:
         self.done = trio.Event()
 
     def fail(self, error: Exception) -> None:
-        """Nothing will be signed."""
+        """End the request with an error: nothing was signed for it."""
         self.error = error
         self.done.set()
 

@@ -35,7 +35,7 @@ WRONG_VERSION, WRONG_NETWORK, SELF, FORGED, MALFORMED = (
 
 
 def required_features(rules_version: int) -> tuple[str, ...]:
-    """What both ends of a link must speak in a network of such rules: all that its ops and events are made of."""
+    """Return the features that both ends of a link need in a network of such rules."""
     return () if rules_version < 2 else (RULES_2,)
 
 

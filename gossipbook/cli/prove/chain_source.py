@@ -1,4 +1,4 @@
-"""A pair's past out of files: an export, or the folder of a peer that runs or not."""
+"""Reads a pair's past blocks from files: an export, or the folder of a peer, running or not."""
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
