@@ -120,7 +120,7 @@ INSIDE["trade"] = (
     "tickets author_events block_stream receipts",
     "head submission wallet_file",
     "author_state",
-    "delivery",
+    "delivery sign_request",
     "head_finding",
     "author",
     "author_driver",

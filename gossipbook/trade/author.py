@@ -9,7 +9,6 @@ from collections.abc import Callable
 from gossipbook.client_messages import Ack, AckLevel, AskBlock
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Persist, Send, SetTimer
-from gossipbook.errors import GossipbookError
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.manifest import Limits, Manifest
@@ -159,7 +158,7 @@ class AuthorCore:
             if not commands:
                 raise NothingToSign
             op = pair.chain.sign(state.identity, state.chain_id, event.pair, commands, event.expiry_ms, state.limits)
-        except (GossipbookError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - whoever made the commands gets what is wrong with them
             return [*effects, Emit(Withheld(event.request, None, str(error), error))]
         if self.config.want_outcomes:
             pair.wanted[op.id] = None

@@ -38,6 +38,8 @@ PASSING_REFUSALS = frozenset({"author-window-full", "pool-full"})
 """A peer has no room at the moment; the op is sent again later."""
 REFUSED_CAP = 1_024
 
+ENDED = "the wallet was closed"
+
 Offer = Callable[[object, Lane], None]
 T = TypeVar("T")
 
@@ -106,10 +108,10 @@ class AuthorDriver:
     # -- driving ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Drive the core until cancelled. Of several that run this, one does the work at any time."""
+        """Drive the core until cancelled or closed. Of several that run this, one does the work at any time."""
         async with self._driving:
             try:
-                while True:
+                while not self._closed:
                     self._fire_timers()
                     if await self._work():
                         continue
@@ -130,9 +132,10 @@ class AuthorDriver:
         if not self._closed:
             self._finish()
             self._closed = True
+            self._stir()
             for submissions in self._submissions.values():
                 for submission in submissions:
-                    submission.close("the wallet was closed")
+                    submission.close(ENDED)
             self._submissions.clear()
 
     def _in_loop(self, step: Callable[[], T]) -> T:

@@ -9,6 +9,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -16,7 +17,7 @@ from typing import TypeVar
 import trio
 
 from gossipbook.client_messages import Submit
-from gossipbook.crdt.op import Op
+from gossipbook.crdt.op import GENESIS_PREV, Op
 from gossipbook.effects import Effect, Emit, Persist, Send
 from gossipbook.errors import KeyFileError, WalletError
 from gossipbook.identity import Identity
@@ -25,7 +26,7 @@ from gossipbook.loops import require_trio
 from gossipbook.matching.commands import Command
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
 from gossipbook.trade.author import AuthorCore
-from gossipbook.trade.author_driver import AuthorDriver
+from gossipbook.trade.author_driver import ENDED, AuthorDriver
 from gossipbook.trade.author_events import (
     AuthorConfig,
     ChainRecord,
@@ -35,11 +36,11 @@ from gossipbook.trade.author_events import (
     MayChange,
     OpRecord,
     Reloaded,
-    Sign,
     Signed,
     Withheld,
 )
 from gossipbook.trade.outcome import NotSigned
+from gossipbook.trade.sign_request import SignRequest
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet_file import WalletFile
 
@@ -50,25 +51,9 @@ REQUESTS_CAP = 4_096
 MARK_S = 0.2
 """How long it may take until the file knows what is certified; a program that dies before asks the network again."""
 
+CLOSED = "the wallet is closed; nothing was signed"
+
 T = TypeVar("T")
-
-
-class _Request:
-    """A caller who wants an op signed."""
-
-    def __init__(self, number: int, pair: str, make: MakeCommands, expiry_ms: int) -> None:
-        self.event = Sign(number, pair, make, expiry_ms)
-        self.submission: Submission | None = None
-        self.error: Exception | None = None
-        self.hold: Hold | None = None
-        self.hold_text = ""
-        self.taken = False  # it is signed, and on its way to the disk
-        self.done = trio.Event()
-
-    def fail(self, error: Exception) -> None:
-        """End the request with an error: nothing was signed for it."""
-        self.error = error
-        self.done.set()
 
 
 class Wallet(AuthorDriver):
@@ -92,7 +77,7 @@ class Wallet(AuthorDriver):
         self._path = path
         self._file = WalletFile(path, chain_id, fresh=fresh)
         super().__init__(AuthorCore(identity, chain_id, self._file.load, config=config), chain_id)
-        self._requests: dict[int, _Request] = {}
+        self._requests: dict[int, SignRequest] = {}
         self._number = 0
         self._fresh_requests = False
         self._pending: list[Effect] = []  # effects behind an op that is not durable yet
@@ -159,7 +144,7 @@ class Wallet(AuthorDriver):
 
     def _sign(self, pair: str, commands: Sequence[Command], expiry_ms: int) -> Op:
         if self._closed:
-            raise WalletError("the wallet is closed; nothing was signed")
+            raise WalletError(CLOSED)
         if self._writing:
             raise WalletError("the wallet is signing for somebody else: use submit(); nothing was signed")
         try:
@@ -173,7 +158,7 @@ class Wallet(AuthorDriver):
             self._file.write([op], ())
         except sqlite3.Error as error:
             self._file.abandon()
-            self._reload(pair)
+            self._forget_unrecorded()
             raise WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent") from None
         finally:
             self._file.abandon()
@@ -196,11 +181,11 @@ class Wallet(AuthorDriver):
         """
         require_trio("Wallet.submit")
         if self._closed:
-            raise WalletError("the wallet is closed; nothing was signed")
+            raise WalletError(CLOSED)
         if len(self._requests) >= REQUESTS_CAP:
             raise NotSigned(Hold.IN_FLIGHT.value, f"{REQUESTS_CAP} callers wait for room already; nothing was signed")
         self._number += 1
-        request = self._requests[self._number] = _Request(self._number, pair, make, expiry_ms)
+        request = self._requests[self._number] = SignRequest(self._number, pair, make, expiry_ms)
         self._fresh_requests = True
         self._stir()
         try:
@@ -222,15 +207,20 @@ class Wallet(AuthorDriver):
     # -- driving ------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the file. What is signed and not certified stays in it."""
+        """Close the file. What is signed and not certified stays in it.
+
+        An op that is on its way to the disk still gets there, and its caller is told.
+        """
         self._in_loop(self._close)
 
     def _close(self) -> None:
         if not self._closed:
             super().close()
-            self._file.close()
             for request in self._requests.values():
-                request.fail(WalletError("the wallet was closed; nothing was signed"))
+                if not request.taken:
+                    request.fail(WalletError(CLOSED))
+            if not self._writing:
+                self._file.close()
 
     async def _work(self) -> bool:
         if not (self._fresh_requests or self._pending or trio.current_time() >= self._mark_due_s):
@@ -256,20 +246,24 @@ class Wallet(AuthorDriver):
             pending, self._pending = self._pending, []
             self._take_requests(pending)
             ops = [effect.record.op for effect in _persists(pending) if isinstance(effect.record, OpRecord)]
-            marks, self._marks = list(self._marks.values()), {}
+            marks = dict(self._marks)
             self._mark_due_s = math.inf
-            await self._off_loop(partial(self._file.write, ops, marks))
+            await self._off_loop(partial(self._file.write, ops, marks.values()))
         except sqlite3.Error as error:
             self._fail(pending, error)
         except BaseException:
             self._fail(pending, WalletError("the program ended"))
+            self._fresh_requests = True  # Another client may go on driving.
             raise
         else:
             self._writing = False
+            self._marks = {pair: mark for pair, mark in self._marks.items() if mark is not marks.get(pair)}
             self._perform_all(pending)
         finally:
             self._writing = False
             self._file.abandon()
+            if self._closed:
+                self._file.close()
 
     def _take_requests(self, pending: list[Effect]) -> None:
         for effect in pending:
@@ -290,16 +284,26 @@ class Wallet(AuthorDriver):
         self._writing = False
         self._file.abandon()
         waiting, self._pending = self._pending, []
-        with suppress(sqlite3.Error):
-            self._reload_all()
+        # Marks that were made meanwhile count what is forgotten now; what is certified is so all the same.
+        self._marks = {pair: _certified_only(mark) for pair, mark in self._marks.items()}
+        whole = self._forget_unrecorded()
         self._pending += waiting
         for request in self._requests.values():
-            if request.taken or not pending:
+            if request.taken or (not pending and isinstance(error, sqlite3.Error)):
                 pair = request.event.pair
                 request.fail(WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent"))
-        kept = [effect for effect in (*pending, *self._pending) if not self._is_lost(effect)]
+        kept = [effect for effect in (*pending, *self._pending) if whole and not self._is_lost(effect)]
         self._pending = []
         self._take(kept)
+
+    def _forget_unrecorded(self) -> bool:
+        """Go back to what the file holds. If it cannot be read either, nothing is signed or sent any more."""
+        try:
+            self._reload_all()
+        except sqlite3.Error:
+            self._close()
+            return False
+        return True
 
     def _is_lost(self, effect: Effect) -> bool:
         """Whether an effect belongs to an op that could not be recorded."""
@@ -328,7 +332,7 @@ class Wallet(AuthorDriver):
         """Write down what is certified, if there is still a chance to."""
         marks, self._marks = list(self._marks.values()), {}
         self._mark_due_s = math.inf
-        if marks and not self._closed:
+        if marks and not self._closed and not self._writing:
             with suppress(sqlite3.Error):
                 self._begin()
                 self._file.write((), marks)
@@ -359,6 +363,8 @@ class Wallet(AuthorDriver):
                 request = self._requests.get(number)
                 if request is not None:
                     request.submission = Submission(op)
+                    if self._closed:
+                        request.submission.close(ENDED)
                     self._submissions.setdefault(op.id, []).append(request.submission)
                     request.done.set()
             case Withheld():
@@ -382,6 +388,10 @@ class Wallet(AuthorDriver):
             error = NotSigned(event.hold.value, f"{event.text} Nothing was signed.")
         assert error is not None
         request.fail(error)
+
+
+def _certified_only(mark: ChainRecord) -> ChainRecord:
+    return replace(mark, next_seq=0, head=GENESIS_PREV, last_client_id=0)
 
 
 def _persists(effects: Sequence[Effect]) -> list[Persist]:

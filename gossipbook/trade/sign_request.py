@@ -1,0 +1,25 @@
+"""A caller of a wallet who wants an op signed, and waits."""
+
+import trio
+
+from gossipbook.trade.author_events import Hold, MakeCommands, Sign
+from gossipbook.trade.submission import Submission
+
+
+class SignRequest:
+    """A caller who wants an op signed."""
+
+    def __init__(self, number: int, pair: str, make: MakeCommands, expiry_ms: int) -> None:
+        self.event = Sign(number, pair, make, expiry_ms)
+        self.submission: Submission | None = None
+        self.error: Exception | None = None
+        self.hold: Hold | None = None
+        self.hold_text = ""
+        self.taken = False  # it is signed, and on its way to the disk
+        self.done = trio.Event()
+
+    def fail(self, error: Exception) -> None:
+        """Nothing will be signed, unless it was already and the caller had no turn yet to see it."""
+        if not self.done.is_set():
+            self.error = error
+            self.done.set()
