@@ -1,4 +1,4 @@
-"""What the README shows of the simulator works as it stands there."""
+"""What docs/test.md shows of the simulator works as it stands there."""
 
 import re
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from gossipbook.scenario.reading import SECTIONS, parse_scenario
 from gossipbook.sim.plan import make_plan
 from gossipbook.sim.run import run_plan
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "test.md").read_text()
 
 
 def scenario_text() -> str:
-    (text,) = [block for block in re.findall(r"```toml\n(.*?)```", README, re.DOTALL) if "[[fault]]" in block]
+    (text,) = [block for block in re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL) if "[[fault]]" in block]
     return text
 
 
@@ -28,19 +28,18 @@ def test_the_scenario_runs() -> None:
 def test_the_error_is_the_one_shown() -> None:
     with pytest.raises(ScenarioError) as raised:
         parse_scenario(scenario_text().replace("shape =", "shap ="), "mine.toml")
-    assert f"`{raised.value}`" in README
+    assert f"`{raised.value}`" in PAGE
 
 
 def test_every_key_and_fault_is_named() -> None:
     from dataclasses import fields
 
-    section = README[README.index("## Test partitions") :]
     names = [f.name for part in SECTIONS.values() for f in fields(part)] + [*FAULTS, *ADVERSARIES]
-    assert [name for name in names if f"`{name}`" not in section] == []
+    assert [name for name in names if f"`{name}`" not in PAGE] == []
 
 
 def test_the_fixture_does_what_the_example_says(simulated_exchange: Callable[..., object]) -> None:
-    *_, code = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    *_, code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     names: dict[str, Callable[[object], None]] = {}
     exec(code, names)
     names["test_my_bid_survives_a_partition"](simulated_exchange)
