@@ -43,7 +43,7 @@ async def test_trading_goes_on_under_bombardment_and_everything_is_counted(netwo
         for peer in network.peers:
 
             async def stay(peer=peer, *, task_status):
-                async with open_client(peer.address, chain_id) as client:
+                async with open_client(peer.address, chain_id, links=1) as client:
                     task_status.started(client)
                     await trio.sleep_forever()
 
