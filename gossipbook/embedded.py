@@ -26,7 +26,6 @@ from gossipbook.crdt.view import BookView
 from gossipbook.effects import Lane
 from gossipbook.errors import ConfigError, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
-from gossipbook.ids import PublicKey
 from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.events import name_event
@@ -169,7 +168,7 @@ class EmbeddedPeer:
         self.runtime = runtime
         self.service = Service(runtime)
         self._nursery = nursery
-        self._authors: dict[PublicKey, AuthorDriver] = {}
+        self._drivers: dict[AuthorDriver, None] = {}  # of one author there may be several
         runtime.driver.subscribers.append(self._on_event)
 
     @property
@@ -209,8 +208,7 @@ class EmbeddedPeer:
         Raises:
             WalletError: the wallet is of another network.
         """
-        self._attach(wallet.identity.public_key, wallet)
-        for symbol in wallet.unfinished_pairs():
+        for symbol in wallet.unfinished_pairs() if self._attach(wallet) else ():
             if symbol in self.runtime.peer.pairs:
                 wallet.use(symbol)
 
@@ -221,24 +219,27 @@ class EmbeddedPeer:
             ConfigError: this peer does not follow the op's pair.
         """
         self.pair(op.pair)
-        driver = self._authors.get(op.author)
+        driver = next((each for each in self._drivers if each.core.author == op.author and not each.closed), None)
         if driver is None:
             driver = ForeignAuthor(op.author, self.manifest.chain_id)
-            self._attach(op.author, driver)
+            self._attach(driver)
         await trio.lowlevel.checkpoint()
         return driver.follow(op)
 
-    def _attach(self, author: PublicKey, driver: AuthorDriver) -> None:
-        if self._authors.get(author) is driver:
-            return
+    def _attach(self, driver: AuthorDriver) -> bool:
+        """Bring an author's ops to this peer from now on; True if that is news."""
+        self._drivers = {each: None for each in self._drivers if not each.closed}
+        if driver in self._drivers:
+            return False
         driver.join(self.manifest)
-        self._authors[author] = driver
+        self._drivers[driver] = None
         self._nursery.start_soon(driver.run)
         driver.link_up(LinkUp(OWN_LINK, self.runtime.identity.public_key, own=True), self._offer)
+        return True
 
     def release(self) -> None:
         """Let go of all wallets, which goes with closing."""
-        for driver in self._authors.values():
+        for driver in self._drivers:
             driver.link_down(OWN_LINK)
             if not isinstance(driver, Wallet):
                 driver.close()
@@ -259,7 +260,9 @@ class EmbeddedPeer:
 
     async def _tell_author(self, message: AskAuthor) -> None:
         word = await self.service.proofs.word(message)
-        self._authors[message.author].handle(WordHeard(OWN_LINK, word))
+        for driver in self._drivers:
+            if driver.core.author == message.author:
+                driver.handle(WordHeard(OWN_LINK, word))
 
     async def _tell_block(self, message: AskBlock) -> None:
         executed = await self.service.proofs.block(message.pair, message.height)
@@ -269,14 +272,14 @@ class EmbeddedPeer:
     def _see(self, pair: str, executed: Executed) -> None:
         events = tuple(map(name_event, executed.events))
         seen = BlockSeen(CheckedBlock(pair, executed.block, executed.fc.term, events, Proof.OWN_PEER))
-        for driver in self._authors.values():
+        for driver in self._drivers:
             driver.handle(seen)
 
     def _on_event(self, event: object) -> None:
         if isinstance(event, Ack):
-            for driver in self._authors.values():
+            for driver in self._drivers:
                 driver.handle(Acked(OWN_LINK, event))
-        elif isinstance(event, Finalized) and self._authors:
+        elif isinstance(event, Finalized) and self._drivers:
             self._see(event.pair, Executed(event.block, event.fc, (), event.events, b""))
 
 

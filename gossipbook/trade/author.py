@@ -84,6 +84,11 @@ class AuthorCore:
         return self._state.limits
 
     @property
+    def author(self) -> PublicKey:
+        """Whose ops they are."""
+        return self._state.author
+
+    @property
     def joined(self) -> bool:
         return self._state.manifest is not None
 

@@ -39,6 +39,7 @@ PASSING_REFUSALS = frozenset({"author-window-full", "pool-full"})
 REFUSED_CAP = 1_024
 
 ENDED = "the wallet was closed"
+CLOSED = "the wallet is closed; nothing was signed"
 
 Offer = Callable[[object, Lane], None]
 T = TypeVar("T")
@@ -60,14 +61,21 @@ class AuthorDriver:
         self._loop: trio.lowlevel.TrioToken | None = None  # that of the trio run which drives it
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is followed any more."""
+        return self._closed
+
     # -- links --------------------------------------------------------------------------------------
 
     def join(self, manifest: Manifest) -> None:
         """Learn the network's manifest.
 
         Raises:
-            WalletError: the author is of another network, or in use in another thread's event loop.
+            WalletError: the author is of another network, or in use in another thread's event loop, or closed.
         """
+        if self._closed:
+            raise WalletError(CLOSED)
         if manifest.chain_id != self.chain_id:
             ours, theirs = self.chain_id.hex()[:10], manifest.chain_id.hex()[:10]
             raise WalletError(f"the wallet is of chain {ours}…, the network of chain {theirs}…; nothing was signed")

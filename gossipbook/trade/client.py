@@ -67,7 +67,7 @@ class Client:
         self._verifier = Verifier()
         self._committees = {s: Committee.of(manifest, manifest.chain_id, s) for s in manifest.symbols()}
         self._readers: dict[PeerLink, BlockReader] = {}
-        self._authors: dict[PublicKey, AuthorDriver] = {}
+        self._drivers: dict[AuthorDriver, None] = {}  # of one author there may be several
         self._streams: dict[str, BlockStream] = {}
         self._watching: dict[str, dict[PeerLink, None]] = {}
         self._seen: BoundedDict[tuple[str, int], None] = BoundedDict(SEEN_CAP)
@@ -150,8 +150,7 @@ class Client:
         Raises:
             WalletError: the wallet is of another network.
         """
-        self._attach(wallet.identity.public_key, wallet)
-        for symbol in wallet.unfinished_pairs():
+        for symbol in wallet.unfinished_pairs() if self._attach(wallet) else ():
             if symbol in self._committees:
                 self.use(wallet, symbol)
 
@@ -167,25 +166,28 @@ class Client:
             ConfigError: the network does not have the op's pair.
         """
         self._check_pair(op.pair)
-        driver = self._authors.get(op.author)
+        driver = next((each for each in self._drivers if each.core.author == op.author and not each.closed), None)
         if driver is None:
-            if sum(not isinstance(each, Wallet) for each in self._authors.values()) >= FOREIGN_AUTHORS_CAP:
+            if sum(isinstance(each, ForeignAuthor) for each in self._drivers) >= FOREIGN_AUTHORS_CAP:
                 raise ConfigError(f"this client follows {FOREIGN_AUTHORS_CAP} authors already; open another one")
             driver = ForeignAuthor(op.author, self.chain_id)
-            self._attach(op.author, driver)
+            self._attach(driver)
         self._stream(op.pair)
         await trio.lowlevel.checkpoint()
         return driver.follow(op)
 
-    def _attach(self, author: PublicKey, driver: AuthorDriver) -> None:
-        if self._authors.get(author) is driver:
-            return
+    def _attach(self, driver: AuthorDriver) -> bool:
+        """Bring an author's ops to peers from now on; True if that is news."""
+        self._drivers = {each: None for each in self._drivers if not each.closed}
+        if driver in self._drivers:
+            return False
         driver.join(self.manifest)
-        self._authors[author] = driver
+        self._drivers[driver] = None
         driver.on_members_wanted.append(self._on_members_wanted)
         self._nursery.start_soon(driver.run)
         for link in self.connections.up():
             driver.link_up(LinkUp(link.id, link.public_key, link.own), self._offer_over(link))
+        return True
 
     def _offer_over(self, link: PeerLink) -> Offer:
         def offer(message: object, lane: Lane) -> None:
@@ -293,7 +295,7 @@ class Client:
         for symbol, stream in self._streams.items():
             self._watch(symbol)
             stream.probe(link)
-        for driver in self._authors.values():
+        for driver in self._drivers:
             driver.link_up(LinkUp(link.id, link.public_key, link.own), self._offer_over(link))
         for symbol, feeds in self._feeds.items():
             before = self._feed_links.get(symbol)
@@ -309,7 +311,7 @@ class Client:
             watching.pop(link, None)
         for symbol in self._streams:
             self._watch(symbol)
-        for driver in self._authors.values():
+        for driver in self._drivers:
             driver.link_down(link.id)
         for symbol, before in list(self._feed_links.items()):
             if before is link:
@@ -341,13 +343,14 @@ class Client:
             case Ack():
                 if self.on_ack is not None:
                     self.on_ack(message)
-                for driver in self._authors.values():
+                for driver in self._drivers:
                     driver.handle(Acked(link.id, message))
             case ProvenBlock():
                 self._on_block(link, message)
             case AuthorWord():
-                if message.author in self._authors:
-                    self._authors[message.author].handle(WordHeard(link.id, message))
+                for driver in self._drivers:
+                    if driver.core.author == message.author:
+                        driver.handle(WordHeard(link.id, message))
             case PairEvents() | BookPart() | BookMark() | FeedEnded():
                 self._take_feed(link, message)
             case _:
@@ -368,7 +371,7 @@ class Client:
             link.close(checked)  # A liar; others are dialled.
         elif checked is not None:
             self._seen[checked.pair, checked.block.height] = None
-            for driver in self._authors.values():
+            for driver in self._drivers:
                 driver.handle(BlockSeen(checked))
             self._stream(checked.pair).take(checked)
 
@@ -377,7 +380,7 @@ class Client:
 
     def release(self) -> None:
         """Let go of all wallets and feeds, which goes with closing."""
-        for driver in self._authors.values():
+        for driver in self._drivers:
             driver.on_members_wanted.remove(self._on_members_wanted)
             for link in self.connections.up():
                 driver.link_down(link.id)

@@ -26,7 +26,7 @@ from gossipbook.loops import require_trio
 from gossipbook.matching.commands import Command
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
 from gossipbook.trade.author import AuthorCore
-from gossipbook.trade.author_driver import ENDED, AuthorDriver
+from gossipbook.trade.author_driver import CLOSED, ENDED, AuthorDriver
 from gossipbook.trade.author_events import (
     AuthorConfig,
     ChainRecord,
@@ -51,7 +51,6 @@ REQUESTS_CAP = 4_096
 MARK_S = 0.2
 """How long it may take until the file knows what is certified; a program that dies before asks the network again."""
 
-CLOSED = "the wallet is closed; nothing was signed"
 
 T = TypeVar("T")
 

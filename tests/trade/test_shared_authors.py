@@ -1,0 +1,62 @@
+"""One author whose ops come from several places in one program: every submission is told what became of its op."""
+
+from pathlib import Path
+
+import pytest
+import trio
+
+import gossipbook
+from gossipbook.errors import WalletError
+from gossipbook.matching.commands import Cancel
+from gossipbook.storage.keys import create_key
+from gossipbook.trade.wallet import Wallet
+
+PAIR = "A-B"
+ENOUGH_S = 30.0
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    create_key(tmp_path / "author.key")
+    return tmp_path / "author.key"
+
+
+@pytest.mark.parametrize("through", ["embedded", "client"])
+async def test_two_wallets_of_one_key_and_an_op_signed_before(key_file: Path, through: str) -> None:
+    with trio.fail_after(ENOUGH_S):
+        async with (
+            gossipbook.open_peer(pairs=[PAIR]) as peer,
+            gossipbook.open_client(peer.addresses[0], manifest=peer.manifest, links=1) as client,
+        ):
+            pair = peer.pair(PAIR) if through == "embedded" else await client.pair(PAIR)
+            one, two = (Wallet.open(key_file, peer.manifest.chain_id) for _ in range(2))
+            submissions = [await pair.submit_op(one.sign(PAIR, [Cancel(9)]))]  # Nobody has attached a wallet yet.
+            for wallet in (one, two, one, two):
+                placed = await pair.place(wallet, "buy", price_ticks=1, qty_lots=1)
+                submissions.append(placed.submission)
+            for submission in submissions:
+                await submission.certified()
+            assert [submission.op.seq for submission in submissions] == list(range(5))
+            one.close()
+            two.close()
+
+
+@pytest.mark.parametrize("through", ["embedded", "client"])
+async def test_a_wallet_is_closed_and_opened_again_in_one_client(key_file: Path, through: str) -> None:
+    with trio.fail_after(ENOUGH_S):
+        async with (
+            gossipbook.open_peer(pairs=[PAIR]) as peer,
+            gossipbook.open_client(peer.addresses[0], manifest=peer.manifest, links=1) as client,
+        ):
+            pair = peer.pair(PAIR) if through == "embedded" else await client.pair(PAIR)
+            tasks = trio.lowlevel.current_statistics().tasks_living
+            for seq in range(5):
+                wallet = Wallet.open(key_file, peer.manifest.chain_id)
+                placed = await pair.place(wallet, "buy", price_ticks=1, qty_lots=1)
+                assert placed.submission.op.seq == seq
+                await placed.certified()
+                wallet.close()
+                with pytest.raises(WalletError, match="closed"):
+                    await pair.place(wallet, "buy", price_ticks=1, qty_lots=1)
+            await trio.testing.wait_all_tasks_blocked()
+            assert trio.lowlevel.current_statistics().tasks_living <= tasks + 4, "nothing drives the closed ones"
