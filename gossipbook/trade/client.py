@@ -40,7 +40,7 @@ from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
 from gossipbook.trade.blocks import BlockReader
 from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.connections import Connections
-from gossipbook.trade.peer_link import ANSWER_S, NoAnswer, PeerLink, QueryFailed
+from gossipbook.trade.peer_link import ANSWER_S, MALFORMED_ANSWER, NoAnswer, PeerLink, QueryFailed
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 ATTEMPT_S = 4.0
 """How long one peer has for an answer before another one is asked."""
 FOREIGN_AUTHORS_CAP = 256
+ADDRESSES_A_MEMBER = 8
+"""How many addresses of one committee member are taken from one peer."""
 WATCHED_LINKS = 2
 """Peers that send the blocks of a pair: when one goes silent the other is there."""
 SEEN_CAP = 1_024
@@ -288,7 +290,7 @@ class Client:
 
     # -- links --------------------------------------------------------------------------------------
 
-    async def link_up(self, link: PeerLink) -> None:
+    def link_up(self, link: PeerLink) -> None:
         """A peer is linked: everything that is under way goes over it too."""
         link.on_message = self._on_message
         self._readers[link] = BlockReader(self._committees, self._verifier, own=link.own)
@@ -302,7 +304,6 @@ class Client:
             if before is None or before.closed_reason:
                 for feed in feeds:
                     feed.resume()
-        await trio.lowlevel.checkpoint()
 
     def link_down(self, link: PeerLink) -> None:
         """A link ended: what went over it goes on over others, or waits for the next."""
@@ -328,12 +329,14 @@ class Client:
     async def _look_for_members(self, symbol: str) -> None:
         """Ask where the members of a pair can be dialled, and link to its leader."""
         try:
+            committee = self._committees[symbol]
             answer = await self.query("members", symbol)
             for row in answer["members"]:
-                for address in row["addresses"]:
-                    self.connections.learn(str(address), bytes.fromhex(row["public_key"]))
-            leader = self._committees[symbol].key(int(answer["leader"]) % len(self._committees[symbol].seats))
-        except (GossipbookError, KeyError, TypeError, ValueError):
+                key = bytes.fromhex(row["public_key"])
+                for address in row["addresses"][:ADDRESSES_A_MEMBER] if committee.seat_of(key) is not None else ():
+                    self.connections.learn(str(address), key)
+            leader = committee.key(int(answer["leader"]) % len(committee.seats))
+        except (*MALFORMED_ANSWER, GossipbookError):
             self._count("no members")  # The addresses that are known must do.
             return
         self.connections.want([leader])

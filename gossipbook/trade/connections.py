@@ -5,7 +5,7 @@ there. One that failed is left alone for a while, doubling from a quarter of a s
 """
 
 import itertools
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 import trio
 
@@ -34,7 +34,7 @@ class Connections:
         identity: Identity,
         addresses: Iterable[str],
         own_key: PublicKey | None,
-        on_up: Callable[[PeerLink], Awaitable[None]],
+        on_up: Callable[[PeerLink], None],
         on_down: Callable[[PeerLink], None],
         *,
         least: int = LINKS_LEAST,
@@ -43,7 +43,8 @@ class Connections:
         self._identity = identity
         self._own_key = own_key
         self._on_up, self._on_down = on_up, on_down
-        self._addresses: BoundedDict[Address, PublicKey | None] = BoundedDict(ADDRESSES_CAP)
+        self._given: dict[Address, PublicKey | None] = {}  # never forgotten, whatever peers name
+        self._named: BoundedDict[Address, PublicKey | None] = BoundedDict(ADDRESSES_CAP)
         self._pauses: BoundedDict[Address, tuple[float, float]] = BoundedDict(ADDRESSES_CAP)
         self._dialling: dict[Address, None] = {}
         self._turn = itertools.count()
@@ -55,19 +56,29 @@ class Connections:
         self.last_error: GossipbookError | None = None
         self.changed = trio.Event()
         for address in addresses:
-            self.learn(address)
+            self._given[parse_address(address)] = None
 
     # -- what is known ------------------------------------------------------------------------------
 
-    def learn(self, address: str, public_key: PublicKey | None = None) -> None:
-        """Note an address, and whose it is said to be.
+    def give(self, address: str, public_key: PublicKey) -> None:
+        """Note an address out of the manifest, and whose it is.
+
+        Raises:
+            ConfigError: it is no address.
+        """
+        self._given[parse_address(address)] = public_key
+
+    def learn(self, address: str, public_key: PublicKey) -> None:
+        """Note an address that somebody names, and whose it is said to be.
+
+        Whose a given address is, only the handshake says: who lies could keep it from being dialled.
 
         Raises:
             ConfigError: it is no address.
         """
         parsed = parse_address(address)
-        if public_key is not None or parsed not in self._addresses:
-            self._addresses[parsed] = public_key
+        if parsed not in self._given:
+            self._named[parsed] = public_key
 
     def want(self, keys: Iterable[PublicKey]) -> None:
         """Link to these peers as well, if an address of theirs is known."""
@@ -118,19 +129,22 @@ class Connections:
         """Whether every address was tried in vain, none is being dialled, and no other is looked for."""
         if self.searching:
             return False
-        return not self.links and not self._dialling and all(address in self._pauses for address in self._addresses)
+        return not self.links and not self._dialling and all(address in self._pauses for address in self._known())
 
     def _due(self) -> list[Address]:
         """The addresses to dial now."""
         linked = {parse_address(link.address) for link in self.links.values()}
-        ready = [a for a in self._addresses if a not in linked and a not in self._dialling and self._rested(a)]
+        known = self._known()
+        ready = [a for a in known if a not in linked and a not in self._dialling and self._rested(a)]
         missing = [key for key in self.wanted if key not in self.links]
-        known = dict(self._addresses.items())
         first = [address for address in ready if known[address] in missing]
         short = self.least - len(self.links) - len(self._dialling) - len(first)
         others = [a for a in ready if a not in first and (known[a] is None or known[a] not in self.links)]
         room = max(LINKS_CAP - len(self.links) - len(self._dialling), 0)
         return [*first, *others[: max(short, 0)]][:room]
+
+    def _known(self) -> dict[Address, PublicKey | None]:
+        return self._given | dict(self._named.items())
 
     def _rested(self, address: Address) -> bool:
         pause = self._pauses.get(address)
@@ -150,7 +164,8 @@ class Connections:
 
     async def _hold(self, address: Address, link: PeerLink) -> None:
         key = link.public_key
-        self._addresses[address] = key
+        known = self._given if address in self._given else self._named
+        known[address] = key
         if key in self.links:
             return  # A second address of a peer that is linked.
         if not link.proves:
@@ -164,7 +179,7 @@ class Connections:
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(link.run)
-                await self._on_up(link)
+                self._on_up(link)
                 self._say()
                 await link.wait_closed()
                 nursery.cancel_scope.cancel()

@@ -13,7 +13,7 @@ from gossipbook.manifest import Manifest
 from gossipbook.net.address import parse_host_port
 from gossipbook.trade.client import ATTEMPT_S, Client
 from gossipbook.trade.connections import LINKS_LEAST, Connections, checked_addresses
-from gossipbook.trade.peer_link import NoAnswer, PeerLink, QueryFailed
+from gossipbook.trade.peer_link import MALFORMED_ANSWER, NoAnswer, PeerLink, QueryFailed
 
 CONNECT_S = 10.0
 
@@ -54,9 +54,9 @@ async def open_client(
     identity = identity or Identity(os.urandom(SEED_BYTES))
     holder: list[Client] = []
 
-    async def on_up(link: PeerLink) -> None:
+    def on_up(link: PeerLink) -> None:
         if holder:
-            await holder[0].link_up(link)
+            holder[0].link_up(link)
 
     def on_down(link: PeerLink) -> None:
         if holder:
@@ -72,7 +72,7 @@ async def open_client(
             await _first_link(connections, within_s)
             client = Client(manifest, connections, nursery)
             for link in connections.up():
-                await client.link_up(link)
+                client.link_up(link)
             holder.append(client)
             try:
                 yield client
@@ -104,7 +104,7 @@ def _look_further(
         return
     for matcher in manifest.matchers:
         for address in matcher.addresses:
-            connections.learn(address, matcher.public_key)
+            connections.give(address, matcher.public_key)
     if seeds:
         from gossipbook.trade.discovery import discover_peers  # It brings the whole DHT.
 
@@ -150,7 +150,7 @@ async def _fetch_manifest(connections: Connections, chain_id: ChainId, within_s:
             if manifest.chain_id == chain_id:
                 return manifest
             link.close("the manifest is of another network")
-        except (ManifestError, QueryFailed):
+        except (*MALFORMED_ANSWER, ManifestError, QueryFailed):
             link.close("no manifest")
         except GossipbookError as error:
             trouble = error

@@ -27,6 +27,8 @@ from gossipbook.wire.handshake import PROOFS, Handshake
 ANSWER_S = 10.0
 """How long an answer is waited for, unless the caller says otherwise."""
 QUESTIONS_CAP = 1_024
+MALFORMED_ANSWER = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+"""What it raises to read an answer of another shape than was asked for."""
 
 _serials = itertools.count(1)
 
@@ -100,7 +102,7 @@ class PeerLink:
         try:
             body = json.loads(answers[0].json)
             error = None if answers[0].good else str(body["error"])
-        except (ValueError, KeyError, TypeError):
+        except MALFORMED_ANSWER:
             raise QueryFailed(f"{self.address} answered with something that is not an answer") from None
         if error is not None:
             raise QueryFailed(error)
