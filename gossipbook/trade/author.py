@@ -237,7 +237,8 @@ class AuthorCore:
         effects = [Emit(OpLevel(op.id, ack.level, ack.height, state.own))]
         if ack.level == AckLevel.CERTIFIED:
             if not self.config.want_outcomes and state.own:  # Nobody wants to know what the op did.
-                return effects + self._delivery.certify(pair, op.seq + 1, ack.height, now)
+                effects += self._delivery.certify(pair, op.seq + 1, ack.height, now)
+                return effects + self._delivery.send_new(pair, now)  # What the window had no room for.
             effects += self._await_block(pair, ack.height, link, now)
         return effects
 
@@ -273,4 +274,5 @@ class AuthorCore:
             pair.wanted.pop(op.id)
         if mine:
             effects += self._delivery.certify(pair, mine[-1].seq + 1, block.block.height, now)
+            effects += self._delivery.send_new(pair, now)
         return effects

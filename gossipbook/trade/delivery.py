@@ -36,9 +36,10 @@ class Delivery:
             link.sent[pair.symbol] = min(link.sent.get(pair.symbol, 0), seq)
 
     def submit(self, pair: PairState, link: LinkId, ops: Sequence[Op], now: Now) -> list[Effect]:
-        """Send some ops over one link."""
+        """Send some ops over one link. When is noted for those alone that are sent until they are certified."""
         for op in ops:
-            pair.sent_ms[op.id] = now.timer_ms
+            if op.id in pair.chain.by_id:
+                pair.sent_ms[op.id] = now.timer_ms
         return [Send((link,), Submit(op), Lane.OPS) for op in ops]
 
     def mind(self, pair: PairState) -> list[Effect]:

@@ -65,7 +65,7 @@ class HeadFinding:
         over = pair.patient_until_ms is not None and now.timer_ms >= pair.patient_until_ms
         if not over and any(state.asked.get(pair.symbol) for state in self._state.links.values()):
             return []
-        pair.patient_until_ms = None
+        running_ms, pair.patient_until_ms = pair.patient_until_ms, None
         before = (pair.hold, pair.settled)
         pair.hold, pair.hold_text = self._judge(pair)
         effects: list[Effect] = []
@@ -81,8 +81,10 @@ class HeadFinding:
         if over:
             return effects + self._ask_again(pair, now)
         if pair.hold is None or pair.hold.passes or pair.hold is Hold.NETWORK_BEHIND:
-            pair.patient_until_ms = now.timer_ms + self._config.head_patience_ms
-            effects.append(SetTimer(self._config.head_patience_ms, HeadTimer(pair.symbol)))
+            if running_ms is None:  # Else no word, whoever sends how many, puts off that all are asked again.
+                running_ms = now.timer_ms + self._config.head_patience_ms
+                effects.append(SetTimer(self._config.head_patience_ms, HeadTimer(pair.symbol)))
+            pair.patient_until_ms = running_ms
         return effects
 
     def _ask_again(self, pair: PairState, now: Now) -> list[Effect]:

@@ -150,16 +150,18 @@ async def hear(greeting: list[Any], replies: list[Any], body: bytes) -> None:
 
     wallet = Wallet(ME, BENCH.manifest.chain_id)
     with trio.fail_after(EXAMPLE_S):
-        async with liar(BENCH.keys[0], BENCH.manifest.chain_id, says) as address:
-            async with open_client(address, manifest=BENCH.manifest, links=2) as client:
-                pair = await client.pair(SYMBOL)
-                with suppress(GossipbookError):
-                    placed = await pair.place(wallet, "buy", price_ticks=5, qty_lots=1, within_s=0.05)
-                    certified = await placed.certified(within_s=0.02)
-                    assert certified.op_id == FIRST.id, "the one op that any block holds"
-                for ask in (client.query("status", within_s=0.05), pair.receipt(ME.public_key, 1)):
-                    with trio.move_on_after(0.05), suppress(GossipbookError):
-                        await ask
+        async with (
+            liar(BENCH.keys[0], BENCH.manifest.chain_id, says) as address,
+            open_client(address, manifest=BENCH.manifest, links=2) as client,
+        ):
+            pair = await client.pair(SYMBOL)
+            with suppress(GossipbookError):
+                placed = await pair.place(wallet, "buy", price_ticks=5, qty_lots=1, within_s=0.05)
+                certified = await placed.certified(within_s=0.02)
+                assert certified.op_id == FIRST.id, "the one op that any block holds"
+            for ask in (client.query("status", within_s=0.05), pair.receipt(ME.public_key, 1)):
+                with trio.move_on_after(0.05), suppress(GossipbookError):
+                    await ask
     numbers_used: dict[int, set[bytes]] = {}
     for op in sent:
         numbers_used.setdefault(op.seq, set()).add(op.id)
