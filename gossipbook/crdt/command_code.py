@@ -4,6 +4,7 @@ Kinds 1 to 4 belong to version 1 of the op, all to version 2. An order has one e
 refused where kind 1 (``Place``) would do.
 """
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -47,12 +48,20 @@ def encode_command(command: Command) -> list[Any]:
     """A command's array.
 
     Raises:
-        ValueError: a number is not from 0 to 2**63 - 1, or an order is of a class that does not fit it.
+        ValueError: a number is no int from 0 to 2**63 - 1, or an order is of a class that does not fit it.
     """
-    fields = [field if isinstance(field, bytes) else int(field) for field in command]
+    fields = [field if isinstance(field, bytes) else _whole(field) for field in command]
     if any(not 0 <= field <= cbor.INT_CAP for field in fields if not isinstance(field, bytes)):
         raise ValueError("the numbers of a command are from 0 to 2**63 - 1")
     return [KINDS[type(command)], *fields]
+
+
+def _whole(field: object) -> int:
+    """A number as it was given: one with a fraction would be another price."""
+    try:
+        return operator.index(field)  # type: ignore[arg-type]
+    except TypeError:
+        raise ValueError(f"the numbers of a command are ints, not {field!r}") from None
 
 
 def least_version(commands: tuple[Command, ...]) -> int:

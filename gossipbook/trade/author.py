@@ -268,8 +268,9 @@ class AuthorCore:
         pair.asked_blocks.pop(block.block.height)
         if not mine and not late:
             return []
-        effects: list[Effect] = [Emit(OpCertified(op, certified_outcome(op, block))) for op in (*late, *mine)]
-        for op in (*late, *mine):
+        told = sorted((*late, *mine), key=lambda op: op.seq)
+        effects: list[Effect] = [Emit(OpCertified(op, certified_outcome(op, block, told))) for op in told]
+        for op in told:
             pair.unseen.pop(op.id)
             pair.wanted.pop(op.id)
         if mine:

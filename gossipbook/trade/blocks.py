@@ -1,5 +1,6 @@
 """Checks finalized blocks that a peer sends: the certificate, and every event against the digest that it covers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gossipbook.client_messages import ProvenBlock
@@ -104,14 +105,14 @@ def _named(raw: RawEvent) -> Event:
     return name_event(raw)
 
 
-def certified_outcome(op: Op, block: CheckedBlock) -> Certified:
-    """What an op did in the block that holds it."""
+def certified_outcome(op: Op, block: CheckedBlock, together: Sequence[Op] = ()) -> Certified:
+    """What an op did in the block that holds it, with others of its author."""
     return Certified(
         pair=block.pair,
         op_id=op.id,
         height=block.block.height,
         block_id=block.block.id,
         time_ms=block.block.time_ms,
-        events=own_events(op, block.events),
+        events=own_events(op, block.events, together),
         proof=block.proof,
     )

@@ -1,5 +1,6 @@
 """What became of an op: refused before it was signed, unknown so far, or certified with what it did."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -22,6 +23,7 @@ from gossipbook.matching.commands import (
     SetState,
 )
 from gossipbook.matching.events import (
+    Amended,
     CancelCause,
     Cancelled,
     Event,
@@ -123,9 +125,51 @@ class OutcomeUnknown(GossipbookError):
         )
 
 
-def own_events(op: Op, events: tuple[Event, ...]) -> tuple[Event, ...]:
-    """The events of a block that an op's commands led to, or that its orders had there."""
-    return tuple(event for event in events if any(_belongs(event, op.author, command) for command in op.commands))
+def own_events(op: Op, events: tuple[Event, ...], together: Sequence[Op] = ()) -> tuple[Event, ...]:
+    """The events of a block that an op's commands led to, or that its orders had there.
+
+    ``together`` are the author's ops in the block, in order. Events name an order and no op: of several cancels, or
+    amends, of one order the first answer is the first one's.
+    """
+    others = _answers_to_others(op, events, together)
+    return tuple(
+        event
+        for place, event in enumerate(events)
+        if place not in others and any(_belongs(event, op.author, command) for command in op.commands)
+    )
+
+
+def _answers_to_others(op: Op, events: tuple[Event, ...], together: Sequence[Op]) -> set[int]:
+    """Where the events are that answer equal commands of the author's other ops."""
+    others: set[int] = set()
+    for command in {c for c in op.commands if isinstance(c, Cancel | Amend)}:
+        asked = (KINDS[type(command)], command.client_id)
+        askers = [each.id for each in together for c in each.commands if asked == (KINDS[type(c)], _order_of(c))]
+        places = [place for place, event in enumerate(events) if _answers(event, op.author) == asked]
+        if len(places) == len(askers):  # Else an op of the author is not known here.
+            others |= {place for place, asker in zip(places, askers, strict=True) if asker != op.id}
+    return others
+
+
+def _order_of(command: Command) -> int:
+    return int(getattr(command, "client_id", 0))
+
+
+def _answers(event: Event, author: PublicKey) -> tuple[int, int] | None:
+    """The kind of command of an author, and the order, to which an event is the book's answer."""
+    if getattr(event, "author", None) != author:
+        return None
+    match event:
+        case Rejected():
+            return event.command, event.client_id
+        case Amended():
+            return KINDS[Amend], event.client_id
+        case Cancelled() if event.cause == CancelCause.AMENDED_AWAY:
+            return KINDS[Amend], event.client_id
+        case Cancelled() if event.cause == CancelCause.REQUESTED:
+            return KINDS[Cancel], event.client_id
+        case _:
+            return None
 
 
 def _belongs(event: Event, author: PublicKey, command: Command) -> bool:
