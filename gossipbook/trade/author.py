@@ -244,16 +244,17 @@ class AuthorCore:
 
     def _await_block(self, pair: PairState, height: int, link: LinkId, now: Now) -> list[Effect]:
         """Give the block that an ack names some time to come by itself; whoever named it is asked for it then."""
-        asked_ms = pair.asked_blocks.get(height)
+        asked_ms = pair.asked_blocks.get((height, link))
         if asked_ms is not None and now.timer_ms < asked_ms + self.config.resend_ms:
             return []
-        pair.asked_blocks[height] = now.timer_ms
+        pair.asked_blocks[height, link] = now.timer_ms
         return [SetTimer(self.config.block_patience_ms, BlockTimer(pair.symbol, height, link))]
 
     def _on_block_timer(self, event: BlockTimer) -> list[Effect]:
         pair = self._state.pair(event.pair)
         waiting = pair.chain.ops or len(pair.unseen)
-        if not waiting or event.link not in self._state.links or event.height not in pair.asked_blocks:
+        asked = (event.height, event.link) in pair.asked_blocks
+        if not waiting or event.link not in self._state.links or not asked:
             return []
         return [Send((event.link,), AskBlock(event.pair, event.height), Lane.SYNC)]
 
@@ -265,7 +266,8 @@ class AuthorCore:
         named = set(block.block.op_ids)
         mine = [op for op in pair.chain.waiting() if op.id in named]
         late = [op for op in pair.unseen.values() if op.id in named]
-        pair.asked_blocks.pop(block.block.height)
+        for link in self._state.links:
+            pair.asked_blocks.pop((block.block.height, link))
         if not mine and not late:
             return []
         told = sorted((*late, *mine), key=lambda op: op.seq)

@@ -37,7 +37,7 @@ class PairState:
 
     ``settled``: what the key signed is known as well as it can be. ``patient_until_ms``: until when further words are
     waited for. ``sent_ms``: when ops in flight were last sent. ``wanted``: ops that somebody waits to hear of;
-    ``unseen``: those of them that are certified in a block which was not seen.
+    ``unseen``: those of them that are certified in a block which was not seen. ``asked_blocks``: when who was asked.
     """
 
     symbol: str
@@ -55,7 +55,7 @@ class PairState:
     sent_ms: dict[OpId, int] = field(default_factory=dict)
     wanted: BoundedDict[OpId, None] = field(default_factory=lambda: BoundedDict(WANTED_CAP))
     unseen: BoundedDict[OpId, Op] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
-    asked_blocks: BoundedDict[int, int] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
+    asked_blocks: BoundedDict[tuple[int, LinkId], int] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
 
     def record(self) -> Persist:
         """Where the chain is, for the wallet."""
