@@ -168,7 +168,7 @@ class Hold(Enum):
     @property
     def passes(self) -> bool:
         """Whether it is worth waiting for."""
-        return self in (Hold.NO_ANSWER, Hold.IN_FLIGHT, Hold.WALLET_LOST)
+        return self not in (Hold.KEY_USED_ELSEWHERE, Hold.KEY_FROZEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ class HeadFinding:
             return effects
         if over:
             return effects + self._ask_again(pair, now)
-        if pair.hold is None or pair.hold.passes or pair.hold is Hold.NETWORK_BEHIND:
+        if pair.hold is None or pair.hold.passes:
             if running_ms is None:  # Else no word, whoever sends how many, puts off that all are asked again.
                 running_ms = now.timer_ms + self._config.head_patience_ms
                 effects.append(SetTimer(self._config.head_patience_ms, HeadTimer(pair.symbol)))
