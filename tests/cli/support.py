@@ -9,7 +9,7 @@ import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import tomli_w
 from click.testing import CliRunner, Result
@@ -51,6 +51,9 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 class Network:
     """Peers by number, from 1. Ports are the system's choice; all join the DHT through peer 1."""
 
+    programs: ClassVar[dict[int, list[str]]] = {}
+    """What to run in place of the binary, by number."""
+
     def __init__(self, folder: Path, peers: int, pairs: list[str], *extra: object) -> None:
         self.folder = folder
         self.peers = peers
@@ -71,8 +74,9 @@ class Network:
         arguments = ["start", str(self.home(number)), "--json"]
         if number > 1:
             arguments += ["--bootstrap", self.endpoint(1)["dht"]]
+        program = self.programs.get(number, BINARY)
         with (self.folder / f"peer{number}.log").open("a") as log:
-            process = subprocess.Popen([*BINARY, *arguments], stdout=log, stderr=log, text=True, env=ENVIRONMENT)
+            process = subprocess.Popen([*program, *arguments], stdout=log, stderr=log, text=True, env=ENVIRONMENT)
         self.processes[number] = process
 
         def ready() -> bool:
