@@ -22,7 +22,8 @@ Upon the first use of a pair: ask every linked peer what the key signed (``AskAu
     later. If the wallet was lost, a quorum of the committee's members is wanted.
 Upon an ``AuthorWord``: keep what it proves. An op with the author's signature was signed; the certificate of a block
     that holds it proves that it and all before it are certified; two ops with one number prove a fork. A word that is
-    not genuine, or of a peer that is behind the author and still catches up, counts as none. Ask on if there are more.
+    not genuine, or of a peer that is behind the author and still catches up, counts as none. If there are more ops,
+    ask on; the peer has not answered until it has told them all.
 Upon the last word, or after ``head_patience_ms``: the pair is *settled* if any word was heard, or if none came over
     the links that there are and the wallet is whole. Go on from the highest op that is proven, and send everything
     from the lowest that is not certified. Nothing is signed while there is a hold:

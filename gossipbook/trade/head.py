@@ -102,16 +102,24 @@ class HeadSearch:
     height: int = 0
 
     words: dict[bytes, CheckedWord] = field(default_factory=dict)
+    unfinished: dict[bytes, int] = field(default_factory=dict)  # who has more to say, from which number on
     ops: dict[int, Op] = field(default_factory=dict)
     forked: bool = False
 
     def take(self, who: bytes, word: CheckedWord) -> None:
         """Take one peer's word; a later one of the same peer replaces its numbers, never what it proved."""
         self.words[who] = word
+        self.unfinished.pop(who, None)
+        if word.more and word.pending:
+            self.unfinished[who] = word.pending[-1].seq + 1
         self.forked = self.forked or word.forked
         for op in (*word.pending, *(() if word.certified is None else (word.certified,))):
             if self.ops.setdefault(op.seq, op).id != op.id:
                 self.forked = True
+
+    def heard(self) -> list[bytes]:
+        """Who has said all that it knows. What the others hold back may be the newest op, whose number is used up."""
+        return [who for who in self.words if who not in self.unfinished]
 
     def conflict(self, chain: OpChain) -> Op | None:
         """Return an op of this key that contradicts the chain, so that another copy of the key signed it; else None."""

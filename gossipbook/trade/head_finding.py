@@ -28,8 +28,8 @@ class HeadFinding:
             effects.append(Emit(MembersWanted(pair.symbol, pair.committee.quorum.q)))
         return effects
 
-    def ask(self, pair: PairState, link: LinkId, now: Now, from_seq: int | None = None) -> list[Effect]:
-        """Ask one peer, unless its answer is awaited already."""
+    def ask(self, pair: PairState, link: LinkId, now: Now) -> list[Effect]:
+        """Ask one peer, or ask it on, unless its answer is awaited already."""
         state = self._state.links[link]
         if state.asked.get(pair.symbol) or not self._config.ask_heads:
             return []
@@ -40,7 +40,7 @@ class HeadFinding:
             effects.append(SetTimer(self._config.head_patience_ms, HeadTimer(pair.symbol)))
             if pair.settled or not pair.search.words:  # What was heard at another time is over.
                 pair.search = HeadSearch(pair.chain.certified_seq, pair.chain.certified_height)
-        first = pair.chain.certified_seq if from_seq is None else from_seq
+        first = pair.search.unfinished.get(state.public_key, pair.chain.certified_seq)
         question = AskAuthor(pair.symbol, self._state.author, first)
         return [*effects, Send((link,), question, Lane.SYNC)]
 
@@ -53,9 +53,10 @@ class HeadFinding:
         if isinstance(checked, str) or (not checked.synced and checked.height < pair.search.height):
             return self.settle(pair, now)  # A liar, or somebody who is still catching up.
         if pair.patient_until_ms is not None or not pair.settled:
+            before = pair.search.unfinished.get(state.public_key, -1)
             pair.search.take(state.public_key, checked)
-            if checked.more and checked.pending:
-                return self.ask(pair, link, now, checked.pending[-1].seq + 1)
+            if pair.search.unfinished.get(state.public_key, -1) > before:
+                return self.ask(pair, link, now)
         return self.settle(pair, now)
 
     def settle(self, pair: PairState, now: Now) -> list[Effect]:
@@ -70,8 +71,9 @@ class HeadFinding:
         pair.hold, pair.hold_text = self._judge(pair)
         effects: list[Effect] = []
         if pair.hold is None:
-            heard = bool(pair.search.words)
-            pair.settled = pair.settled or heard or (pair.chain.known and over and bool(self._state.links))
+            heard = bool(pair.search.heard())
+            silent = over and bool(self._state.links) and not pair.search.words
+            pair.settled = pair.settled or heard or (pair.chain.known and silent)
             effects += self._adopt(pair, now) if heard else []
             effects += self._delivery.send_new(pair, now)
         if (pair.hold, pair.settled) != before:
@@ -117,9 +119,9 @@ class HeadFinding:
                 f"{chain.certified_seq} to be certified, up to height {chain.certified_height}. Either the peers asked "
                 "are still catching up, or the network was reset: then make a new key for it."
             )
-        seats = [who for who in search.words if pair.committee.seat_of(who) is not None]
+        seats = [who for who in search.heard() if pair.committee.seat_of(who) is not None]
         needed = pair.committee.quorum.q
-        if not chain.known and len(seats) < needed and not (self._config.accept_fewer and search.words):
+        if not chain.known and len(seats) < needed and not (self._config.accept_fewer and search.heard()):
             return Hold.WALLET_LOST, (
                 f"the wallet beside this key holds no ops of {symbol}, so {needed} committee members must say whether "
                 f"the key was used before; {len(seats)} have answered"
