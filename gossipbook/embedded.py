@@ -10,6 +10,7 @@ async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development net
         ...
 """
 
+import itertools
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
@@ -23,7 +24,7 @@ from gossipbook.client_messages import Ack, AskAuthor, AskBlock, Submit
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.view import BookView
-from gossipbook.effects import Lane
+from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import ConfigError, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.loops import trio_context
@@ -49,8 +50,7 @@ from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
-OWN_LINK = b"own-peer"
-"""What an author core calls the peer in its own program."""
+_serials = itertools.count(1)
 
 
 class EmbeddedPair(PairCalls[OrderState | None]):
@@ -168,6 +168,7 @@ class EmbeddedPeer:
         self.runtime = runtime
         self.service = Service(runtime)
         self._nursery = nursery
+        self._link: LinkId = b"own-peer" + next(_serials).to_bytes(8, "big")  # what author cores call this peer
         self._drivers: dict[AuthorDriver, None] = {}  # of one author there may be several
         runtime.driver.subscribers.append(self._on_event)
 
@@ -234,13 +235,13 @@ class EmbeddedPeer:
         driver.join(self.manifest)
         self._drivers[driver] = None
         self._nursery.start_soon(driver.run)
-        driver.link_up(LinkUp(OWN_LINK, self.runtime.identity.public_key, own=True), self._offer)
+        driver.link_up(LinkUp(self._link, self.runtime.identity.public_key, own=True), self._offer)
         return True
 
     def release(self) -> None:
         """Let go of all wallets, which goes with closing."""
         for driver in self._drivers:
-            driver.link_down(OWN_LINK)
+            driver.link_down(self._link)
             if not isinstance(driver, Wallet):
                 driver.close()
 
@@ -262,7 +263,7 @@ class EmbeddedPeer:
         word = await self.service.proofs.word(message)
         for driver in self._drivers:
             if driver.core.author == message.author:
-                driver.handle(WordHeard(OWN_LINK, word))
+                driver.handle(WordHeard(self._link, word))
 
     async def _tell_block(self, message: AskBlock) -> None:
         executed = await self.service.proofs.block(message.pair, message.height)
@@ -278,7 +279,7 @@ class EmbeddedPeer:
     def _on_event(self, event: object) -> None:
         if isinstance(event, Ack):
             for driver in self._drivers:
-                driver.handle(Acked(OWN_LINK, event))
+                driver.handle(Acked(self._link, event))
         elif isinstance(event, Finalized) and self._drivers:
             self._see(event.pair, Executed(event.block, event.fc, (), event.events, b""))
 

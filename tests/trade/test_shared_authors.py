@@ -60,3 +60,17 @@ async def test_a_wallet_is_closed_and_opened_again_in_one_client(key_file: Path,
                     await pair.place(wallet, "buy", price_ticks=1, qty_lots=1)
             await trio.testing.wait_all_tasks_blocked()
             assert trio.lowlevel.current_statistics().tasks_living <= tasks + 4, "nothing drives the closed ones"
+
+
+async def test_a_wallet_outlives_one_of_two_peers_in_one_program(tmp_path: Path) -> None:
+    """Each of them is a peer of its own to the wallet."""
+    key = create_key(tmp_path / "one" / "keys" / "peer.key")
+    matcher = gossipbook.Matcher("one", key.public_key, "one")
+    manifest = gossipbook.Manifest("two", (gossipbook.Pair(PAIR),), (matcher,), 1, "crash")
+    with trio.fail_after(ENOUGH_S):
+        async with gossipbook.open_peer(manifest, folder=tmp_path / "one", dht=False) as one:
+            wallet = one.wallet()
+            await (await one.pair(PAIR).place(wallet, "buy", price_ticks=1, qty_lots=1)).certified()
+            async with gossipbook.open_peer(manifest, folder=tmp_path / "two", dht=False, peers=one.addresses) as two:
+                await (await two.pair(PAIR).place(wallet, "buy", price_ticks=1, qty_lots=1)).certified()
+            await (await one.pair(PAIR).place(wallet, "buy", price_ticks=1, qty_lots=1)).certified(within_s=5)
