@@ -94,12 +94,14 @@ class Client:
         require_trio("Client.query")
         deadline_s = trio.current_time() + within_s
         trouble = "no peer is linked"
+        tried: set[PeerLink] = set()
         while (left_s := deadline_s - trio.current_time()) > 0:
-            link = self.connections.next()
+            link = self.connections.next(tried)
             if link is None:
                 with trio.move_on_after(left_s):
                     await self.connections.linked()
                 continue
+            tried.add(link)
             try:
                 return await link.query(what, *arguments, within_s=min(left_s, ATTEMPT_S))
             except QueryFailed:

@@ -5,7 +5,7 @@ there. One that failed is left alone for a while, doubling from a quarter of a s
 """
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import trio
 
@@ -97,9 +97,9 @@ class Connections:
         """The live links, the longest-lived first."""
         return list(self.links.values())
 
-    def next(self) -> PeerLink | None:
-        """A live link for a question: they take turns, the own peer first of all."""
-        links = self.up()
+    def next(self, tried: Collection[PeerLink] = ()) -> PeerLink | None:
+        """A live link for a question: they take turns, the own peer first of all, those that were tried last."""
+        links = [link for link in self.up() if link not in tried] or self.up()
         own = next((link for link in links if link.own), None)
         return own or (links[next(self._turn) % len(links)] if links else None)
 

@@ -24,11 +24,13 @@ async def fetch_receipt(
         VerifyError: what the last peer sent proves nothing, or something else, and there was no other in time.
     """
     trouble: GossipbookError = NoAnswer(f"no receipt within {within_s:g} s")
+    tried: set[PeerLink] = set()
     with trio.move_on_after(within_s):
         while True:
             await connections.linked()
-            link = connections.next()
+            link = connections.next(tried)
             assert link is not None
+            tried.add(link)
             try:
                 return _proven(await _read(link, pair, author, client_id), chain_id, pair, author, client_id)
             except QueryFailed:

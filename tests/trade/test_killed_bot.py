@@ -24,6 +24,7 @@ PAIR = "KILL-USD"
 KILLS = 30
 STARTING = 6
 """So many of the bots are killed while they start: before their first order is placed, or about then."""
+STEADY_ORDERS = 600
 ENOUGH_S = 60.0
 
 
@@ -88,3 +89,34 @@ async def test_every_op_that_a_killed_bot_signed_is_certified_once(real_network:
     assert [op.id for op in certified] == [op.id for op in signed(key)]
     assert set(said) <= {op.id.hex() for op in certified}
     assert len(said) > KILLS
+
+
+async def test_two_bots_with_one_key_of_which_one_is_killed_again_and_again(
+    real_network: RealNetwork, tmp_path: Path
+) -> None:
+    key = tmp_path / "bot.key"
+    author = create_key(key).public_key
+    chance = random.Random(7)
+    steady = run_bot(real_network, key, STEADY_ORDERS, 2, (1, 2))
+    said: list[str] = []
+    try:
+        for kill in range(STARTING, STARTING + 6):
+            said += await trio.to_thread.run_sync(kill_one, real_network, key, kill, chance)
+        output, errors = await trio.to_thread.run_sync(lambda: steady.communicate(timeout=ENOUGH_S))
+    finally:
+        steady.kill()
+        steady.wait()
+    lines = output.splitlines()
+    assert lines[-1:] == ["done"], errors
+    assert len(lines) == STEADY_ORDERS + 1
+    wallet = Wallet.open(key, real_network.manifest.chain_id)
+    with trio.fail_after(ENOUGH_S):
+        async with open_client([real_network.address(3)], manifest=real_network.manifest) as client:
+            pair = await client.pair(PAIR)
+            last = await pair.place(wallet, "sell", price_ticks=1_000, qty_lots=1)
+            await last.certified()
+            await real_network.reached(1, PAIR, last.submission.height)
+    wallet.close()
+    certified = real_network.certified(PAIR, author)
+    assert [op.id for op in certified] == [op.id for op in signed(key)]
+    assert {*said, *lines[:-1]} <= {op.id.hex() for op in certified}
