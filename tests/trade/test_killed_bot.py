@@ -45,6 +45,7 @@ def kill_one(network: RealNetwork, key: Path, kill: int, chance: random.Random) 
     """Start a bot, and kill it; the ids that it said."""
     bot = run_bot(network, key, 0, 4, (1 + kill % 3, 1 + (kill + 1) % 3))
     assert bot.stdout is not None
+    assert bot.stderr is not None
     said = []
     try:
         if kill < STARTING:
@@ -54,7 +55,8 @@ def kill_one(network: RealNetwork, key: Path, kill: int, chance: random.Random) 
             time.sleep(chance.random() * 0.06)
     finally:
         os.kill(bot.pid, signal.SIGKILL)
-        rest, errors = bot.communicate()
+        rest, errors = bot.stdout.read(), bot.stderr.read()  # What communicate() reads may begin within a line.
+        bot.communicate()
     assert "Traceback" not in errors, errors
     lines = "".join((*said, rest)).splitlines(keepends=True)
     return [line.strip() for line in lines if line.endswith("\n")]  # The last one may be half of one.
