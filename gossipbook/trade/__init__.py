@@ -32,7 +32,8 @@ Upon the last word, or after ``head_patience_ms``: the pair is *settled* if any 
     no-answer            the pair is not settled                                              passes
     in-flight-full       ``in_flight_cap`` ops, or the network's window, are not certified    passes
     wallet-lost          fewer committee members than a quorum have answered                  passes
-    network-behind       everybody who answered knows less than the author does                               passes
+    peers-behind         everybody who answered knows less than the author does               passes
+    network-behind       the same, said by the own peer or by f+1 committee members
     key-used-elsewhere   an op is proven that cannot stand beside the wallet's
     key-frozen           two ops with one number are proven
     ===================  ===========================================================================

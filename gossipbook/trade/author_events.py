@@ -161,6 +161,7 @@ class Hold(Enum):
     NO_ANSWER = "no-answer"
     IN_FLIGHT = "in-flight-full"
     WALLET_LOST = "wallet-lost"
+    PEERS_BEHIND = "peers-behind"
     NETWORK_BEHIND = "network-behind"
     KEY_USED_ELSEWHERE = "key-used-elsewhere"
     KEY_FROZEN = "key-frozen"
@@ -168,7 +169,7 @@ class Hold(Enum):
     @property
     def passes(self) -> bool:
         """Whether it is worth waiting for."""
-        return self not in (Hold.KEY_USED_ELSEWHERE, Hold.KEY_FROZEN)
+        return self not in (Hold.NETWORK_BEHIND, Hold.KEY_USED_ELSEWHERE, Hold.KEY_FROZEN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ class HeadFinding:
             return effects
         if over:
             return effects + self._ask_again(pair, now)
-        if pair.hold is None or pair.hold.passes:
+        if pair.hold is None or pair.hold.passes or pair.hold is Hold.NETWORK_BEHIND:
             if running_ms is None:  # Else no word, whoever sends how many, puts off that all are asked again.
                 running_ms = now.timer_ms + self._config.head_patience_ms
                 effects.append(SetTimer(self._config.head_patience_ms, HeadTimer(pair.symbol)))
@@ -114,7 +114,8 @@ class HeadFinding:
         if search.behind():
             height = max(word.height for word in search.words.values())
             claimed = max(word.claimed_seq for word in search.words.values())
-            return Hold.NETWORK_BEHIND, (
+            hold = Hold.NETWORK_BEHIND if self._is_agreed(pair) else Hold.PEERS_BEHIND
+            return hold, (
                 f"the network is at height {height} of {symbol} and knows {claimed} ops of this key; this wallet knows "
                 f"{chain.certified_seq} to be certified, up to height {chain.certified_height}. Either the peers asked "
                 "are still catching up, or the network was reset: then make a new key for it."
@@ -127,6 +128,13 @@ class HeadFinding:
                 f"the key was used before; {len(seats)} have answered"
             )
         return None, ""
+
+    def _is_agreed(self, pair: PairState) -> bool:
+        """Whether the author's own peer was heard, or more committee members than there may be liars."""
+        words, committee = pair.search.words, pair.committee
+        if any(link.own and link.public_key in words for link in self._state.links.values()):
+            return True
+        return sum(1 for who in words if committee.seat_of(who) is not None) > committee.quorum.f
 
     def _adopt(self, pair: PairState, now: Now) -> list[Effect]:
         """Go on from the highest op that is proven, and send all from the lowest that is not certified."""
