@@ -140,12 +140,13 @@ class Floor:
 
     async def _until_certified(self, submission: Submission) -> None:
         outcome = await submission.certified(within_s=math.inf)
-        counts = self.tally
+        op, counts = submission.op, self.tally
+        self._promised(op.pair, op.id, AckLevel.CERTIFIED, outcome.height)  # A certificate may come without an ack.
         counts.ops_certified += 1
         counts.last_certified_s = trio.current_time()
         counts.last_height = max(counts.last_height, outcome.height)
         counts.certify_ms.append(1_000 * (counts.last_certified_s - submission.submitted_s))
-        del self._waiting[submission.op.id]
+        del self._waiting[op.id]
         self._changed.set()
         self._changed = trio.Event()
 
@@ -190,10 +191,14 @@ class Floor:
             return
         if ack.level == AckLevel.REFUSED:
             self._refused(ack)
-        elif ack.level > self._acked.get(ack.op_id, AckLevel.REFUSED):
-            self._acked[ack.op_id] = ack.level
-            self.tally.durable_acks += ack.level == AckLevel.DURABLE
-            row = {"pair": ack.pair, "op_id": ack.op_id.hex(), "level": ack.level.name.lower(), "height": ack.height}
+        else:
+            self._promised(ack.pair, ack.op_id, ack.level, ack.height)
+
+    def _promised(self, pair: str, op_id: OpId, level: AckLevel, height: int) -> None:
+        if level > self._acked.get(op_id, AckLevel.REFUSED):
+            self._acked[op_id] = level
+            self.tally.durable_acks += level == AckLevel.DURABLE
+            row = {"pair": pair, "op_id": op_id.hex(), "level": level.name.lower(), "height": height}
             self._acks.write(json.dumps(row) + "\n")
 
     def _refused(self, ack: Ack) -> None:
