@@ -45,7 +45,7 @@ from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, WordHeard
 from gossipbook.trade.block_stream import BlockReading, CertifiedBlock
 from gossipbook.trade.blocks import CheckedBlock
 from gossipbook.trade.book_feed import BookFeed
-from gossipbook.trade.outcome import Proof
+from gossipbook.trade.outcome import ProofKind
 from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
@@ -272,7 +272,7 @@ class EmbeddedPeer:
 
     def _see(self, pair: str, executed: Executed) -> None:
         events = tuple(map(name_event, executed.events))
-        seen = BlockSeen(CheckedBlock(pair, executed.block, executed.fc.term, events, Proof.OWN_PEER))
+        seen = BlockSeen(CheckedBlock(pair, executed.block, executed.fc.term, events, ProofKind.OWN_PEER))
         for driver in self._drivers:
             driver.handle(seen)
 

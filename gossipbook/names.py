@@ -59,7 +59,7 @@ if TYPE_CHECKING:
     from gossipbook.trade.block_stream import CertifiedBlock, Lagged
     from gossipbook.trade.book_feed import BookDiverged
     from gossipbook.trade.numbers import BadNumber
-    from gossipbook.trade.outcome import Certified, NothingToSign, NotSigned, OutcomeUnknown, Proof
+    from gossipbook.trade.outcome import Certified, NothingToSign, NotSigned, OutcomeUnknown, ProofKind
     from gossipbook.trade.peer_link import NoAnswer, QueryFailed
     from gossipbook.trade.tickets import BadOrder, LaterRules, Ticket
     from gossipbook.trade.wallet import Wallet
@@ -116,7 +116,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "trade.block_stream": ("CertifiedBlock", "Lagged"),
     "trade.book_feed": ("BookDiverged",),
     "trade.numbers": ("BadNumber",),
-    "trade.outcome": ("Certified", "NotSigned", "NothingToSign", "OutcomeUnknown", "Proof"),
+    "trade.outcome": ("Certified", "NotSigned", "NothingToSign", "OutcomeUnknown", "ProofKind"),
     "trade.peer_link": ("NoAnswer", "QueryFailed"),
     "trade.tickets": ("BadOrder", "LaterRules", "Ticket"),
     "trade.wallet": ("Wallet",),
@@ -177,7 +177,7 @@ __all__ = [
     "PairState",
     "PairStateSet",
     "PeerConfig",
-    "Proof",
+    "ProofKind",
     "QueryFailed",
     "RejectReason",
     "Rejected",

@@ -31,7 +31,7 @@ from gossipbook.consensus.records import (
     VoteRecord,
     VoteState,
 )
-from gossipbook.consensus.terms import Terms
+from gossipbook.consensus.terms import TermRules
 from gossipbook.consensus.validity import misfit
 from gossipbook.crdt.interpretation import Execution, Interpretation, Item
 from gossipbook.crdt.op_set import OpSet
@@ -75,7 +75,7 @@ class Replica:
         self.pacing = Pacing(self.member)
         self.inbox = Inbox(self.member, self.proposing, self.pacing)
         self._finality = Finality(self.member, self.proposing, self.pacing)
-        self._terms = Terms(self.member, self.proposing, self.pacing)
+        self._terms = TermRules(self.member, self.proposing, self.pacing)
 
     @property
     def fin(self) -> int:

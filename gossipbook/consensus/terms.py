@@ -8,7 +8,7 @@ from gossipbook.consensus.records import TermChanged
 from gossipbook.effects import Emit, Now
 
 
-class Terms:
+class TermRules:
     """Takes a member from term to term. Each rule returns whether it acted."""
 
     def __init__(self, member: Member, proposing: Proposing, pacing: Pacing) -> None:

@@ -40,7 +40,7 @@ class Breach(Exception):
     """Raised when a member does in one turn what it must never do."""
 
 
-class Member:
+class ExploredMember:
     """A replica that starts with all ops on disk. After each action :attr:`said` lists its messages, in order."""
 
     def __init__(self, objects: NamedObjects, fingerprint: Fingerprint, seat: int) -> None:

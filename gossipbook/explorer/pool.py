@@ -13,7 +13,7 @@ from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.explorer.configuration import SEATS
 from gossipbook.explorer.laws import disagreement, unprepared
 from gossipbook.explorer.named_objects import GENESIS, NO_BLOCK, OPS, Claims, Parts
-from gossipbook.explorer.table import Sent, Table
+from gossipbook.explorer.table import Sent, StateTable
 from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
@@ -50,7 +50,7 @@ class Pool(NamedTuple):
 class Pools:
     """Finds the pool for what each member has sent."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: StateTable) -> None:
         self._table = table
         self._objects = table.objects
         self._configuration = table.configuration

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from gossipbook.explorer.configuration import SEATS, Configuration
 from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.pool import Pool, Pools
-from gossipbook.explorer.table import Sent, Table
+from gossipbook.explorer.table import Sent, StateTable
 from gossipbook.explorer.vocabulary import KINDS, Action
 
 STATE_BITS = 21  # local states a search may have; three of them make a global state of one machine word
@@ -74,7 +74,7 @@ class Search:
 
     def __init__(self, configuration: Configuration, progress: Progress = lambda figures: None) -> None:
         self.configuration = configuration
-        self.table = Table(configuration, NamedObjects(configuration))
+        self.table = StateTable(configuration, NamedObjects(configuration))
         self._progress = progress
         self._pools = Pools(self.table)
         self._pool_of: dict[Places, Pool] = {}

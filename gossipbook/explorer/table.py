@@ -2,7 +2,7 @@
 
 A local state is a member's value and the facts it has sent. A core is brought into a state by the shortest known
 history from boot, and its value is compared on arrival: were the core not deterministic, or not indifferent to the
-names that :meth:`Table.twin` exchanges, the search would stop with an error instead of going astray.
+names that :meth:`StateTable.twin` exchanges, the search would stop with an error instead of going astray.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gossipbook.explorer.configuration import Configuration
 from gossipbook.explorer.fingerprint import Fingerprint
 from gossipbook.explorer.laws import breach
-from gossipbook.explorer.member import Breach, Member
+from gossipbook.explorer.member import Breach, ExploredMember
 from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.vocabulary import Action, Fact
 
@@ -34,7 +34,7 @@ class Origin(NamedTuple):
     action: int
 
 
-class Table:
+class StateTable:
     """Local states and actions by number, in the order in which they were first met."""
 
     def __init__(self, configuration: Configuration, objects: NamedObjects) -> None:
@@ -53,7 +53,7 @@ class Table:
         self._moves: list[dict[int, int]] = []
         self._breaches: dict[tuple[int, int], str] = {}
         self.twins: list[int] = []  # by local state, once asked for
-        self._live: dict[int, Member] = {}
+        self._live: dict[int, ExploredMember] = {}
 
     # -- numbers ------------------------------------------------------------------------------------
 
@@ -66,7 +66,7 @@ class Table:
 
     def boot(self, seat: int) -> int:
         """Return the state in which a seat starts."""
-        member = Member(self.objects, self._fingerprint, seat)
+        member = ExploredMember(self.objects, self._fingerprint, seat)
         state = self._state(Key(seat, member.value(), _added((), member.said)), None)
         self.twin(state)
         return state
@@ -133,7 +133,7 @@ class Table:
             del self._live[next(iter(self._live))]
         return after
 
-    def _judge(self, state: int, action: int, sent: Sent, member: Member) -> None:
+    def _judge(self, state: int, action: int, sent: Sent, member: ExploredMember) -> None:
         """Check every new message against the laws."""
         if self.configuration.agreement_only:
             return
@@ -146,14 +146,14 @@ class Table:
                 self._breaches.setdefault((state, action), found)
             before.append(fact)
 
-    def _bring(self, state: int) -> Member:
+    def _bring(self, state: int) -> ExploredMember:
         """Bring a core into a state by the history that first led there."""
         history = []
         at: int = state
         while (origin := self._origins[at]) is not None:
             history.append(origin.action)
             at = origin.state
-        member = Member(self.objects, self._fingerprint, self.keys[state].seat)
+        member = ExploredMember(self.objects, self._fingerprint, self.keys[state].seat)
         for action in reversed(history):
             member.take(self.actions[action])
         assert member.value() == self.keys[state].value, "the same history led to another state"

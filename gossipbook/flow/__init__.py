@@ -52,7 +52,7 @@ orders and their plans, some hundreds, for ever.
 
 from gossipbook.flow.figures import ReplayAudit, ReplayFigures
 from gossipbook.flow.generator import generated_flow
-from gossipbook.flow.lobster import Message, Take, group_takes, read_messages
+from gossipbook.flow.lobster import RecordedMessage, Take, group_takes, read_messages
 from gossipbook.flow.replay import RecordedFlow, lobster_flow
 from gossipbook.flow.statistics import FlowStatistics, measure
 from gossipbook.flow.step import Flow, FlowStep
@@ -62,8 +62,8 @@ __all__ = [
     "Flow",
     "FlowStatistics",
     "FlowStep",
-    "Message",
     "RecordedFlow",
+    "RecordedMessage",
     "ReplayAudit",
     "ReplayFigures",
     "Take",

@@ -67,7 +67,7 @@ class Tally:
         )
 
 
-class Engine(Protocol):
+class ReplayEngine(Protocol):
     """What a flow needs of a matching engine to be run by it."""
 
     def begin_block(self, time_ms: int) -> None: ...
@@ -98,7 +98,7 @@ class ReplayAudit:
         elif event[0] == REJECTED and event[2] in authors:
             self._refused += 1
 
-    def run(self, engine: Engine, steps: Iterable[FlowStep]) -> ReplayFigures:
+    def run(self, engine: ReplayEngine, steps: Iterable[FlowStep]) -> ReplayFigures:
         """Run steps through an engine, each in a block of its own, and return the figures."""
         authors: dict[bytes, int] = {}
         for step in steps:

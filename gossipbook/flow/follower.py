@@ -2,8 +2,8 @@
 
 from gossipbook.errors import DecodeError
 from gossipbook.flow.figures import Fills, Tally
-from gossipbook.flow.lobster import DELETE, REDUCE, SUBMIT, Message, Take, price_ticks
-from gossipbook.flow.orderbook import BookView
+from gossipbook.flow.lobster import DELETE, REDUCE, SUBMIT, RecordedMessage, Take, price_ticks
+from gossipbook.flow.orderbook import BookRow
 from gossipbook.flow.picture import BUY
 from gossipbook.flow.recorded_book import SELL, RecordedBook, RecordedOrder
 from gossipbook.flow.step import FlowStep
@@ -13,7 +13,7 @@ ANONYMOUS = -(10**18)
 """Orders without a name are numbered downwards from here, where no file's ids are."""
 
 
-class Follower:
+class RecordingFollower:
     """A replay's own book, kept such that no command fills what the recording did not fill.
 
     An order is *certain* while a later message names it: until then it is in the book. Any other may have left it
@@ -65,7 +65,7 @@ class Follower:
             self._rest(order)
         return self._book.drain()
 
-    def follow(self, item: Message | Take | UnseenOrder) -> list[FlowStep]:
+    def follow(self, item: RecordedMessage | Take | UnseenOrder) -> list[FlowStep]:
         """Return the commands for one item.
 
         Raises:
@@ -83,7 +83,7 @@ class Follower:
             self._lower(item)
         return self._book.drain()
 
-    def show(self, view: BookView) -> list[FlowStep]:
+    def show(self, view: BookRow) -> list[FlowStep]:
         """Bring the book to what an orderbook file shows: quantity without a name enters, what is not shown leaves."""
         sides = ((BUY, view.bids), (SELL, view.asks))
         for side, levels in sides:
@@ -122,7 +122,7 @@ class Follower:
             return 0
         return 2 if self._is_certain(order) else 1
 
-    def _submit(self, message: Message) -> None:
+    def _submit(self, message: RecordedMessage) -> None:
         order_id = message.order_id
         if order_id in self._book.orders or order_id in self._away:
             raise DecodeError(f"line {message.line}: order {order_id} is submitted twice")
@@ -137,7 +137,7 @@ class Follower:
         else:
             self._rest(order)
 
-    def _lower(self, message: Message) -> None:
+    def _lower(self, message: RecordedMessage) -> None:
         self._named(message)
         order = self._book.orders.get(message.order_id)
         if order is None:
@@ -220,7 +220,7 @@ class Follower:
     def _is_certain(self, order: RecordedOrder) -> bool:
         return self._later.get(order.order_id, 0) > 0
 
-    def _named(self, message: Message) -> None:
+    def _named(self, message: RecordedMessage) -> None:
         """Have the order that a message names in the book, unless it was filled early."""
         order_id = message.order_id
         if order_id in self._away:

@@ -25,7 +25,7 @@ _ROW = re.compile(
 _HEADER = re.compile(rb"(?:\xef\xbb\xbf)?(?:\s*\"?[A-Za-z_][^,\r\n]*,)+\s*\"?[A-Za-z_][^,\r\n]*\r?\n?")
 
 
-class Message(NamedTuple):
+class RecordedMessage(NamedTuple):
     """One row. ``side`` is that of the resting order."""
 
     line: int
@@ -40,7 +40,7 @@ class Message(NamedTuple):
 class Take(NamedTuple):
     """Executions that one aggressive order caused, in the order of the file."""
 
-    executions: tuple[Message, ...]
+    executions: tuple[RecordedMessage, ...]
 
     @property
     def time_ns(self) -> int:
@@ -62,7 +62,7 @@ class Take(NamedTuple):
         return sum(execution.size for execution in self.executions)
 
 
-def read_messages(path: str | Path) -> Iterator[Message]:
+def read_messages(path: str | Path) -> Iterator[RecordedMessage]:
     """Stream a message file, plain or ``.gz``.
 
     Raises:
@@ -97,13 +97,13 @@ def read_rows(path: str | Path) -> Iterator[tuple[int, bytes]]:
         raise DecodeError(f"{Path(path).name}: not a whole gzip file: {error}") from None
 
 
-def group_takes(messages: Iterable[Message]) -> Iterator[Message | Take]:
+def group_takes(messages: Iterable[RecordedMessage]) -> Iterator[RecordedMessage | Take]:
     """The same messages, with the executions of one aggressive order joined.
 
     LOBSTER does not record aggressors. Consecutive executions of visible orders with one time and one side are
     one immediate-or-cancel order of the other side.
     """
-    run: list[Message] = []
+    run: list[RecordedMessage] = []
     for message in messages:
         if run and (message.kind != EXECUTE or message.time_ns != run[0].time_ns or message.side != run[0].side):
             yield Take(tuple(run))
@@ -116,7 +116,7 @@ def group_takes(messages: Iterable[Message]) -> Iterator[Message | Take]:
         yield Take(tuple(run))
 
 
-def price_ticks(message: Message, tick_e4: int) -> int:
+def price_ticks(message: RecordedMessage, tick_e4: int) -> int:
     """A message's price in ticks of ``tick_e4`` ten-thousandths (100: one cent).
 
     Raises:
@@ -132,13 +132,13 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb")) if path.suffix.lower() == ".gz" else path.open("rb")
 
 
-def _message(row: bytes, line: int) -> Message:
+def _message(row: bytes, line: int) -> RecordedMessage:
     match = _ROW.fullmatch(row)
     if match is None:
         shown = row[:80].decode("ascii", "replace").rstrip()
         raise DecodeError(f"line {line}: expected time,type,id,size,price,direction and not {shown!r}")
     seconds, fraction, kind, order_id, size, price, direction = match.groups()
-    message = Message(
+    message = RecordedMessage(
         line,
         int(seconds) * 1_000_000_000 + int((fraction or b"")[:9].ljust(9, b"0")),
         int(kind),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gossipbook.errors import DecodeError
-from gossipbook.flow.lobster import DELETE, EXECUTE, REDUCE, SUBMIT, Message, price_ticks, read_rows
+from gossipbook.flow.lobster import DELETE, EXECUTE, REDUCE, SUBMIT, RecordedMessage, price_ticks, read_rows
 from gossipbook.flow.picture import BUY
 
 _ROW = re.compile(rb"-?\d{1,15}(?:,-?\d{1,15})*\r?\n?")
@@ -20,14 +20,14 @@ Side = dict[int, int]
 """Lots by price in ticks, the best price first."""
 
 
-class BookView(NamedTuple):
+class BookRow(NamedTuple):
     """The best levels of a book. A side with fewer than ``levels`` is shown whole."""
 
     levels: int
     bids: Side
     asks: Side
 
-    def before(self, message: Message, tick_e4: int) -> "BookView":
+    def before(self, message: RecordedMessage, tick_e4: int) -> "BookRow":
         """Return the book before a message that left it like this, without a level that the message put out of view."""
         if message.kind not in (SUBMIT, REDUCE, DELETE, EXECUTE):
             return self
@@ -37,10 +37,10 @@ class BookView(NamedTuple):
         if lots > 0:
             own[price] = lots
         own = dict(sorted(own.items(), reverse=message.side == BUY))
-        return BookView(0, own, self.asks) if message.side == BUY else BookView(0, self.bids, own)
+        return BookRow(0, own, self.asks) if message.side == BUY else BookRow(0, self.bids, own)
 
 
-def read_books(path: str | Path, tick_e4: int = 100) -> Iterator[BookView]:
+def read_books(path: str | Path, tick_e4: int = 100) -> Iterator[BookRow]:
     """Stream an orderbook file, plain or ``.gz``.
 
     Raises:
@@ -57,7 +57,7 @@ def read_books(path: str | Path, tick_e4: int = 100) -> Iterator[BookView]:
             raise DecodeError(f"line {line} of the orderbook: {len(numbers)} columns, where 4 a level were expected")
         asks = _side(numbers[0::4], numbers[1::4], 1, tick_e4, line)
         bids = _side(numbers[2::4], numbers[3::4], -1, tick_e4, line)
-        yield BookView(columns // 4, bids, asks)
+        yield BookRow(columns // 4, bids, asks)
 
 
 def _side(prices: list[int], sizes: list[int], sign: int, tick_e4: int, line: int) -> Side:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from gossipbook.errors import DecodeError
 from gossipbook.flow.figures import ReplayAudit, ReplayFigures, Tally
-from gossipbook.flow.follower import Follower
-from gossipbook.flow.lobster import Message, Take, group_takes, read_messages
-from gossipbook.flow.orderbook import BookView, read_books
+from gossipbook.flow.follower import RecordingFollower
+from gossipbook.flow.lobster import RecordedMessage, Take, group_takes, read_messages
+from gossipbook.flow.orderbook import BookRow, read_books
 from gossipbook.flow.recorded_book import IOC
 from gossipbook.flow.step import Flow, FlowStep
 from gossipbook.flow.unseen import UnseenOrder, merge_unseen, outline, unseen_orders
@@ -68,7 +68,7 @@ def lobster_flow(
         named = _LEVELS.search(Path(path).name)
         levels = int(named[1]) if named else 0
     tally = Tally()
-    follower = Follower(tally, first.removed_lots, makers, takers, tick_e4, levels)
+    follower = RecordingFollower(tally, first.removed_lots, makers, takers, tick_e4, levels)
     prelude: list[FlowStep] = []
     if first.message is not None:
         prelude = follower.open(first.message.time_ns, first.resting)
@@ -82,7 +82,10 @@ def lobster_flow(
 
 
 def _steps(
-    follower: Follower, tally: Tally, items: Iterable[Message | Take | UnseenOrder], views: Iterator[BookView] | None
+    follower: RecordingFollower,
+    tally: Tally,
+    items: Iterable[RecordedMessage | Take | UnseenOrder],
+    views: Iterator[BookRow] | None,
 ) -> Iterator[FlowStep]:
     for item in items:
         for step in follower.follow(item):
@@ -96,7 +99,7 @@ def _steps(
         raise DecodeError("the orderbook has more rows than the message file")
 
 
-def _view_after(item: Message | Take, views: Iterator[BookView]) -> BookView:
+def _view_after(item: RecordedMessage | Take, views: Iterator[BookRow]) -> BookRow:
     messages = item.executions if isinstance(item, Take) else (item,)
     for message, view in zip_longest(messages, islice(views, len(messages))):
         if view is None:

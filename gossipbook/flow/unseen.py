@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gossipbook.flow.lobster import DELETE, EXECUTE, REDUCE, SUBMIT, Message, Take, price_ticks
+from gossipbook.flow.lobster import DELETE, EXECUTE, REDUCE, SUBMIT, RecordedMessage, Take, price_ticks
 
 
 class UnseenOrder(NamedTuple):
@@ -26,11 +26,11 @@ class Outline:
     """Those that entered out of view, in order of id."""
     removed_lots: dict[int, int] = field(default_factory=dict)
     """What the events take out of each order, all in all."""
-    message: Message | None = None
+    message: RecordedMessage | None = None
     """The first."""
 
 
-def outline(messages: Iterable[Message], tick_e4: int = 100) -> Outline:
+def outline(messages: Iterable[RecordedMessage], tick_e4: int = 100) -> Outline:
     """Read a recording for the first time.
 
     Ids grow with time, so an unseen order with an id below the first submission's was resting at the open. The others
@@ -67,15 +67,17 @@ def outline(messages: Iterable[Message], tick_e4: int = 100) -> Outline:
     return result
 
 
-def unseen_orders(messages: Iterable[Message], tick_e4: int = 100) -> tuple[list[UnseenOrder], list[UnseenOrder]]:
+def unseen_orders(
+    messages: Iterable[RecordedMessage], tick_e4: int = 100
+) -> tuple[list[UnseenOrder], list[UnseenOrder]]:
     """The orders that no message submitted: (resting at the open, entered out of view), each in order of id."""
     found = outline(messages, tick_e4)
     return sorted(found.resting), found.unseen
 
 
 def merge_unseen(
-    items: Iterable[Message | Take], unseen: Iterable[UnseenOrder]
-) -> Iterator[Message | Take | UnseenOrder]:
+    items: Iterable[RecordedMessage | Take], unseen: Iterable[UnseenOrder]
+) -> Iterator[RecordedMessage | Take | UnseenOrder]:
     """Let each unseen order enter before the first submission with a higher id, or before the event that names it.
 
     The time is linear in the items and in the orders, which are best given in order of id.
@@ -84,7 +86,7 @@ def merge_unseen(
     ids = list(waiting)
     passed = 0  # So many of the ids are below that of a submission.
     for item in items:
-        if isinstance(item, Message) and item.kind == SUBMIT:
+        if isinstance(item, RecordedMessage) and item.kind == SUBMIT:
             first = passed
             while passed < len(ids) and ids[passed] < item.order_id:
                 passed += 1

@@ -44,7 +44,7 @@ class Arrival(NamedTuple):
     held_by: tuple[tuple[int, int], ...] = ()
 
 
-class Refusal(NamedTuple):
+class OpRefusal(NamedTuple):
     """An op that was not taken, and would have entered an order."""
 
     time_ms: int
@@ -57,7 +57,7 @@ class Arrivals:
 
     def __init__(self) -> None:
         self._ops: BoundedDict[OpId, Arrival] = BoundedDict(ARRIVALS_CAP)
-        self._refused: BoundedDict[tuple[PublicKey, int], Refusal] = BoundedDict(REFUSALS_CAP)
+        self._refused: BoundedDict[tuple[PublicKey, int], OpRefusal] = BoundedDict(REFUSALS_CAP)
         self._final_ms: BoundedDict[int, int] = BoundedDict(HEIGHTS_CAP)
 
     def came(self, op: Op, outcome: Inserted, came: Came, link: LinkId, wall_ms: int) -> None:
@@ -84,7 +84,7 @@ class Arrivals:
         for command in op.commands:
             client_id = getattr(command, "client_id", 0)
             if client_id:
-                self._refused[op.author, client_id] = Refusal(wall_ms, op.id, reason)
+                self._refused[op.author, client_id] = OpRefusal(wall_ms, op.id, reason)
 
     def final(self, height: int, wall_ms: int) -> None:
         """A block became final here."""
@@ -93,7 +93,7 @@ class Arrivals:
     def of(self, op_id: OpId) -> Arrival | None:
         return self._ops.get(op_id)
 
-    def refusal(self, author: PublicKey, client_id: int) -> Refusal | None:
+    def refusal(self, author: PublicKey, client_id: int) -> OpRefusal | None:
         return self._refused.get((author, client_id))
 
     def final_ms(self, height: int) -> int | None:

@@ -21,7 +21,7 @@ from gossipbook.receipt.tree import leaf, recompute
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class ChainLink:
     """A block of a receipt: decoded, and what goes with it."""
 
     block: Block
@@ -47,16 +47,16 @@ class Claim:
     committee: Committee
     op: Op
     client_id: int
-    links: tuple[Link, ...]
+    links: tuple[ChainLink, ...]
     trusted: ChainId | None
 
-    def own(self, link: Link) -> tuple[RawEvent, ...]:
+    def own(self, link: ChainLink) -> tuple[RawEvent, ...]:
         """The order's events among a block's."""
         return tuple(event for event in link.part.events if concerns(event, self.op.author, self.client_id))
 
 
 @dataclass(frozen=True, slots=True)
-class ProvenBlock:
+class BlockInReceipt:
     """One block that a receipt proves. ``events`` are the order's; ``whole``: the block has no others of it."""
 
     block: Block
@@ -78,7 +78,7 @@ class Proven:
     op: Op
     client_id: int
     command: Command
-    blocks: tuple[ProvenBlock, ...]
+    blocks: tuple[BlockInReceipt, ...]
     life: Life
 
 
@@ -104,7 +104,7 @@ def open_receipt(raw: bytes, chain_id: ChainId | None) -> Claim:
     manifest = read_manifest(receipt.manifest)
     try:
         op = open_op(receipt.signed, receipt.signature)
-        links = tuple(Link(decode_block(part.raw), part) for part in receipt.blocks)
+        links = tuple(ChainLink(decode_block(part.raw), part) for part in receipt.blocks)
     except DecodeError as error:
         raise VerifyError(f"malformed: {error}") from None
     if op.pair not in manifest.symbols():
@@ -314,7 +314,7 @@ def _proven(claim: Claim) -> Proven:
     assert command is not None
     seats = claim.committee.seats
     blocks = tuple(
-        ProvenBlock(
+        BlockInReceipt(
             link.block,
             link.part.term,
             tuple(seats[seat].name for seat, _ in link.part.votes),

@@ -10,7 +10,7 @@ from gossipbook.sim.checkers.bounds import BoundsChecker
 from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Wire
-from gossipbook.sim.traders import Signed, Trader
+from gossipbook.sim.traders import SignedOp, Trader
 
 OP_NOTES_CAP = 50_000
 
@@ -100,7 +100,7 @@ def _op_notes(exchange: Exchange, finals: dict[bytes, tuple[int, int]], left_out
     return tuple(_op_note(trader, signed, finals) for trader, signed in every[:OP_NOTES_CAP])
 
 
-def _op_note(trader: Trader, signed: Signed, finals: dict[bytes, tuple[int, int]]) -> OpNote:
+def _op_note(trader: Trader, signed: SignedOp, finals: dict[bytes, tuple[int, int]]) -> OpNote:
     def heard_us(level: AckLevel) -> int:
         return signed.heard[level][0] if level in signed.heard else -1
 

@@ -21,7 +21,7 @@ from gossipbook.sim.plan import Plan, identities, make_manifest
 from gossipbook.sim.run_view import RunView
 from gossipbook.sim.signatures import StubIdentity, StubVerifier
 from gossipbook.sim.topology import neighbours
-from gossipbook.sim.traders import Signed, Trader
+from gossipbook.sim.traders import SignedOp, Trader
 from gossipbook.sim.world import World
 
 WARM_UP_MS = 1_500
@@ -160,7 +160,7 @@ class Exchange:
             trader = self.traders[name] = Trader(name, identity, self.world, self.roles.home(name), loyal=loyal)
         return trader
 
-    def trade(self, order: PlannedOp) -> Signed:
+    def trade(self, order: PlannedOp) -> SignedOp:
         """Sign and send one order now."""
         symbols = self.manifest.symbols()
         return self.trader(order.author).trade(order, symbols[order.pair % len(symbols)])

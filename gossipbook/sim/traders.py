@@ -38,7 +38,7 @@ class InFlightFull(Exception):
 
 
 @dataclass(slots=True)
-class Signed:
+class SignedOp:
     """One op and its acknowledgements: for each level the time in microseconds and the host."""
 
     op: Op
@@ -56,13 +56,13 @@ class Trader:
         self.name = name
         self.identity = identity
         self.home = home
-        self.ops: list[Signed] = []
+        self.ops: list[SignedOp] = []
         self._world = world
         hosts = list(world.hosts.values())
         at = home.index
         self._hosts = [home] if loyal else [*hosts[at:], *hosts[:at]]  # each is asked after the one before
         self._by_link = {self._link(host): host for host in self._hosts}
-        self._open: dict[OpId, Signed] = {}
+        self._open: dict[OpId, SignedOp] = {}
         self._ids: dict[OpId, None] = {}
         self._lives: dict[LinkId, int] = {}
         self._requests = 0
@@ -71,7 +71,7 @@ class Trader:
         for link, host in self._by_link.items():
             self._core.handle(author.LinkUp(link, host.identity.public_key, own=True), self._now())
 
-    def trade(self, planned: PlannedOp, pair: str) -> Signed:
+    def trade(self, planned: PlannedOp, pair: str) -> SignedOp:
         """Sign and send the next op.
 
         Raises:
@@ -85,7 +85,7 @@ class Trader:
         for effect in effects:
             if isinstance(effect, Emit) and isinstance(effect.event, author.Signed):
                 op = effect.event.op
-                signed = self._open[op.id] = Signed(op, self._world.now_us, planned)
+                signed = self._open[op.id] = SignedOp(op, self._world.now_us, planned)
                 self.ops.append(signed)
                 self._ids[op.id] = None
                 self._perform(effects, first=True)
@@ -96,7 +96,7 @@ class Trader:
         """Return whether this trader signed an op."""
         return op_id in self._ids
 
-    def open_ops(self) -> list[Signed]:
+    def open_ops(self) -> list[SignedOp]:
         """Return the ops that are neither certified nor refused, oldest first."""
         return list(self._open.values())
 

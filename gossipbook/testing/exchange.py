@@ -29,7 +29,7 @@ from gossipbook.sim.exchange import Exchange
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.network import Wire
 from gossipbook.sim.plan import Plan
-from gossipbook.sim.traders import Signed
+from gossipbook.sim.traders import SignedOp
 
 MS = 1_000
 
@@ -99,7 +99,7 @@ class SimulatedExchange:
 
     # -- trading ------------------------------------------------------------------------------------
 
-    def submit(self, author: str, *commands: Command, pair: str | None = None, through: int | None = None) -> Signed:
+    def submit(self, author: str, *commands: Command, pair: str | None = None, through: int | None = None) -> SignedOp:
         """Sign commands as one op of an author and send it to a peer: ``through``, or the author's usual one."""
         symbol = pair or self.pairs[0]
         trader = self._exchange.trader(author)
@@ -110,21 +110,21 @@ class SimulatedExchange:
 
     def buy(
         self, author: str, price_ticks: int, lots: int, *, pair: str | None = None, through: int | None = None
-    ) -> Signed:
+    ) -> SignedOp:
         """Place a limit order that is good till cancelled, under the author's next order id."""
         return self._place(author, Side.BUY, price_ticks, lots, pair, through)
 
     def sell(
         self, author: str, price_ticks: int, lots: int, *, pair: str | None = None, through: int | None = None
-    ) -> Signed:
+    ) -> SignedOp:
         """As :meth:`buy`, on the other side."""
         return self._place(author, Side.SELL, price_ticks, lots, pair, through)
 
-    def cancel(self, order: Signed, *, through: int | None = None) -> Signed:
+    def cancel(self, order: SignedOp, *, through: int | None = None) -> SignedOp:
         """Cancel the order that an op placed."""
         return self.submit(self._author(order), Cancel(_placed(order).client_id), pair=order.op.pair, through=through)
 
-    def level(self, op: Signed) -> AckLevel:
+    def level(self, op: SignedOp) -> AckLevel:
         """Return the highest acknowledgement level that the author has received for an op."""
         return max(op.heard, default=AckLevel.REFUSED)
 
@@ -132,7 +132,7 @@ class SimulatedExchange:
         """Return all certified events of a pair, as in :mod:`gossipbook.matching.events`."""
         return list(self._tape.events.get(pair or self.pairs[0], []))
 
-    def filled_lots(self, order: Signed) -> int:
+    def filled_lots(self, order: SignedOp) -> int:
         """Return how many lots of the order that an op placed are certified as filled."""
         key = (order.op.author, _placed(order).client_id)
         fills = [event for event in self.events(order.op.pair) if event[0] == FILL]
@@ -227,7 +227,7 @@ class SimulatedExchange:
 
     def _place(
         self, author: str, side: Side, price_ticks: int, lots: int, pair: str | None, through: int | None
-    ) -> Signed:
+    ) -> SignedOp:
         symbol = pair or self.pairs[0]
         client_id = self._next_ids.get((author, symbol), 0) + 1
         self._next_ids[author, symbol] = client_id
@@ -237,11 +237,11 @@ class SimulatedExchange:
     def _host(self, peer: int) -> Host:
         return self._exchange.roles.hosts[peer]
 
-    def _author(self, order: Signed) -> str:
+    def _author(self, order: SignedOp) -> str:
         return order.planned.author
 
 
-def _placed(order: Signed) -> Place | PlaceSpecial:
+def _placed(order: SignedOp) -> Place | PlaceSpecial:
     places = [command for command in order.op.commands if isinstance(command, Place | PlaceSpecial)]
     assert len(places) == 1, "an op that places exactly one order"
     return places[0]

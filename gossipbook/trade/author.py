@@ -18,7 +18,7 @@ from gossipbook.trade.author_events import (
     AuthorEvent,
     BlockSeen,
     BlockTimer,
-    Follow,
+    FollowBlocks,
     HeadTimer,
     Hold,
     LinkDown,
@@ -35,7 +35,7 @@ from gossipbook.trade.author_events import (
     Withheld,
     WordHeard,
 )
-from gossipbook.trade.author_state import AuthorState, LinkState, PairState
+from gossipbook.trade.author_state import KeyInPair, KeyState, LinkState
 from gossipbook.trade.blocks import CheckedBlock, certified_outcome
 from gossipbook.trade.delivery import Delivery
 from gossipbook.trade.head_finding import HeadFinding
@@ -66,7 +66,7 @@ class AuthorCore:
         self.config = config or AuthorConfig()
         author = identity.public_key if identity is not None else author
         assert author is not None
-        self._state = AuthorState(author, identity, chain_id, stored, verifier or Verifier(), self.config)
+        self._state = KeyState(author, identity, chain_id, stored, verifier or Verifier(), self.config)
         self._delivery = Delivery(self._state)
         self._heads = HeadFinding(self._state, self._delivery)
 
@@ -123,7 +123,7 @@ class AuthorCore:
                 return self._on_ack(link, ack, now)
             case BlockSeen(block):
                 return self._on_block(block, now)
-            case Follow(op):
+            case FollowBlocks(op):
                 return self._on_follow(op, now)
             case LinkUp():
                 return self._on_link_up(event, now)
@@ -242,7 +242,7 @@ class AuthorCore:
             effects += self._await_block(pair, ack.height, link, now)
         return effects
 
-    def _await_block(self, pair: PairState, height: int, link: LinkId, now: Now) -> list[Effect]:
+    def _await_block(self, pair: KeyInPair, height: int, link: LinkId, now: Now) -> list[Effect]:
         """Give the block that an ack names some time to come by itself; whoever named it is asked for it then."""
         asked_ms = pair.asked_blocks.get((height, link))
         if asked_ms is not None and now.timer_ms < asked_ms + self.config.resend_ms:

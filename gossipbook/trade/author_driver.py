@@ -20,7 +20,7 @@ from gossipbook.trade.author_events import (
     AuthorConfig,
     AuthorEvent,
     BlockTimer,
-    Follow,
+    FollowBlocks,
     HeadTimer,
     LinkDown,
     LinkUp,
@@ -110,7 +110,7 @@ class AuthorDriver:
         """Follow an op of this author; one that is certified already is asked for, with what it did."""
         submission = Submission(op)
         self._submissions.setdefault(op.id, []).append(submission)
-        self.handle(Follow(op))
+        self.handle(FollowBlocks(op))
         return submission
 
     # -- driving ------------------------------------------------------------------------------------

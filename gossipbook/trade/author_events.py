@@ -123,14 +123,24 @@ class BlockTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
+class FollowBlocks:
     """Bring an op that is signed already to peers, and find out what became of it, whether or not it is certified."""
 
     op: Op
 
 
 AuthorEvent: TypeAlias = (
-    Follow | LinkUp | LinkDown | Sign | Reloaded | Acked | WordHeard | BlockSeen | ResendTimer | HeadTimer | BlockTimer
+    FollowBlocks
+    | LinkUp
+    | LinkDown
+    | Sign
+    | Reloaded
+    | Acked
+    | WordHeard
+    | BlockSeen
+    | ResendTimer
+    | HeadTimer
+    | BlockTimer
 )
 
 # -- what comes out ---------------------------------------------------------------------------------

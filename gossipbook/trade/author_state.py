@@ -32,7 +32,7 @@ class LinkState:
 
 
 @dataclass(slots=True)
-class PairState:
+class KeyInPair:
     """One pair that the author uses. Times are of the timer clock.
 
     ``settled``: what the key signed is known as well as it can be. ``patient_until_ms``: until when further words are
@@ -72,7 +72,7 @@ class PairState:
         )
 
 
-class AuthorState:
+class KeyState:
     """The links and pairs of one author in one network."""
 
     def __init__(
@@ -91,7 +91,7 @@ class AuthorState:
         self.config = config
         self.manifest: Manifest | None = None
         self.limits = Limits()
-        self.pairs: dict[str, PairState] = {}
+        self.pairs: dict[str, KeyInPair] = {}
         self.links: dict[LinkId, LinkState] = {}
         self._chains: dict[str, OpChain] = {}
         self._stored = stored
@@ -113,16 +113,16 @@ class AuthorState:
         if symbol in self.pairs:
             self.pairs[symbol].chain = chain
 
-    def pair(self, symbol: str) -> PairState:
+    def pair(self, symbol: str) -> KeyInPair:
         """A pair's state. The network's manifest must be known by then."""
         pair = self.pairs.get(symbol)
         if pair is None:
             assert self.manifest is not None, "join a network first"
             committee = Committee.of(self.manifest, self.chain_id, symbol)
-            pair = self.pairs[symbol] = PairState(symbol, committee, self.chain(symbol))
+            pair = self.pairs[symbol] = KeyInPair(symbol, committee, self.chain(symbol))
         return pair
 
-    def targets(self, pair: PairState) -> list[LinkId]:
+    def targets(self, pair: KeyInPair) -> list[LinkId]:
         """All links, the best one to send an op over first: the own peer, the leader, other members, anybody."""
         leader = pair.committee.key(pair.committee.leader(pair.term))
 

@@ -14,7 +14,7 @@ from gossipbook.identity import Verifier
 from gossipbook.ids import Digest
 from gossipbook.matching.events import EVENT_TYPES, Event, RawEvent, name_event
 from gossipbook.ordered import BoundedDict
-from gossipbook.trade.outcome import Certified, Proof, own_events
+from gossipbook.trade.outcome import Certified, ProofKind, own_events
 
 EVENTS_CAP = 65_536
 """Events of one block; the engine's own limits keep blocks far below."""
@@ -30,7 +30,7 @@ class CheckedBlock:
     block: Block
     term: int
     events: tuple[Event, ...]
-    proof: Proof
+    proof: ProofKind
 
 
 @dataclass(slots=True)
@@ -95,7 +95,7 @@ class BlockReader:
             if block.id not in self._valid and not fc.valid(committee, self._verifier):
                 return "an invalid certificate"
             self._valid[block.id] = None
-        return CheckedBlock(pair, block, fc.term, events, Proof.OWN_PEER if self._own else Proof.CERTIFICATE)
+        return CheckedBlock(pair, block, fc.term, events, ProofKind.OWN_PEER if self._own else ProofKind.CERTIFICATE)
 
 
 def _named(raw: RawEvent) -> Event:

@@ -6,17 +6,17 @@ from gossipbook.client_messages import Submit
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Send, SetTimer
 from gossipbook.trade.author_events import Hold, MayChange, ResendTimer
-from gossipbook.trade.author_state import AuthorState, PairState
+from gossipbook.trade.author_state import KeyInPair, KeyState
 
 
 class Delivery:
     """Sends ops, and stops once they are certified."""
 
-    def __init__(self, state: AuthorState) -> None:
+    def __init__(self, state: KeyState) -> None:
         self._state = state
         self._config = state.config
 
-    def send_new(self, pair: PairState, now: Now) -> list[Effect]:
+    def send_new(self, pair: KeyInPair, now: Now) -> list[Effect]:
         """Send what was not sent yet, in order, over the best links."""
         effects: list[Effect] = []
         if not self._may_send(pair):
@@ -30,19 +30,19 @@ class Delivery:
                 effects += self.submit(pair, link, ops, now)
         return effects + self.mind(pair)
 
-    def send_again_from(self, pair: PairState, seq: int) -> None:
+    def send_again_from(self, pair: KeyInPair, seq: int) -> None:
         """Forget that ops from a number on were sent."""
         for link in self._state.links.values():
             link.sent[pair.symbol] = min(link.sent.get(pair.symbol, 0), seq)
 
-    def submit(self, pair: PairState, link: LinkId, ops: Sequence[Op], now: Now) -> list[Effect]:
+    def submit(self, pair: KeyInPair, link: LinkId, ops: Sequence[Op], now: Now) -> list[Effect]:
         """Send some ops over one link. When is noted for those alone that are sent until they are certified."""
         for op in ops:
             if op.id in pair.chain.by_id:
                 pair.sent_ms[op.id] = now.timer_ms
         return [Send((link,), Submit(op), Lane.OPS) for op in ops]
 
-    def mind(self, pair: PairState) -> list[Effect]:
+    def mind(self, pair: KeyInPair) -> list[Effect]:
         """Let the timer for sending again run while something is not certified."""
         if pair.resending or not (pair.chain.ops or len(pair.unseen)):
             return []
@@ -50,7 +50,7 @@ class Delivery:
         pair.resend_ms = pair.resend_ms or self._config.resend_ms
         return [SetTimer(pair.resend_ms, ResendTimer(pair.symbol))]
 
-    def resend(self, pair: PairState, now: Now) -> list[Effect]:
+    def resend(self, pair: KeyInPair, now: Now) -> list[Effect]:
         """Send the oldest ops again to the next link, if they were sent long enough ago."""
         pair.resending = False
         targets = self._state.targets(pair)
@@ -66,7 +66,7 @@ class Delivery:
         link = targets[pair.tries % len(targets)]
         return [*self.submit(pair, link, [*unseen, *due], now), *self.mind(pair)]
 
-    def certify(self, pair: PairState, next_seq: int, height: int, now: Now) -> list[Effect]:
+    def certify(self, pair: KeyInPair, next_seq: int, height: int, now: Now) -> list[Effect]:
         """Note that all ops below a number are certified; ask for the outcomes that somebody waits for."""
         news = pair.chain.certify(next_seq, height)
         for op in news:
@@ -81,6 +81,6 @@ class Delivery:
             effects += self.submit(pair, targets[0], unseen[-self._config.resends_at_once :], now)
         return effects + self.mind(pair)
 
-    def _may_send(self, pair: PairState) -> bool:
+    def _may_send(self, pair: KeyInPair) -> bool:
         """Not before it is known what the key signed elsewhere: two ops with one number would freeze it."""
         return pair.settled and pair.hold not in (Hold.KEY_USED_ELSEWHERE, Hold.KEY_FROZEN)

@@ -3,7 +3,7 @@
 from gossipbook.client_messages import AskAuthor, AuthorWord
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.trade.author_events import HeadTimer, Hold, MayChange, MembersWanted, OpRecord
-from gossipbook.trade.author_state import AuthorState, PairState
+from gossipbook.trade.author_state import KeyInPair, KeyState
 from gossipbook.trade.delivery import Delivery
 from gossipbook.trade.head import HeadSearch, check_word
 
@@ -11,12 +11,12 @@ from gossipbook.trade.head import HeadSearch, check_word
 class HeadFinding:
     """Settles where an author's chain is in each pair."""
 
-    def __init__(self, state: AuthorState, delivery: Delivery) -> None:
+    def __init__(self, state: KeyState, delivery: Delivery) -> None:
         self._state = state
         self._delivery = delivery
         self._config = state.config
 
-    def begin(self, pair: PairState, now: Now) -> list[Effect]:
+    def begin(self, pair: KeyInPair, now: Now) -> list[Effect]:
         """Ask all peers at hand."""
         if not self._config.ask_heads:
             pair.settled = True
@@ -28,7 +28,7 @@ class HeadFinding:
             effects.append(Emit(MembersWanted(pair.symbol, pair.committee.quorum.q)))
         return effects
 
-    def ask(self, pair: PairState, link: LinkId, now: Now) -> list[Effect]:
+    def ask(self, pair: KeyInPair, link: LinkId, now: Now) -> list[Effect]:
         """Ask one peer, or ask it on, unless its answer is awaited already."""
         state = self._state.links[link]
         if state.asked.get(pair.symbol) or not self._config.ask_heads:
@@ -44,7 +44,7 @@ class HeadFinding:
         question = AskAuthor(pair.symbol, self._state.author, first)
         return [*effects, Send((link,), question, Lane.SYNC)]
 
-    def hear(self, pair: PairState, link: LinkId, word: AuthorWord, now: Now) -> list[Effect]:
+    def hear(self, pair: KeyInPair, link: LinkId, word: AuthorWord, now: Now) -> list[Effect]:
         """Take a peer's answer; one that is not genuine counts as none."""
         state = self._state.links[link]
         state.asked[pair.symbol] = False
@@ -59,7 +59,7 @@ class HeadFinding:
                 return self.ask(pair, link, now)
         return self.settle(pair, now)
 
-    def settle(self, pair: PairState, now: Now) -> list[Effect]:
+    def settle(self, pair: KeyInPair, now: Now) -> list[Effect]:
         """Draw the conclusion from what was heard, once enough was."""
         if pair.patient_until_ms is None and pair.settled and pair.hold is None:
             return []  # Nobody was asked anything.
@@ -89,14 +89,14 @@ class HeadFinding:
             pair.patient_until_ms = running_ms
         return effects
 
-    def _ask_again(self, pair: PairState, now: Now) -> list[Effect]:
+    def _ask_again(self, pair: KeyInPair, now: Now) -> list[Effect]:
         effects: list[Effect] = []
         for link, state in self._state.links.items():
             state.asked[pair.symbol] = False
             effects += self.ask(pair, link, now)
         return effects
 
-    def _judge(self, pair: PairState) -> tuple[Hold | None, str]:
+    def _judge(self, pair: KeyInPair) -> tuple[Hold | None, str]:
         """Whether anything that was heard forbids to sign, and that in words."""
         search, chain, symbol = pair.search, pair.chain, pair.symbol
         if search.forked:
@@ -129,14 +129,14 @@ class HeadFinding:
             )
         return None, ""
 
-    def _is_agreed(self, pair: PairState) -> bool:
+    def _is_agreed(self, pair: KeyInPair) -> bool:
         """Whether the author's own peer was heard, or more committee members than there may be liars."""
         words, committee = pair.search.words, pair.committee
         if any(link.own and link.public_key in words for link in self._state.links.values()):
             return True
         return sum(1 for who in words if committee.seat_of(who) is not None) > committee.quorum.f
 
-    def _adopt(self, pair: PairState, now: Now) -> list[Effect]:
+    def _adopt(self, pair: KeyInPair, now: Now) -> list[Effect]:
         """Go on from the highest op that is proven, and send all from the lowest that is not certified."""
         search, chain = pair.search, pair.chain
         certified, height = search.certified()

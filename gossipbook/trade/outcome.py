@@ -38,7 +38,7 @@ from gossipbook.matching.events import (
 )
 
 
-class Proof(Enum):
+class ProofKind(Enum):
     """Why a program may believe that an op is certified."""
 
     OWN_PEER = "own-peer"
@@ -61,7 +61,7 @@ class Certified:
     block_id: BlockId
     time_ms: int
     events: tuple[Event, ...]
-    proof: Proof
+    proof: ProofKind
 
     @property
     def rejections(self) -> tuple[Rejected, ...]:

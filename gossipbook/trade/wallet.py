@@ -30,7 +30,7 @@ from gossipbook.trade.author_driver import CLOSED, ENDED, AuthorDriver
 from gossipbook.trade.author_events import (
     AuthorConfig,
     ChainRecord,
-    Follow,
+    FollowBlocks,
     Hold,
     MakeCommands,
     MayChange,
@@ -162,7 +162,7 @@ class Wallet(AuthorDriver):
         finally:
             self._file.abandon()
         if self.core.joined:
-            self.handle(Follow(op))
+            self.handle(FollowBlocks(op))
         return op
 
     async def submit(

@@ -8,7 +8,7 @@ from bisect import bisect_left, insort
 from collections.abc import Iterable
 from pathlib import Path
 
-from gossipbook.flow.lobster import DELETE, EXECUTE, REDUCE, SUBMIT, Message, read_messages
+from gossipbook.flow.lobster import DELETE, EXECUTE, REDUCE, SUBMIT, RecordedMessage, read_messages
 from gossipbook.flow.unseen import UnseenOrder, merge_unseen, unseen_orders
 from gossipbook.matching.commands import Side
 
@@ -69,7 +69,7 @@ class Recorder:
         self.books: list[str] = []
         self._levels = levels
 
-    def take(self, message: Message) -> None:
+    def take(self, message: RecordedMessage) -> None:
         seen = True
         if message.kind == SUBMIT:
             self.book.enter(message.order_id, message.side, message.price_e4, message.size)
@@ -103,6 +103,6 @@ def cut(path: Path, levels: int, anonymous: Iterable[UnseenOrder] = ()) -> Recor
         if isinstance(item, UnseenOrder):
             recorder.book.enter(*item)
         else:
-            assert isinstance(item, Message)
+            assert isinstance(item, RecordedMessage)
             recorder.take(item)
     return recorder

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipbook.errors import DecodeError
-from gossipbook.flow.lobster import EXECUTE, HALT, Message, Take, group_takes, price_ticks, read_messages
+from gossipbook.flow.lobster import EXECUTE, HALT, RecordedMessage, Take, group_takes, price_ticks, read_messages
 from gossipbook.matching.commands import Side
 
 GOOD = "34200.004241176,1,16113575,18,5853300,1\n"
@@ -22,7 +22,7 @@ def tape(folder: Path, text: str | bytes, name: str = "tape.csv") -> Path:
 
 def test_a_row_is_read_in_integers(tmp_path: Path) -> None:
     (message,) = read_messages(tape(tmp_path, GOOD))
-    assert message == Message(1, 34_200_004_241_176, 1, 16113575, 18, 5_853_300, Side.BUY)
+    assert message == RecordedMessage(1, 34_200_004_241_176, 1, 16113575, 18, 5_853_300, Side.BUY)
     assert all(type(value) is int for value in message)
 
 
@@ -109,7 +109,7 @@ def test_what_was_written_is_read(
     )
     path = tape(tmp_path_factory.getbasetemp(), "a,b\n" * header + text)
     assert list(read_messages(path)) == [
-        Message(line, s * 10**9 + ns, *rest) for line, (s, ns, *rest) in enumerate(rows, 1 + header)
+        RecordedMessage(line, s * 10**9 + ns, *rest) for line, (s, ns, *rest) in enumerate(rows, 1 + header)
     ]
 
 
@@ -147,14 +147,16 @@ def test_the_ending_of_a_gzip_file_may_have_any_case(tmp_path: Path, ending: str
 
 
 def test_a_price_between_ticks_is_an_error() -> None:
-    message = Message(17, 0, 1, 1, 1, 5_853_350, Side.BUY)
+    message = RecordedMessage(17, 0, 1, 1, 1, 5_853_350, Side.BUY)
     with pytest.raises(DecodeError, match="line 17: price 5853350"):
         price_ticks(message, 100)
     assert price_ticks(message, 50) == 117_067
 
 
-def execution(line: int, time_ns: int, side: Side, price: int = 100, size: int = 1, kind: int = EXECUTE) -> Message:
-    return Message(line, time_ns, kind, line, size, price, side)
+def execution(
+    line: int, time_ns: int, side: Side, price: int = 100, size: int = 1, kind: int = EXECUTE
+) -> RecordedMessage:
+    return RecordedMessage(line, time_ns, kind, line, size, price, side)
 
 
 def test_executions_of_one_time_and_side_are_one_take() -> None:

@@ -10,9 +10,18 @@ from hypothesis import strategies as st
 
 from gossipbook.flow import RecordedFlow, ReplayFigures, lobster_flow
 from gossipbook.flow.figures import Tally
-from gossipbook.flow.follower import Follower
-from gossipbook.flow.lobster import DELETE, EXECUTE, EXECUTE_HIDDEN, REDUCE, SUBMIT, Message, group_takes, read_messages
-from gossipbook.flow.orderbook import BookView, read_books
+from gossipbook.flow.follower import RecordingFollower
+from gossipbook.flow.lobster import (
+    DELETE,
+    EXECUTE,
+    EXECUTE_HIDDEN,
+    REDUCE,
+    SUBMIT,
+    RecordedMessage,
+    group_takes,
+    read_messages,
+)
+from gossipbook.flow.orderbook import BookRow, read_books
 from gossipbook.flow.recorded_book import RecordedBook
 from gossipbook.flow.unseen import UnseenOrder, merge_unseen, outline
 from gossipbook.manifest import Limits, Pair
@@ -95,7 +104,7 @@ def books_differ(messages: Path, orderbook: Path) -> list[int]:
     views = read_books(orderbook)
     view = next(read_books(orderbook))
     assert first.message is not None
-    follower = Follower(Tally(), first.removed_lots, 4, 1, 100, view.levels)
+    follower = RecordingFollower(Tally(), first.removed_lots, 4, 1, 100, view.levels)
     engine = Engine(Pair("A/B"), Limits())
     steps = follower.open(first.message.time_ns, first.resting) + follower.show(view.before(first.message, 100))
     differing = []
@@ -113,7 +122,7 @@ def books_differ(messages: Path, orderbook: Path) -> list[int]:
             engine.commit()
         steps = []
         bids, asks = ({price: lots for price, lots, _ in engine.depth(side, view.levels)} for side in Side)
-        if BookView(view.levels, bids, asks) != view:
+        if BookRow(view.levels, bids, asks) != view:
             differing.append(number)
     return differing
 
@@ -183,7 +192,7 @@ class Market:
                     self.lower(EXECUTE, order_id, part)
 
     def say(self, kind: int, order_id: int, size: int, price: int, side: int) -> None:
-        self.recorder.take(Message(0, self.now, kind, order_id, size, price, side))
+        self.recorder.take(RecordedMessage(0, self.now, kind, order_id, size, price, side))
 
 
 @settings(max_examples=150, deadline=None)

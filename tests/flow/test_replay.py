@@ -6,7 +6,7 @@ import pytest
 
 from gossipbook.errors import DecodeError
 from gossipbook.flow import FlowStep, RecordedFlow, lobster_flow, measure
-from gossipbook.flow.lobster import SUBMIT, Message, Take, read_messages
+from gossipbook.flow.lobster import SUBMIT, RecordedMessage, Take, read_messages
 from gossipbook.flow.replay import UnseenOrder, merge_unseen, unseen_orders
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Place, TimeInForce
 
@@ -75,7 +75,7 @@ class CountedId(int):
 def test_orders_out_of_view_are_merged_in_linear_time() -> None:
     count = 2_000
     unseen = [UnseenOrder(CountedId(2 * i + 1), 1, 100, 1) for i in range(count)]
-    submissions = [Message(i + 1, i, SUBMIT, CountedId(2 * i), 1, 100, 1) for i in range(count)]
+    submissions = [RecordedMessage(i + 1, i, SUBMIT, CountedId(2 * i), 1, 100, 1) for i in range(count)]
     CountedId.compared = 0
     merged = list(merge_unseen(submissions, unseen))
     assert [int(item.order_id) for item in merged if not isinstance(item, Take)] == list(range(2 * count - 1))

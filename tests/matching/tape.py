@@ -1,6 +1,6 @@
 """Plays a recorded tape into an engine, order by order, so that its takes can be compared with the recorded ones."""
 
-from gossipbook.flow.lobster import DELETE, REDUCE, SUBMIT, Message, Take, price_ticks
+from gossipbook.flow.lobster import DELETE, REDUCE, SUBMIT, RecordedMessage, Take, price_ticks
 from gossipbook.flow.replay import UnseenOrder
 from gossipbook.manifest import Limits, Pair
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command, OrderType, Place, TimeInForce
@@ -32,7 +32,7 @@ class Tape:
         self.old_ids = self.takes = 0
         self.differing: list[int] = []  # the last line of each
 
-    def play(self, item: Message | Take | UnseenOrder) -> None:
+    def play(self, item: RecordedMessage | Take | UnseenOrder) -> None:
         if isinstance(item, UnseenOrder):
             self._submit(*item)
         elif isinstance(item, Take):
@@ -60,7 +60,7 @@ class Tape:
         self.names[author, order.client_id] = order_id
         self._run(author, Place(order.client_id, side, OrderType.LIMIT, price, lots, TimeInForce.GTC))
 
-    def _submit_in_order_of_ids(self, message: Message) -> None:
+    def _submit_in_order_of_ids(self, message: RecordedMessage) -> None:
         """An id below the newest was in the exchange's queue before: whoever is younger goes behind it again."""
         price = price_ticks(message, TICK_E4)
         younger: list[tuple[int, int]] = []
@@ -101,7 +101,7 @@ class Tape:
         for execution in take.executions:
             self._lower(execution)
 
-    def _lower(self, message: Message) -> None:
+    def _lower(self, message: RecordedMessage) -> None:
         order = self.orders[message.order_id]
         order.open_lots -= message.size
         order.total_lots -= message.size

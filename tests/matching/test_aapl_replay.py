@@ -12,7 +12,7 @@ from gossipbook.flow.lobster import (
     EXECUTE,
     REDUCE,
     SUBMIT,
-    Message,
+    RecordedMessage,
     Take,
     group_takes,
     price_ticks,
@@ -99,14 +99,14 @@ def _book(row: str) -> Book:
     return bids, asks
 
 
-def _lines_of(messages: list[Message], wanted: list[Message]) -> list[int]:
+def _lines_of(messages: list[RecordedMessage], wanted: list[RecordedMessage]) -> list[int]:
     """At which lines of the deeper tape the messages of the shallower one are."""
     rest = iter(messages)
     return [next(message.line for message in rest if message[1:] == one[1:]) for one in wanted]
 
 
 def _anonymous(
-    known: list[UnseenOrder], stretch: list[Message], books: dict[int, Book]
+    known: list[UnseenOrder], stretch: list[RecordedMessage], books: dict[int, Book]
 ) -> Iterator[tuple[tuple[int, int], int]]:
     open_lots: Counter[tuple[int, int]] = Counter()
     for order in known:

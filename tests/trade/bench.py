@@ -26,7 +26,7 @@ from gossipbook.trade.author_events import (
     BlockSeen,
     BlockTimer,
     ChainRecord,
-    Follow,
+    FollowBlocks,
     HeadTimer,
     LinkDown,
     LinkUp,
@@ -277,7 +277,7 @@ class AuthorScript:
         return effects
 
     def do_follow(self, words: list[str], _options: dict[str, str]) -> list[Effect]:
-        return [effect for name in words for effect in self.bench.turn(Follow(self.bench.ops[name]))]
+        return [effect for name in words for effect in self.bench.turn(FollowBlocks(self.bench.ops[name]))]
 
     def do_ack(self, words: list[str], options: dict[str, str]) -> list[Effect]:
         link, name, level = words

@@ -7,7 +7,7 @@ from consensus.kit import SEATS, SYMBOL, buy
 from gossipbook.client_messages import AskAuthor, Submit
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Send
-from gossipbook.trade.author_events import BlockSeen, Follow, LinkUp, Sign, Signed, WordHeard
+from gossipbook.trade.author_events import BlockSeen, FollowBlocks, LinkUp, Sign, Signed, WordHeard
 from gossipbook.trade.blocks import CheckedBlock
 from gossipbook.trade.op_chain import OpChain, StoredChain
 
@@ -55,7 +55,7 @@ def test_an_op_that_is_followed_again_after_it_was_certified_leaves_nothing_behi
         op = sign(bench)
         height = bench.certify(op)
         see(bench, height)
-        bench.turn(Follow(op))
+        bench.turn(FollowBlocks(op))
         bench.advance(9_000)
         see(bench, height)
     pair = bench.core._state.pairs[SYMBOL]

@@ -12,7 +12,7 @@ from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.storage.keys import create_key
 from gossipbook.trade.client import Client
 from gossipbook.trade.opening import open_client
-from gossipbook.trade.outcome import Proof
+from gossipbook.trade.outcome import ProofKind
 from gossipbook.trade.peer_link import PeerLink
 from gossipbook.trade.wallet import Wallet
 
@@ -93,7 +93,7 @@ async def test_trading_goes_on_beside_a_liar(real_network: RealNetwork, lie: str
                         placed = await pair.place(wallet, "buy", price_ticks=7, qty_lots=1)
                         certified = await placed.certified()
                         real_network.lie(lie)
-                        assert certified.proof is Proof.CERTIFICATE
+                        assert certified.proof is ProofKind.CERTIFICATE
                         assert not certified.rejected
                         submissions.append(placed.submission)
                     cancelled = await pair.cancel(wallet, placed.client_id)
@@ -120,7 +120,7 @@ async def test_a_peer_is_left_when_what_it_sends_proves_that_it_lies(real_networ
                 assert link.address == addresses[0]
                 pair = await client.pair("LIE-USD")
                 placed = await pair.place(wallet, "buy", price_ticks=7, qty_lots=1)
-                assert (await placed.certified()).proof is Proof.CERTIFICATE
+                assert (await placed.certified()).proof is ProofKind.CERTIFICATE
                 assert link.closed_reason in client.refused
                 assert sum(client.refused.values()) >= 1
                 await until_left(client, link)

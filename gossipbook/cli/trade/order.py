@@ -13,7 +13,7 @@ from gossipbook.cli.output import json_option, print_json, say
 from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, state_line
 from gossipbook.cli.trade.own_order import signed_order
 from gossipbook.cli.trade.submitting import send, submit_each
-from gossipbook.cli.trade.terms import Terms, terms_options
+from gossipbook.cli.trade.terms import OrderTerms, terms_options
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
 from gossipbook.storage.keys import load_key
 from gossipbook.trade.numbers import BadNumber
@@ -59,7 +59,7 @@ def place(
     price: str,
     key: Path,
     target: Target,
-    terms: Terms,
+    terms: OrderTerms,
     op_expires_s: int | None,
     wait: str,
     timeout_s: float,

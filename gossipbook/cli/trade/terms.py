@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class OrderTerms:
     """The options as they were given."""
 
     kind: str | None
@@ -101,7 +101,7 @@ def terms_options(command: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> T:
-        terms = Terms(**{name: kwargs.pop(name) for name in Terms.__slots__})
+        terms = OrderTerms(**{name: kwargs.pop(name) for name in OrderTerms.__slots__})
         return command(*args, terms=terms, **kwargs)
 
     for option in reversed(_OPTIONS):
