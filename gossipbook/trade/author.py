@@ -183,7 +183,8 @@ class AuthorCore:
             pair.settled = False
             return [effect for each in self._state.links for effect in self._heads.ask(pair, each, now)]
         self._delivery.send_again_from(pair, stored.next_seq)
-        return self._delivery.send_new(pair, now)
+        certified = [op for op in before.waiting() if op.seq < chain.certified_seq]  # as another program saw first
+        return [*self._delivery.ask_outcomes(pair, certified, now), *self._delivery.send_new(pair, now)]
 
     def _on_follow(self, op: Op, now: Now) -> list[Effect]:
         effects = self.open(op.pair, now)

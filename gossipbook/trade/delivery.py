@@ -69,13 +69,17 @@ class Delivery:
     def certify(self, pair: KeyInPair, next_seq: int, height: int, now: Now) -> list[Effect]:
         """Note that all ops below a number are certified; ask for the outcomes that somebody waits for."""
         news = pair.chain.certify(next_seq, height)
-        for op in news:
+        pair.resend_ms, pair.tries = self._config.resend_ms, 0
+        return [pair.record(), Emit(MayChange(pair.symbol)), *self.ask_outcomes(pair, news, now)]
+
+    def ask_outcomes(self, pair: KeyInPair, certified: Sequence[Op], now: Now) -> list[Effect]:
+        """Ask for what ops did that turned out to be certified, where somebody waits for it and their block is unknown."""
+        for op in certified:
             pair.sent_ms.pop(op.id, None)
-        unseen = [op for op in news if op.id in pair.wanted]
+        unseen = [op for op in certified if op.id in pair.wanted]
         for op in unseen:
             pair.unseen[op.id] = op
-        pair.resend_ms, pair.tries = self._config.resend_ms, 0
-        effects: list[Effect] = [pair.record(), Emit(MayChange(pair.symbol))]
+        effects: list[Effect] = []
         targets = self._state.targets(pair)
         if unseen and targets:  # Whoever has them certified answers with their height.
             effects += self.submit(pair, targets[0], unseen[-self._config.resends_at_once :], now)

@@ -243,11 +243,13 @@ class AuthorScript:
     def do_restart(self, _words: list[str], _options: dict[str, str]) -> None:
         self.bench.boot()
 
-    def do_reload(self, words: list[str], _options: dict[str, str]) -> list[Effect]:
-        """Another program signed ops with the same wallet."""
+    def do_reload(self, words: list[str], options: dict[str, str]) -> list[Effect]:
+        """Another program signed ops with the same wallet, or wrote down that all below ``certified=N@HEIGHT`` are."""
         chain = OpChain(self.bench.stored)
         for name in words:
             chain.extend(self._sign(name, chain.next_seq, chain.head))
+        if "certified" in options:
+            chain.certify(*map(int, options["certified"].split("@")))
         certified = (chain.certified_seq, chain.certified_height)
         stored = StoredChain(chain.next_seq, chain.head, chain.last_client_id, *certified, tuple(chain.waiting()))
         self.bench.stored = stored

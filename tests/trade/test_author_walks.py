@@ -22,12 +22,14 @@ from gossipbook.trade.author_events import (
     Acked,
     AuthorEvent,
     BlockSeen,
+    ChainRecord,
     LinkDown,
     LinkUp,
     OpCertified,
     OpRecord,
     Reloaded,
     Sign,
+    Signed,
     WordHeard,
 )
 from gossipbook.trade.blocks import CheckedBlock
@@ -51,14 +53,15 @@ class Walk:
         self.next_certified = 0
         self.under_way: list[tuple[bytes, object]] = []  # from the author to peers
         self.answers: list[AuthorEvent] = []  # from peers to the author
-        self.certified: list[bytes] = []  # told in this life of the program
+        self.signed: list[bytes] = []  # in this life of the program
+        self.certified: list[bytes] = []  # told in this life
         self.dies_after: int | None = None
         self.start()
 
     # -- the program --------------------------------------------------------------------------------
 
     def start(self) -> None:
-        self.answers, self.certified = [], []
+        self.answers, self.signed, self.certified = [], [], []
         self.bench.boot()
         self.perform(self.bench.core.open(SYMBOL, self.bench.now()))
 
@@ -86,6 +89,8 @@ class Walk:
                     assert op.id in self.recorded, "sent before it was recorded"
                     self.sent.setdefault(op.seq, set()).add(op.id)
                     assert len(self.sent[op.seq]) == 1, f"two ops with number {op.seq}"
+        elif isinstance(effect, Emit) and isinstance(effect.event, Signed):
+            self.signed.append(effect.event.op.id)
         elif isinstance(effect, Emit) and isinstance(effect.event, OpCertified):
             op = effect.event.op
             assert op.id in self.bench.holders, "told as certified, and is not"
@@ -185,14 +190,19 @@ class Walk:
             ]
         self.turn(lies[number % len(lies)])
 
-    def another_program(self, _number: int) -> None:
-        """It signs with the same wallet, and dies before it sends anything."""
+    def another_program(self, number: int) -> None:
+        """It signs with the same wallet, and dies before it sends anything; or sees first what is certified."""
         if not self.bench.stored.known or not self.bench.core._state.pairs[SYMBOL].settled:
             return  # It would have asked first, and not signed.
         chain = OpChain(self.bench.stored)
-        op = self.bench.sign_elsewhere(chain.next_seq, chain.head, buy(chain.last_client_id + 1))
-        self.bench.keep(OpRecord(op))
-        self.recorded[op.id] = op
+        if number % 2 and self.next_certified <= chain.next_seq:
+            height, last_id = len(self.bench.blocks), chain.last_client_id
+            record = ChainRecord(SYMBOL, chain.next_seq, chain.head, last_id, self.next_certified, height)
+            self.bench.keep(record)
+        else:
+            op = self.bench.sign_elsewhere(chain.next_seq, chain.head, buy(chain.last_client_id + 1))
+            self.bench.keep(OpRecord(op))
+            self.recorded[op.id] = op
         self.turn(Reloaded(SYMBOL, self.bench.stored))
 
     def die(self, _number: int) -> None:
@@ -229,7 +239,8 @@ class Walk:
             self.certify(3)
             self.advance(TURN_MS)
             core = self.bench.core
-            quiet = not core.chain(SYMBOL).waiting() and not self.under_way and not self.answers
+            waiting = core.chain(SYMBOL).waiting() or len(core._state.pairs[SYMBOL].unseen)
+            quiet = not waiting and not self.under_way and not self.answers
             if quiet and core.hold(SYMBOL)[0] is None:
                 break
 
@@ -241,6 +252,7 @@ class Walk:
         assert self.next_certified == len(self.recorded) == self.bench.core.chain(SYMBOL).certified_seq
         pair = self.bench.core._state.pairs[SYMBOL]
         assert len(pair.sent_ms) == 0
+        assert set(self.signed) <= set(self.certified), "what it did was never told"
 
 
 WEIGHTS = {
