@@ -33,6 +33,7 @@ from gossipbook.matching.events import name_event
 from gossipbook.net.runtime import Runtime, open_runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
+from gossipbook.peer.condition import PairCondition
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import BookAsked, Submitted
 from gossipbook.peer.orders import OrderState
@@ -105,8 +106,8 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         """What the pair takes now, its last prices, and what an author has at stake there: lease, group, orders."""
         return read_standing(self._replica, author)
 
-    def state(self) -> tuple[str, list[str]]:
-        """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``; and the absent seats' names."""
+    def state(self) -> tuple[PairCondition, list[str]]:
+        """How the pair fares at this peer, and the absent seats' names."""
         return self._replica.state()
 
     @property

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         Triggered,
         Uncrossed,
     )
+    from gossipbook.peer.condition import PairCondition
     from gossipbook.peer.config import PeerConfig
     from gossipbook.peer.orders import OrderState
     from gossipbook.peer.pair_summary import AuthorStanding, PairStanding
@@ -109,6 +110,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "Triggered",
         "Uncrossed",
     ),
+    "peer.condition": ("PairCondition",),
     "peer.config": ("PeerConfig",),
     "peer.orders": ("OrderState",),
     "peer.pair_summary": ("AuthorStanding", "PairStanding"),
@@ -173,6 +175,7 @@ __all__ = [
     "OrderState",
     "OutcomeUnknown",
     "Pair",
+    "PairCondition",
     "PairStanding",
     "PairState",
     "PairStateSet",

@@ -8,6 +8,7 @@ from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.consensus.records import BlockRecord, Dropped, Finalized, FinalRecord
 from gossipbook.consensus.validity import misfit, unordered
+from gossipbook.consensus.words import BlockFault, Halt
 from gossipbook.crdt.interpretation import Execution
 from gossipbook.effects import Emit, Now, Publish
 from gossipbook.ids import BlockId, digest
@@ -47,7 +48,7 @@ class Finality:
         if not member.speculation.holds(block.id) and (
             unordered(block, items, member.certified, member.manifest) or not member.speculation.execute(block, items)
         ):
-            member.refusals.count(Scope.LOCK, "executes to something else")
+            member.refusals.count(Scope.LOCK, BlockFault.OTHER_EVENTS)
             member.time_out()
             return True
         member.store(block, items)
@@ -64,7 +65,7 @@ class Finality:
         items, _ = member.ops.resolve(block.op_ids)
         fits = not misfit(block, member.committee, member.fin, member.tip) and not member.certified.refusal(items)
         if not fits or not member.speculation.execute(block, items):
-            member.halt("faulty", (fc,))
+            member.halt(Halt.FAULTY, (fc,))
             return True
         member.outbox.store(items)
         execution = member.speculation.commit()

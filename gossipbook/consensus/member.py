@@ -16,6 +16,7 @@ from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.records import BlockRecord, PairHalted, VoteState
 from gossipbook.consensus.selection import due_ids
 from gossipbook.consensus.speculation import Speculation
+from gossipbook.consensus.words import Halt
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import Emit, Now
@@ -93,7 +94,8 @@ class Member:
         return self.chain.tip
 
     @property
-    def halted(self) -> str:
+    def halted(self) -> Halt:
+        """Why this pair stopped for good; empty, and so false, if it did not."""
         return self.ballot.state.halted
 
     @property
@@ -145,7 +147,7 @@ class Member:
         self.ballot.state.observer = reason
         self.ballot.dirty = True
 
-    def halt(self, reason: str, certificates: tuple[Certificate, ...]) -> None:
+    def halt(self, reason: Halt, certificates: tuple[Certificate, ...]) -> None:
         """Stop this pair for good: no more votes, no more events."""
         if self.halted:
             return

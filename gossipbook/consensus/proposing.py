@@ -7,7 +7,8 @@ from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.records import BlockRecord
 from gossipbook.consensus.selection import select, unjustly_omitted
-from gossipbook.consensus.validity import misfit, unbound, unordered, untimely
+from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
+from gossipbook.consensus.words import BlockFault
 from gossipbook.crdt.interpretation import Item
 from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
@@ -19,7 +20,7 @@ class Proposing:
 
     def __init__(self, member: Member) -> None:
         self._member = member
-        self.refused = ""  # why the present proposal may not be prepared, once that is certain
+        self.refused: Fault | None = None  # why the present proposal may not be prepared, once that is certain
         self.proposals: dict[int, Block] = {}  # the first of this term's leader by height: the next one, or one more
         self._waking: BlockId = b""  # the block whose time a timer waits for
         self._of_next_term: tuple[int, Block] | None = None  # one that came with the TC of its term
@@ -45,7 +46,7 @@ class Proposing:
         """What an earlier leader proposed binds nobody."""
         following, self._of_next_term = self._of_next_term, None
         self.proposals = {}
-        self.refused = ""
+        self.refused = None
         if following is not None and following[0] == self._member.ballot.term:
             self.proposals[following[1].height] = following[1]
 
@@ -53,7 +54,7 @@ class Proposing:
         """A height was finalized."""
         fin = self._member.fin
         self.proposals = {height: block for height, block in self.proposals.items() if height > fin}
-        self.refused = ""
+        self.refused = None
 
     def propose(self, now: Now) -> bool:
         """Rule 1."""
@@ -123,9 +124,9 @@ class Proposing:
         if not fault and fresh and self._doubts_time(block, now):
             return False
         if not fault and not member.speculation.execute(block, items):
-            fault = "executes to something else"
+            fault = BlockFault.OTHER_EVENTS
         if not fault and fresh and self._omits_due(items, now):
-            fault = "leaves out an op that is due"
+            fault = BlockFault.OMITS_DUE
         if fault:
             self.refused = fault
             member.refusals.count(Scope.PROPOSAL, fault)
@@ -141,7 +142,7 @@ class Proposing:
         timing = member.manifest.timing
         doubt = untimely(block, member.committee, member.certified.time_ms, now.wall_ms, timing.clock_tolerance_ms)
         wait_ms = block.time_ms - now.wall_ms - timing.clock_tolerance_ms
-        if doubt == "too new" and wait_ms < timing.timeout_base_ms:
+        if doubt is BlockFault.TOO_NEW and wait_ms < timing.timeout_base_ms:
             if self._waking == block.id:
                 return True
             self._waking = block.id

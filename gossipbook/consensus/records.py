@@ -15,6 +15,7 @@ from gossipbook.consensus.certificate import (
     decode_timeout,
     decode_vote,
 )
+from gossipbook.consensus.words import Halt
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
@@ -22,6 +23,7 @@ from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES, BlockId
 from gossipbook.matching.events import RawEvent
 
 REASON_CAP = 256
+HALT_CAP = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class VoteRecord:
 class VoteState:
     """What a member must never forget (I6).
 
-    ``halted`` is empty, ``frozen`` or ``faulty``; ``observer`` says why the seat may not be used any more, if so.
+    ``observer`` says why the seat may not be used any more, if so.
     """
 
     term: int = 0
@@ -75,7 +77,7 @@ class VoteState:
     prepared: Vote | None = None
     committed: Vote | None = None
     proposed: tuple[int, int, BlockId, bytes] | None = None  # term, height, block id, signature
-    halted: str = ""
+    halted: Halt = Halt.NONE
     observer: str = ""
 
     def encode(self) -> bytes:
@@ -94,7 +96,7 @@ class VoteState:
                 opt(self.prepared),
                 opt(self.committed),
                 None if self.proposed is None else list(self.proposed),
-                self.halted,
+                self.halted.value,
                 self.observer,
             ]
         )
@@ -116,9 +118,16 @@ class VoteState:
             prepared=None if prepared is None else decode_vote(prepared),
             committed=None if committed is None else decode_vote(committed),
             proposed=None if proposed is None else _decode_proposed(proposed),
-            halted=cbor.check_text(halted, "halted", 16),
+            halted=_decode_halt(halted),
             observer=cbor.check_text(observer, "observer", REASON_CAP),
         )
+
+
+def _decode_halt(raw: object) -> Halt:
+    text = cbor.check_text(raw, "halted", HALT_CAP)
+    if text not in tuple(Halt):
+        raise DecodeError(f"vote state: {text!r} is no reason for a pair to stop")
+    return Halt(text)
 
 
 def _decode_proposed(raw: object) -> tuple[int, int, BlockId, bytes]:
@@ -162,11 +171,8 @@ class TermChanged:
 
 @dataclass(frozen=True, slots=True)
 class PairHalted:
-    """This replica stopped for good: ``frozen`` (two final certificates at one height) or ``faulty``.
-
-    Faulty: a final certificate contradicts this peer's own execution.
-    """
+    """This replica stopped for good, and the certificates that show why."""
 
     pair: str
-    reason: str
+    reason: Halt
     certificates: tuple[Certificate, ...]

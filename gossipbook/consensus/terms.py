@@ -5,6 +5,7 @@ from gossipbook.consensus.messages import Proof
 from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.consensus.records import TermChanged
+from gossipbook.consensus.words import Halt
 from gossipbook.effects import Emit, Now
 
 
@@ -20,7 +21,7 @@ class TermRules:
         """Two final certificates at one height: never tie-break."""
         member = self._member
         if member.certificates.conflict:
-            member.halt("frozen", member.certificates.conflict)
+            member.halt(Halt.FROZEN, member.certificates.conflict)
         return bool(member.certificates.conflict)
 
     def join(self) -> bool:

@@ -7,6 +7,7 @@ block is first executed speculatively; the certified author table moves only on 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from gossipbook import cbor
@@ -19,6 +20,15 @@ from gossipbook.matching.events import RawEvent
 from gossipbook.matching.suspension import resume, suspend
 
 Item: TypeAlias = Op | Evidence
+
+
+class UnfitOps(StrEnum):
+    """Why ops may not follow the certified ones."""
+
+    FROZEN = "an op of a frozen author"
+    NOT_ADMITTED = "an author who is not admitted"
+    NOT_NEXT = "an op that does not follow its author's last"
+    TABLE_FULL = "author-table-full"
 
 
 class AuthorState(NamedTuple):
@@ -63,7 +73,7 @@ class Interpretation:
     def admitted(self, public_key: PublicKey) -> bool:
         return self._admission is None or public_key in self._admission
 
-    def refusal(self, items: Sequence[Item]) -> str | None:
+    def refusal(self, items: Sequence[Item]) -> UnfitOps | None:
         """Why these ops, in this order, may not follow the certified ones; None if they may."""
         overlay: dict[PublicKey, AuthorState] = {}
         newcomers = 0
@@ -71,19 +81,19 @@ class Interpretation:
             author = item.author
             state = overlay.get(author) or self.author(author)
             if state.frozen:
-                return "an op of a frozen author"
+                return UnfitOps.FROZEN
             if author not in self.authors and author not in overlay:
                 newcomers += 1
             if not self.admitted(author):
-                return "an author who is not admitted"
+                return UnfitOps.NOT_ADMITTED
             if isinstance(item, Evidence):
                 overlay[author] = state._replace(frozen=True)
                 continue
             if item.seq != state.next_seq or item.prev != state.head:
-                return "an op that does not follow its author's last"
+                return UnfitOps.NOT_NEXT
             overlay[author] = AuthorState(item.seq + 1, item.id)
         if newcomers and len(self.authors) + newcomers > self._max_authors:
-            return "author-table-full"
+            return UnfitOps.TABLE_FULL
         return None
 
     @property

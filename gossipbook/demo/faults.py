@@ -9,6 +9,7 @@ import trio
 from gossipbook.demo.monitor import CLOSE_POLL_S, POLL_S, Monitor
 from gossipbook.demo.network import DemoNetwork, PeerProcess
 from gossipbook.demo.traders import Floor
+from gossipbook.peer.condition import PairCondition
 
 Fault = Literal["none", "kill-leader", "kill-two", "kill-all"]
 
@@ -95,7 +96,7 @@ class FaultInjector:
 
         def no_quorum(monitor: Monitor) -> bool:
             words = [monitor.pair(name, symbol) for name in survivors]
-            return all(w is not None and w["state"] == "no-quorum" for w in words)
+            return all(w is not None and w["state"] == PairCondition.NO_QUORUM for w in words)
 
         if not await self._monitor.until(no_quorum, TAKEOVER_S):
             self.report.problems.append("with two of four peers down, status does not say no-quorum")

@@ -13,6 +13,7 @@ from gossipbook.demo.faults import FaultReport
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.traders import Floor
 from gossipbook.manifest import Manifest
+from gossipbook.peer.condition import PairCondition
 
 REFRESH_S = 0.25
 PLAIN_LINE_S = 2.0
@@ -87,7 +88,7 @@ class Screen:
     @staticmethod
     def _cell(name: str, pair: dict[str, Any]) -> str:
         leader = " [bold]leads[/]" if pair["leader"] == name else ""
-        colour = "green" if pair["state"] == "certifying" else "yellow"
+        colour = "green" if pair["state"] == PairCondition.CERTIFYING else "yellow"
         return f"[{colour}]{pair['state']}[/] h{pair['height']} t{pair['term']} +{pair['pending_ops']}{leader}"
 
     def _book(self, book: dict[str, Any]) -> Table:

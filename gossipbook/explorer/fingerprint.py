@@ -5,6 +5,7 @@ in it by default. Left out is only what cannot change a vote, a proposal, a fina
 """
 
 from collections.abc import Callable, Sequence
+from enum import Enum
 from typing import Any
 
 from gossipbook.consensus.ballot import Ballot
@@ -92,6 +93,8 @@ class Fingerprint:
 
     def _object(self, kind: type) -> Callable[[Any], object]:
         """Make the reader of a class that has none of its own: it reads the attributes."""
+        if issubclass(kind, Enum):
+            return _itself
         assert kind.__module__.startswith("gossipbook."), f"{kind} in a replica's state"
         assert kind not in (Interpretation, OpSet), "follows from the finalized chain"
         left_out = frozenset(LEFT_OUT.get(kind, ()))

@@ -36,7 +36,7 @@ from gossipbook.peer.peer import Peer
 from gossipbook.refusals import Scope
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
-from gossipbook.wire.handshake import Handshake, Hello, required_features
+from gossipbook.wire.handshake import Handshake, Hello, Role, required_features
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +165,7 @@ class Runtime:
             self._refused(Scope.LINK, "too many links")
             await channel.close("too-many-links")
             return
-        if hello.role == "client":
+        if hello.role is Role.CLIENT:
             self._clients += 1
             link_id = peer + self._clients.to_bytes(8, "big")
         else:

@@ -3,6 +3,7 @@
 from gossipbook.client_messages import PENDING_BYTES_CAP, PENDING_OPS_CAP, AuthorWord
 from gossipbook.crdt.op import Op
 from gossipbook.ids import PublicKey
+from gossipbook.peer.condition import PairCondition
 from gossipbook.peer.pair_replica import PairReplica
 
 
@@ -23,7 +24,7 @@ def author_word(pair: PairReplica, author: PublicKey, from_seq: int) -> AuthorWo
         pair=pair.symbol,
         author=author,
         height=pair.replica.fin,
-        synced=pair.state()[0] != "syncing",
+        synced=pair.state()[0] is not PairCondition.SYNCING,
         next_seq=state.next_seq,
         last_client_id=last_id,
         newest=None,

@@ -7,15 +7,16 @@ from gossipbook.books.snapshot import BookSnapshot
 from gossipbook.crdt.op import Op
 from gossipbook.effects import LinkId
 from gossipbook.ids import PEER_ID_BYTES, PublicKey
+from gossipbook.wire.handshake import Role
 
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """An authenticated link is there. ``role`` is ``peer`` or ``client``; ``outbound``: we opened it."""
+    """An authenticated link is there. ``outbound``: we opened it."""
 
     link: LinkId
     public_key: PublicKey
-    role: str
+    role: Role
     outbound: bool
 
 

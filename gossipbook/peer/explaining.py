@@ -8,6 +8,7 @@ from gossipbook.crdt.op_set import AuthorLog
 from gossipbook.ids import OpId, PublicKey, short
 from gossipbook.matching.ladder import RESTING
 from gossipbook.peer.arrivals import Came
+from gossipbook.peer.condition import PairCondition
 from gossipbook.peer.events import is_peer_link
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.receipt.order import entering
@@ -118,14 +119,14 @@ def _about_pair(pair: PairReplica) -> str:
     state, absent = pair.state()
     quorum = pair.committee.quorum
     match state:
-        case "no-quorum":
+        case PairCondition.NO_QUORUM:
             here, names = quorum.n - len(absent), ", ".join(absent)
             return f"no quorum: {here} of {quorum.n} seats are here and {quorum.q} are needed; absent: {names}"
-        case "syncing":
+        case PairCondition.SYNCING:
             return f"this peer is catching up: it is at height {pair.replica.fin:,}"
-        case "faulty":
+        case PairCondition.FAULTY:
             return "the pair stopped here: a certificate contradicts what this peer executed"
-        case "frozen":
+        case PairCondition.FROZEN:
             return "the pair stopped: two final certificates at one height"
         case _:
             return ""

@@ -25,6 +25,7 @@ from gossipbook.matching.events import FILL
 from gossipbook.peer.ack_exchange import AckExchange
 from gossipbook.peer.arrivals import Arrivals
 from gossipbook.peer.body_exchange import BodyExchange
+from gossipbook.peer.condition import PairCondition
 from gossipbook.peer.op_intake import OpIntake
 from gossipbook.peer.orders import OrderLog
 from gossipbook.peer.stored import StoredPair
@@ -251,8 +252,8 @@ class PairReplica:
         with self.replica.certified_view() as certified:
             return view_book(self.symbol, self.replica.fin, certified, self.ops, levels)
 
-    def state(self) -> tuple[str, list[str]]:
-        """``certifying``, ``no-quorum``, ``syncing``, ``faulty`` or ``frozen``, and the names of the absent seats.
+    def state(self) -> tuple[PairCondition, list[str]]:
+        """How this pair fares here, and the names of the absent seats.
 
         Absent is who is not linked, or says that it does not vote, this peer's own seat included.
         """
@@ -262,12 +263,12 @@ class PairReplica:
             if not (self._votes_here if number == self.seat else self.live.get(seat.peer_id, False))
         ]
         if self.replica.member.halted:
-            return self.replica.member.halted, absent
+            return PairCondition(self.replica.member.halted.value), absent
         if self.committee.quorum.n - len(absent) < self.committee.quorum.q:
-            return "no-quorum", absent
+            return PairCondition.NO_QUORUM, absent
         if self.replica.member.catch_up.target() > self.replica.fin + 1:
-            return "syncing", absent
-        return "certifying", absent
+            return PairCondition.SYNCING, absent
+        return PairCondition.CERTIFYING, absent
 
     @property
     def _votes_here(self) -> bool:

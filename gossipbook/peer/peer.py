@@ -42,6 +42,7 @@ from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.stored import StoredPair
 from gossipbook.refusals import Refusals, Scope
 from gossipbook.wire.codec import decode_message, encode_message
+from gossipbook.wire.handshake import Role
 
 PAYLOADS_CAP = 65_536
 
@@ -153,7 +154,7 @@ class Peer:
 
     def _on_link_up(self, event: LinkUp, now: Now) -> list[CoreEffect]:
         self.links[event.link] = event.role
-        if event.role != "peer":
+        if event.role is not Role.PEER:
             return []
         peer = peer_id(event.public_key)
         effects: list[CoreEffect] = [*self.router.link_up(peer, event.outbound)]
@@ -178,7 +179,7 @@ class Peer:
             return self._submit(message, link, now)
         if isinstance(message, Follow):
             return self._book_asked(message.pair, link)
-        if self.links[link] != "peer":
+        if self.links[link] is not Role.PEER:
             return [Blame(link, "a client sent what only peers send")]
         if isinstance(message, Push):
             return self._on_push(link, message, now)

@@ -11,6 +11,7 @@ from gossipbook.errors import GossipbookError
 from gossipbook.ids import ChainId
 from gossipbook.rig.processes import RealPeer
 from gossipbook.trade.peer_link import PeerLink, open_peer_link
+from gossipbook.wire.handshake import Role
 
 POLL_S = 0.2
 QUERY_S = 3.0
@@ -71,7 +72,7 @@ class PeerClient:
 
     async def links(self) -> list[dict[str, Any]]:
         """Return the peer's live links to other peers; none if it does not answer."""
-        return [row for row in await self._query("peers") or [] if row["role"] == "peer"]
+        return [row for row in await self._query("peers") or [] if row["role"] == Role.PEER]
 
     async def _query(self, what: str) -> Any:
         if self.link is not None:

@@ -14,6 +14,7 @@ from gossipbook.peer.events import LinkDown, LinkUp
 from gossipbook.sim.host import Host
 from gossipbook.sim.network import Network, Wire
 from gossipbook.sim.timeline import Timeline
+from gossipbook.wire.handshake import Role
 
 LINK_DEADLINE_US = (2_000_000, 4_000_000)
 """How long a link may be silent before both ends give it up; about what the pings of the real one allow."""
@@ -50,7 +51,7 @@ class Links:
             return
         self._note(dialler, listener, True)
         for here, there, outbound in ((dialler, listener, True), (listener, dialler, False)):
-            up = LinkUp(there, self._hosts[there].identity.public_key, "peer", outbound)
+            up = LinkUp(there, self._hosts[there].identity.public_key, Role.PEER, outbound)
             for host in self.faces(self._hosts[here], there):
                 self._timeline.push(0, host, up)
 

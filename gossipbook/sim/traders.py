@@ -21,6 +21,7 @@ from gossipbook.trade import author_events as author
 from gossipbook.trade.author import AuthorCore
 from gossipbook.trade.op_chain import StoredChain
 from gossipbook.wire.codec import decode_message, encode_message
+from gossipbook.wire.handshake import Role
 
 CONFIG = author.AuthorConfig(
     in_flight_cap=1_024,  # a plan is traded whole: whatever a network without a quorum makes of it
@@ -140,7 +141,7 @@ class Trader:
         if self._lives.get(link) != host.life:
             self._lives[link] = host.life
             self._world.clients[link] = self._ear(link, host)
-            self._world.push(0, host.address, LinkUp(link, self.identity.public_key, "client", False))
+            self._world.push(0, host.address, LinkUp(link, self.identity.public_key, Role.CLIENT, False))
         self._world.submit(host.address, link, encode_message(Submit(op)))
 
     def _ear(self, link: LinkId, host: Host) -> Callable[[bytes], None]:

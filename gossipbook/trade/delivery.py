@@ -73,7 +73,7 @@ class Delivery:
         return [pair.record(), Emit(MayChange(pair.symbol)), *self.ask_outcomes(pair, news, now)]
 
     def ask_outcomes(self, pair: KeyInPair, certified: Sequence[Op], now: Now) -> list[Effect]:
-        """Ask for what ops did that turned out to be certified, where somebody waits for it and their block is unknown."""
+        """Ask what certified ops did whose block was not seen, where somebody waits for it."""
         for op in certified:
             pair.sent_ms.pop(op.id, None)
         unseen = [op for op in certified if op.id in pair.wanted]

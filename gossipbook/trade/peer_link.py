@@ -22,7 +22,7 @@ from gossipbook.net.address import parse_address
 from gossipbook.net.link import CLIENTS, Link
 from gossipbook.net.transport import dial, shake_hands
 from gossipbook.wire.codec import encode_message
-from gossipbook.wire.handshake import PROOFS, Handshake
+from gossipbook.wire.handshake import PROOFS, Handshake, Role
 
 ANSWER_S = 10.0
 """How long an answer is waited for, unless the caller says otherwise."""
@@ -152,7 +152,7 @@ async def dial_peer(
     parsed = parse_address(address)
     async with dial(parsed) as channel:
         nonce = os.urandom(32)
-        handshake = Handshake(identity, chain_id, dialled=True, nonce=nonce, role="client", binding=channel.binding)
+        handshake = Handshake(identity, chain_id, dialled=True, nonce=nonce, role=Role.CLIENT, binding=channel.binding)
         hello = await shake_hands(channel, handshake)
         link_id = hello.peer_id + next(_serials).to_bytes(8, "big")
         link = Link(channel, hello, link_id, outbound=True, patience=CLIENTS)

@@ -6,6 +6,7 @@ certificate thus holds signatures that verify nowhere.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from gossipbook import cbor
 from gossipbook.errors import DecodeError, HandshakeError
@@ -15,7 +16,7 @@ from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES, Chai
 PROTOCOL_VERSION = 1
 NONCE_BYTES = 32
 HANDSHAKE_BYTES_CAP = 4_096
-ROLES = ("peer", "client")
+ROLE_CAP = 16  # characters
 RULES_2 = "rules-2"
 PROOFS = "proofs"
 FEATURES: tuple[str, ...] = (RULES_2, PROOFS)
@@ -39,6 +40,13 @@ def required_features(rules_version: int) -> tuple[str, ...]:
     return () if rules_version < 2 else (RULES_2,)
 
 
+class Role(StrEnum):
+    """What the other end of a link is here for."""
+
+    PEER = "peer"
+    CLIENT = "client"
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """Who is there. ``addresses`` are where the sender can be dialled, as it believes."""
@@ -47,7 +55,7 @@ class Hello:
     chain_id: ChainId
     public_key: PublicKey
     nonce: bytes
-    role: str
+    role: Role
     addresses: tuple[str, ...]
     features: tuple[str, ...]
 
@@ -62,7 +70,7 @@ class Hello:
                 self.chain_id,
                 self.public_key,
                 self.nonce,
-                self.role,
+                self.role.value,
                 list(self.addresses),
                 list(self.features),
             ]
@@ -77,10 +85,17 @@ def decode_hello(raw: bytes) -> Hello:
         cbor.check_bytes(chain_id, "chain id", DIGEST_BYTES),
         cbor.check_bytes(public_key, "public key", PUBLIC_KEY_BYTES),
         cbor.check_bytes(nonce, "nonce", NONCE_BYTES),
-        cbor.check_text(role, "role", 16),
+        _decode_role(role),
         tuple(cbor.check_text(a, "address", 128) for a in cbor.check_list(addresses, "addresses", 8)),
         tuple(cbor.check_text(a, "feature", 32) for a in cbor.check_list(features, "features", 32)),
     )
+
+
+def _decode_role(raw: object) -> Role:
+    text = cbor.check_text(raw, "role", ROLE_CAP)
+    if text not in tuple(Role):
+        raise DecodeError(f"role {text!r}")
+    return Role(text)
 
 
 class Handshake:
@@ -93,7 +108,7 @@ class Handshake:
         *,
         dialled: bool,
         nonce: bytes,
-        role: str = "peer",
+        role: Role = Role.PEER,
         addresses: tuple[str, ...] = (),
         binding: bytes = b"",
         speaks: tuple[str, ...] = FEATURES,
@@ -130,8 +145,6 @@ class Handshake:
             raise HandshakeError(WRONG_VERSION, f"this network's rules need {', '.join(missing)}, which they lack")
         if theirs.public_key == self._identity.public_key:
             raise HandshakeError(SELF)
-        if theirs.role not in ROLES:
-            raise HandshakeError(MALFORMED, f"role {theirs.role!r}")
         self._theirs = theirs
         hellos = [self._mine, raw] if self._dialled else [raw, self._mine]
         self._transcript = cbor.encode([*hellos, self._binding])

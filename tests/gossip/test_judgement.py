@@ -16,6 +16,7 @@ from gossipbook.ids import digest
 from gossipbook.peer.events import LinkUp, Received
 from gossipbook.peer.peer import Peer
 from gossipbook.wire.codec import encode_message
+from gossipbook.wire.handshake import Role
 
 STRANGER, NEIGHBOUR = identity("stranger"), identity("neighbour")
 
@@ -28,7 +29,7 @@ class Watched:
         self.sent: list[tuple[bytes, object]] = []
         self.closed: list[bytes] = []
         for other in (STRANGER, NEIGHBOUR):
-            self.do(LinkUp(other.peer_id, other.public_key, "peer", True))
+            self.do(LinkUp(other.peer_id, other.public_key, Role.PEER, True))
             self.receive(Subscribe((SYMBOL,)), other)
         self.receive(Graft(SYMBOL), NEIGHBOUR)
         self.sent.clear()
@@ -169,7 +170,7 @@ def test_a_block_with_another_ones_bodies_is_not_passed_on_with_them(bench: Benc
 def test_a_client_may_only_submit(bench: Bench) -> None:
     watched = Watched(bench)
     link = identity("client").peer_id + b"\0\0\0\1"
-    watched.do(LinkUp(link, identity("client").public_key, "client", False))
+    watched.do(LinkUp(link, identity("client").public_key, Role.CLIENT, False))
     watched.do(Received(link, Bodies(SYMBOL, (bench.ops["o1"],))))
     assert watched.peer.faults[link] == 1
     assert len(watched.pair().ops) == 0

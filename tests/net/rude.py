@@ -21,7 +21,7 @@ from gossipbook.ids import digest
 from gossipbook.manifest import Manifest
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
-from gossipbook.wire.handshake import FEATURES, PROTOCOL_VERSION, Handshake
+from gossipbook.wire.handshake import FEATURES, PROTOCOL_VERSION, Handshake, Role
 
 from .support import SYMBOL, Author, closed, shaken, stranger, tcp, websocket
 
@@ -47,7 +47,7 @@ class Target:
     def websocket(self):
         return websocket(self.address, self.source)
 
-    def shaken(self, role="client", identity=None):
+    def shaken(self, role=Role.CLIENT, identity=None):
         return shaken(self.address, self.manifest, identity, role=role, source=self.source)
 
     @asynccontextmanager
@@ -133,11 +133,11 @@ def _handshake(target, chain_id=None, identity=None):
         chain_id or target.manifest.chain_id,
         dialled=True,
         nonce=os.urandom(32),
-        role="client",
+        role=Role.CLIENT,
     )
 
 
-def _hello(target, *, version=PROTOCOL_VERSION, public_key=None, role="client", features=FEATURES):
+def _hello(target, *, version=PROTOCOL_VERSION, public_key=None, role=Role.CLIENT, features=FEATURES):
     public_key = public_key or stranger().public_key
     return cbor.encode([version, target.manifest.chain_id, public_key, os.urandom(32), role, [], list(features)])
 
@@ -197,7 +197,7 @@ async def malformed_hellos(target):
 # After a handshake
 
 
-async def _then(target, *frames, role="client", ends_with=None):
+async def _then(target, *frames, role=Role.CLIENT, ends_with=None):
     """Shake hands, send frames, be closed."""
     async with target.shaken(role) as connection:
         for raw in frames:
@@ -243,7 +243,7 @@ async def malformed_messages(target):
         join_frame([good + b"\0"]),
         join_frame([encode_message(Fetch(SYMBOL, ()))[:-1] + b"\x05"]),
     ):
-        for role in ("client", "peer"):
+        for role in Role:
             await _then(target, raw, role=role, ends_with="malformed frame")
 
 
@@ -284,16 +284,16 @@ async def forged_ops_from_a_client(target):
 async def forged_ops_from_a_peer(target):
     author = Author(target.manifest.chain_id)
     pushes = [Push(SYMBOL, encode_message(Bodies(SYMBOL, (forged(author.op()),)))) for _ in range(64)]
-    await _then(target, join_frame(map(encode_message, pushes)), role="peer", ends_with="too many forged")
+    await _then(target, join_frame(map(encode_message, pushes)), role=Role.PEER, ends_with="too many forged")
     bodies = [Bodies(SYMBOL, (forged(author.op()),)) for _ in range(64)]
-    await _then(target, join_frame(map(encode_message, bodies)), role="peer", ends_with="too many forged")
+    await _then(target, join_frame(map(encode_message, bodies)), role=Role.PEER, ends_with="too many forged")
 
 
 async def gossip_that_is_none(target):
     other = Author(OTHER_NETWORK)
     strange = [Push(SYMBOL, encode_message(Bodies(SYMBOL, (other.op(),)))) for _ in range(10)]
     garbage = [Push(SYMBOL, os.urandom(100)) for _ in range(64)]
-    await _then(target, join_frame(map(encode_message, strange + garbage)), role="peer", ends_with="too many forged")
+    await _then(target, join_frame(map(encode_message, strange + garbage)), role=Role.PEER, ends_with="too many forged")
 
 
 # UDP
@@ -351,8 +351,8 @@ QUICK = [
     (with_a_bad_signature, ["handshake: bad-handshake-signature"]),
     (replaying_a_handshake, ["handshake: bad-handshake-signature"]),
     (malformed_hellos, ["handshake: malformed-handshake"]),
-    (oversize_frames("client"), ["links ended: Exceeded maximum message size"]),
-    (oversize_frames("peer"), ["links ended: Exceeded maximum message size"]),
+    (oversize_frames(Role.CLIENT), ["links ended: Exceeded maximum message size"]),
+    (oversize_frames(Role.PEER), ["links ended: Exceeded maximum message size"]),
     (text_frames, ["links ended: they sent text"]),
     (tiny_fragments_without_end, ["links ended: Exceeded maximum message size"]),
     (malformed_messages, ["malformed frame"]),

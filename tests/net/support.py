@@ -18,7 +18,7 @@ from gossipbook.peer.config import PeerConfig
 from gossipbook.storage.keys import create_key
 from gossipbook.trade.opening import open_client
 from gossipbook.trade.wallet import Wallet
-from gossipbook.wire.handshake import Handshake
+from gossipbook.wire.handshake import Handshake, Role
 
 SYMBOL = "BTC-USD"
 TIMING = Timing(network_delay_ms=50, full_block_ms=200, timeout_base_ms=1_000)
@@ -91,7 +91,7 @@ async def status(address, chain_id):
             return await client.query("status")
 
 
-def make_hello(chain_id=bytes(32), identity=None, *, dialled=True, role="peer"):
+def make_hello(chain_id=bytes(32), identity=None, *, dialled=True, role=Role.PEER):
     return Handshake(identity or stranger(), chain_id, dialled=dialled, nonce=os.urandom(32), role=role).hello()
 
 
@@ -130,7 +130,7 @@ async def websocket(address, source="127.0.0.1"):
 
 
 @asynccontextmanager
-async def shaken(address, manifest, identity=None, *, role="client", source="127.0.0.1", addresses=()):
+async def shaken(address, manifest, identity=None, *, role=Role.CLIENT, source="127.0.0.1", addresses=()):
     """A websocket of somebody who is whom they say they are, and then does as they please."""
     async with websocket(address, source) as connection:
         handshake = Handshake(

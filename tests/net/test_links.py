@@ -12,7 +12,7 @@ from gossipbook.net.settings import NetSettings
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.trade.opening import open_client
-from gossipbook.wire.handshake import Handshake
+from gossipbook.wire.handshake import Handshake, Role
 
 from . import rude
 from .support import Author, certify, make_network, open_peer, shaken, until
@@ -235,7 +235,7 @@ async def test_a_dial_that_ends_late_does_not_disturb_the_next_one_to_the_same_a
     async with open_peer(network, tmp_path / larger.name, peers=(address,)) as runtime:
         await until(lambda: runtime.driver.links)
         (first,) = runtime.driver.links.values()
-        async with shaken(runtime.local_address, network, other, role="peer"):
+        async with shaken(runtime.local_address, network, other, role=Role.PEER):
             await until(lambda: first not in runtime.driver.links.values())
         await until(lambda: len(dials) == 2)
         await until(lambda: runtime.driver.counts["links ended: replaced by a newer link"])

@@ -13,6 +13,7 @@ from gossipbook.net.link import Patience
 from gossipbook.trade.opening import open_client
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
+from gossipbook.wire.handshake import Role
 
 from . import rude
 from .rude import Target, counted
@@ -242,7 +243,7 @@ async def test_an_address_where_something_else_answers_is_survived(network, tmp_
 async def test_an_address_that_cannot_be_a_name_is_survived(network, tmp_path, host):
     async with open_peer(network, tmp_path / "peer1") as runtime:
         address = f"wss://{host}:443"
-        async with shaken(runtime.local_address, network, role="peer", addresses=(address,)):
+        async with shaken(runtime.local_address, network, role=Role.PEER, addresses=(address,)):
             await until(lambda: runtime.driver.links)
         await until(lambda: not runtime.driver.links)
         await until(lambda: runtime.failed_dials or rude.count(runtime.rejected, "handshake: unusable address"))
@@ -305,7 +306,7 @@ async def test_many_strangers_under_a_peers_role_displace_nobody(network, tmp_pa
     ):
 
         async def stay():
-            async with shaken(runtime.local_address, network, stranger(), role="peer") as connection:
+            async with shaken(runtime.local_address, network, stranger(), role=Role.PEER) as connection:
                 await connection.get_message()
                 await trio.sleep_forever()
 

@@ -14,7 +14,7 @@ from gossipbook.ids import ChainId
 from gossipbook.net.transport import Channel, accept, shake_hands
 from gossipbook.wire.codec import decode_message, encode_message
 from gossipbook.wire.framing import join_frame, split_frame
-from gossipbook.wire.handshake import Handshake
+from gossipbook.wire.handshake import Handshake, Role
 from gossipbook.wire.link_messages import Ping, Pong
 
 Says = Callable[[Any], Sequence[object]]
@@ -40,7 +40,7 @@ async def _serve(identity: Identity, chain_id: ChainId, says: Says, mute: bool, 
     try:
         async with accept(stream, "a client", None, b"") as channel:
             nonce = os.urandom(32)
-            await shake_hands(channel, Handshake(identity, chain_id, dialled=False, nonce=nonce, role="peer"))
+            await shake_hands(channel, Handshake(identity, chain_id, dialled=False, nonce=nonce, role=Role.PEER))
             await _talk(channel, says, mute)
     except* (GossipbookError, trio.BrokenResourceError, trio.ClosedResourceError):
         pass  # The client has had enough.

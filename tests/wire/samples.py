@@ -23,7 +23,7 @@ from gossipbook.matching.commands import (
     PlaceSpecial,
     SetState,
 )
-from gossipbook.wire.handshake import Handshake, Hello
+from gossipbook.wire.handshake import Handshake, Hello, Role
 from gossipbook.wire.link_messages import Ping, Pong
 
 CHAIN = digest(b"a chain")
@@ -142,6 +142,6 @@ def handshake(*speaks: str) -> tuple[Hello, bytes, bytes]:
     """A hello of a build with such features, and both sides' signatures over one channel."""
     where, binding = ("10.0.0.1:7000",), SOME[3]
     dialler = Handshake(ALICE, CHAIN, dialled=True, nonce=SOME[0], addresses=where, binding=binding, speaks=speaks)
-    listener = Handshake(BOB, CHAIN, dialled=False, nonce=SOME[1], role="peer", binding=binding, speaks=speaks)
+    listener = Handshake(BOB, CHAIN, dialled=False, nonce=SOME[1], role=Role.PEER, binding=binding, speaks=speaks)
     first, second = dialler.answer(listener.hello()), listener.answer(dialler.hello())
     return listener.finish(first), first, second

@@ -13,13 +13,14 @@ from gossipbook.cli.connect import Target, ask_once, peer_options
 from gossipbook.cli.output import console, json_option, print_json
 from gossipbook.cli.trade.watching import watch
 from gossipbook.manifest import Quorum
+from gossipbook.peer.condition import PairCondition
 
-STATE_STYLES = {
-    "certifying": "green",
-    "syncing": "yellow",
-    "no-quorum": "bold red",
-    "faulty": "bold red reverse",
-    "frozen": "bold red reverse",
+STATE_STYLES: dict[str, str] = {
+    PairCondition.CERTIFYING: "green",
+    PairCondition.SYNCING: "yellow",
+    PairCondition.NO_QUORUM: "bold red",
+    PairCondition.FAULTY: "bold red reverse",
+    PairCondition.FROZEN: "bold red reverse",
 }
 TRADING = {
     "open": "open",

@@ -12,6 +12,7 @@ from gossipbook.sim.host import Host
 from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.signatures import StubIdentity
 from gossipbook.wire.codec import encode_message
+from gossipbook.wire.handshake import Role
 
 HONEST_OPS = 2
 GAP_US = 300_000
@@ -51,5 +52,5 @@ class EquivocatingAuthor:
         link = self.identity.peer_id + host.index.to_bytes(2, "big")
         world = self._roles.world
         world.clients[link] = lambda raw: None
-        world.push(0, host.address, LinkUp(link, self.identity.public_key, "client", False))
+        world.push(0, host.address, LinkUp(link, self.identity.public_key, Role.CLIENT, False))
         world.submit(host.address, link, raw)

@@ -10,6 +10,7 @@ from gossipbook.peer.events import LinkUp
 from gossipbook.sim.clocks import HostClock
 from gossipbook.sim.host import Host
 from gossipbook.sim.host_roles import HostRoles
+from gossipbook.wire.handshake import Role
 
 TWIN_MARK = b"\xff" * 4
 
@@ -32,4 +33,4 @@ def make_twin(roles: HostRoles, host: Host, rng: random.Random) -> None:
     world.start(address)
     for other in others:
         if other in twin.audience and world.links.linked(host.peer_id, other):
-            world.push(0, address, LinkUp(other, world.hosts[other].identity.public_key, "peer", False))
+            world.push(0, address, LinkUp(other, world.hosts[other].identity.public_key, Role.PEER, False))
