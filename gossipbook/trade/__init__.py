@@ -24,9 +24,10 @@ Upon an ``AuthorWord``: keep what it proves. An op with the author's signature w
     that holds it proves that it and all before it are certified; two ops with one number prove a fork. A word that is
     not genuine, or of a peer that is behind the author and still catches up, counts as none. If there are more ops,
     ask on; the peer has not answered until it has told them all.
-Upon the last word, or after ``head_patience_ms``: the pair is *settled* if any word was heard, or if none came over
-    the links that there are and the wallet is whole. Go on from the highest op that is proven, and send everything
-    from the lowest that is not certified. Nothing is signed while there is a hold:
+Upon the last word, or after ``head_patience_ms``: the pair is *settled* if any word was heard. If none was, all are
+    asked again, and committee members are wanted: the wallet may be an old copy, and silence proves nothing. Go on from
+    the highest op that is proven, and send everything from the lowest that is not certified. Nothing is signed while
+    there is a hold:
 
     ===================  ===========================================================================
     no-answer            the pair is not settled                                              passes

@@ -72,8 +72,7 @@ class HeadFinding:
         effects: list[Effect] = []
         if pair.hold is None:
             heard = bool(pair.search.heard())
-            silent = over and bool(self._state.links) and not pair.search.words
-            pair.settled = pair.settled or heard or (pair.chain.known and silent)
+            pair.settled = pair.settled or heard  # Silence proves nothing: the wallet may be an old copy.
             effects += self._adopt(pair, now) if heard else []
             effects += self._delivery.send_new(pair, now)
         if (pair.hold, pair.settled) != before:
@@ -91,6 +90,8 @@ class HeadFinding:
 
     def _ask_again(self, pair: KeyInPair, now: Now) -> list[Effect]:
         effects: list[Effect] = []
+        if self._state.links and pair.hold is None:  # Nobody here answers: others are wanted.
+            effects.append(Emit(MembersWanted(pair.symbol, pair.committee.quorum.q)))
         for link, state in self._state.links.items():
             state.asked[pair.symbol] = False
             effects += self.ask(pair, link, now)
