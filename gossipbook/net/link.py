@@ -67,6 +67,7 @@ class Link:
         self._lanes: tuple[deque[bytes], ...] = tuple(deque() for _ in Lane)
         self._bytes = 0
         self._messages = 0
+        self.ended = trio.Event()  # nothing is sent any more; the channel may still be closing
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
         self._last_ping = 0
@@ -127,6 +128,7 @@ class Link:
                 nursery.start_soon(self._ping)
                 await self._read(deliver)
                 nursery.cancel_scope.cancel()
+        self.ended.set()
         await self.channel.close(self.end_reason)
 
     async def _read(self, deliver: Deliver) -> None:

@@ -22,6 +22,8 @@ LINKS_CAP = 16
 ADDRESSES_CAP = 256
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 5.0
+STEADY_S = 10.0
+"""A link that lived for less counts as failed: who lies and is left is not dialled again at once."""
 LOOK_S = 0.25
 
 
@@ -174,21 +176,22 @@ class Connections:
             )
             self._pause(address)
             return
-        self._pauses.pop(address)
         self.links[key] = link
-        try:
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(link.run)
+        began_s = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(link.run)
+            try:
                 self._on_up(link)
                 self._say()
                 await link.wait_closed()
-                nursery.cancel_scope.cancel()
-        finally:
-            del self.links[key]
-            self._pause(address)
-            self.last_error = LinkClosed(f"{address}: {link.closed_reason or 'closed here'}")
-            self._on_down(link)
-            self._say()
+            finally:  # The channel may take its time to close.
+                del self.links[key]
+                if trio.current_time() - began_s >= STEADY_S:
+                    self._pauses.pop(address)
+                self._pause(address)
+                self.last_error = LinkClosed(f"{address}: {link.closed_reason or 'closed here'}")
+                self._on_down(link)
+                self._say()
 
     def _failed(self, address: Address, group: BaseExceptionGroup[GossipbookError]) -> None:
         error: BaseException = group

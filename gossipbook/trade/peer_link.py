@@ -53,7 +53,7 @@ class PeerLink:
         self._answers: dict[int, list[Answer]] = {}
         self._arrived: dict[int, trio.Event] = {}
         self._numbers = itertools.count(1)
-        self._ended = trio.Event()
+        self._ended = link.ended
 
     @property
     def public_key(self) -> PublicKey:
@@ -118,12 +118,19 @@ class PeerLink:
 
     async def run(self) -> None:
         """Read and write until the link ends or this is cancelled."""
-        try:
-            await self._link.run(self._deliver)
-        finally:
-            self._ended.set()
-            for arrived in self._arrived.values():
-                arrived.set()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._end_questions)
+            try:
+                await self._link.run(self._deliver)
+            finally:
+                self._ended.set()
+
+    async def _end_questions(self) -> None:
+        """Let no question wait for a link that has ended."""
+        with trio.CancelScope(shield=True):  # ``run`` sets the event, however it ends
+            await self._ended.wait()
+        for arrived in self._arrived.values():
+            arrived.set()
 
     async def _deliver(self, _link: Link, messages: list[Any]) -> None:
         for message in messages:
