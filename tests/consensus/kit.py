@@ -10,6 +10,8 @@ import heapq
 from collections import Counter
 from typing import Any
 
+import transcript
+
 from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
@@ -169,12 +171,17 @@ class Bench:
     def turn(self, event: Event) -> list[CoreEffect]:
         """Handle one event and perform its effects, holding every turn to the ordering law."""
         effects = self.replica.handle(event, self.now())
+        self.perform(effects)
+        return effects
+
+    def perform(self, effects: list[Any], *, records_first: bool = True) -> None:
+        """Do what the effects of one turn say."""
         self.turns.append(effects)
         left = False
         for effect in effects:
             match effect:
                 case Persist(record):
-                    assert not left, "a record after something that leaves, in one turn"
+                    assert not (left and records_first), "a record after something that leaves, in one turn"
                     self.journal.append(record)
                 case SetTimer(after_ms, timer):
                     self._serial += 1
@@ -191,7 +198,6 @@ class Bench:
                 case _:
                     left = True
         self.check_durable()
-        return effects
 
     def check_durable(self) -> None:
         """The last vote state in the journal covers every vote in memory."""
@@ -416,11 +422,6 @@ def _preparers(bench: Bench, commit: Vote) -> set[int]:
 # -- scripts ------------------------------------------------------------------------------------------
 
 
-def _split(words: list[str]) -> tuple[list[str], dict[str, str]]:
-    plain = [word for word in words if "=" not in word]
-    return plain, dict(word.split("=", 1) for word in words if "=" in word)
-
-
 class Script:
     """Reads commands, gives back the effects as lines."""
 
@@ -428,8 +429,8 @@ class Script:
         self.bench = Bench()
 
     def run(self, line: str) -> list[str]:
-        words, options = _split(line.split())
-        effects = getattr(self, "do_" + words[0].replace("-", "_"))(words[1:], options)
+        verb, words, options = transcript.split(line)
+        effects = getattr(self, f"do_{verb}")(words, options)
         return [text for effect in effects or [] for text in self.show(effect)]
 
     # Each command's words are its parameters; what it returns are effects to show.
@@ -440,7 +441,10 @@ class Script:
         n, fault = int(options.pop("n", "4")), options.pop("fault", "byzantine")
         timing = {key: int(value) for key, value in options.items() if key.endswith("_ms")}
         limits = {key: int(value) for key, value in options.items() if not key.endswith("_ms")}
-        self.bench = Bench(me, n, fault, timing=timing, limits=limits)
+        self.bench = self.make_bench(me, n, fault, timing=timing, limits=limits)
+
+    def make_bench(self, *arguments: Any, **options: Any) -> Bench:
+        return Bench(*arguments, **options)
 
     def do_op(self, words: list[str], options: dict[str, str]) -> None:
         """op NAME AUTHOR (buy|sell|cancel) ID [price=] [qty=] [expiry=MS after the start] [seq=]"""

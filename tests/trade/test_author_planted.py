@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from consensus.test_transcripts import parse
+from transcript import parse
 
 from gossipbook.consensus.certificate import Certificate
 from gossipbook.crdt.op import GENESIS_PREV
