@@ -73,6 +73,10 @@ class SubmitRefused(GossipbookError):
         self.reason = reason
 
 
+class PeerFault(GossipbookError):
+    """A fault of this program in a peer's core or journal. The peer ends at once; its disk is as it was before."""
+
+
 class VerifyError(GossipbookError):
     """An export or a receipt that does not prove what it claims."""
 

@@ -21,6 +21,8 @@ class Scope(Enum):
     LOCK = "lock"
     FEED = "feed"
     QUESTION = "question"
+    HINT = "hint"
+    FAULT = "fault"
 
 
 _BARE = (Scope.LINK, Scope.MESSAGE)

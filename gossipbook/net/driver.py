@@ -16,8 +16,10 @@ import trio
 
 from gossipbook.client_messages import AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
+from gossipbook.errors import JournalError, PeerFault
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.clock import system_now
+from gossipbook.net.guard import Guard, leaf
 from gossipbook.net.link import ABUSE, Link
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
@@ -49,6 +51,7 @@ class Driver:
         self.clock = clock
         self.links: dict[LinkId, Link] = {}
         self.subscribers: list[Subscriber] = []
+        self.guard = Guard(peer.refusals)
         self.on_request: AnswerRequest | None = None
         self.on_link_down: list[Callable[[LinkId], None]] = []
         self.counts: Counter[str] = BoundedCounter()
@@ -86,9 +89,9 @@ class Driver:
             self.start_soon(self.feed, events)
 
     def start_soon(self, task: Callable[..., Awaitable[None]], *arguments: object) -> None:
-        """Run a task beside this driver, and no longer than it."""
+        """Run a task beside this driver, and no longer than it. One that fails ends alone."""
         assert self._nursery is not None
-        self._nursery.start_soon(task, *arguments)
+        self._nursery.start_soon(self.guard.run, "a task", task, *arguments)
 
     # -- links --------------------------------------------------------------------------------------
 
@@ -110,7 +113,8 @@ class Driver:
             if self.links.get(link.id) is link:
                 del self.links[link.id]
                 for callback in self.on_link_down:
-                    callback(link.id)
+                    with self.guard.alone("what follows the end of a link"):
+                        callback(link.id)
                 with trio.CancelScope(shield=True), trio.move_on_after(1):
                     await self.feed([LinkDown(link.id)])
 
@@ -121,7 +125,8 @@ class Driver:
         events: list[PeerEvent] = []
         for message in messages:
             if isinstance(message, READING) and self.on_request is not None:
-                self.on_request(link, message)
+                with self.guard.alone("a question"):
+                    self.on_request(link, message)
             else:
                 events.append(Received(link.id, message))
         if events:
@@ -138,11 +143,7 @@ class Driver:
                 except trio.WouldBlock:
                     break
             await self._verify(events)
-            now = self.clock()
-            effects: list[Effect] = []
-            for event in events:
-                effects += self.peer.handle(event, now)
-            effects += self.peer.flush(now)
+            effects = self._turn(events)
             self.counts["turns"] += 1
             self.counts["events"] += len(events)
             if effects:
@@ -151,6 +152,18 @@ class Driver:
             while len(self._turns) >= TURNS_CAP:
                 self._performed = trio.Event()
                 await self._performed.wait()
+
+    def _turn(self, events: list[PeerEvent]) -> list[Effect]:
+        """Let the core take some events."""
+        now = self.clock()
+        effects: list[Effect] = []
+        try:
+            for event in events:
+                effects += self.peer.handle(event, now)
+            effects += self.peer.flush(now)
+        except Exception as error:
+            raise PeerFault(f"the core met a fault of this program: {leaf(error)}") from error
+        return effects
 
     async def _verify(self, events: list[PeerEvent]) -> None:
         """Work out, off this thread, the verdicts that the core is about to ask for."""
@@ -182,7 +195,12 @@ class Driver:
         """All records of these effects in one transaction, then the effects."""
         records = [effect.record for effect in effects if isinstance(effect, Persist)]
         if records:
-            await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
+            try:
+                await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
+            except JournalError:
+                raise
+            except Exception as error:
+                raise PeerFault(f"the journal met a fault of this program: {leaf(error)}") from error
             self.counts["commits"] += 1
             self.counts["records"] += len(records)
         for effect in effects:
@@ -206,7 +224,8 @@ class Driver:
                     self._timer_set.set()
             case Emit(event):
                 for subscriber in self.subscribers:
-                    subscriber(event)
+                    with self.guard.alone("a subscriber"):
+                        subscriber(event)
             case SendStored():
                 self.start_soon(self._send_stored, effect)
             case Disconnect(link_id, reason):

@@ -4,7 +4,6 @@
 withdraws its records, ends its links, and closes the journal.
 """
 
-import logging
 import os
 import random
 import ssl
@@ -37,8 +36,6 @@ from gossipbook.refusals import Scope
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.handshake import Handshake, Hello, Role, required_features
-
-log = logging.getLogger(__name__)
 
 DIAL_INTERVAL_S = 0.25
 LOOKUP_INTERVAL_S = 1.0
@@ -102,6 +99,10 @@ class Runtime:
         nursery.start_soon(partial(trio.serve_listeners, self._on_stream, listeners, handler_nursery=nursery))
 
     async def _on_stream(self, stream: trio.SocketStream) -> None:
+        with self.driver.guard.alone("a connection"):
+            await self._serve_stream(stream)
+
+    async def _serve_stream(self, stream: trio.SocketStream) -> None:
         try:
             remote = str(stream.socket.getpeername()[0])
         except OSError:  # Reset before it was served.
@@ -124,8 +125,6 @@ class Runtime:
                 await self._run_link(channel, hello, outbound=False)
         except* (LinkClosed, HandshakeError, OSError) as group:
             self._count_refusals(group)
-        except* Exception as group:  # noqa: BLE001 - counted and logged; a stranger must not end the program
-            self._count_fault(group)
         finally:
             if half_open:
                 self._admission.opened(remote)
@@ -142,11 +141,6 @@ class Runtime:
             requires=required_features(self.manifest.rules_version),
         )
         return await shake_hands(channel, handshake)
-
-    def _count_fault(self, group: BaseExceptionGroup[BaseException]) -> None:
-        """Count an unexpected error that a remote caused. It must not end the peer."""
-        self._refused(Scope.CONNECTION, "internal-error")
-        log.error("a connection met a fault of this program", exc_info=group)
 
     def _count_refusals(self, group: BaseExceptionGroup[BaseException]) -> None:
         for error in group.exceptions:
@@ -249,7 +243,7 @@ class Runtime:
             self._count_refusals(group)
         except* Exception as group:  # noqa: BLE001 - counted and logged; a stranger must not end the program
             self._book.failed(address)
-            self._count_fault(group)
+            self.driver.guard.failed("a dial", group)
         finally:
             if dialling:
                 del self._dialling[address]
@@ -273,19 +267,24 @@ class Runtime:
                         self._refused(Scope.DISCOVERY, "unusable address")
                         continue
                     self._book.learn(peer_id(record.public_key), addresses)
-            if self.settings.folder is not None:
-                save_good_nodes(PeerFolder(self.settings.folder).good_nodes_file, dht.good_nodes())
+            self._keep_good_nodes(dht)
             await trio.sleep(LOOKUP_INTERVAL_S if self._wanted() else SETTLED_LOOKUP_INTERVAL_S)
+
+    def _keep_good_nodes(self, dht: DhtNode) -> None:
+        if self.settings.folder is None:
+            return
+        try:
+            save_good_nodes(PeerFolder(self.settings.folder).good_nodes_file, dht.good_nodes())
+        except OSError as error:
+            self._refused(Scope.HINT, f"good nodes not written: {error.strerror}")
 
     def make_record(self, key: PeerId) -> ProviderRecord:
         """What this peer says of itself under a pair's key."""
-        heads = tuple((symbol, pair.replica.fin) for symbol, pair in sorted(self.peer.pairs.items()))[:16]
         return ProviderRecord(
             key,
             self.identity.public_key,
             addresses=tuple(map(str, self.addresses)),
             roles=("matcher",) if self.is_matcher else ("follower",),
-            heads=heads,
             load=len(self.driver.links),
         )
 
@@ -335,9 +334,10 @@ def _assemble(
 
 async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, folder: PeerFolder) -> None:
     await runtime.listen(nursery)
-    nursery.start_soon(runtime.archivist.run)
+    guard = runtime.driver.guard
+    nursery.start_soon(guard.keep, "the archivist", runtime.archivist.run)
     await nursery.start(runtime.driver.run)
-    nursery.start_soon(runtime.keep_dialling, nursery)
+    nursery.start_soon(guard.keep, "the dialler", runtime.keep_dialling, nursery)
     settings = runtime.settings
     if not settings.dht:
         return
@@ -354,9 +354,9 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
             wall_ms=lambda: system_now().wall_ms,
         )
     )
-    nursery.start_soon(_announce, runtime, runtime.dht)
-    nursery.start_soon(_discover, runtime, runtime.dht)
-    nursery.start_soon(_rejoin, runtime, runtime.dht, seeds)
+    nursery.start_soon(guard.keep, "announcing", _announce, runtime, runtime.dht)
+    nursery.start_soon(guard.keep, "discovery", _discover, runtime, runtime.dht)
+    nursery.start_soon(guard.keep, "joining the DHT", _rejoin, runtime, runtime.dht, seeds)
 
 
 async def _announce(runtime: Runtime, dht: DhtNode) -> None:

@@ -7,6 +7,9 @@ from gossipbook.errors import ConfigError
 from gossipbook.net.address import Address, is_loopback, parse_address, parse_host_port
 from gossipbook.peer.config import PeerConfig
 
+ADVERTISED_CAP = 4
+"""As many as a record of the DHT has room for, each as long as it may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class NetSettings:
@@ -40,6 +43,8 @@ class NetSettings:
             raise ConfigError(f"listen {self.listen}: tls cannot be off beyond loopback")
         if host in ("0.0.0.0", "::") and not self.advertise:
             raise ConfigError(f"listen {self.listen}: say with advertise which address others are to dial")
+        if len(self.advertise) > ADVERTISED_CAP:
+            raise ConfigError(f"advertise: {len(self.advertise)} addresses; others are told at most {ADVERTISED_CAP}")
         for address in (*self.advertise, *self.peers):
             parse_address(address)
         for address in (self.dht_listen, *filter(None, [self.dht_advertise]), *self.bootstrap):
