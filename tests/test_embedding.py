@@ -25,8 +25,18 @@ PUBLIC = {
     *("FolderLocked", "Frozen", "GossipbookError", "Grouped", "HandshakeError", "Identity", "JournalError"),
     *("JournalFull", "KeyFileError", "L1", "L3Book", "Lagged", "LaterRules", "LeaseEnded", "Leased", "Level"),
     *("LevelChange", "LevelView", "LinkClosed", "Manifest", "ManifestError", "Matcher", "NoAnswer", "NotSigned"),
-    *("NothingToSign", "Op", "OrderChange", "OrderState", "OutcomeUnknown", "Pair", "PairStanding", "PairState"),
-    *("PairStateSet", "PeerConfig", "PlacedOrder", "Proof", "QueryFailed", "RejectReason", "Rejected", "SelfTrade"),
+    *(
+        "NothingToSign",
+        "Op",
+        "OrderChange",
+        "OrderState",
+        "OutcomeUnknown",
+        "Pair",
+        "PairCondition",
+        "PairStanding",
+        "PairState",
+    ),
+    *("PairStateSet", "PeerConfig", "PlacedOrder", "ProofKind", "QueryFailed", "RejectReason", "Rejected", "SelfTrade"),
     *("Sliced", "StopAccepted", "Submission", "SubmitRefused", "Ticket", "Triggered", "Uncrossed", "VerifyError"),
     *("Wallet", "WalletError", "WrongLoop", "aio", "create_key", "load_key", "open_client", "open_peer", "sync"),
 }
@@ -78,7 +88,12 @@ async def test_trading_in_a_network_of_one() -> None:
             assert (await offer.certified()).height == 1
             taken = await pair.place(bob, "buy", price_ticks=101, qty_lots=3, tif="ioc")
             done = await taken.certified()
-            assert (done.height, done.filled_lots, done.rejected, done.proof) == (2, 3, "", gossipbook.Proof.OWN_PEER)
+            assert (done.height, done.filled_lots, done.rejected, done.proof) == (
+                2,
+                3,
+                "",
+                gossipbook.ProofKind.OWN_PEER,
+            )
             state = taken.state()
             assert state is not None
             assert (state.status, state.filled_lots) == ("filled", 3)

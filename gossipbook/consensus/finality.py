@@ -49,7 +49,7 @@ class Finality:
             unordered(block, items, member.certified, member.manifest) or not member.speculation.execute(block, items)
         ):
             member.refusals.count(Scope.LOCK, BlockFault.OTHER_EVENTS)
-            member.time_out()
+            member.time_out(f"the locked block was not committed to: it {BlockFault.OTHER_EVENTS}")
             return True
         member.store(block, items)
         member.cast(member.ballot.commit())

@@ -67,6 +67,7 @@ class Member:
         self.answered: dict[int, None] = {}  # seats that told us our own newest votes
         self.refusals = refusals or Refusals()
         self.takeovers = 0
+        self.gave_up = ""  # why this member gave up its present term, in words
         self.votes_cast = 0  # since the start of this process
         self.failed_terms = 0
         self.term_started_ms = 0
@@ -159,8 +160,9 @@ class Member:
             self.outbox.send(self.peers, Proof(symbol, epoch, certificate))
         self.outbox.put(Emit(PairHalted(symbol, reason, certificates)))
 
-    def time_out(self) -> None:
-        """Rule 7."""
+    def time_out(self, why: str) -> None:
+        """Rule 7. ``why`` is for people."""
+        self.gave_up = why
         self.ballot.time_out(self.fin, self.tip, self.chain.fc)
         message = self.ballot.give_up(due_ids(self.ops, DUE_IDS_CAP))
         self.outbox.send(self.peers, message)

@@ -42,7 +42,7 @@ class Pacing:
         if member.ballot.timed_out:
             self.retransmit(member.peers)
         else:
-            member.time_out()
+            member.time_out("nothing was certified in time")
 
     def mind(self) -> None:
         """Set the timers that should run and do not."""

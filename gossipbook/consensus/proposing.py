@@ -130,7 +130,7 @@ class Proposing:
         if fault:
             self.refused = fault
             member.refusals.count(Scope.PROPOSAL, fault)
-            member.time_out()
+            member.time_out(f"the leader's block was not prepared: {fault}")
             return True
         member.store(block, items)
         member.cast(member.ballot.prepare(block.height, block.id))

@@ -163,10 +163,11 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class TermChanged:
-    """This replica entered a term."""
+    """This replica entered a term; ``why`` says, for people, what it held against the last one."""
 
     pair: str
     term: int
+    why: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ class TermRules:
             and not member.ballot.timed_out
             and known.timeouts.count(term) >= member.committee.quorum.blocking
         ):
-            member.time_out()
+            member.time_out("enough others gave it up")
             return True
         return False
 
@@ -55,5 +55,6 @@ class TermRules:
         member.term_started_ms = now.timer_ms
         self._pacing.restart()
         member.outbox.send(member.peers, Proof(member.committee.symbol, member.committee.epoch, tc))
-        member.outbox.put(Emit(TermChanged(member.committee.symbol, member.ballot.term)))
+        why, member.gave_up = member.gave_up or "the others gave it up", ""
+        member.outbox.put(Emit(TermChanged(member.committee.symbol, member.ballot.term, why)))
         return True

@@ -610,7 +610,7 @@ class Script:
             case Emit(Finalized(_, block, _, items, events)):
                 named = " ".join(self.name_item(item.id) for item in items)
                 return [f"emit Finalized h{block.height} {self.name_block(block.id)} [{named}] {len(events)} events"]
-            case Emit(TermChanged(_, term)):
+            case Emit(TermChanged(_, term, _)):
                 return [f"emit TermChanged t{term}"]
             case Emit(PairHalted(_, reason, certificates)):
                 shown = ", ".join(self.show_certificate(c) for c in certificates)

@@ -94,8 +94,8 @@ class _Reporter:
 
     def __call__(self, event: object) -> None:
         match event:
-            case TermChanged(pair, term):
-                _say(self._as_json, {"event": "term", "pair": pair, "term": term})
+            case TermChanged(pair, term, why):
+                _say(self._as_json, {"event": "term", "pair": pair, "term": term, "why": why})
             case PairHalted(pair, reason, _):
                 _say(self._as_json, {"event": "halted", "pair": pair, "reason": reason})
             case _:
