@@ -30,7 +30,8 @@ from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.events import name_event
-from gossipbook.net.runtime import Runtime, open_runtime
+from gossipbook.net.opening import open_runtime
+from gossipbook.net.runtime import Runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.condition import PairCondition

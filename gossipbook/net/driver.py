@@ -10,7 +10,7 @@ vote states of one pair are never grouped: each reaches the disk before the vote
 import heapq
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import trio
 
@@ -32,12 +32,15 @@ from gossipbook.wire.codec import encode_message
 INBOX_CAP = 256  # batches of events
 EVENTS_PER_TURN_CAP = 512
 TURNS_CAP = 256  # turns decided but not yet performed
+SLOW_COMMIT_MS = 250
+"""A commit that takes longer is counted: a quarter of the round timer's base."""
 VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
 
 READING = (Query, Watch, Unfollow, AskAuthor, AskBlock, WatchProven)
 ReadingMessage: TypeAlias = Query | Watch | Unfollow | AskAuthor | AskBlock | WatchProven
 """What clients send that only reads, and that no core takes."""
 
+T = TypeVar("T")
 Subscriber = Callable[[object], None]
 AnswerRequest = Callable[[Link, ReadingMessage], None]
 
@@ -53,7 +56,10 @@ class Driver:
         self.subscribers: list[Subscriber] = []
         self.guard = Guard(peer.refusals)
         self.on_request: AnswerRequest | None = None
+        self.on_link_up: list[Callable[[Link], None]] = []
+        self.on_link_end: list[Callable[[Link], None]] = []
         self.on_link_down: list[Callable[[LinkId], None]] = []
+        self.slowest_commit_ms = 0
         self.counts: Counter[str] = BoundedCounter()
         self._send_inbox, self._inbox = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
         self._turns: deque[list[Effect]] = deque()
@@ -104,19 +110,24 @@ class Driver:
             older.close("replaced by a newer link")
             up.insert(0, LinkDown(link.id))
         await self.feed(up)
+        self._tell(self.on_link_up, link)
         try:
             await link.run(self._deliver)
         finally:
+            self._tell(self.on_link_end, link)
             self.counts[f"links ended: {link.end_word()}"] += 1
             if link.end_word() in ABUSE:
                 self.peer.refusals.count(Scope.LINK, link.end_word())
             if self.links.get(link.id) is link:
                 del self.links[link.id]
-                for callback in self.on_link_down:
-                    with self.guard.alone("what follows the end of a link"):
-                        callback(link.id)
+                self._tell(self.on_link_down, link.id)
                 with trio.CancelScope(shield=True), trio.move_on_after(1):
                     await self.feed([LinkDown(link.id)])
+
+    def _tell(self, callbacks: list[Callable[[T], None]], what: T) -> None:
+        for callback in callbacks:
+            with self.guard.alone("a callback"):
+                callback(what)
 
     async def _deliver(self, link: Link, messages: list[Any]) -> None:
         """What only reads is answered by the shell; everything else is the core's."""
@@ -195,13 +206,17 @@ class Driver:
         """All records of these effects in one transaction, then the effects."""
         records = [effect.record for effect in effects if isinstance(effect, Persist)]
         if records:
+            began_ms = self.clock().timer_ms
             try:
                 await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
             except JournalError:
                 raise
             except Exception as error:
                 raise PeerFault(f"the journal met a fault of this program: {leaf(error)}") from error
+            took_ms = self.clock().timer_ms - began_ms
             self.counts["commits"] += 1
+            self.counts["slow commits"] += took_ms >= SLOW_COMMIT_MS
+            self.slowest_commit_ms = max(self.slowest_commit_ms, took_ms)
             self.counts["records"] += len(records)
         for effect in effects:
             self._perform_one(effect)
@@ -223,9 +238,7 @@ class Driver:
                 if self._timers[0][1] == self._timer_order:
                     self._timer_set.set()
             case Emit(event):
-                for subscriber in self.subscribers:
-                    with self.guard.alone("a subscriber"):
-                        subscriber(event)
+                self._tell(self.subscribers, event)
             case SendStored():
                 self.start_soon(self._send_stored, effect)
             case Disconnect(link_id, reason):

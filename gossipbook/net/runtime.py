@@ -1,32 +1,23 @@
-"""The nursery tree of one peer: driver, listener, dialler, discovery; opened and closed as one.
-
-``open_peer`` returns once the peer listens and, with the DHT on, has joined it. At the end of the block it
-withdraws its records, ends its links, and closes the journal.
-"""
+"""One running peer on its network: it listens, dials, and finds others. ``opening`` opens and closes it."""
 
 import os
-import random
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from functools import partial
 
 import trio
 
 from gossipbook.dht import ProviderRecord
-from gossipbook.dht.node import DhtClosed, DhtNode, announce_forever, open_dht
-from gossipbook.errors import ConfigError, HandshakeError, JournalError, LinkClosed, ungrouped
-from gossipbook.identity import Identity
+from gossipbook.dht.node import DhtNode
+from gossipbook.errors import ConfigError, HandshakeError, LinkClosed, Unavailable
 from gossipbook.ids import PeerId, pair_key, peer_id
-from gossipbook.manifest import Manifest
 from gossipbook.net.address import Address, parse_address, parse_host_port
 from gossipbook.net.admission import Admission
 from gossipbook.net.archivist import Archivist
 from gossipbook.net.clock import system_now
 from gossipbook.net.dialler import AddressBook
 from gossipbook.net.driver import Driver
-from gossipbook.net.good_nodes import load_good_nodes, save_good_nodes
+from gossipbook.net.good_nodes import save_good_nodes
 from gossipbook.net.link import Link
 from gossipbook.net.settings import NetSettings
 from gossipbook.net.tls import make_server_context
@@ -34,13 +25,11 @@ from gossipbook.net.transport import Channel, accept, dial, shake_hands
 from gossipbook.peer.peer import Peer
 from gossipbook.refusals import Scope
 from gossipbook.storage.folder import PeerFolder
-from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.handshake import Handshake, Hello, Role, required_features
 
 DIAL_INTERVAL_S = 0.25
 LOOKUP_INTERVAL_S = 1.0
 SETTLED_LOOKUP_INTERVAL_S = 10.0
-WITHDRAW_S = 2.0
 DUPLICATE = "duplicate-link"
 
 
@@ -89,7 +78,7 @@ class Runtime:
         try:
             listeners = await trio.open_tcp_listeners(port, host=host)
         except OSError as error:
-            raise ConfigError(f"cannot listen on {self.settings.listen}: {error.strerror}; choose another") from None
+            raise Unavailable(f"cannot listen on {self.settings.listen}: {error.strerror}; choose another") from None
         if self.settings.use_tls:
             self._tls = make_server_context()
         bound_port = listeners[0].socket.getsockname()[1]
@@ -291,103 +280,3 @@ class Runtime:
     @property
     def is_matcher(self) -> bool:
         return any(m.public_key == self.identity.public_key for m in self.manifest.matchers)
-
-
-@asynccontextmanager
-async def open_runtime(manifest: Manifest, settings: NetSettings) -> AsyncIterator[Runtime]:
-    """Run a peer for the length of the block.
-
-    Raises:
-        GossipbookError: its folder, key, journal, ports or settings are not usable; says which and what to do.
-    """
-    if settings.folder is None:
-        raise ConfigError("folder: a peer needs a folder for its key and journal")
-    with ungrouped(), ExitStack() as stack:
-        folder = stack.enter_context(PeerFolder(settings.folder))
-        identity = folder.identity()
-        journal = folder.open_journal(identity, manifest.chain_id)
-        stack.callback(journal.close)
-        archivist = Archivist(manifest, folder.data)
-        stack.callback(archivist.close)
-        runtime = _assemble(manifest, identity, settings, journal, archivist)
-        async with trio.open_nursery() as nursery:
-            async with AsyncExitStack() as inner:
-                await _go(runtime, nursery, inner, folder)
-                yield runtime
-                await _withdraw(runtime)
-            nursery.cancel_scope.cancel()
-
-
-def _assemble(
-    manifest: Manifest, identity: Identity, settings: NetSettings, journal: SqliteJournal, archivist: Archivist
-) -> Runtime:
-    rng = random.Random(os.urandom(16))
-    peer = Peer(manifest, identity, rng=rng, config=settings.peer)
-    problems = peer.restore(journal.load(), system_now(), journal.observer, archivist.replayed)
-    if problems:
-        raise JournalError(f"{journal.folder}: {'; '.join(problems)}. Nothing was changed; do not use this folder.")
-    archivist.catch_up()
-    driver = Driver(peer, journal)
-    driver.subscribers.append(archivist.take)
-    return Runtime(settings, peer, driver, archivist)
-
-
-async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, folder: PeerFolder) -> None:
-    await runtime.listen(nursery)
-    guard = runtime.driver.guard
-    nursery.start_soon(guard.keep, "the archivist", runtime.archivist.run)
-    await nursery.start(runtime.driver.run)
-    nursery.start_soon(guard.keep, "the dialler", runtime.keep_dialling, nursery)
-    settings = runtime.settings
-    if not settings.dht:
-        return
-    seeds = [parse_host_port(address) for address in settings.bootstrap] + load_good_nodes(folder.good_nodes_file)
-    runtime.dht = await stack.enter_async_context(
-        open_dht(
-            identity=runtime.identity,
-            chain_id=runtime.manifest.chain_id,
-            listen=parse_host_port(settings.dht_listen),
-            advertise=parse_host_port(settings.dht_advertise) if settings.dht_advertise else None,
-            bootstrap=seeds,
-            matchers=[matcher.public_key for matcher in runtime.manifest.matchers],
-            refusals=runtime.peer.refusals,
-            wall_ms=lambda: system_now().wall_ms,
-        )
-    )
-    nursery.start_soon(guard.keep, "announcing", _announce, runtime, runtime.dht)
-    nursery.start_soon(guard.keep, "discovery", _discover, runtime, runtime.dht)
-    nursery.start_soon(guard.keep, "joining the DHT", _rejoin, runtime, runtime.dht, seeds)
-
-
-async def _announce(runtime: Runtime, dht: DhtNode) -> None:
-    try:
-        await announce_forever(dht, list(runtime.keys().values()), runtime.make_record)
-    except DhtClosed:
-        return  # The block is ending.
-
-
-async def _discover(runtime: Runtime, dht: DhtNode) -> None:
-    try:
-        await runtime.discover(dht)
-    except DhtClosed:
-        return
-
-
-async def _rejoin(runtime: Runtime, dht: DhtNode, seeds: list[tuple[str, int]]) -> None:
-    """A bootstrap node that was not there yet may be there now."""
-    try:
-        while seeds:
-            await trio.sleep(LOOKUP_INTERVAL_S)
-            if not dht.good_nodes() or runtime.peer.wanted_peers():
-                await dht.bootstrap(seeds)
-    except DhtClosed:
-        return
-
-
-async def _withdraw(runtime: Runtime) -> None:
-    """Say that we are gone, as far as there is time."""
-    if runtime.dht is None:
-        return
-    with trio.move_on_after(WITHDRAW_S):
-        for key in runtime.keys().values():
-            await runtime.dht.withdraw(key)

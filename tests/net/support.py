@@ -11,7 +11,7 @@ from trio_websocket import ConnectionClosed, wrap_client_stream
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.manifest import Manifest, Matcher, Pair, Timing
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
-from gossipbook.net.runtime import open_runtime
+from gossipbook.net.opening import open_runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
 from gossipbook.peer.config import PeerConfig

@@ -13,6 +13,7 @@ from gossipbook.identity import Verifier
 from gossipbook.net.driver import EVENTS_PER_TURN_CAP, INBOX_CAP, TURNS_CAP, Driver
 from gossipbook.peer.events import Begun, Submitted, TimerFired
 from gossipbook.peer.turns import transactions
+from gossipbook.refusals import Refusals
 from gossipbook.wire.codec import decode_message
 
 from .support import until
@@ -27,6 +28,7 @@ class Core:
         self.script = script
         self.events = []
         self.verifier = Verifier()
+        self.refusals = Refusals()
 
     def prepare(self, _message):
         return []

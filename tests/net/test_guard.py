@@ -86,8 +86,8 @@ async def test_a_subscriber_that_fails_is_counted_and_the_others_hear_on(network
         runtime.driver.subscribers.insert(0, broken)
         await trades(runtime)
         await trades(runtime)
-        assert runtime.peer.refusals.of(Scope.FAULT)["a subscriber"] >= 2
-    told = [record for record in caplog.records if "a subscriber" in record.message]
+        assert runtime.peer.refusals.of(Scope.FAULT)["a callback"] >= 2
+    told = [record for record in caplog.records if "a callback" in record.message]
     assert len(told) >= 2
     assert [record.exc_info is not None for record in told[:2]] == [True, False], "one traceback is enough"
 

@@ -7,7 +7,7 @@ from trio_websocket import wrap_server_stream
 
 from gossipbook.errors import ConfigError, JournalFull
 from gossipbook.net.link import Patience
-from gossipbook.net.runtime import open_runtime
+from gossipbook.net.opening import open_runtime
 from gossipbook.net.settings import NetSettings
 from gossipbook.storage.folder import PeerFolder
 from gossipbook.storage.sqlite import SqliteJournal

@@ -294,7 +294,7 @@ async def test_questions_about_nothing_are_answered_with_an_error(network, tmp_p
                         kind, number, good, _ = cbor.decode(raw[4 : 4 + size])
                         answers[number] = (kind, good)
                         raw = raw[4 + size :]
-            assert answers == {n: (55, n == 4) for n in range(1, 8)}
+            assert answers == dict.fromkeys(range(1, 8), (55, False))
         await assert_well(runtime)
 
 

@@ -1,8 +1,11 @@
 """``gossipbook start``: run one peer until it is told to stop."""
 
+import json
+import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,20 @@ import trio
 
 from gossipbook.cli.operate.config import load_config
 from gossipbook.cli.operate.endpoint import write_endpoint
-from gossipbook.cli.output import console, json_option, print_json, reports_errors
+from gossipbook.cli.operate.log_lines import FORMATTERS, LEVELS, LineWriter, log_to
+from gossipbook.cli.output import json_option, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
 from gossipbook.errors import ConfigError
 from gossipbook.manifest import Manifest
-from gossipbook.net.runtime import Runtime, open_runtime
+from gossipbook.net.opening import Progress, open_runtime
+from gossipbook.net.reporting import Reporting
+from gossipbook.net.runtime import Runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
+
+log = logging.getLogger("gossipbook.peer")
+
+TELL_START_S = 0.5
 
 
 @click.command()
@@ -31,17 +41,30 @@ from gossipbook.net.settings import NetSettings
 @click.option("--peer", "peers", multiple=True, help="Address of a peer to dial without asking the DHT. Repeat.")
 @click.option("--pair", "pairs", multiple=True, help="Follow only these pairs. Repeat for more.")
 @click.option("--preset", type=click.Choice(["local", "lan", "wan"]), help="Patience of retries.")
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level logged.")
+@click.option(
+    "--log-format", type=click.Choice([*FORMATTERS]), default="text", show_default=True, help="Log lines' form."
+)
 @json_option
 @reports_errors
-def start(folder: Path, as_json: bool, **flags: Any) -> None:
+def start(folder: Path, as_json: bool, log_level: str, log_format: str, **flags: Any) -> None:
     """Run the peer of a folder.
 
-    It runs until SIGINT (Ctrl-C) or SIGTERM; a second SIGINT ends it at once.
+    It runs until SIGINT (Ctrl-C) or SIGTERM; a second SIGINT ends it at once. It logs to standard error.
     """
     if not (folder / "keys" / "peer.key").exists():
         raise ConfigError(f"{folder} is not a peer's folder: it has no keys/peer.key. {_hint(folder)}")
     config = load_config(folder, flags)
-    trio.run(_run, config.manifest(folder), config.settings(folder), as_json)
+    out, err = LineWriter(sys.stdout), LineWriter(sys.stderr)
+    lines = Lines(out, as_json=as_json)
+    log_to(err, log_level, log_format)
+    try:
+        trio.run(_run, config.manifest(folder), config.settings(folder), lines)
+    except* KeyboardInterrupt:  # a signal before the peer was ready
+        lines.say({"event": "stopping", "signal": "while starting"})
+    finally:
+        out.close()
+        err.close()
 
 
 def _hint(folder: Path) -> str:
@@ -52,61 +75,84 @@ def _hint(folder: Path) -> str:
     return f"Make a key with: gossipbook keys new {folder / 'keys' / 'peer.key'}"
 
 
-async def _run(manifest: Manifest, settings: NetSettings, as_json: bool) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with open_runtime(manifest, settings) as runtime:
+async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines") -> None:
+    async with open_runtime(manifest, settings, lines.starting(settings)) as runtime, trio.open_nursery() as nursery:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             Service(runtime)
-            runtime.driver.subscribers.append(_Reporter(as_json))
-            _announce_ready(runtime, as_json)
+            runtime.driver.subscribers.append(lines.on_event)
+            reporting = Reporting(runtime)
+            nursery.start_soon(runtime.driver.guard.keep, "reporting", reporting.run)
+            lines.ready(runtime)
             async for received in signals:
-                _say(as_json, {"event": "stopping", "signal": signal.Signals(received).name})
+                if received == signal.SIGHUP:
+                    log.warning("SIGHUP: nothing of a running peer is read anew; restart it to change its settings")
+                    continue
+                lines.say({"event": "stopping", "signal": signal.Signals(received).name})
                 break
-            signal.signal(signal.SIGINT, _force)
+        signal.signal(signal.SIGINT, _force)
+        reporting.tell_bulk()
+        nursery.cancel_scope.cancel()
 
 
 def _force(_signal: int, _frame: Any) -> None:
     os._exit(130)
 
 
-def _announce_ready(runtime: Runtime, as_json: bool) -> None:
-    """Say where this peer is, and leave word in its folder for commands that talk to it."""
-    ready = {
-        "event": "ready",
-        "pid": os.getpid(),
-        "addresses": list(map(str, runtime.addresses)),
-        "listen": runtime.local_address,
-        "dht": None if runtime.dht is None else "{}:{}".format(*runtime.dht.address),
-        "chain_id": runtime.manifest.chain_id.hex(),
-    }
-    assert runtime.settings.folder is not None
-    write_endpoint(runtime.settings.folder, ready)
-    _say(as_json, ready)
-    for pair in runtime.peer.pairs.values():
-        if pair.replica.member.observer_reason:
-            _say(as_json, {"event": "observer", "pair": pair.symbol, "reason": pair.replica.member.observer_reason})
+class Lines:
+    """What programs that start a peer read on its standard output: one line for each of a few events."""
 
-
-class _Reporter:
-    """Log lines for what an operator should see."""
-
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, writer: LineWriter, *, as_json: bool) -> None:
+        self._writer = writer
         self._as_json = as_json
 
-    def __call__(self, event: object) -> None:
+    def starting(self, settings: NetSettings) -> Progress:
+        """Return what keeps word in the peer's folder of how far its start is."""
+        began_s = told_s = time.monotonic()
+
+        def progress(done: int, total: int) -> None:
+            nonlocal told_s
+            now_s = time.monotonic()
+            if now_s < told_s + TELL_START_S or settings.folder is None:
+                return
+            told_s = now_s
+            left_s = round((now_s - began_s) * (total - done) / done)
+            write_endpoint(settings.folder, {"starting": True, "pid": os.getpid(), "block": done, "blocks": total})
+            log.info("starting, at block %s of %s, about %d s more", f"{done:,}", f"{total:,}", left_s)
+
+        return progress
+
+    def ready(self, runtime: Runtime) -> None:
+        """Say where this peer is, and leave word in its folder for commands that talk to it."""
+        ready = {
+            "event": "ready",
+            "pid": os.getpid(),
+            "addresses": list(map(str, runtime.addresses)),
+            "listen": runtime.local_address,
+            "dht": None if runtime.dht is None else "{}:{}".format(*runtime.dht.address),
+            "chain_id": runtime.manifest.chain_id.hex(),
+        }
+        assert runtime.settings.folder is not None
+        write_endpoint(runtime.settings.folder, ready)
+        self.say(ready)
+        for pair in runtime.peer.pairs.values():
+            if pair.replica.member.observer_reason:
+                self.say({"event": "observer", "pair": pair.symbol, "reason": pair.replica.member.observer_reason})
+
+    def on_event(self, event: object) -> None:
+        """Say what an operator's programs wait for."""
         match event:
             case TermChanged(pair, term, why):
-                _say(self._as_json, {"event": "term", "pair": pair, "term": term, "why": why})
+                self.say({"event": "term", "pair": pair, "term": term, "why": why})
             case PairHalted(pair, reason, _):
-                _say(self._as_json, {"event": "halted", "pair": pair, "reason": reason})
+                self.say({"event": "halted", "pair": pair, "reason": reason})
             case _:
                 pass
 
-
-def _say(as_json: bool, event: dict[str, Any]) -> None:
-    if as_json:
-        print_json(event)
-    else:
+    def say(self, event: dict[str, Any]) -> None:
+        """Have one line written."""
+        if self._as_json:
+            self._writer.put(json.dumps(event, separators=(", ", ": ")))
+            return
         shown = {key: ",".join(value) if isinstance(value, list) else value for key, value in event.items()}
         details = " ".join(f"{key}={value}" for key, value in shown.items() if key != "event")
-        console().print(f"{event['event']}: {details}", markup=False)
-        sys.stdout.flush()
+        self._writer.put(f"{event['event']}: {details}")
