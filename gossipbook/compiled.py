@@ -58,7 +58,7 @@ def why_source() -> str:
         return "it was not built with a compiler"
     if os.environ.get("GOSSIPBOOK_PURE") == "1":
         return "GOSSIPBOOK_PURE=1 is set"
-    if not STAMP.exists() or STAMP.read_text().strip() != source_digest():
+    if not STAMP.exists() or STAMP.read_text(encoding="utf-8").strip() != source_digest():
         return "its source was changed since it was compiled"
     return ""
 

@@ -25,6 +25,10 @@ class ConfigError(GossipbookError):
     """A local setting that is unknown, out of range or contradicts another one."""
 
 
+class Unavailable(ConfigError):
+    """A port, a folder, a disk or a peer that this machine does not have for us now."""
+
+
 class WrongLoop(ConfigError):
     """A call under an event loop that its face is not for; names the faces and what each is for."""
 
@@ -63,6 +67,14 @@ class HandshakeError(GossipbookError):
 
 class LinkClosed(GossipbookError):
     """The link to a peer ended while it was in use."""
+
+
+class NoAnswer(GossipbookError):
+    """No peer answered in time."""
+
+
+class NotKnown(GossipbookError):
+    """What became of something is not known yet."""
 
 
 class SubmitRefused(GossipbookError):

@@ -213,7 +213,7 @@ class Manifest:
     def from_file(cls, path: Path | str) -> "Manifest":
         """Read a manifest file. Raises :class:`ManifestError`: it cannot be read, or naming the key that is wrong."""
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             raise ManifestError(f"cannot read the manifest {path}: {error}") from None
         try:

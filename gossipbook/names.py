@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         KeyFileError,
         LinkClosed,
         ManifestError,
+        NoAnswer,
         SubmitRefused,
         VerifyError,
         WalletError,
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from gossipbook.trade.book_feed import BookDiverged
     from gossipbook.trade.numbers import BadNumber
     from gossipbook.trade.outcome import Certified, NothingToSign, NotSigned, OutcomeUnknown, ProofKind
-    from gossipbook.trade.peer_link import NoAnswer, QueryFailed
+    from gossipbook.trade.peer_link import QueryFailed
     from gossipbook.trade.tickets import BadOrder, LaterRules, Ticket
     from gossipbook.trade.wallet import Wallet
 
@@ -83,6 +84,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
         "KeyFileError",
         "LinkClosed",
         "ManifestError",
+        "NoAnswer",
         "SubmitRefused",
         "VerifyError",
         "WalletError",
@@ -119,7 +121,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "trade.book_feed": ("BookDiverged",),
     "trade.numbers": ("BadNumber",),
     "trade.outcome": ("Certified", "NotSigned", "NothingToSign", "OutcomeUnknown", "ProofKind"),
-    "trade.peer_link": ("NoAnswer", "QueryFailed"),
+    "trade.peer_link": ("QueryFailed",),
     "trade.tickets": ("BadOrder", "LaterRules", "Ticket"),
     "trade.wallet": ("Wallet",),
 }

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "gossipbook"
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 
 # What each part may import of gossipbook, besides itself.
-GROUND = {"ids", "errors", "effects", "ordered", "refusals", "compiled", "tables"}
+GROUND = {"ids", "errors", "exits", "effects", "ordered", "refusals", "compiled", "tables"}
 FIRST = GROUND | {"cbor", "identity", "manifest"}
 CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt"}
 PEER = CORES | {"wire"}
@@ -28,6 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "compiled": set(),
     "tables": {"errors"},
     "refusals": {"ordered"},
+    "exits": {"errors"},
     "cbor": GROUND,
     "identity": GROUND,
     "manifest": GROUND | {"cbor"},

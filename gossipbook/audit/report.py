@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from gossipbook.exits import VERDICTS
+
 MAX_REASONS = 50
 REASON_CAP = 400  # characters
 
@@ -13,9 +15,6 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     """Nothing is wrong, but nothing happened either: no block, or no fill."""
     INVALID = "invalid"
-
-
-EXIT_CODES = {Verdict.VALID: 0, Verdict.INVALID: 1, Verdict.UNKNOWN: 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +52,8 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 valid, 2 unknown, 1 invalid."""
-        return EXIT_CODES[self.verdict]
+        """What a command that reports this exits with."""
+        return VERDICTS[self.verdict]
 
     def add(self, reason: str) -> None:
         """One more thing that is wrong. Files may hold anything, terminal codes too: reasons are made fit to print."""

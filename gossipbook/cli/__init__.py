@@ -1,26 +1,30 @@
 """The peer binary's commands, one module each; this is where they are put together.
 
-Every command has ``--json`` (one last line of JSON on standard output) and fixed exit codes: 0 good, 1 bad (the reason
-is on standard error), 2 wrong usage, or for ``verify`` and ``demo`` that nothing happened to judge.
+Every command has ``--json`` (one last line of JSON on standard output) and fixed exit codes
+(:mod:`~gossipbook.exits`), with the reason on standard error if it is not 0.
 """
 
 import gc
 import signal
 import sys
 from importlib.util import find_spec
+from io import TextIOWrapper
 from types import FrameType
 
-EXIT_INTERRUPTED = 130
+from gossipbook.exits import Exit
 
 
 def main() -> None:
     """Entry point of the ``gossipbook`` command. An interrupt, a TERM and a lost terminal end it in one line."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # What it cannot show is replaced; it must not change how a command ends.
+            stream.reconfigure(errors="replace")
     try:
         _run()
     except KeyboardInterrupt:
-        sys.exit(EXIT_INTERRUPTED)
+        sys.exit(Exit.INTERRUPTED)
     finally:
         gc.freeze()  # What is left goes with the process: to look for garbage in it takes a tenth of a short command.
 

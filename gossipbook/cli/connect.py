@@ -2,7 +2,6 @@
 
 import errno
 import functools
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -13,17 +12,16 @@ import click
 import trio
 
 from gossipbook.cli.operate.config import load_config
-from gossipbook.cli.operate.endpoint import read_endpoint
+from gossipbook.cli.operate.endpoint import is_alive, read_endpoint
 from gossipbook.cli.options import key_option
 from gossipbook.cli.output import read_manifest, reports_errors
-from gossipbook.errors import ConfigError, HandshakeError, KeyFileError, LinkClosed
+from gossipbook.errors import ConfigError, HandshakeError, KeyFileError, LinkClosed, NoAnswer
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.storage.keys import load_key
 from gossipbook.trade.client import Client
 from gossipbook.trade.connections import LINKS_LEAST
 from gossipbook.trade.opening import open_client
-from gossipbook.trade.peer_link import NoAnswer
 
 ANSWER_S = 5.0
 """For connecting, and for each answer."""
@@ -68,7 +66,7 @@ class Target:
         """Return the error for a peer that cannot be reached."""
         if self.home is None:
             return NoAnswer(f"no answer at {self.address} ({detail}). Is that peer running?")
-        gone = self.pid is not None and not _alive(self.pid)
+        gone = self.pid is not None and not is_alive(self.pid)
         known = f"it is not running (process {self.pid} is gone)" if gone else f"no answer at {self.address} ({detail})"
         return NoAnswer(f"{self.name}: {known}. Start it with: gossipbook start {self.home}")
 
@@ -76,16 +74,6 @@ class Target:
         """Return the error for a peer that takes connections and says nothing."""
         process = "" if self.pid is None else f" Look at process {self.pid}: is it stopped or overloaded?"
         return NoAnswer(f"{self.name} did not answer within {ANSWER_S:.0f} s.{process}")
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def find_target(home: Path | None, address: str | None, network: Path | None) -> Target:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 import click
 
+from gossipbook.cli.plain_text import clean
 from gossipbook.errors import ConfigError, GossipbookError, ManifestError, SubmitRefused
+from gossipbook.exits import Exit, exit_of
 from gossipbook.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-EXIT_BAD = 1
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one last line of JSON.")
 
@@ -33,9 +33,10 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def say(text: str, *, err: bool = False) -> None:
-    """Print one line for people, for which no library of tables is needed."""
-    click.echo(text, err=err)
+def say(text: str, *, err: bool = False, word: str = "", style: str = "") -> None:
+    """Print one line for people, for which no library of tables is needed; the first ``word`` in it in a style."""
+    shown = clean(text)
+    click.echo(shown.replace(word, styled(word, style), 1) if word else shown, err=err)
 
 
 def styled(text: str, style: str) -> str:
@@ -44,9 +45,9 @@ def styled(text: str, style: str) -> str:
     return text if "NO_COLOR" in os.environ else click.style(text, fg=colour, bold=bool(bold) or None)
 
 
-def fail(message: str, code: int = EXIT_BAD) -> NoReturn:
+def fail(message: str, code: int = Exit.BAD) -> NoReturn:
     """Say what is wrong and exit."""
-    click.echo(f"gossipbook: {message}", err=True)
+    click.echo(f"gossipbook: {clean(message)}", err=True)
     sys.exit(code)
 
 
@@ -57,25 +58,23 @@ def reports_errors(command: Callable[P, T]) -> Callable[P, T]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return command(*args, **kwargs)
-        except GossipbookError as error:
-            fail(_told(error))
-        except OSError as error:
-            if error.filename is None:
-                raise
-            fail(f"{error.filename}: {error.strerror}")
-        except UnicodeDecodeError as error:
-            fail(f"a file that should be text is not: {error}")
+        except (GossipbookError, OSError, UnicodeDecodeError) as error:
+            fail(_told(error), exit_of(error))
         except BaseExceptionGroup as group:
-            ours, others = group.split(GossipbookError)
+            ours, others = group.split((GossipbookError, OSError))
             if others is not None or ours is None:
                 raise
-            fail(_told(_leaf(ours)))
+            fail(_told(_leaf(ours)), exit_of(_leaf(ours)))
 
     return wrapped
 
 
 def _told(error: BaseException) -> str:
     """An error in words; one of three says what became of an order: refused, unknown or certified."""
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename is not None else str(error.strerror or error)
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file that should be text is not: {error}"
     return f"refused: {error}" if isinstance(error, SubmitRefused) else str(error)
 
 
@@ -100,17 +99,17 @@ def read_manifest(file: Path) -> Manifest:
 @functools.cache
 def console() -> "Console":
     """Return the console for standard output."""
-    from rich.console import Console
+    from gossipbook.cli.shown import SafeConsole
 
-    return Console(highlight=False, soft_wrap=True)
+    return SafeConsole()
 
 
 @functools.cache
 def error_console() -> "Console":
     """Return the console for standard error."""
-    from rich.console import Console
+    from gossipbook.cli.shown import SafeConsole
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return SafeConsole(stderr=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -58,7 +58,7 @@ class PeerProcess:
         values |= {"listen": self._ports[0], "dht_listen": self._ports[1]}
         if self.bootstrap:
             values["bootstrap"] = [self.bootstrap]
-        (self.folder / "config.toml").write_text(tomli_w.dumps(values))
+        (self.folder / "config.toml").write_text(tomli_w.dumps(values), encoding="utf-8")
         ready_file = self.folder / "data" / "endpoint.json"
         ready_file.unlink(missing_ok=True)
         with (self.folder / "log.txt").open("ab") as log:
@@ -72,7 +72,7 @@ class PeerProcess:
                 if self._process.poll() is not None:
                     raise DemoFailed(f"{self.name} ended with code {self._process.returncode}: {self._log_tail()}")
                 await trio.sleep(0.02)
-            ready = json.loads(ready_file.read_text())
+            ready = json.loads(ready_file.read_text(encoding="utf-8"))
             self.address, self.dht = ready["listen"], ready["dht"]
             self._ports = (self.address.removeprefix("ws://"), self.dht)
             return
@@ -118,7 +118,7 @@ class DemoNetwork:
             limits=Limits(),
             timing=Timing(network_delay_ms=50, full_block_ms=200, timeout_base_ms=1_000),
         )
-        (folder / "network.toml").write_text(tomli_w.dumps(self.manifest.to_dict()))
+        (folder / "network.toml").write_text(tomli_w.dumps(self.manifest.to_dict()), encoding="utf-8")
         self.peers = [PeerProcess(name, folder / name, self.manifest, None) for name in keys]
 
     async def start(self) -> None:

@@ -4,11 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import trio
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from gossipbook.cli.shown import SafeConsole
 from gossipbook.demo.faults import FaultReport
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.traders import Floor
@@ -28,7 +29,7 @@ class Screen:
         self._floor = floor
         self._monitor = monitor
         self._faults = faults
-        self._console = Console(stderr=True, highlight=False)
+        self._console = SafeConsole(stderr=True, soft_wrap=False)
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),

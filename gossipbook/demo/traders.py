@@ -107,7 +107,7 @@ class Floor:
         self._changed = trio.Event()
         self._waiting: dict[OpId, Submission] = {}
         self._acked: dict[OpId, AckLevel] = {}
-        self._acks: IO[str] = acks_file.open("x")  # acks are evidence: never overwritten
+        self._acks: IO[str] = acks_file.open("x", encoding="utf-8")  # acks are evidence: never overwritten
 
     async def run(self) -> None:
         """Keep connected until cancelled."""

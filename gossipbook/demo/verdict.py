@@ -12,6 +12,7 @@ from gossipbook.demo.faults import FaultReport
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.network import DemoNetwork
 from gossipbook.demo.traders import Floor, TradingCounts
+from gossipbook.exits import VERDICTS
 from gossipbook.manifest import Manifest
 from gossipbook.storage.sqlite import all_blocks
 
@@ -86,7 +87,7 @@ def judge(
         "double_fills": report.double_fills,
         "rejected_frames": _rejected_frames(monitor),
     }
-    return DemoResult(row, reasons, {"valid": 0, "unknown": 2}.get(verdict, 1))
+    return DemoResult(row, reasons, VERDICTS[verdict])
 
 
 def _unextended(monitor: Monitor, tips: dict[tuple[str, int], str]) -> list[str]:

@@ -23,7 +23,7 @@ from gossipbook.dht.datagram import Address
 from gossipbook.dht.lookup import Discovery
 from gossipbook.dht.protocol import DhtProtocol
 from gossipbook.dht.records import ProviderRecord, sign_record
-from gossipbook.errors import ConfigError, GossipbookError, ungrouped
+from gossipbook.errors import ConfigError, GossipbookError, Unavailable, ungrouped
 from gossipbook.identity import Identity
 from gossipbook.ids import PEER_ID_BYTES, ChainId, PeerId, PublicKey
 from gossipbook.refusals import Refusals, Scope
@@ -266,7 +266,7 @@ async def _bind(host: str, port: int) -> socket.socket:
     try:
         infos = await trio.socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError) as error:
-        raise ConfigError(f"{where}: {error}; give an address of this machine") from None
+        raise Unavailable(f"{where}: {error}; give an address of this machine") from None
     family, _, _, _, address = infos[0]
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
@@ -277,7 +277,7 @@ async def _bind(host: str, port: int) -> socket.socket:
         sock.bind(address)
     except OSError as error:
         sock.close()
-        raise ConfigError(f"{where}: {error.strerror}; choose another port, or stop what holds it") from None
+        raise Unavailable(f"{where}: {error.strerror}; choose another port, or stop what holds it") from None
     return sock
 
 

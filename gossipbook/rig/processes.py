@@ -63,10 +63,10 @@ class RealPeer:
 
     def configure(self, manifest: Manifest, preset: str, peers: list[str]) -> None:
         """Write manifest and configuration; ``peers`` are addresses to dial that the manifest does not name."""
-        (self.folder / "network.toml").write_text(tomli_w.dumps(manifest.to_dict()))
+        (self.folder / "network.toml").write_text(tomli_w.dumps(manifest.to_dict()), encoding="utf-8")
         values = {"network": "network.toml", "preset": preset, "dht": False, "peers": peers}
         values |= {"listen": f"{HOST}:{self.port}", "advertise": [f"ws://{HOST}:{self._advertised.getsockname()[1]}"]}
-        (self.folder / "config.toml").write_text(tomli_w.dumps(values))
+        (self.folder / "config.toml").write_text(tomli_w.dumps(values), encoding="utf-8")
 
     async def start(self) -> None:
         """Start the process, if it does not run, and wait until it listens, or somebody kills it.

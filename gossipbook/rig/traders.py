@@ -76,7 +76,7 @@ class Traders:
         self._signed = 0
         self._levels: dict[OpId, AckLevel] = {}
         self._said: dict[tuple[OpId, int, int], None] = {}
-        self._acks: IO[str] = acks_file.open("x")  # acks are evidence: never overwritten
+        self._acks: IO[str] = acks_file.open("x", encoding="utf-8")  # acks are evidence: never overwritten
         self._nursery: trio.Nursery | None = None
 
     async def trade(self) -> None:

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from types import TracebackType
 
-from gossipbook.errors import ConfigError, FolderLocked, JournalError
+from gossipbook.errors import FolderLocked, JournalError, Unavailable
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId
 from gossipbook.storage.keys import load_key, sync_folder
@@ -46,7 +46,7 @@ class PeerFolder:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             handle = os.open(self.path / "LOCK", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise ConfigError(f"cannot use the folder {self.path}: {error.strerror}") from None
+            raise Unavailable(f"cannot use the folder {self.path}: {error.strerror}") from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -99,13 +99,13 @@ class PeerFolder:
 
     def _known_journal(self) -> str | None:
         try:
-            return self._marker.read_text().strip() or None
+            return self._marker.read_text(encoding="utf-8").strip() or None
         except FileNotFoundError:
             return None
 
     def _remember(self, journal_id: str) -> None:
         self._marker.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with self._marker.open("w") as file:
+        with self._marker.open("w", encoding="utf-8") as file:
             file.write(journal_id + "\n")
             file.flush()
             os.fsync(file.fileno())
@@ -117,9 +117,9 @@ class PeerFolder:
 
     def _check_version(self) -> None:
         file = self.path / "VERSION"
-        found = file.read_text().strip() if file.exists() else ""
+        found = file.read_text(encoding="utf-8").strip() if file.exists() else ""
         if not found:  # new, or emptied by a power cut right after the folder was made
-            file.write_text(FOLDER_VERSION + "\n")
+            file.write_text(FOLDER_VERSION + "\n", encoding="utf-8")
         elif found != FOLDER_VERSION:
             raise JournalError(
                 f"{self.path} has folder version {found}; this gossipbook knows {FOLDER_VERSION}. Nothing was changed."

@@ -56,7 +56,7 @@ def load_key(path: Path) -> Identity:
     """
     try:
         mode = stat.S_IMODE(path.stat().st_mode)
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise KeyFileError(f"cannot read the key {path}: {error}") from None
     if mode & 0o077:

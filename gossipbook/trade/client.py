@@ -28,7 +28,7 @@ from gossipbook.client_messages import (
 from gossipbook.consensus.committee import Committee
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Lane
-from gossipbook.errors import ConfigError, GossipbookError
+from gossipbook.errors import ConfigError, GossipbookError, NoAnswer
 from gossipbook.identity import Verifier
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.loops import require_trio
@@ -40,7 +40,7 @@ from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
 from gossipbook.trade.blocks import BlockReader
 from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.connections import Connections
-from gossipbook.trade.peer_link import ANSWER_S, MALFORMED_ANSWER, NoAnswer, PeerLink, QueryFailed
+from gossipbook.trade.peer_link import ANSWER_S, MALFORMED_ANSWER, PeerLink, QueryFailed
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 

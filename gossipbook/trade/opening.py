@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import trio
 
-from gossipbook.errors import ConfigError, GossipbookError, ManifestError, ungrouped
+from gossipbook.errors import ConfigError, GossipbookError, ManifestError, NoAnswer, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import DIGEST_BYTES, ChainId, PublicKey
 from gossipbook.loops import trio_context
@@ -13,7 +13,7 @@ from gossipbook.manifest import Manifest
 from gossipbook.net.address import parse_host_port
 from gossipbook.trade.client import ATTEMPT_S, Client
 from gossipbook.trade.connections import LINKS_LEAST, Connections, checked_addresses
-from gossipbook.trade.peer_link import MALFORMED_ANSWER, NoAnswer, PeerLink, QueryFailed
+from gossipbook.trade.peer_link import MALFORMED_ANSWER, PeerLink, QueryFailed
 
 CONNECT_S = 10.0
 

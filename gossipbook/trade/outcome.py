@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, SubmitRefused
+from gossipbook.errors import NotKnown, SubmitRefused
 from gossipbook.ids import BlockId, OpId, PublicKey
 from gossipbook.matching.commands import (
     KINDS,
@@ -107,7 +107,7 @@ class NothingToSign(SubmitRefused):
         super().__init__("nothing-to-sign")
 
 
-class OutcomeUnknown(GossipbookError):
+class OutcomeUnknown(NotKnown):
     """An op was signed, and is not known to be certified yet. It is sent until it is; never sign it again.
 
     ``op_id`` and ``client_id`` (0 if it places no order) are what to ask by; ``trouble`` is why it takes so long, if

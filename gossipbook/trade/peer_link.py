@@ -15,7 +15,7 @@ import trio
 
 from gossipbook.client_messages import Answer, Query
 from gossipbook.effects import Lane, LinkId
-from gossipbook.errors import GossipbookError, LinkClosed, ungrouped
+from gossipbook.errors import GossipbookError, LinkClosed, NoAnswer, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.net.address import parse_address
@@ -35,10 +35,6 @@ _serials = itertools.count(1)
 
 class QueryFailed(GossipbookError):
     """The peer could not answer; its words are the message."""
-
-
-class NoAnswer(GossipbookError):
-    """No peer answered in time."""
 
 
 class PeerLink:

@@ -4,12 +4,12 @@ import base64
 
 import trio
 
-from gossipbook.errors import GossipbookError, VerifyError
+from gossipbook.errors import GossipbookError, NoAnswer, VerifyError
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
 from gossipbook.receipt.verifying import verify_receipt
 from gossipbook.trade.connections import Connections
-from gossipbook.trade.peer_link import MALFORMED_ANSWER, NoAnswer, PeerLink, QueryFailed
+from gossipbook.trade.peer_link import MALFORMED_ANSWER, PeerLink, QueryFailed
 
 
 async def fetch_receipt(

@@ -104,7 +104,7 @@ def test_unknown_if_nothing_happened(tmp_path: Path) -> None:
     lonely = sign_op(ann, manifest.chain_id, SYMBOLS[0], 0, ZERO_DIGEST, [Place(1, 1, 1, 90, 5, 1)])
     for lines in ([header(manifest, SYMBOLS[0])], build(manifest, SYMBOLS[0], [[lonely]])):
         report = verify_lines(tmp_path, lines)
-        assert (report.verdict, report.exit_code, report.reasons) == (Verdict.UNKNOWN, 2, [])
+        assert (report.verdict, report.exit_code, report.reasons) == (Verdict.UNKNOWN, 3, [])
 
 
 def test_the_last_line_end_may_be_missing(net: Network, tmp_path: Path) -> None:

@@ -108,14 +108,14 @@ class Network:
 
     def states(self, number: int) -> dict[str, str]:
         """The state of each pair, as one peer sees it."""
-        status = answer("status", "--home", self.home(number))
+        status = answer("status", "--home", self.home(number), code=None)
         return {pair["symbol"]: pair["state"] for pair in status["pairs"]}
 
     def wait_for_state(self, number: int, state: str) -> Any:
         """Until all pairs are in a state at one peer; its status then."""
 
         def reached() -> Any:
-            status = answer("status", "--home", self.home(number))
+            status = answer("status", "--home", self.home(number), code=None)
             return status if all(pair["state"] == state for pair in status["pairs"]) else None
 
         return until(reached, f"peer {number} is {state} in all pairs")
@@ -127,7 +127,7 @@ class Network:
             return all(
                 not pair["absent"] and pair["state"] == "certifying"
                 for number in self.processes
-                for pair in answer("status", "--home", self.home(number))["pairs"]
+                for pair in answer("status", "--home", self.home(number), code=None)["pairs"]
             )
 
         until(whole, "every peer has links to all seats")

@@ -32,7 +32,7 @@ def test_exports_of_two_peers_agree_and_are_valid(network, new_trader, tmp_path)
 
     short = tmp_path / "short.ndjson"
     assert _export(network, 1, short, "--last", 1)["blocks"] == 1
-    assert answer("verify", short, code=2)["verdict"] == "unknown"
+    assert answer("verify", short, code=3)["verdict"] == "unknown"
 
     _forge(files[0])
     result = invoke("verify", files[0], code=1)
@@ -66,7 +66,7 @@ def test_a_file_that_is_no_export_is_invalid(tmp_path):
 
 
 def test_an_unknown_pair_and_a_folder_without_a_journal(network, tmp_path):
-    assert "no pair 'NO-USD'" in invoke("export", "NO-USD", "--home", network.home(1), code=1).stderr
+    assert "no pair 'NO-USD'" in invoke("export", "NO-USD", "--home", network.home(1), code=2).stderr
     invoke("network", "init", tmp_path / "net")
     assert "never started" in invoke("export", "BTC-USD", "--home", tmp_path / "net" / "peer1", code=1).stderr
 

@@ -109,7 +109,7 @@ def test_all_groups_are_of_one_kind() -> None:
     [
         ("gossipbook or", {"order"}),
         ("gossipbook order ca", {"cancel", "cancel-all"}),
-        ("gossipbook status --wa", {"--watch"}),
+        ("gossipbook status --wa", {"--watch", "--wait"}),
     ],
 )
 def test_the_tab_key_completes(line: str, offered: set[str]) -> None:

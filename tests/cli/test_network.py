@@ -58,14 +58,14 @@ def test_an_unknown_config_key_names_the_nearest_one(tmp_path):
     home = tmp_path / "net" / "peer1"
     with (home / "config.toml").open("a") as config:
         config.write('lissten = "127.0.0.1:0"\n')
-    assert "did you mean 'listen'?" in invoke("start", home, code=1).stderr
+    assert "did you mean 'listen'?" in invoke("start", home, code=2).stderr
 
 
 def test_an_unknown_manifest_key_names_the_nearest_one(tmp_path):
     invoke("network", "init", tmp_path / "net")
     file = tmp_path / "net" / "network.toml"
     file.write_text('fault_modell = "crash"\n' + file.read_text())
-    assert "did you mean 'fault_model'?" in invoke("network", "show", file, code=1).stderr
+    assert "did you mean 'fault_model'?" in invoke("network", "show", file, code=2).stderr
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_binary_runs_as_a_module():
 
 def test_a_network_that_cannot_be_leaves_nothing_behind(tmp_path):
     for options in (["--committee-size", 5], ["--pair", "A-B:1"], ["--pair", "A-B:0:1"], ["--name", ""]):
-        invoke("network", "init", tmp_path / "net", *options, code=1)
+        invoke("network", "init", tmp_path / "net", *options, code=2)
         assert not (tmp_path / "net").exists()
     invoke("network", "init", tmp_path / "net")
 

@@ -37,7 +37,7 @@ def test_what_is_not_a_tick_or_a_lot_is_refused_before_signing(new_trader):
     where = ("--key", trader.key, "--home", trader.home)
     assert "tick size 0.01" in invoke("order", "place", "ABC-USD", "buy", "1", "1.005", *where, code=1).stderr
     assert "lot size 0.001" in invoke("order", "place", "ABC-USD", "buy", "1.0005", "1", *where, code=1).stderr
-    assert "no pair 'NO-USD'" in invoke("order", "place", "NO-USD", "buy", "1", "1", *where, code=1).stderr
+    assert "no pair 'NO-USD'" in invoke("order", "place", "NO-USD", "buy", "1", "1", *where, code=2).stderr
     assert trader.do("place", "KEY-USD", "buy", 1, 1)["seq"] == 0
 
 

@@ -47,30 +47,30 @@ def test_a_second_process_on_one_folder_is_refused(network):
     done = subprocess.run(
         [*BINARY, "start", str(network.home(1))], capture_output=True, text=True, timeout=30, env=ENVIRONMENT
     )
-    assert done.returncode == 1
+    assert done.returncode == 4
     assert f"in use by process {network.processes[1].pid}" in done.stderr
 
 
 def test_a_folder_of_peers_is_not_a_peer(network):
-    assert f"did you mean {network.home(1)}?" in invoke("status", "--home", network.folder, code=1).stderr
+    assert f"did you mean {network.home(1)}?" in invoke("status", "--home", network.folder, code=2).stderr
 
 
 def test_a_peer_that_was_never_started_is_said_to_be_so(tmp_path):
     invoke("network", "init", tmp_path / "net")
     home = tmp_path / "net" / "peer1"
-    assert f"gossipbook start {home}" in invoke("status", "--home", home, code=1).stderr
+    assert f"gossipbook start {home}" in invoke("status", "--home", home, code=4).stderr
 
 
 def test_an_address_where_nobody_listens(network, tmp_path):
     manifest = network.folder / "network.toml"
-    error = invoke("status", "--peer", "ws://127.0.0.1:1", "--network", manifest, code=1).stderr
+    error = invoke("status", "--peer", "ws://127.0.0.1:1", "--network", manifest, code=4).stderr
     assert "no answer at ws://127.0.0.1:1" in error
 
 
 def test_a_peer_of_another_network_refuses(network, tmp_path):
     invoke("network", "init", tmp_path / "net")
     address = network.endpoint(1)["listen"]
-    error = invoke("status", "--peer", address, "--network", tmp_path / "net" / "network.toml", code=1).stderr
+    error = invoke("status", "--peer", address, "--network", tmp_path / "net" / "network.toml", code=4).stderr
     assert "wrong-network" in error
 
 
@@ -81,10 +81,10 @@ def test_two_dead_peers_are_named_and_their_return_heals(network, new_trader):
     try:
         status = network.wait_for_state(1, "no-quorum")
         assert all(pair["absent"] and set(pair["absent"]) == {"peer3", "peer4"} for pair in status["pairs"])
-        text = invoke("status", "--home", network.home(1)).stdout
+        text = invoke("status", "--home", network.home(1), code=1).stdout
         assert "no-quorum" in text
         assert "peer3, peer4 are absent" in text
-        gone = invoke("status", "--home", network.home(3), code=1).stderr
+        gone = invoke("status", "--home", network.home(3), code=4).stderr
         assert "is not running" in gone
         late = _place_without_quorum(trader)
         _interrupt_an_order(trader)
@@ -102,7 +102,7 @@ def test_two_dead_peers_are_named_and_their_return_heals(network, new_trader):
 
 def _place_without_quorum(trader):
     where = ("--key", trader.key, "--home", trader.home, "--timeout", "0.5")
-    late = answer("order", "place", "ABC-USD", "buy", 1, 1, *where, code=1)
+    late = answer("order", "place", "ABC-USD", "buy", 1, 1, *where, code=3)
     assert late["level"] in ("durable", "relayed")
     assert "no-quorum" in late["trouble"]
     return late
@@ -121,7 +121,7 @@ def _interrupt_an_order(trader):
         process.kill()
     assert json.loads(told)["trouble"] == "interrupted"
     assert "the op is signed" in complaint
-    assert process.returncode == 1
+    assert process.returncode == 3
 
 
 def _found(trader, client_id):
@@ -139,4 +139,4 @@ def test_term_stops_cleanly(tmp_path):
         assert alone.kill(1, signal.SIGTERM) == 0
     finally:
         alone.stop_all()
-    assert "is not running" in invoke("status", "--home", alone.home(1), code=1).stderr
+    assert "is not running" in invoke("status", "--home", alone.home(1), code=4).stderr

@@ -93,7 +93,7 @@ def test_an_order_that_is_not_there(traded, tmp_path):
     where = ("receipt", "BTC-USD", 7, "--key", folder / "bob.key", "-o", tmp_path / "x")
     assert "no certified op" in invoke(*where, "--home", alone.home(1), code=1).stderr
     assert "no certified op" in invoke(*where, "--home", alone.home(1), "--offline", code=1).stderr
-    assert "no pair" in invoke("receipt", "NO-USD", 7, *where[3:], "--home", alone.home(1), code=1).stderr
+    assert "no pair" in invoke("receipt", "NO-USD", 7, *where[3:], "--home", alone.home(1), code=2).stderr
     assert not (tmp_path / "x").exists()
 
 

@@ -36,5 +36,5 @@ def test_a_cluster_comes_to_the_same(cluster: str) -> None:
 
 def test_no_cluster_there() -> None:
     result = CliRunner().invoke(app, ["simulate", SCENARIO, "--scheduler", "tcp://127.0.0.1:9"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "no Dask scheduler answers at tcp://127.0.0.1:9" in result.output

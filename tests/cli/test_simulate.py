@@ -55,7 +55,7 @@ def test_a_valid_run() -> None:
 
 
 def test_an_unknown_run() -> None:
-    row = simulate("silent.toml", "--seeds", "3..4", code=2)
+    row = simulate("silent.toml", "--seeds", "3..4", code=3)
     assert row.keys() >= KEYS
     assert (row["verdict"], row["seeds"], row["unknown_seeds"]) == ("unknown", 2, [3, 4])
 
@@ -70,7 +70,7 @@ def test_the_verdict_is_told_to_people_too() -> None:
     said = invoke("simulate", "good.toml").stdout
     assert "verdict: valid" in said
     assert all(name in said for name in INVARIANTS)
-    said = invoke("simulate", "silent.toml", code=2).stdout
+    said = invoke("simulate", "silent.toml", code=3).stdout
     assert "unknown: silent.toml: too little happened in seeds 0" in said
     assert "verdict: unknown" in said
 
@@ -128,12 +128,12 @@ def test_a_folder_runs_all_its_scenarios_and_not_those_below(folder: Path) -> No
 
 def test_a_folder_must_have_a_scenario(folder: Path) -> None:
     (folder / "empty").mkdir()
-    assert "no scenario (*.toml) in this folder" in invoke("simulate", folder / "empty", code=1).stderr
+    assert "no scenario (*.toml) in this folder" in invoke("simulate", folder / "empty", code=2).stderr
 
 
 def test_one_wrong_scenario_stops_all(folder: Path) -> None:
     (folder / "bad.toml").write_text("[network]\npeeers = 4\n")
-    said = invoke("simulate", folder, code=1).stderr
+    said = invoke("simulate", folder, code=2).stderr
     assert "bad.toml: line 2: [network] has no key 'peeers'; did you mean 'peers'?" in said
 
 
@@ -164,7 +164,7 @@ def test_a_scenario_that_is_not_there() -> None:
 
 
 def test_nothing_to_run() -> None:
-    assert "name a scenario file or a folder of them, or --swarm" in invoke("simulate", code=1).stderr
+    assert "name a scenario file or a folder of them, or --swarm" in invoke("simulate", code=2).stderr
 
 
 def test_a_report_is_about_one_seed() -> None:
@@ -174,7 +174,7 @@ def test_a_report_is_about_one_seed() -> None:
 
 def test_a_file_that_is_no_text() -> None:
     Path("binary.toml").write_bytes(b"\xff\xfe\x00")
-    assert invoke("simulate", "binary.toml", code=1).stderr.startswith("gossipbook: ")
+    assert invoke("simulate", "binary.toml", code=2).stderr.startswith("gossipbook: ")
 
 
 # -- swarms ---------------------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ def test_a_plan_runs_as_its_seed_did() -> None:
 def test_a_replay_exits_with_its_verdict(verdict: str) -> None:
     made = make_plan(parse_scenario(Path(f"{verdict}.toml").read_text(), verdict), 0)
     Path("plan.json").write_text(made.to_json())
-    simulate("--replay", "plan.json", code=2 if verdict == "silent" else 1)
+    simulate("--replay", "plan.json", code=3 if verdict == "silent" else 1)
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_a_replay_exits_with_its_verdict(verdict: str) -> None:
 )
 def test_garbage_is_not_replayed(garbage: bytes) -> None:
     Path("plan.json").write_bytes(garbage)
-    result = invoke("simulate", "--replay", "plan.json", "--json", code=1)
+    result = invoke("simulate", "--replay", "plan.json", "--json", code=2)
     assert result.stderr.startswith("gossipbook: ")
     assert result.stdout == ""
 

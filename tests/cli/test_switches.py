@@ -115,7 +115,7 @@ def test_only_a_warden_sets_a_state(network, new_trader):
     assert "only a warden" in said
     assert not trader.key.with_name("author.key.ops").stat().st_size, "nothing was signed"
     invoke("pair", "state", "HALT-USD", "closed", *where, code=2)
-    assert "no pair" in invoke("pair", "state", "NO-USD", "open", *where, code=1).stderr
+    assert "no pair" in invoke("pair", "state", "NO-USD", "open", *where, code=2).stderr
 
 
 def test_a_group_keeps_two_wallets_from_trading_with_each_other(network, new_trader):
@@ -168,7 +168,7 @@ def test_a_mass_cancel_takes_all_orders_of_all_pairs(new_trader):
 def test_a_wrong_name_is_said_before_anything_is_cancelled(new_trader):
     trader = new_trader()
     trader.do("place", "MASS-USD", "buy", 1, 1)
-    done = invoke("order", "cancel-all", "MASS-USD", "NO-USD", "--key", trader.key, "--home", trader.home, code=1)
+    done = invoke("order", "cancel-all", "MASS-USD", "NO-USD", "--key", trader.key, "--home", trader.home, code=2)
     assert "no pair 'NO-USD'" in done.stderr
     assert trader.show("MASS-USD", 1)["status"] == "open"
 

@@ -163,7 +163,7 @@ def test_a_network_of_the_first_rules_knows_none_of_this(tmp_path, command):
     kept = [line for line in file.read_text().splitlines() if not line.startswith(("max_commands_per_a", "max_trig"))]
     file.write_text("\n".join(kept).replace("rules_version = 2", "rules_version = 1"))
     where = ("--key", key, "--peer", "ws://127.0.0.1:1", "--network", file)
-    said = invoke(*command, *where, code=1).stderr
+    said = invoke(*command, *where, code=2).stderr
     assert "rules of version 1" in said
     assert "Nothing was signed or sent" in said
     assert key.with_name("a.key.ops").stat().st_size == 0  # as the key was made

@@ -59,7 +59,7 @@ def test_recorded_flow(tmp_path: Path) -> None:
 def test_nothing_happened_is_unknown() -> None:
     """One command cannot trade with anybody."""
     code, row, _ = demo("--limit", 1)
-    assert (code, row["verdict"], row["fills"]) == (2, "unknown", 0)
+    assert (code, row["verdict"], row["fills"]) == (3, "unknown", 0)
 
 
 def test_a_folder_that_exists_is_not_used(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_the_command_says_valid(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_command_says_unknown_at_a_cap(monkeypatch: pytest.MonkeyPatch) -> None:
     code, told, _ = run(monkeypatch, Configuration(depth_cap=3))
-    assert (code, told["verdict"]) == (2, "unknown")
+    assert (code, told["verdict"]) == (3, "unknown")
 
 
 def test_the_command_tells_the_path(monkeypatch: pytest.MonkeyPatch) -> None:

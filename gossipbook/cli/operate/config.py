@@ -78,7 +78,7 @@ def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:
     values: dict[str, Any] = {}
     if path.exists():
         try:
-            values = tomllib.loads(path.read_text())
+            values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"{path}: not TOML: {error}") from None
     known = {field.name: field for field in fields(FileConfig)}
@@ -98,7 +98,7 @@ def write_config(folder: Path, values: Mapping[str, Any]) -> None:
     import tomli_w
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (folder / "config.toml").write_text(tomli_w.dumps(dict(values)))
+    (folder / "config.toml").write_text(tomli_w.dumps(dict(values)), encoding="utf-8")
 
 
 def _convert(name: str, value: Any, kind: Any) -> Any:

@@ -94,7 +94,7 @@ def init(
         seated = [Matcher(peer, key.public_key, peer) for peer, key in made]
     manifest = make_manifest(name, listed, seated, size, fault_model, limits=limits, wardens=wardens)
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(HEADER + tomli_w.dumps(manifest.to_dict()))
+    path.write_text(HEADER + tomli_w.dumps(manifest.to_dict()), encoding="utf-8")
     folders = [] if matchers else _write_folders(folder, len(seated), first_port)
     _report(manifest, path, folders, as_json)
 

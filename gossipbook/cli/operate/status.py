@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gossipbook.cli.connect import Target, ask_once, peer_options
-from gossipbook.cli.output import console, json_option, print_json
+from gossipbook.cli.output import console, fail, json_option, print_json
 from gossipbook.cli.trade.watching import watch
 from gossipbook.manifest import Quorum
 from gossipbook.peer.condition import PairCondition
@@ -22,6 +22,8 @@ STATE_STYLES: dict[str, str] = {
     PairCondition.FAULTY: "bold red reverse",
     PairCondition.FROZEN: "bold red reverse",
 }
+SERVING = (PairCondition.CERTIFYING, PairCondition.SYNCING)
+LOOK_S = 0.25
 TRADING = {
     "open": "open",
     "post-only": "post-only: it takes only orders that do not match on arrival",
@@ -36,20 +38,30 @@ WIDE = 100  # columns
 @click.command()
 @peer_options
 @click.option("--watch", "watching", is_flag=True, help="Redraw every second until Ctrl-C.")
+@click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), default=0, help="Seconds to wait for all pairs.")
 @json_option
-def status(target: Target, watching: bool, as_json: bool) -> None:
+def status(target: Target, watching: bool, wait_s: float, as_json: bool) -> None:
     """Show how a peer and its pairs fare.
 
-    State, leader, heights and counts of each pair, and what was refused and why.
+    State, leader, heights and counts of each pair, and what was refused and why. It exits with 1 if a pair has no
+    quorum or has stopped; with --wait only if that is still so after so long.
     """
     if watching:
         watch(target, lambda answer: draw_status(answer, target), as_json, "status")
         return
-    answer = ask_once(target, "status")
+    until_s = time.monotonic() + wait_s
+    while True:
+        answer = ask_once(target, "status")
+        stopped = [row for row in answer["pairs"] if row["state"] not in SERVING]
+        if not stopped or time.monotonic() + LOOK_S > until_s:
+            break
+        time.sleep(LOOK_S)
     if as_json:
         print_json(answer)
     else:
         console().print(draw_status(answer, target))
+    if stopped:
+        fail("; ".join(f"{row['symbol']}: {row['state']}" for row in stopped))
 
 
 @click.command()

@@ -1,10 +1,10 @@
 """``gossipbook export`` and ``gossipbook verify``: a pair's finalized chain as a file, and a check of such files."""
 
-import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -17,6 +17,7 @@ from gossipbook.audit.writer import export_lines
 from gossipbook.cli.connect import home_manifest, home_option
 from gossipbook.cli.operate.status import plain_table
 from gossipbook.cli.output import console, error_console, fail, json_option, print_json, read_manifest, reports_errors
+from gossipbook.cli.whole_file import whole_file
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.errors import JournalError
 from gossipbook.storage.folder import PeerFolder
@@ -88,20 +89,11 @@ def _blocks(
 
 
 def _write(lines: Iterator[str], output: Path | None) -> int:
-    """Write lines; the number of blocks. A file appears under its name only once it is whole."""
+    """Write lines; the number of blocks."""
     if output is None:
         return _write_lines(lines, sys.stdout)
-    partial = output.with_name(output.name + ".part")
-    try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            blocks = _write_lines(lines, file)
-        os.replace(partial, output)
-    except OSError as error:
-        fail(f"cannot write {output}: {error.strerror}")
-    finally:
-        with suppress(OSError):
-            partial.unlink()
-    return blocks
+    with whole_file(output) as whole, TextIOWrapper(whole, encoding="utf-8", newline="\n") as file:
+        return _write_lines(lines, file)
 
 
 def _write_lines(lines: Iterator[str], file: TextIO) -> int:

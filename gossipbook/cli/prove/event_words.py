@@ -23,11 +23,6 @@ def clock(time_ms: int) -> str:
         return f"{time_ms} ms"
 
 
-def printable(text: str) -> str:
-    """Text out of a file or from a peer, which may hold anything, made fit for a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 def asked(command: Command, pair: Pair) -> str:
     """What a command that enters an order asks for."""
     if not isinstance(command, Place | PlaceSpecial):

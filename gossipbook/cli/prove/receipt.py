@@ -6,9 +6,9 @@ from typing import Any
 import click
 
 from gossipbook.cli.lazy import Home, LazyGroup
-from gossipbook.cli.output import fail, json_option, print_json, read_manifest, reports_errors
+from gossipbook.cli.output import fail, json_option, print_json, read_manifest, reports_errors, say
 from gossipbook.cli.prove.event_words import as_json as event_json
-from gossipbook.cli.prove.event_words import asked, clock, printable, told
+from gossipbook.cli.prove.event_words import asked, clock, told
 from gossipbook.errors import VerifyError
 from gossipbook.ids import DIGEST_BYTES, ChainId, short
 from gossipbook.receipt.format import RECEIPT_BYTES_CAP
@@ -51,7 +51,7 @@ def verify(file: Path, network: Path | None, chain: str | None, as_json: bool) -
         with file.open("rb") as source:
             proven = verify_receipt(source.read(RECEIPT_BYTES_CAP + 1), trusted)
     except VerifyError as error:
-        reason = printable(str(error))
+        reason = str(error)
         if as_json:
             print_json({"verdict": "invalid", "reason": reason})
         fail(f"{file}: invalid: {reason}")
@@ -80,17 +80,17 @@ def _trusted(network: Path | None, chain: str | None) -> ChainId | None:
 def show_proven(proven: Proven, name: str) -> None:
     """Say what a receipt proves, and what not."""
     pair, author, client_id = proven.pair, proven.op.author, proven.client_id
-    say = click.echo
+
     say(f"valid    {name}")
     pinned = "" if proven.pinned else " (not pinned)"
-    say(f"network  {printable(proven.network)}, chain {proven.chain_id.hex()}{pinned}")
+    say(f"network  {proven.network}, chain {proven.chain_id.hex()}{pinned}")
     say(f"order    {author.hex()}:{client_id}")
     say(f"asked    {asked(proven.command, pair)}, signed in op {short(proven.op.id)}…, seq {proven.op.seq}")
     for part in proven.blocks:
         noun = "event" if part.event_count == 1 else "events"
         shown = f"{part.event_count} {noun}, {'all' if part.whole else 'those of the order'} shown"
         say(f"block    {part.block.height:,}, {clock(part.block.time_ms)}, certified in term {part.certified_term} by "
-            f"{printable(', '.join(part.signers))}; {shown}")  # fmt: skip
+            f"{', '.join(part.signers)}; {shown}")  # fmt: skip
         for event in part.events:
             say(f"         {told(event, author, client_id, pair)}")
     say(f"state    {_state(proven)}, as of block {proven.blocks[-1].block.height:,}")

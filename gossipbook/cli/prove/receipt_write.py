@@ -1,6 +1,5 @@
 """``gossipbook receipt PAIR CLIENT_ID``: from a running peer, from a peer's folder, or from an export."""
 
-import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -10,10 +9,11 @@ import click
 import trio
 
 from gossipbook.cli.connect import Target, find_target, home_manifest, home_option, reach, run
-from gossipbook.cli.output import fail, json_option, print_json, read_manifest, reports_errors
+from gossipbook.cli.output import json_option, print_json, read_manifest, reports_errors
 from gossipbook.cli.prove.chain_source import Export, check_chain, replayed
 from gossipbook.cli.prove.receipt import proven_json, show_proven
 from gossipbook.cli.trade.order_options import order_options
+from gossipbook.cli.whole_file import whole_file
 from gossipbook.errors import JournalError, VerifyError
 from gossipbook.ids import ChainId, PublicKey, short
 from gossipbook.receipt.making import chained, make_receipt
@@ -127,12 +127,5 @@ def _from_export(file: Path, network: Path | None, order: _Order) -> tuple[Chain
 
 
 def _write(file: Path, raw: bytes) -> None:
-    """A file appears under its name only once it is whole."""
-    partial = file.with_name(file.name + ".part")
-    try:
-        partial.write_bytes(raw)
-        os.replace(partial, file)
-    except OSError as error:
-        fail(f"cannot write {file}: {error.strerror}")
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(file) as whole:
+        whole.write(raw)

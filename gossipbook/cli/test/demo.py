@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.connect import run as run_conversation
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
+from gossipbook.cli.shown import SafeConsole
 from gossipbook.demo.faults import Fault
 from gossipbook.demo.run import DemoOptions, run_demo
 from gossipbook.demo.verdict import DemoResult
@@ -71,7 +71,7 @@ class _Bars:
 
     def __init__(self) -> None:
         columns = (TextColumn("{task.description:>10}"), BarColumn(bar_width=30), TimeElapsedColumn())
-        self._console = Console(stderr=True)
+        self._console = SafeConsole(stderr=True, soft_wrap=False)
         self._progress = Progress(*columns, console=self._console, disable=not self._console.is_terminal)
         self._started = False
 
@@ -94,7 +94,7 @@ def _report(outcome: DemoResult, as_json: bool) -> None:
     row = outcome.row
     if as_json:
         for reason in outcome.reasons:
-            Console(stderr=True).print(f"invalid: {reason}", markup=False)
+            SafeConsole(stderr=True, soft_wrap=False).print(f"invalid: {reason}", markup=False)
         print_json(row)
         return
     figures = [

@@ -11,10 +11,10 @@ import click
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.output import console, error_console, json_option, print_json, print_table
+from gossipbook.exits import VERDICTS
 from gossipbook.explorer import Configuration, Figures, Search, SearchResult, full, quick, trace
 
 DEFAULT_STATES_CAP = 10_000_000  # about 2 GB
-EXIT_CODES = {"valid": 0, "invalid": 1, "unknown": 2}
 GC_THRESHOLDS = 200_000, 50, 100  # a search makes millions of tuples that stay, and few cycles
 
 
@@ -51,7 +51,7 @@ def explore(wide: bool, liar: int, states_cap: int, progress: bool | None, as_js
         print_json(total)
     else:
         _show(rows, total)
-    sys.exit(EXIT_CODES[total["verdict"]])
+    sys.exit(VERDICTS[total["verdict"]])
 
 
 def _search(configuration: Configuration, shown: bool) -> SearchResult:

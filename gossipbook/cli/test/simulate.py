@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
-from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
+from gossipbook.cli.output import console, error_console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.cli.test.seed_runners import Results, run_here, run_in_pool, run_on_dask
 from gossipbook.cli.test.simulate_failure import explain_failure, replay_command
 from gossipbook.cli.test.simulate_real import simulate_real
 from gossipbook.cli.test.simulate_view import SimulateView
+from gossipbook.cli.whole_file import whole_file
 from gossipbook.errors import ScenarioError
+from gossipbook.exits import VERDICTS
 from gossipbook.run_report import record_and_render
 from gossipbook.scenario.reading import parse_scenario
 from gossipbook.scenario.scenario import Scenario
@@ -23,7 +24,6 @@ from gossipbook.sim.plan import Plan
 from gossipbook.sim.run import INVALID, UNKNOWN, VALID, SimulationResult, run_plan
 from gossipbook.sim.seeds import Job, SeedResults
 
-EXIT_CODES = {VALID: 0, INVALID: 1, UNKNOWN: 2}
 STYLES = {VALID: "bold green", INVALID: "bold red", UNKNOWN: "bold yellow"}
 SEEDS_CAP = 10_000_000
 
@@ -72,7 +72,7 @@ def _scenarios(path: Path | None, *, swarm: bool) -> list[Scenario | None]:
     files = sorted(path.glob("*.toml")) if path.is_dir() else [path]
     if not files:
         raise ScenarioError(f"{path}: no scenario (*.toml) in this folder")
-    return [parse_scenario(file.read_text(), str(file)) for file in files]
+    return [parse_scenario(file.read_text(encoding="utf-8-sig"), str(file)) for file in files]
 
 
 def _seeds(one: int | None, many: str | None) -> range:
@@ -105,7 +105,7 @@ def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
     wall_s = max(time.monotonic() - began, 1e-6)
     if not as_json:
         _print_results(results, wall_s, len({job.name for job in jobs}))
-    told = Console(stderr=True, highlight=False, soft_wrap=True) if as_json else console()
+    told = error_console() if as_json else console()
     first = True
     for job in jobs:
         failed = failures.get((job.name, job.seed))
@@ -118,7 +118,7 @@ def _run(jobs: Sequence[Job], options: dict[str, Any], as_json: bool) -> None:
         told.print(f"unknown: {name}: too little happened in seeds {_listed(seeds)}", markup=False)
     if as_json:
         print_json(_row(results, jobs, wall_s))
-    sys.exit(EXIT_CODES[results.verdict])
+    sys.exit(VERDICTS[results.verdict])
 
 
 def _results(jobs: Sequence[Job], options: dict[str, Any], view: SimulateView) -> Results:
@@ -180,7 +180,8 @@ def _report(jobs: Sequence[Job], file: Path, as_json: bool) -> None:
     with SimulateView(1) as view:
         outcome, page = record_and_render(jobs[0].plan(), view.look if view.shown else None, replay_command(jobs[0]))
         view.done(jobs[0], outcome)
-    file.write_text(page, encoding="utf-8")
+    with whole_file(file) as whole:
+        whole.write(page.encode())
     _conclude_one(jobs[0], outcome, began, as_json, f"report: {file}")
 
 
@@ -191,7 +192,8 @@ def _replay(file: Path, options: dict[str, Any], as_json: bool) -> None:
     began = time.monotonic()
     if options["report"] is not None:
         outcome, page = record_and_render(plan, None, f"gossipbook simulate --replay {file}")
-        options["report"].write_text(page, encoding="utf-8")
+        with whole_file(options["report"]) as whole:
+            whole.write(page.encode())
     else:
         with SimulateView(1) as view:
             outcome = run_plan(plan, view.look if view.shown else None)
@@ -205,7 +207,7 @@ def _conclude_one(
     results = SeedResults()
     results.add(job, outcome)
     wall_s = max(time.monotonic() - began, 1e-6)
-    told = Console(stderr=True, highlight=False, soft_wrap=True) if as_json else console()
+    told = error_console() if as_json else console()
     told.print(f"{said}: {outcome.summary}", markup=False)
     if outcome.verdict == INVALID:
         explain_failure(job, outcome, told, shrink=False, briefly=False, plan=plan)
@@ -213,4 +215,4 @@ def _conclude_one(
         print_json(_row(results, [job], wall_s))
     else:
         console().print(f"verdict: {outcome.verdict}", style=STYLES[outcome.verdict])
-    sys.exit(EXIT_CODES[outcome.verdict])
+    sys.exit(VERDICTS[outcome.verdict])

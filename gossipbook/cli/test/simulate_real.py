@@ -6,18 +6,17 @@ import tempfile
 from pathlib import Path
 from typing import NoReturn
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from gossipbook.cli.connect import run as run_conversation
-from gossipbook.cli.output import console, print_json, print_table
+from gossipbook.cli.output import console, error_console, print_json, print_table
+from gossipbook.cli.shown import SafeConsole
 from gossipbook.errors import ScenarioError
+from gossipbook.exits import VERDICTS
 from gossipbook.rig import RealProgress, RealResult, refusals, run_real
 from gossipbook.scenario.scenario import Scenario
 from gossipbook.sim.checkers import INVARIANTS
-
-EXIT_CODES = {"valid": 0, "invalid": 1, "unknown": 2}
 
 
 def simulate_real(scenarios: list[Scenario], seeds: list[int], as_json: bool) -> NoReturn:
@@ -44,12 +43,12 @@ def simulate_real(scenarios: list[Scenario], seeds: list[int], as_json: bool) ->
     else:
         print_table("checks made", ["invariant", "comparisons"], list(checks.items()))
         console().print(f"verdict: {verdict}", style="bold green" if verdict == "valid" else "bold red")
-    sys.exit(EXIT_CODES[verdict])
+    sys.exit(VERDICTS[verdict])
 
 
 def _run_one(scenario: Scenario, seed: int) -> RealResult:
     folder = Path(tempfile.mkdtemp(prefix="gossipbook-real-"))
-    errors = Console(stderr=True)
+    errors = SafeConsole(stderr=True, soft_wrap=False)
     try:
         with Live(console=errors, transient=True, auto_refresh=False) as live:
 
@@ -77,7 +76,7 @@ def _line(scenario: Scenario, progress: RealProgress) -> str:
 
 
 def _tell(scenario: Scenario, seed: int, result: RealResult, as_json: bool) -> None:
-    told = Console(stderr=True, highlight=False, soft_wrap=True) if as_json else console()
+    told = error_console() if as_json else console()
     told.print(
         f"{scenario.name} seed {seed}: {result.verdict}, {result.ops_certified} of {result.ops_submitted} ops "
         f"certified, {result.fills} fills, {result.term_changes} term changes, {result.wall_s:.1f} s",

@@ -2,12 +2,13 @@
 
 import time
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from gossipbook.cli.shown import SafeConsole
 from gossipbook.sim.run import INVALID, UNKNOWN, Progress, SimulationResult
 from gossipbook.sim.seeds import Job
 
@@ -19,7 +20,7 @@ class SimulateView:
     """A live panel on standard error; silent where that is no terminal."""
 
     def __init__(self, runs: int) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = SafeConsole(stderr=True, soft_wrap=False)
         self.shown = self._console.is_terminal
         self._runs = runs
         self._done = 0

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from gossipbook.cli.connect import Target, ask_once, peer_options
-from gossipbook.cli.output import json_option, print_json
+from gossipbook.cli.output import json_option, print_json, say
 from gossipbook.cli.prove.event_words import as_json as event_json
-from gossipbook.cli.prove.event_words import asked, clock, printable, told
+from gossipbook.cli.prove.event_words import asked, clock, told
 from gossipbook.cli.trade.order_options import order_options
 from gossipbook.crdt.command_code import decode_command
 from gossipbook.errors import DecodeError
@@ -39,7 +39,7 @@ def explain(pair: str, client_id: int, author: PublicKey, target: Target, as_jso
         print_json(story)
         return
     for line in tell(story, author, spec):
-        click.echo(printable(line))
+        say(line)
 
 
 def tell(story: Any, author: PublicKey, pair: Pair) -> Iterator[str]:

@@ -22,12 +22,11 @@ from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.operate.status import plain_table
 from gossipbook.cli.output import console, error_console, print_json
 from gossipbook.cli.trade.watching import pause
-from gossipbook.errors import LinkClosed
+from gossipbook.errors import LinkClosed, NoAnswer
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Side
 from gossipbook.trade.book_feed import BookFeed
 from gossipbook.trade.client import Client
-from gossipbook.trade.peer_link import NoAnswer
 from gossipbook.trade.units import format_price, format_qty
 
 WORDS = {Side.BUY: "bid", Side.SELL: "ask"}

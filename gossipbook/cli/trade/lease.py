@@ -15,10 +15,10 @@ from gossipbook.cli.output import json_option, print_json, say
 from gossipbook.cli.trade.outcome import Effect, report
 from gossipbook.cli.trade.submitting import OpReport, Sent, send, submit_each
 from gossipbook.client_messages import AckLevel
+from gossipbook.errors import NoAnswer
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import LEASE_CAP_MS, Command, Lease
 from gossipbook.matching.events import Leased
-from gossipbook.trade.peer_link import NoAnswer
 from gossipbook.trade.units import format_duration
 
 RENEWALS = 3

@@ -10,7 +10,7 @@ from gossipbook.cli.connect import Target, ask_once, peer_options, run, signing_
 from gossipbook.cli.lazy import Home, LazyGroup
 from gossipbook.cli.options import LEVELS, waiting_options
 from gossipbook.cli.output import json_option, print_json, say
-from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, state_line
+from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, say_state
 from gossipbook.cli.trade.own_order import signed_order
 from gossipbook.cli.trade.submitting import send, submit_each
 from gossipbook.cli.trade.terms import OrderTerms, terms_options
@@ -223,7 +223,7 @@ def show(pair: str, client_id: int, key: Path | None, author: str | None, target
     if answer["side"]:
         qty, price = format_qty(spec, answer["qty_lots"]), format_price(spec, answer["price_ticks"])
         say(f"        {answer['side']} {qty} {pair} at {price}")
-    say(f"state   {state_line(answer, spec)}")
+    say_state("state   ", answer, spec)
 
 
 def _expiry_ms(op_expires_s: int | None) -> int:

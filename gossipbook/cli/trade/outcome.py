@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from gossipbook.cli.options import LEVELS
-from gossipbook.cli.output import fail, print_json, say, styled
+from gossipbook.cli.output import fail, print_json, say
 from gossipbook.cli.trade.submitting import OpReport, Sent
 from gossipbook.client_messages import AckLevel
+from gossipbook.exits import Exit
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.matching.events import Accepted, Amended, CancelCause, Cancelled, Fill
 from gossipbook.trade.units import format_price, format_qty
@@ -43,7 +44,7 @@ def read_cancelled(outcome: OpReport, _spec: Pair) -> Effect:
 def report(
     outcome: OpReport, spec: Pair, what: str, wait: str, as_json: bool, read: ReadEffect = read_cancelled
 ) -> None:
-    """Say how an op fared; exit 1 if the book rejected it, or if it is not known to be as far as was asked.
+    """Say how an op fared; exit badly if the book rejected it, or if it is not known to be as far as was asked.
 
     ``read`` says what a command that names no order did.
     """
@@ -58,13 +59,14 @@ def report(
     if outcome.level < LEVELS[wait]:
         fate = "on its way" if outcome.level else "may have arrived"
         why = f"the outcome is unknown: not {wait}: {outcome.trouble}"
-        fail(f"{why}.\nDo not repeat it: the op is signed and {fate}. {AGAIN}")
+        fail(f"{why}.\nDo not repeat it: the op is signed and {fate}. {AGAIN}", Exit.UNKNOWN)
 
 
 def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: bool, read: ReadEffect) -> None:
-    """As :func:`report`, of one op a pair; exit 1 if not all is well everywhere."""
+    """As :func:`report`, of one op a pair; the exit is bad if anything is, and unknown if only that."""
     rows: list[dict[str, Any]] = []
     faults: list[str] = []
+    bad = bool(sent.failed)
     if not as_json:
         say(f"author  {sent.author.hex()}\n        {what}")
     for pair, outcome in sent.reports.items():
@@ -73,6 +75,7 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
         fault = refusal or (outcome.trouble if outcome.level < LEVELS[wait] else "")
         if fault:
             faults.append(f"{pair}: {fault}")
+        bad = bad or bool(refusal)
         rows.append(outcome_json(outcome, spec, read))
         if not as_json:
             known = outcome.events is not None
@@ -87,7 +90,7 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
     if faults:
         late = any(not outcome.refusal(0) for outcome in sent.reports.values() if outcome.level < LEVELS[wait])
         unknown = f"The outcome is unknown where an op is not {wait}: it is signed and goes on being sent. {AGAIN}"
-        fail("\n".join([*faults, unknown] if late else faults))
+        fail("\n".join([*faults, unknown] if late else faults), Exit.BAD if bad or not late else Exit.UNKNOWN)
 
 
 def _level(outcome: OpReport) -> str:
@@ -106,19 +109,25 @@ def _show_outcome(outcome: OpReport, spec: Pair, client_id: int, what: str, refu
     for qty, price in _fills(outcome, spec, client_id):
         say(f"fill    {qty} at {price}")
     if refusal and (not outcome.order or outcome.order["status"] == "rejected"):
-        say(f"state   {styled('rejected', 'bold red')} ({refusal})")
+        say(f"state   rejected ({refusal})", word="rejected", style="bold red")
     elif not client_id and outcome.events is not None:
         say(f"state   {read(outcome, spec).words}")
     elif outcome.order:
-        say(f"state   {state_line(outcome.order, spec)}")
+        say_state("state   ", outcome.order, spec)
     else:
         say("state   pending" if outcome.level is not AckLevel.CERTIFIED else "state   not known here")
+
+
+def say_state(label: str, state: dict[str, Any], spec: Pair) -> None:
+    """Say what became of an order."""
+    status = str(state["status"])
+    say(f"{label}{state_line(state, spec)}", word=status, style=STATUS_STYLES.get(status, "yellow"))
 
 
 def state_line(state: dict[str, Any], spec: Pair) -> str:
     """What became of an order, in words."""
     status = state["status"]
-    line = styled(status, STATUS_STYLES.get(status, "yellow"))
+    line = str(status)
     if status == "waiting":
         line += f" for a trade at {format_price(spec, state['stop_ticks'])}"
     elif status == "triggered":

@@ -8,12 +8,11 @@ from typing import Any
 
 import click
 import trio
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.connect import ANSWER_S, Target, ask, peer_options, reach
 from gossipbook.cli.connect import run as run_conversation
-from gossipbook.cli.output import fail, json_option, print_json, print_table
+from gossipbook.cli.output import error_console, fail, json_option, print_json, print_table
 from gossipbook.demo.source import MAKERS, TAKERS
 from gossipbook.demo.traders import Floor
 from gossipbook.demo.verdict import quantiles
@@ -138,7 +137,7 @@ async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path)
 
 async def _show(target: Target, pair: str, floor: Floor, limit: int | None) -> None:
     """Progress on standard error, and why there is none when there is none."""
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = error_console()
     columns = (TextColumn("submitted"), BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"))
     with Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=limit)

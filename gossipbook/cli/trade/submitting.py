@@ -14,7 +14,7 @@ from gossipbook.cli.connect import Target, ask, reach, run
 from gossipbook.cli.options import LEVELS
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
-from gossipbook.errors import GossipbookError, LinkClosed, SubmitRefused, WalletError
+from gossipbook.errors import GossipbookError, LinkClosed, NoAnswer, SubmitRefused, WalletError
 from gossipbook.ids import PublicKey
 from gossipbook.matching.commands import KINDS
 from gossipbook.matching.events import Event, Rejected, RejectReason
@@ -22,7 +22,7 @@ from gossipbook.storage.keys import load_key
 from gossipbook.trade.author_events import MakeCommands
 from gossipbook.trade.client import Client
 from gossipbook.trade.outcome import NothingToSign, OutcomeUnknown
-from gossipbook.trade.peer_link import NoAnswer, QueryFailed
+from gossipbook.trade.peer_link import QueryFailed
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.tickets import require_rules
 from gossipbook.trade.wallet import Wallet

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 import trio
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
 from gossipbook.cli.connect import Target, ask, reach, run
 from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.output import console, print_json
-from gossipbook.trade.peer_link import NoAnswer
+from gossipbook.cli.shown import SafeConsole
+from gossipbook.errors import NoAnswer
 
 INTERVAL_S = 1.0
 
@@ -27,7 +28,7 @@ def watch(target: Target, draw: Draw, as_json: bool, what: str, *arguments: str)
         run(_watch, target, lambda answer: console().print(draw(answer)), _complain, what, *arguments)
         return
     shown: list[RenderableType] = [Text("")]
-    screen = Console(highlight=False)  # Unlike ``console`` it wraps: what is cut off on a screen cannot be scrolled to.
+    screen = SafeConsole(soft_wrap=False)  # What is cut off on a screen cannot be scrolled to: it wraps.
     with Live(console=screen, screen=True, auto_refresh=False) as live:
 
         def show(answer: Any) -> None:
