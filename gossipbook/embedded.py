@@ -25,7 +25,7 @@ from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.view import BookView
 from gossipbook.effects import Lane, LinkId
-from gossipbook.errors import ConfigError, ungrouped
+from gossipbook.errors import ConfigError, LinkClosed, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest, Matcher, Pair
@@ -47,6 +47,7 @@ from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, WordHeard
 from gossipbook.trade.block_stream import BlockReading, CertifiedBlock
 from gossipbook.trade.blocks import CheckedBlock
 from gossipbook.trade.book_feed import BookFeed
+from gossipbook.trade.connections import CLOSED
 from gossipbook.trade.outcome import ProofKind
 from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
@@ -120,7 +121,7 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         """Finalized blocks, from the first step of the iteration on.
 
         Raises:
-            Lagged: the reader fell 1,024 blocks behind.
+            Lagged: the reader fell 1,024 blocks behind. LinkClosed: the peer was closed.
         """
         reading = BlockReading(self.symbol)
 
@@ -131,11 +132,14 @@ class EmbeddedPair(PairCalls[OrderState | None]):
                 reading.offer(CertifiedBlock(self.symbol, block.height, block.id, block.time_ms, events))
 
         subscribers = self._peer.runtime.driver.subscribers
+        self._peer._check_open()
         subscribers.append(take)
+        self._peer._readings[reading] = None
         try:
             async for block in reading:
                 yield block
         finally:
+            del self._peer._readings[reading]
             subscribers.remove(take)
 
     @asynccontextmanager
@@ -153,12 +157,15 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         async def ask() -> None:
             await self._peer.runtime.driver.feed([BookAsked(symbol)])
 
+        self._peer._check_open()
         feed = BookFeed(self._peer.manifest.pair(symbol), ask)
+        self._peer._book_feeds[feed] = None
         feeds.add_sink(symbol, feed.take)
         try:
             await ask()
             yield feed
         finally:
+            del self._peer._book_feeds[feed]
             feeds.remove_sink(symbol, feed.take)
             feed.end("the feed was closed")
 
@@ -169,6 +176,9 @@ class EmbeddedPeer:
     def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
         self.runtime = runtime
         self.service = Service(runtime)
+        self._readings: dict[BlockReading, None] = {}
+        self._book_feeds: dict[BookFeed, None] = {}
+        self._closed = False
         self._nursery = nursery
         self._link: LinkId = b"own-peer" + next(_serials).to_bytes(8, "big")  # what author cores call this peer
         self._drivers: dict[AuthorDriver, None] = {}  # of one author there may be several
@@ -229,8 +239,14 @@ class EmbeddedPeer:
         await trio.lowlevel.checkpoint()
         return driver.follow(op)
 
+    def _check_open(self) -> None:
+        """Raises LinkClosed if the peer was closed."""
+        if self._closed:
+            raise LinkClosed(CLOSED)
+
     def _attach(self, driver: AuthorDriver) -> bool:
         """Bring an author's ops to this peer from now on; True if that is news."""
+        self._check_open()
         self._drivers = {each: None for each in self._drivers if not each.closed}
         if driver in self._drivers:
             return False
@@ -241,7 +257,12 @@ class EmbeddedPeer:
         return True
 
     def release(self) -> None:
-        """Let go of all wallets, which goes with closing."""
+        """Let go of all wallets and readers, which goes with closing."""
+        self._closed = True
+        for reading in self._readings:
+            reading.end()
+        for feed in self._book_feeds:
+            feed.end(CLOSED)
         for driver in self._drivers:
             driver.link_down(self._link)
             if not isinstance(driver, Wallet):

@@ -1,8 +1,9 @@
 """Options and argument types that the trading commands share."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -15,6 +16,17 @@ from gossipbook.trade.units import BadAmount, duration_to_ms
 LEVELS = {"durable": AckLevel.DURABLE, "relayed": AckLevel.RELAYED, "certified": AckLevel.CERTIFIED}
 
 T = TypeVar("T")
+
+
+class Seconds(click.FloatRange):
+    """A number within bounds, which "nan" is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Parse it, as click does."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 def duration(value: str | int) -> int:
@@ -60,7 +72,7 @@ wait_option = click.option(
 timeout_option = click.option(
     "--timeout",
     "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Seconds(min=0, min_open=True),
     metavar="SECONDS",
     default=10.0,
     show_default=True,

@@ -59,7 +59,10 @@ async def ask(face: Face[Any], name: str, work: Callable[[], Awaitable[T]]) -> T
         WrongLoop: asyncio does not run in this thread.
     """
     require_asyncio(f"{type(face).__name__}.{name}")
-    return await wait_for(face._session.portal, face._session.start, work)
+    try:
+        return await wait_for(face._session.portal, face._session.start, work)
+    except LinkClosed as error:
+        raise face._when_closed(error) from error.__cause__
 
 
 def asked(method: Callable[Concatenate[Any, P], Awaitable[T]]) -> Callable[Concatenate[Any, P], Coroutine[Any, Any, T]]:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from gossipbook.errors import LinkClosed, WrongLoop
+from gossipbook.errors import GossipbookError, LinkClosed, WrongLoop
 from gossipbook.faces.portal import Call, Portal, Session
 from gossipbook.loops import FACES
 
@@ -23,6 +23,10 @@ class Face(Generic[T]):
     def __init__(self, session: Session[Any], inner: T) -> None:
         self._session = session
         self._inner = inner
+
+    def _when_closed(self, error: LinkClosed) -> GossipbookError:
+        """Return what is raised to who waits for something here while it is closed, or later."""
+        return error
 
     def __repr__(self) -> str:
         return f"<{type(self).__module__}.{type(self).__qualname__} of {self._inner!r}>"

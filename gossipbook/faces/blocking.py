@@ -24,7 +24,10 @@ def ask(face: Face[Any], name: str, work: Callable[[], Awaitable[T]]) -> T:
         WrongLoop: an event loop runs in this thread.
     """
     require_no_loop(f"{type(face).__name__}.{name}")
-    return wait_for(face._session.portal, face._session.start, work)
+    try:
+        return wait_for(face._session.portal, face._session.start, work)
+    except LinkClosed as error:
+        raise face._when_closed(error) from error.__cause__
 
 
 def asked(method: Callable[Concatenate[Any, P], Awaitable[T]]) -> Callable[Concatenate[Any, P], T]:

@@ -6,11 +6,12 @@ from types import MappingProxyType
 from gossipbook.books.l3 import L3Book
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
+from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.faces.base import Face, told
 from gossipbook.ids import ChainId
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.trade import book_feed, client, submission
-from gossipbook.trade.outcome import Certified
+from gossipbook.trade.outcome import Certified, OutcomeUnknown
 from gossipbook.trade.pair_calls import AnyPair
 
 
@@ -52,6 +53,10 @@ class PairFacts(Face[AnyPair]):
 
 class SubmissionFacts(Face[submission.Submission]):
     """What is known of an op on its way."""
+
+    def _when_closed(self, error: LinkClosed) -> GossipbookError:
+        """The op is signed: that nobody follows it here any more says nothing of what becomes of it."""
+        return OutcomeUnknown(self.op, str(error))
 
     @property
     def op(self) -> Op:

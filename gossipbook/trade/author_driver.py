@@ -2,7 +2,8 @@
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import trio
@@ -37,9 +38,13 @@ from gossipbook.trade.submission import Submission
 PASSING_REFUSALS = frozenset({"author-window-full", "pool-full"})
 """A peer has no room at the moment; the op is sent again later."""
 REFUSED_CAP = 1_024
+FOREIGN_AUTHORS_CAP = 256
+"""Authors whose ops were signed elsewhere and are on their way at one time."""
+LOOK_S = 0.1
 
 ENDED = "the wallet was closed"
 CLOSED = "the wallet is closed; nothing was signed"
+ELSEWHERE = "the wallet is in use in another thread's event loop; nothing was signed"
 
 Offer = Callable[[object, Lane], None]
 T = TypeVar("T")
@@ -79,10 +84,9 @@ class AuthorDriver:
         if manifest.chain_id != self.chain_id:
             ours, theirs = self.chain_id.hex()[:10], manifest.chain_id.hex()[:10]
             raise WalletError(f"the wallet is of chain {ours}…, the network of chain {theirs}…; nothing was signed")
-        loop = trio.lowlevel.current_trio_token()
-        if self._loop is not loop and self._driving.locked():
-            raise WalletError("the wallet is in use in another thread's event loop; nothing was signed")
-        self._loop = loop
+        if self._is_driven_elsewhere():
+            raise WalletError(ELSEWHERE)
+        self._loop = trio.lowlevel.current_trio_token()
         if not self.core.joined:
             self.core.join(manifest)
 
@@ -112,6 +116,14 @@ class AuthorDriver:
         self._submissions.setdefault(op.id, []).append(submission)
         self.handle(FollowBlocks(op))
         return submission
+
+    def _is_driven_elsewhere(self) -> bool:
+        """Whether the trio run that drives this is not the one that asks."""
+        return self._loop is not trio.lowlevel.current_trio_token() and self._driving.locked()
+
+    def is_idle(self) -> bool:
+        """Whether nobody waits to hear of an op."""
+        return not self._submissions
 
     # -- driving ------------------------------------------------------------------------------------
 
@@ -151,6 +163,8 @@ class AuthorDriver:
         if self._loop is None or (trio.lowlevel.in_trio_run() and trio.lowlevel.current_trio_token() is self._loop):
             return step()
         try:
+            if trio.lowlevel.in_trio_run():  # Another one, which this holds up for a moment.
+                return _run_sync(step, self._loop)
             return trio.from_thread.run_sync(step, trio_token=self._loop)
         except trio.RunFinishedError:
             self._loop = None  # Nobody drives it any more.
@@ -220,6 +234,35 @@ class AuthorDriver:
             submission.trouble = event.reason
 
 
+def _run_sync(step: Callable[[], T], loop: trio.lowlevel.TrioToken) -> T:
+    """Take a step in another thread's trio run, from a thread that runs trio itself.
+
+    Raises:
+        RunFinishedError: that run has ended. And what the step raises.
+    """
+    ended = threading.Event()
+    values: list[T] = []
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            values.append(step())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            errors.append(error)
+        ended.set()
+
+    loop.run_sync_soon(run)
+    while not ended.wait(LOOK_S):
+        loop.run_sync_soon(_nothing)  # raises when that run has ended, which may have been before the step
+    if errors:
+        raise errors[0]
+    return values[0]
+
+
+def _nothing() -> None:
+    return None
+
+
 class ForeignAuthor(AuthorDriver):
     """Brings ops to peers that were signed elsewhere, and follows them; signs nothing.
 
@@ -240,3 +283,13 @@ class ForeignAuthor(AuthorDriver):
         if all(link in refused_by for link in self._offers):
             for submission in self._submissions.pop(event.op_id, ()):
                 submission.refuse(event.reason)
+
+
+def make_room(drivers: Iterable[AuthorDriver]) -> bool:
+    """Whether one more foreign author may be followed. At the cap, those with nothing under way are let go."""
+    followed = [each for each in drivers if isinstance(each, ForeignAuthor)]
+    idle = [each for each in followed if each.is_idle()]
+    if len(followed) >= FOREIGN_AUTHORS_CAP:
+        for each in idle:
+            each.close()
+    return len(followed) - len(idle) < FOREIGN_AUTHORS_CAP

@@ -1,12 +1,12 @@
 """What happens to an author core, what comes out of it, and how patient it is."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeAlias
 
 from gossipbook.client_messages import Ack, AckLevel, AuthorWord
-from gossipbook.crdt.op import Op
+from gossipbook.crdt.op import GENESIS_PREV, Op
 from gossipbook.effects import LinkId
 from gossipbook.ids import OpId, PublicKey
 from gossipbook.matching.commands import Command
@@ -164,11 +164,16 @@ class ChainRecord:
     certified_seq: int
     certified_height: int
 
+    def certified_only(self) -> "ChainRecord":
+        """Return what it says of certificates, and nothing of what was signed."""
+        return replace(self, next_seq=0, head=GENESIS_PREV, last_client_id=0)
+
 
 class Hold(Enum):
     """Why nothing is signed in a pair at the moment."""
 
     NO_ANSWER = "no-answer"
+    BUSY = "wallet-busy"
     IN_FLIGHT = "in-flight-full"
     WALLET_LOST = "wallet-lost"
     PEERS_BEHIND = "peers-behind"

@@ -8,11 +8,11 @@ import trio
 
 from gossipbook.client_messages import AskBlock
 from gossipbook.effects import Lane
-from gossipbook.errors import GossipbookError
+from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.ids import BlockId
 from gossipbook.matching.events import Event
 from gossipbook.trade.blocks import CheckedBlock
-from gossipbook.trade.connections import Connections
+from gossipbook.trade.connections import CLOSED, Connections
 from gossipbook.trade.peer_link import PeerLink
 
 BLOCKS_QUEUED_CAP = 1_024
@@ -101,6 +101,11 @@ class BlockStream:
         finally:
             self._readers.remove(reading)
 
+    def end(self) -> None:
+        """End all iterations: the client was closed."""
+        for reader in self._readers:
+            reader.end()
+
     async def run(self) -> None:
         """Ask for missing blocks until cancelled."""
         while True:
@@ -122,10 +127,16 @@ class BlockReading:
         self._pair = pair
         self._send, self._receive = trio.open_memory_channel[CertifiedBlock](BLOCKS_QUEUED_CAP)
         self._lagged = False
+        self._closed = False
+
+    def end(self) -> None:
+        """End the iteration: whoever the blocks come from was closed."""
+        self._closed = True
+        self._send.close()
 
     def offer(self, block: CertifiedBlock) -> None:
         """Hand over a block; never waits."""
-        if not self._lagged:
+        if not (self._lagged or self._closed):
             try:
                 self._send.send_nowait(block)
             except trio.WouldBlock:
@@ -139,11 +150,13 @@ class BlockReading:
         """The next block.
 
         Raises:
-            Lagged: the reader fell too far behind.
+            Lagged: the reader fell too far behind. LinkClosed: the client or peer was closed.
         """
         try:
             return await self._receive.receive()
         except trio.EndOfChannel:
+            if self._closed:
+                raise LinkClosed(CLOSED) from None
             raise Lagged(
                 f"the reader of {self._pair} fell {BLOCKS_QUEUED_CAP} blocks behind; read the book anew"
             ) from None

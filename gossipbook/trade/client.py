@@ -7,6 +7,7 @@ for: a program that only places an order starts faster without.
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -34,13 +35,14 @@ from gossipbook.ids import ChainId, PublicKey
 from gossipbook.loops import require_trio
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.ordered import BoundedDict
-from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor, Offer
+from gossipbook.trade.author_driver import FOREIGN_AUTHORS_CAP, AuthorDriver, ForeignAuthor, Offer, make_room
 from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, WordHeard
 from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
 from gossipbook.trade.blocks import BlockReader
 from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.connections import Connections
-from gossipbook.trade.peer_link import ANSWER_S, MALFORMED_ANSWER, PeerLink, QueryFailed
+from gossipbook.trade.numbers import seconds
+from gossipbook.trade.peer_link import ANSWER_S, MALFORMED_ANSWER, PeerLink, QueryFailed, check_question
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
 ATTEMPT_S = 4.0
 """How long one peer has for an answer before another one is asked."""
-FOREIGN_AUTHORS_CAP = 256
 ADDRESSES_A_MEMBER = 8
 """How many addresses of one committee member are taken from one peer."""
 WATCHED_LINKS = 2
@@ -92,7 +93,9 @@ class Client:
             QueryFailed: a peer says why it cannot answer. NoAnswer: nobody answered within ``within_s`` seconds.
         """
         require_trio("Client.query")
-        deadline_s = trio.current_time() + within_s
+        self.connections.check_open()
+        check_question(what, arguments)
+        deadline_s = trio.current_time() + seconds("within_s", within_s)
         trouble = "no peer is linked"
         tried: set[PeerLink] = set()
         while (left_s := deadline_s - trio.current_time()) > 0:
@@ -133,8 +136,7 @@ class Client:
         Raises:
             QueryFailed: it knows nothing of it. NoAnswer: nobody answered in time.
         """
-        answer: dict[str, Any] = await self.query("explain", pair, author.hex(), str(client_id))
-        return answer
+        return dict(await self.query("explain", pair, author.hex(), str(client_id)))
 
     # -- trading ------------------------------------------------------------------------------------
 
@@ -172,7 +174,7 @@ class Client:
         self._check_pair(op.pair)
         driver = next((each for each in self._drivers if each.core.author == op.author and not each.closed), None)
         if driver is None:
-            if sum(isinstance(each, ForeignAuthor) for each in self._drivers) >= FOREIGN_AUTHORS_CAP:
+            if not make_room(self._drivers):
                 raise ConfigError(f"this client follows {FOREIGN_AUTHORS_CAP} authors already; open another one")
             driver = ForeignAuthor(op.author, self.chain_id)
             self._attach(driver)
@@ -183,6 +185,7 @@ class Client:
     def _attach(self, driver: AuthorDriver) -> bool:
         """Bring an author's ops to peers from now on; True if that is news."""
         self._drivers = {each: None for each in self._drivers if not each.closed}
+        self.connections.check_open()
         if driver in self._drivers:
             return False
         driver.join(self.manifest)
@@ -202,9 +205,9 @@ class Client:
         return offer
 
     def _check_pair(self, symbol: str) -> None:
+        self.connections.check_open()
         if symbol not in self._committees:
-            have = ", ".join(self._committees)
-            raise ConfigError(f"no pair {symbol!r} in network {self.manifest.name!r}; it has {have}")
+            raise ConfigError(f"no pair {symbol!r} in network {self.manifest.name!r}; it has {[*self._committees]}")
 
     # -- blocks and books ---------------------------------------------------------------------------
 
@@ -249,8 +252,7 @@ class Client:
             self._feed_link(symbol).send(Follow(symbol), Lane.OPS)
 
         feed = BookFeed(spec, ask)
-        feeds = self._feeds.setdefault(symbol, [])
-        feeds.append(feed)
+        (feeds := self._feeds.setdefault(symbol, [])).append(feed)
         try:
             await ask()
             yield feed
@@ -371,9 +373,9 @@ class Client:
             return  # Another peer sent it first.
         reader = self._readers.get(link)
         checked = None if reader is None else reader.take(message)
-        if isinstance(checked, str):
+        if isinstance(checked, str):  # A liar; others are dialled.
             self._count(checked)
-            link.close(checked)  # A liar; others are dialled.
+            link.close(checked)
         elif checked is not None:
             self._seen[checked.pair, checked.block.height] = None
             for driver in self._drivers:
@@ -385,12 +387,14 @@ class Client:
 
     def release(self) -> None:
         """Let go of all wallets and feeds, which goes with closing."""
+        self.connections.close()
+        for stream in self._streams.values():
+            stream.end()
         for driver in self._drivers:
             driver.on_members_wanted.remove(self._on_members_wanted)
             for link in self.connections.up():
                 driver.link_down(link.id)
             if not isinstance(driver, Wallet):
                 driver.close()
-        for feeds in self._feeds.values():
-            for feed in feeds:
-                feed.end("closed here")
+        for feed in chain.from_iterable(self._feeds.values()):
+            feed.end("closed here")

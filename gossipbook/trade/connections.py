@@ -16,6 +16,7 @@ from gossipbook.net.address import Address, parse_address
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.peer_link import PeerLink, dial_peer
 
+CLOSED = "the client or peer was closed"
 LINKS_LEAST = 2
 """The entry peer and one more."""
 LINKS_CAP = 16
@@ -52,6 +53,7 @@ class Connections:
         self._turn = itertools.count()
         self._wake = trio.Event()
         self.links: dict[PublicKey, PeerLink] = {}
+        self._closed = False
         self.least = least
         self.searching = False  # whether addresses may come that are not known yet
         self.wanted: dict[PublicKey, None] = {}  # who should be linked, whoever else is
@@ -106,9 +108,25 @@ class Connections:
         return own or (links[next(self._turn) % len(links)] if links else None)
 
     async def linked(self) -> None:
-        """Until there is a link."""
+        """Until there is a link.
+
+        Raises:
+            LinkClosed: the client was closed.
+        """
         while not self.links:
+            self.check_open()
             await self.changed.wait()
+        self.check_open()
+
+    def check_open(self) -> None:
+        """Raises LinkClosed if the client was closed."""
+        if self._closed:
+            raise LinkClosed(CLOSED)
+
+    def close(self) -> None:
+        """Let nobody wait for a link any more."""
+        self._closed = True
+        self._say()
 
     # -- keeping ------------------------------------------------------------------------------------
 

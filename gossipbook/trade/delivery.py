@@ -23,8 +23,9 @@ class Delivery:
             return effects
         for link in self._state.targets(pair)[: self._config.copies]:
             sent, chain = self._state.links[link].sent, pair.chain
+            last = chain.certified_seq + self._state.limits.author_window  # Peers take none beyond.
             ops = chain.waiting(max(sent.get(pair.symbol, 0), chain.certified_seq))
-            ops = ops[: self._state.limits.author_window]
+            ops = [op for op in ops if op.seq < last]
             if ops:
                 sent[pair.symbol] = ops[-1].seq + 1
                 effects += self.submit(pair, link, ops, now)

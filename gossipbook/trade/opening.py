@@ -12,7 +12,8 @@ from gossipbook.loops import trio_context
 from gossipbook.manifest import Manifest
 from gossipbook.net.address import parse_host_port
 from gossipbook.trade.client import ATTEMPT_S, Client
-from gossipbook.trade.connections import LINKS_LEAST, Connections, checked_addresses
+from gossipbook.trade.connections import LINKS_CAP, LINKS_LEAST, Connections, checked_addresses
+from gossipbook.trade.numbers import seconds, whole
 from gossipbook.trade.peer_link import MALFORMED_ANSWER, PeerLink, QueryFailed
 
 CONNECT_S = 10.0
@@ -33,11 +34,11 @@ async def open_client(
     """Be a client of a network for the length of the block.
 
     ``addresses``: one peer or several, as ``ws://host:port`` (loopback) or ``wss://host:port``. The client stays linked
-    to two of them, or of those that they name, and to the leaders of the pairs it trades. ``chain_id``, or the
-    ``manifest`` itself, names the network that is trusted. ``bootstrap``: DHT nodes as ``host:port``, to find peers
-    through; it needs the manifest, and then no address need be given. ``identity`` None: a key for these links alone.
-    ``own_key``: the public key of a peer whose word needs no proof, because it is the caller's own. ``links``: to so
-    many peers at least; with 1, no other peer is looked for while that one is there.
+    to two of them, or of those that they name, and to the leaders of its pairs. ``chain_id`` or ``manifest`` names the
+    trusted network. ``bootstrap``: DHT nodes as ``host:port``, to find peers through; it needs the manifest, and then
+    no address need be given. ``identity`` None: a key for these links alone. ``own_key``: the key of a peer whose word
+    needs no proof, as it is the caller's own. ``links``: to so many peers at least; with 1, no other is looked for
+    while that one is there.
 
     Example::
 
@@ -45,12 +46,12 @@ async def open_client(
             print(await client.query("status"))
 
     Raises:
-        ConfigError: an address or the chain id is none, or there is nowhere to look for peers.
-        NoAnswer: nobody was there within ``within_s`` seconds.
+        ConfigError: an address or the chain id is none, or there is nowhere to look. NoAnswer: nobody was there.
         LinkClosed, HandshakeError: no address leads to a peer of that network; the last one's reason.
         WrongLoop: trio does not run here.
     """
     chain_id = _checked_chain(chain_id, manifest)
+    links, within_s = whole("links", links, 1, LINKS_CAP), seconds("within_s", within_s)
     identity = identity or Identity(os.urandom(SEED_BYTES))
     holder: list[Client] = []
 

@@ -28,11 +28,11 @@ from gossipbook.matching.commands import (
     SelfTrade,
 )
 from gossipbook.trade.author_events import MakeCommands
-from gossipbook.trade.numbers import BadNumber, price_in_ticks, qty_in_lots, whole
+from gossipbook.trade.numbers import BadNumber, flag, price_in_ticks, qty_in_lots, shown, whole
 from gossipbook.trade.op_chain import highest_client_id
 from gossipbook.trade.outcome import Certified, NotSigned
 from gossipbook.trade.submission import CERTIFIED_S, Submission
-from gossipbook.trade.tickets import Ticket, cancel_all, good_until_ms, require_rules, set_state
+from gossipbook.trade.tickets import Ticket, cancel_all, checked_commands, good_until_ms, require_rules, set_state
 from gossipbook.trade.wallet import SIGN_S, Wallet
 
 Amount: TypeAlias = Decimal | str
@@ -115,9 +115,10 @@ class PairCalls(ABC, Generic[State]):
             NotSigned: not within ``within_s`` seconds, or the key must not sign. Nothing was signed in any of these.
         """
         most = self._manifest.limits.max_commands_per_op
-        if not 1 <= len(commands) <= most:
-            raise BadNumber("commands", f"expected 1 to {most} commands, not {len(commands)}")
-        return await self.submit_made(wallet, lambda _: commands, expiry_ms, within_s=within_s)
+        listed = checked_commands(commands)
+        if not 1 <= len(listed) <= most:
+            raise BadNumber("commands", f"expected 1 to {most} commands, not {len(listed)}")
+        return await self.submit_made(wallet, lambda _: listed, expiry_ms, within_s=within_s)
 
     async def submit_made(
         self, wallet: Wallet, make: MakeCommands, expiry_ms: int = 0, *, within_s: float = SIGN_S
@@ -184,7 +185,7 @@ class PairCalls(ABC, Generic[State]):
             side,
             price_in_ticks(self.spec, "price", price_ticks, price),
             qty_in_lots(self.spec, "qty", qty_lots, qty),
-            kind="market" if market else kind,
+            kind="market" if flag("market", market) else kind,
             tif=tif,
             post_only=post_only,
             self_trade=self_trade,
@@ -240,7 +241,7 @@ class PairCalls(ABC, Generic[State]):
         Raises:
             BadNumber: naming the parameter. NotSigned: not in time, or the key must not sign. Nothing was signed.
         """
-        flags = AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE
+        flags = AmendFlags.REDUCE_ONLY if flag("reduce_only", reduce_only) else AmendFlags.NONE
         amend = Amend(
             whole("client_id", client_id, 1),
             price_in_ticks(self.spec, "price", price_ticks, price),
@@ -307,5 +308,5 @@ AnyPair: TypeAlias = PairCalls[Any]
 
 def _key(parameter: str, key: PublicKey) -> PublicKey:
     if not isinstance(key, bytes) or len(key) != PUBLIC_KEY_BYTES:
-        raise BadNumber(parameter, f"expected a public key of {PUBLIC_KEY_BYTES} bytes, not {key!r}")
+        raise BadNumber(parameter, f"expected a public key of {PUBLIC_KEY_BYTES} bytes, not {shown(key)}")
     return key

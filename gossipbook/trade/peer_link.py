@@ -7,7 +7,7 @@ since an op is signed by its author, whoever brings it.
 import itertools
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import trio
 
 from gossipbook.client_messages import Answer, Query
 from gossipbook.effects import Lane, LinkId
-from gossipbook.errors import GossipbookError, LinkClosed, NoAnswer, ungrouped
+from gossipbook.errors import ConfigError, GossipbookError, LinkClosed, NoAnswer, ungrouped
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ChainId, PublicKey
 from gossipbook.net.address import parse_address
@@ -27,6 +27,8 @@ from gossipbook.wire.handshake import PROOFS, Handshake, Role
 ANSWER_S = 10.0
 """How long an answer is waited for, unless the caller says otherwise."""
 QUESTIONS_CAP = 1_024
+ARGUMENTS_CAP = 8
+ARGUMENT_CHARS_CAP = 128
 MALFORMED_ANSWER = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
 """What it raises to read an answer of another shape than was asked for."""
 
@@ -35,6 +37,23 @@ _serials = itertools.count(1)
 
 class QueryFailed(GossipbookError):
     """The peer could not answer; its words are the message."""
+
+
+def check_question(what: Any, arguments: Sequence[Any]) -> None:
+    """See to it that a question is one that peers read: short texts.
+
+    Raises:
+        ConfigError: it is not; nothing was asked.
+    """
+    for text in (what, *arguments):
+        if not isinstance(text, str):
+            raise ConfigError(f"a question's arguments are texts, not {type(text).__name__}: {what!r:.40}")
+        if len(text) > ARGUMENT_CHARS_CAP or not text.isascii():
+            raise ConfigError(
+                f"a question's arguments have at most {ARGUMENT_CHARS_CAP} ASCII characters: {what!r:.40}"
+            )
+    if len(arguments) > ARGUMENTS_CAP:
+        raise ConfigError(f"a question has at most {ARGUMENTS_CAP} arguments")
 
 
 class PeerLink:

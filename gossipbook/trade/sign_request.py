@@ -5,6 +5,10 @@ import trio
 from gossipbook.trade.author_events import Hold, MakeCommands, Sign
 from gossipbook.trade.submission import Submission
 
+LOOP_BUSY_S = 0.05
+"""How long an event loop may be held up by another program that has the wallet's file."""
+BUSY = "the wallet was busy with other orders, or another program was signing with it"
+
 
 class SignRequest:
     """A caller who wants an op signed."""

@@ -1,13 +1,12 @@
 """Follows an op on its way to a finalized block, for whoever submitted it."""
 
-import math
-
 import trio
 
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import GossipbookError, SubmitRefused
 from gossipbook.loops import require_trio
+from gossipbook.trade.numbers import seconds
 from gossipbook.trade.outcome import Certified, OutcomeUnknown
 
 CERTIFIED_S = 60.0
@@ -61,7 +60,8 @@ class Submission:
             SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
         """
         require_trio("Submission.certified")
-        with trio.move_on_after(within_s if math.isfinite(within_s) else math.inf):
+        within_s = seconds("within_s", within_s)
+        with trio.move_on_after(within_s):
             while self.outcome is None and not self._closed:
                 await self._changed.wait()
         if self.outcome is None:
@@ -96,6 +96,7 @@ class Submission:
 
     async def _reach(self, level: AckLevel, within_s: float) -> None:
         require_trio("Submission")
+        within_s = seconds("within_s", within_s)
         with trio.move_on_after(within_s):
             while self.level < level and not self._closed:
                 await self._changed.wait()

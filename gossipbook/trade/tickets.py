@@ -6,11 +6,13 @@ the book is the engine's to refuse.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Final
 
-from gossipbook.crdt.command_code import least_version
-from gossipbook.errors import ConfigError, SubmitRefused
-from gossipbook.manifest import Manifest
+from gossipbook.cbor import INT_CAP
+from gossipbook.crdt.command_code import decode_command, encode_command, least_version
+from gossipbook.errors import ConfigError, DecodeError, SubmitRefused
+from gossipbook.manifest import COMMANDS_PER_OP_CAP, Manifest
 from gossipbook.matching.commands import (
     SLICES_CAP,
     CancelAll,
@@ -25,7 +27,7 @@ from gossipbook.matching.commands import (
     Side,
     TimeInForce,
 )
-from gossipbook.trade.numbers import whole
+from gossipbook.trade.numbers import shown, whole
 
 SIDES: Final = {side.name.lower(): side for side in Side}
 TIFS: Final = {tif.name.lower(): tif for tif in TimeInForce}
@@ -84,12 +86,12 @@ class Ticket:
         for name in ("price_ticks", "qty_lots", "expires_ms", "display_lots", "min_lots", "stop_ticks"):
             object.__setattr__(self, name, whole(name, getattr(self, name), 0))
         _check_word("side", self.side, SIDES)
-        if isinstance(self.self_trade, str):
+        if not isinstance(self.self_trade, SelfTrade):
             _check_word("self_trade", self.self_trade, SELF_TRADES)
-        if isinstance(self.post_only, str) and self.post_only != SLIDE:
-            raise BadOrder(f"post_only: True, False or {SLIDE!r}; got {self.post_only!r}")
-        kind = self.kind or ("stop" if self.stop_ticks else "limit")
-        tif = self.tif or ("ioc" if kind == "market" else "gtd" if self.expires_ms else "gtc")
+        if not isinstance(self.post_only, bool) and self.post_only != SLIDE:
+            raise BadOrder(f"post_only: True, False or {SLIDE!r}; got {shown(self.post_only)}")
+        kind = self.kind if self.kind != "" else ("stop" if self.stop_ticks else "limit")
+        tif = self.tif if self.tif != "" else ("ioc" if kind == "market" else "gtd" if self.expires_ms else "gtc")
         object.__setattr__(self, "kind", _check_word("kind", kind, KINDS))
         object.__setattr__(self, "tif", _check_word("tif", tif, TIFS))
         for fault in (_kind_fault(self), _extras_fault(self)):
@@ -108,7 +110,13 @@ class Ticket:
         return replace(self, tif="gtd", expires_ms=time_ms) if self.rests else self
 
     def commands(self, client_id: int) -> list[Command]:
-        """The commands of an op that places the order."""
+        """The commands of an op that places the order.
+
+        Raises:
+            BadOrder: there is no such id.
+        """
+        if client_id > INT_CAP:
+            raise BadOrder("this key has used up its order ids in this pair: use a new key. Nothing was signed")
         return [self.command(client_id)]
 
     def command(self, client_id: int) -> Place | PlaceSpecial:
@@ -140,16 +148,29 @@ def good_until_ms(on_quorum_loss: str, within_ms: int, now_ms: int) -> int:
     Raises:
         BadOrder: an unknown policy, or ``expire`` without a time.
     """
-    if on_quorum_loss:
+    if on_quorum_loss != "":
         _check_word("on_quorum_loss", on_quorum_loss, QUORUM_LOSS)
     if (on_quorum_loss == EXPIRE) != (within_ms > 0):
         raise BadOrder("an order expires on loss of quorum within some time, and only then: give both or neither")
     return now_ms + within_ms if within_ms else 0
 
 
+def checked_commands(commands: Iterable[Command]) -> list[Command]:
+    """Return commands that were made by hand, as peers will read them.
+
+    Raises:
+        BadOrder: one of them is none.
+    """
+    try:
+        return [decode_command(encode_command(command)) for command in islice(commands, COMMANDS_PER_OP_CAP + 1)]
+    except (DecodeError, ValueError, KeyError, TypeError) as error:
+        why = f": {error}" if isinstance(error, DecodeError | ValueError) else ""
+        raise BadOrder(f"commands: one of them is no command{why}. Nothing was signed") from None
+
+
 def cancel_all(side: str = "") -> CancelAll:
     """Cancel all open orders of a side, or of both."""
-    return CancelAll(SIDES[_check_word("side", side, SIDES)] if side else 0)
+    return CancelAll(0 if side == "" else SIDES[_check_word("side", side, SIDES)])
 
 
 def set_state(state: str) -> SetState:
@@ -167,8 +188,8 @@ def require_rules(manifest: Manifest, commands: Iterable[Command]) -> None:
 
 
 def _check_word(what: str, word: str, known: Iterable[str]) -> str:
-    if word not in known:
-        raise BadOrder(f"{what}: one of {', '.join(known)}; got {word!r}")
+    if not isinstance(word, str) or word not in known:
+        raise BadOrder(f"{what}: one of {', '.join(known)}; got {shown(word)}")
     return word
 
 

@@ -6,10 +6,10 @@ by the next one that opens the wallet.
 """
 
 import math
+import os
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from typing import TypeVar
 import trio
 
 from gossipbook.client_messages import Submit
-from gossipbook.crdt.op import GENESIS_PREV, Op
+from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Persist, Send
 from gossipbook.errors import KeyFileError, WalletError
 from gossipbook.identity import Identity
@@ -26,7 +26,7 @@ from gossipbook.loops import require_trio
 from gossipbook.matching.commands import Command
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
 from gossipbook.trade.author import AuthorCore
-from gossipbook.trade.author_driver import CLOSED, ENDED, AuthorDriver
+from gossipbook.trade.author_driver import CLOSED, ELSEWHERE, ENDED, AuthorDriver
 from gossipbook.trade.author_events import (
     AuthorConfig,
     ChainRecord,
@@ -39,10 +39,11 @@ from gossipbook.trade.author_events import (
     Signed,
     Withheld,
 )
+from gossipbook.trade.numbers import seconds
 from gossipbook.trade.outcome import NotSigned
-from gossipbook.trade.sign_request import SignRequest
+from gossipbook.trade.sign_request import BUSY, LOOP_BUSY_S, SignRequest
 from gossipbook.trade.submission import Submission
-from gossipbook.trade.wallet_file import WalletFile
+from gossipbook.trade.wallet_file import BUSY_S, WalletFile
 
 SIGN_S = 10.0
 """How long a caller waits for room, and for peers to say what the key signed before, unless told otherwise."""
@@ -50,7 +51,6 @@ REQUESTS_CAP = 4_096
 """Callers that wait for room at one time."""
 MARK_S = 0.2
 """How long it may take until the file knows what is certified; a program that dies before asks the network again."""
-
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class Wallet(AuthorDriver):
         Raises:
             KeyFileError: the key, or its file of ops, cannot be used; says why.
         """
-        key_file = Path(key_file)
+        key_file = Path(os.path.realpath(key_file))  # One key has one wallet, by whatever name it is opened.
         identity = load_key(key_file)
         config = AuthorConfig(accept_fewer=accept_fewer)
         try:
@@ -181,6 +181,9 @@ class Wallet(AuthorDriver):
         require_trio("Wallet.submit")
         if self._closed:
             raise WalletError(CLOSED)
+        if self._is_driven_elsewhere():
+            raise WalletError(ELSEWHERE)
+        within_s = seconds("within_s", within_s)
         if len(self._requests) >= REQUESTS_CAP:
             raise NotSigned(Hold.IN_FLIGHT.value, f"{REQUESTS_CAP} callers wait for room already; nothing was signed")
         self._number += 1
@@ -188,20 +191,28 @@ class Wallet(AuthorDriver):
         self._fresh_requests = True
         self._stir()
         try:
-            with trio.move_on_after(within_s):
-                await request.done.wait()
-            if request.taken:  # It is signed: how it ends is known as soon as the disk has answered.
-                with trio.CancelScope(shield=True):
-                    await request.done.wait()
+            await self._answered(request, within_s)
         finally:
             self._requests.pop(request.event.request, None)
         if request.error is not None:
             raise request.error
         if request.submission is None:
-            hold = request.hold or Hold.NO_ANSWER
-            text = request.hold_text or "no peer is linked"
+            hold, text = (Hold.BUSY, BUSY) if self._offers else (Hold.NO_ANSWER, "no peer is linked")
+            hold, text = request.hold or hold, request.hold_text or text
             raise NotSigned(hold.value, f"{text}; nothing was signed within {within_s:g} s")
         return request.submission
+
+    async def _answered(self, request: SignRequest, within_s: float) -> None:
+        """Wait for what becomes of a request; one that is signed is never left, and cancels its caller later."""
+        try:
+            with trio.move_on_after(within_s):
+                await request.done.wait()
+        except trio.Cancelled:
+            if not request.taken:
+                raise
+        if request.taken:  # How it ends is known as soon as the disk has answered.
+            with trio.CancelScope(shield=True):
+                await request.done.wait()
 
     # -- driving ------------------------------------------------------------------------------------
 
@@ -236,15 +247,15 @@ class Wallet(AuthorDriver):
         self._writing = True
         pending: list[Effect] = []
         try:
-            changed = await self._off_loop(self._file.begin)
-            if changed:
+            if await self._off_loop(self._file.begin):
                 self._reload_all()
             for request in list(self._requests.values()):
                 if not request.done.is_set():
                     self.handle(request.event)
             pending, self._pending = self._pending, []
             self._take_requests(pending)
-            ops = [effect.record.op for effect in _persists(pending) if isinstance(effect.record, OpRecord)]
+            records = (effect.record for effect in pending if isinstance(effect, Persist))
+            ops = [record.op for record in records if isinstance(record, OpRecord)]
             marks = dict(self._marks)
             self._mark_due_s = math.inf
             await self._off_loop(partial(self._file.write, ops, marks.values()))
@@ -284,7 +295,7 @@ class Wallet(AuthorDriver):
         self._file.abandon()
         waiting, self._pending = self._pending, []
         # Marks that were made meanwhile count what is forgotten now; what is certified is so all the same.
-        self._marks = {pair: _certified_only(mark) for pair, mark in self._marks.items()}
+        self._marks = {pair: mark.certified_only() for pair, mark in self._marks.items()}
         whole = self._forget_unrecorded()
         self._pending += waiting
         for request in self._requests.values():
@@ -316,8 +327,8 @@ class Wallet(AuthorDriver):
         return False
 
     def _begin(self) -> None:
-        """Keep other programs from signing, and take up what they signed, in whichever pair."""
-        if self._file.begin():
+        """Keep other programs from signing, and take up what they signed. An event loop is not held up by them."""
+        if self._file.begin(BUSY_S if self._loop is None else LOOP_BUSY_S):
             self._reload_all()
 
     def _reload_all(self) -> None:
@@ -380,18 +391,10 @@ class Wallet(AuthorDriver):
         if request is None:
             return
         request.hold, request.hold_text = event.hold, event.text
-        if event.hold is not None and event.hold.passes:
-            return  # Tried again when something changed.
+        if event.hold is not None and event.hold.passes:  # Tried again when something changed.
+            return
         error = event.error
         if event.hold is not None:
             error = NotSigned(event.hold.value, f"{event.text} Nothing was signed.")
         assert error is not None
         request.fail(error)
-
-
-def _certified_only(mark: ChainRecord) -> ChainRecord:
-    return replace(mark, next_seq=0, head=GENESIS_PREV, last_client_id=0)
-
-
-def _persists(effects: Sequence[Effect]) -> list[Persist]:
-    return [effect for effect in effects if isinstance(effect, Persist)]

@@ -178,7 +178,8 @@ def test_a_swapped_journal_makes_an_observer(home: Path, tmp_path: Path) -> None
 
 def test_a_journal_beside_another_key_is_refused(home: Path) -> None:
     start(home)
-    (home / "keys" / "peer.key").unlink()
+    for file in ("peer.key", "peer.key.ops"):
+        (home / "keys" / file).unlink()
     create_key(home / "keys" / "peer.key")
     with pytest.raises(JournalError, match="another key"):
         start(home)

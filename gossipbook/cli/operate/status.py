@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gossipbook.cli.connect import Target, ask_once, peer_options
+from gossipbook.cli.options import Seconds
 from gossipbook.cli.output import console, fail, json_option, print_json
 from gossipbook.cli.trade.watching import watch
 from gossipbook.manifest import Quorum
@@ -38,7 +39,7 @@ WIDE = 100  # columns
 @click.command()
 @peer_options
 @click.option("--watch", "watching", is_flag=True, help="Redraw every second until Ctrl-C.")
-@click.option("--wait", "wait_s", type=click.FloatRange(0, 86_400), default=0, help="Seconds to wait for all pairs.")
+@click.option("--wait", "wait_s", type=Seconds(0, 86_400), default=0, help="Seconds to wait for all pairs.")
 @json_option
 def status(target: Target, watching: bool, wait_s: float, as_json: bool) -> None:
     """Show how a peer and its pairs fare.

@@ -10,6 +10,7 @@ import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.connect import run as run_conversation
+from gossipbook.cli.options import Seconds
 from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
 from gossipbook.cli.shown import SafeConsole
 from gossipbook.demo.faults import Fault
@@ -24,7 +25,7 @@ DEFAULT_LIMIT = 6_000
 @click.option(
     "--limit", type=click.IntRange(1), help=f"So many commands.  [default: {DEFAULT_LIMIT}, or the whole file]"
 )
-@click.option("--ops-per-s", type=click.FloatRange(0.1), help="Pace.  [default: as fast as back-pressure allows]")
+@click.option("--ops-per-s", type=Seconds(0.1), help="Pace.  [default: as fast as back-pressure allows]")
 @click.option("--commands-per-op", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--kill-leader", "fault", flag_value="kill-leader", help="SIGKILL the first pair's leader midway.")
 @click.option("--kill-two", "fault", flag_value="kill-two", help="SIGKILL two of the four peers midway.")

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from gossipbook.cli.connect import ANSWER_S, Target, ask, peer_options, reach
 from gossipbook.cli.connect import run as run_conversation
+from gossipbook.cli.options import Seconds
 from gossipbook.cli.output import error_console, fail, json_option, print_json, print_table
 from gossipbook.demo.source import MAKERS, TAKERS
 from gossipbook.demo.traders import Floor
@@ -32,7 +33,7 @@ STALLED_S = 3.0
     "--orderbook", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="The flow's orderbook file."
 )
 @click.option("--limit", type=click.IntRange(1), help=f"So many commands.  [default: {DEFAULT_COMMANDS}, or the file]")
-@click.option("--ops-per-s", type=click.FloatRange(0.1), help="Pace.  [default: as fast as back-pressure allows]")
+@click.option("--ops-per-s", type=Seconds(0.1), help="Pace.  [default: as fast as back-pressure allows]")
 @click.option("--commands-per-op", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--also", multiple=True, help="Address of another peer to submit through. Repeat for more.")
 @click.option("--acks", type=click.Path(path_type=Path), help="Write every acknowledgement here, for `verify --acks`.")

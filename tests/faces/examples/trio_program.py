@@ -6,10 +6,10 @@ import gossipbook
 
 
 async def main() -> None:
-    async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer, trio.open_nursery() as nursery:
+    async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:
         manifest: gossipbook.Manifest = peer.manifest
         wallet: gossipbook.Wallet = peer.wallet()
-        async with gossipbook.open_client(peer.addresses, manifest.chain_id) as client:
+        async with gossipbook.open_client(peer.addresses, manifest.chain_id) as client, trio.open_nursery() as nursery:
             nursery.start_soon(follow, client)
             pair: gossipbook.ClientPair = await client.pair("BTC-USD")
             order = await pair.place(wallet, "buy", price="100.50", qty="3")
@@ -25,9 +25,9 @@ async def main() -> None:
                     level: gossipbook.Level | None = update.top.bid
                     print(level and level.lots)
                     break
+            nursery.cancel_scope.cancel()
         view: gossipbook.BookView = peer.pair("BTC-USD").book(levels=5)
         print([bid.price_ticks for bid in view.bids])
-        nursery.cancel_scope.cancel()
 
 
 async def follow(client: gossipbook.Client) -> None:
