@@ -6,7 +6,7 @@ from pathlib import Path
 import gossipbook
 
 ROOT = Path(gossipbook.__file__).parent
-ALLOWED = {"cbor", "errors", "identity", "ids", "manifest"}
+ALLOWED = {"exits", "cbor", "errors", "identity", "ids", "manifest"}
 WRITER = "audit.writer"
 
 
