@@ -81,7 +81,7 @@ def messages() -> dict[str, Any]:
         "CastVote": c.CastVote(SYMBOL, 0, vote),
         "GiveUp": c.GiveUp(SYMBOL, 0, timeout.timeout, timeout.fc, timeout.nc, SOME),
         "GiveUp.bare": bench.timeout(0, "a"),
-        "ProofKind": c.Proof(SYMBOL, 0, nc),
+        "Proof": c.Proof(SYMBOL, 0, nc),
         "Proof.TermChange": c.Proof(SYMBOL, 0, tc),
         "Status": c.Status(SYMBOL, 0, 2, SOME[0], 5, SOME[1], True),
         "Sync": c.Sync(SYMBOL, 0, 3),
