@@ -22,9 +22,11 @@ from gossipbook.tables import Table, read_flat
 RULES_VERSION = 2
 """Rules of matching: 2 has special orders, leases, groups and pair states; networks of version 1 go on without."""
 
-KNOWN_RULES = (1, 2)
-LATER_LIMITS = ("max_commands_per_author_per_s", "max_triggers_per_block")
-"""Limits that only version 2 has."""
+KNOWN_RULES = (1, 2, 3)
+"""Version 3 is not frozen yet: networks of it are for tests. Evidence is charged a constant, and enters blocks only
+against authors who are in the table."""
+LIMITS_SINCE = {"max_commands_per_author_per_s": 2, "max_triggers_per_block": 2}
+"""Limits that only later rules have, and since which version."""
 
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024
@@ -170,7 +172,7 @@ class Manifest:
         )
 
     def _limit_names(self) -> list[str]:
-        return [f.name for f in fields(Limits) if self.rules_version >= 2 or f.name not in LATER_LIMITS]
+        return [f.name for f in fields(Limits) if self.rules_version >= LIMITS_SINCE.get(f.name, 1)]
 
     def to_dict(self) -> dict[str, Any]:
         """The TOML document's content; ``from_dict`` reads it back."""
@@ -378,9 +380,9 @@ def _check_numbers(m: Manifest) -> None:
             if not least <= getattr(part, f.name) <= 10**9:
                 raise ManifestError(f"{f.name}: expected {least} to 10**9, not {getattr(part, f.name)}")
     limits, timing = m.limits, m.timing
-    for name in LATER_LIMITS:
-        if m.rules_version < 2 and getattr(limits, name) != getattr(Limits(), name):
-            raise ManifestError(f"{name}: needs rules_version 2")
+    for name, since in LIMITS_SINCE.items():
+        if m.rules_version < since and getattr(limits, name) != getattr(Limits(), name):
+            raise ManifestError(f"{name}: needs rules_version {since}")
     if limits.max_commands_per_op > COMMANDS_PER_OP_CAP:
         raise ManifestError(f"max_commands_per_op: at most {COMMANDS_PER_OP_CAP}")
     if limits.max_block_commands < limits.max_commands_per_op:

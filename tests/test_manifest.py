@@ -98,7 +98,7 @@ def test_an_unknown_key_at_the_top_names_the_nearest() -> None:
     with pytest.raises(ManifestError, match="fault_model"):
         Manifest.from_toml('fault_model = "byzantin"\n' + TEXT)
     with pytest.raises(ManifestError, match="rules_version"):
-        Manifest.from_toml("rules_version = 3\n" + TEXT)
+        Manifest.from_toml("rules_version = 9\n" + TEXT)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from gossipbook.audit.oracle_codes import OPEN
 from gossipbook.audit.order import canonical_order
 from gossipbook.audit.records import BLOCK_OPS_CAP, Evidence, Item, Op
 from gossipbook.audit.seats import Seats
-from gossipbook.ids import ZERO_DIGEST, digest
+from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest
 
 LEDGER_REASONS_PER_BLOCK = 3
@@ -26,6 +26,7 @@ class Author:
     next_seq: int = 0
     head: bytes = ZERO_DIGEST
     frozen: bool = False
+    known: bool = False
 
 
 class Chain:
@@ -39,6 +40,7 @@ class Chain:
         self.ledger = Ledger()
         self.ops = self.commands = 0
         self._limits = limits
+        self._rules = manifest.rules_version
         self._admission = None if manifest.admission is None else dict.fromkeys(manifest.admission)
         self._authors: dict[bytes, Author] = {}
         self._time_ms = 0
@@ -118,7 +120,9 @@ class Chain:
         wrong = []
         if len(items) > min(limits.max_block_ops, BLOCK_OPS_CAP):
             wrong.append(f"above the block limits: {len(items)} ops")
-        if (size := sum(item.size for item in items)) > limits.max_block_bytes:
+        evidence = 2 * (limits.max_op_bytes + SIGNATURE_BYTES)  # whatever its size, in rules of version 3
+        sizes = (evidence if self._rules >= 3 and isinstance(item, Evidence) else item.size for item in items)
+        if (size := sum(sizes)) > limits.max_block_bytes:
             wrong.append(f"above the block limits: {size} bytes of ops")
         if (commands := sum(len(op.commands) for op in ops)) > limits.max_block_commands:
             wrong.append(f"above the block limits: {commands} commands")
@@ -145,11 +149,16 @@ class Chain:
             return f"is in the chain already, at height {seen}"
         self.op_heights[item.id] = height
         author = self._authors.setdefault(item.author, Author())
+        known, author.known = author.known, True
         if author.frozen:
             return "is of a frozen author"
         if self._admission is not None and item.author not in self._admission:
             return "is of an author who is not admitted"
         if isinstance(item, Evidence):
+            if self._rules >= 3 and not known:
+                return "is evidence against an author who is not in the table"
+            if self._rules >= 3 and any(len(op.signed) > self._limits.max_op_bytes for op in (item.first, item.second)):
+                return "is evidence of ops above the op limits"
             author.frozen = True
             self.voided[item.first.id] = self.voided[item.second.id] = None
             return ""

@@ -22,6 +22,7 @@ class Finality:
         self._member = member
         self._proposing = proposing
         self._pacing = pacing
+        self._unsound: BlockId = b""  # the locked block that this member does not execute to the same events
 
     def take_lock(self) -> bool:
         """Rule 3, and the relay of rule 10."""
@@ -42,13 +43,16 @@ class Finality:
         if not member.voting or not member.ballot.may_commit() or lock is None or lock.height != member.fin + 1:
             return False
         block = member.certified_block(lock, now)
-        if block is None:
+        if block is None or self._unsound == block.id:
             return False
         items, _ = member.ops.resolve(block.op_ids)
         if not member.speculation.holds(block.id) and (
             unordered(block, items, member.certified, member.manifest) or not member.speculation.execute(block, items)
         ):
+            self._unsound = block.id
             member.refusals.count(Scope.LOCK, BlockFault.OTHER_EVENTS)
+            if not member.may_give_up_early(now):
+                return False
             member.time_out(f"the locked block was not committed to: it {BlockFault.OTHER_EVENTS}")
             return True
         member.store(block, items)

@@ -71,6 +71,7 @@ class Member:
         self.votes_cast = 0  # since the start of this process
         self.failed_terms = 0
         self.term_started_ms = 0
+        self.entered_ms: int | None = None  # when the present term was entered, if it was in this run
         self.last_progress_ms = 0
         self.wall_ms = 0  # when the last event happened
         self._relayed: BoundedDict[tuple[int, int, int], None] = BoundedDict(RELAYED_CAP)
@@ -159,6 +160,13 @@ class Member:
         for certificate in certificates:
             self.outbox.send(self.peers, Proof(symbol, epoch, certificate))
         self.outbox.put(Emit(PairHalted(symbol, reason, certificates)))
+
+    def may_give_up_early(self, now: Now) -> bool:
+        """Whether the present term may be given up before its time is over, because of what its leader sent.
+
+        Not for a round's length after the last change of term: whatever is sent, terms do not race.
+        """
+        return self.entered_ms is None or now.timer_ms >= self.entered_ms + self.manifest.timing.timeout_base_ms
 
     def time_out(self, why: str) -> None:
         """Rule 7. ``why`` is for people."""

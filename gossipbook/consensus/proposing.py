@@ -130,6 +130,8 @@ class Proposing:
         if fault:
             self.refused = fault
             member.refusals.count(Scope.PROPOSAL, fault)
+            if not member.may_give_up_early(now):
+                return False
             member.time_out(f"the leader's block was not prepared: {fault}")
             return True
         member.store(block, items)

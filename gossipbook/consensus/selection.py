@@ -12,7 +12,7 @@ from gossipbook.consensus.block import BLOCK_OPS_CAP
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.ids import OpId, PublicKey
+from gossipbook.ids import SIGNATURE_BYTES, OpId, PublicKey
 from gossipbook.manifest import Limits
 
 
@@ -21,6 +21,7 @@ class Budget:
     """How much of a block's limits is used."""
 
     limits: Limits
+    rules: int = 1
     ops: int = 0
     bytes: int = 0
     commands: int = 0
@@ -28,23 +29,33 @@ class Budget:
     def fits(self, item: Item) -> bool:
         return (
             self.ops + 1 <= min(self.limits.max_block_ops, BLOCK_OPS_CAP)
-            and self.bytes + item.size <= self.limits.max_block_bytes
+            and self.bytes + self._charge(item) <= self.limits.max_block_bytes
             and self.commands + commands_in(item) <= self.limits.max_block_commands
         )
 
     def take(self, item: Item) -> None:
         self.ops += 1
-        self.bytes += item.size
+        self.bytes += self._charge(item)
         self.commands += commands_in(item)
+
+    def _charge(self, item: Item) -> int:
+        """Bytes that an item takes of a block's limit.
+
+        Members may hold different evidence against one author under the one id that it has, so from rules version 3 on
+        it is charged as the largest that there can be.
+        """
+        if isinstance(item, Evidence) and self.rules >= 3:
+            return 2 * (self.limits.max_op_bytes + SIGNATURE_BYTES)
+        return item.size
 
 
 def commands_in(item: Item) -> int:
     return 0 if isinstance(item, Evidence) else len(item.commands)
 
 
-def within_limits(items: Sequence[Item], limits: Limits) -> bool:
+def within_limits(items: Sequence[Item], limits: Limits, rules: int) -> bool:
     """Whether a block of these items keeps to the manifest's block limits."""
-    budget = Budget(limits)
+    budget = Budget(limits, rules)
     for item in items:
         if not budget.fits(item):
             return False
@@ -54,7 +65,7 @@ def within_limits(items: Sequence[Item], limits: Limits) -> bool:
 
 def select(ops: OpSet, certified: Interpretation, limits: Limits) -> list[Item]:
     """The items of a fresh block, in no particular order."""
-    budget = Budget(limits)
+    budget = Budget(limits, certified.rules)
     chosen: list[Item] = []
     rows: list[tuple[PublicKey, list[Item]]] = []
     newcomers = 0
@@ -85,9 +96,13 @@ def select(ops: OpSet, certified: Interpretation, limits: Limits) -> list[Item]:
 
 def next_items(ops: OpSet) -> list[tuple[Item, int]]:
     """Each author's next eligible item and the timer time since when it has been the next."""
-    return [
-        (log.evidence if log.evidence is not None else log.main[0], log.eligible_since_ms) for _, log in ops.eligible()
-    ]
+    found: list[tuple[Item, int]] = []
+    for _, log in ops.eligible():
+        if log.evidence is not None:
+            found.append((log.evidence, log.evidence_since_ms))
+        else:
+            found.append((log.main[0], log.eligible_since_ms))
+    return found
 
 
 def unjustly_omitted(
@@ -102,7 +117,7 @@ def unjustly_omitted(
     """A due item that a fresh block of these items has no excuse to leave out."""
     named = {item.id for item in items}
     per_author: dict[PublicKey, int] = {}
-    budget = Budget(limits)
+    budget = Budget(limits, certified.rules)
     for item in items:
         budget.take(item)
         per_author[item.author] = per_author.get(item.author, 0) + 1

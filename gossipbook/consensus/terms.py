@@ -52,7 +52,7 @@ class TermRules:
         member.takeovers += 1
         self._proposing.entered_term()
         member.failed_terms += 1
-        member.term_started_ms = now.timer_ms
+        member.term_started_ms = member.entered_ms = now.timer_ms
         self._pacing.restart()
         member.outbox.send(member.peers, Proof(member.committee.symbol, member.committee.epoch, tc))
         why, member.gave_up = member.gave_up or "the others gave it up", ""

@@ -46,7 +46,7 @@ def unordered(block: Block, items: Sequence[Item], certified: Interpretation, ma
         return BlockFault.EMPTY
     if len(set(block.op_ids)) != len(block.op_ids):
         return BlockFault.OP_TWICE
-    if not within_limits(items, manifest.limits):
+    if not within_limits(items, manifest.limits, manifest.rules_version):
         return BlockFault.ABOVE_LIMITS
     if canonical_order(block.parent, items) != list(items):
         return BlockFault.OUT_OF_ORDER

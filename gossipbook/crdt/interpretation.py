@@ -29,6 +29,7 @@ class UnfitOps(StrEnum):
     NOT_ADMITTED = "an author who is not admitted"
     NOT_NEXT = "an op that does not follow its author's last"
     TABLE_FULL = "author-table-full"
+    UNKNOWN_AUTHOR = "evidence against an author who is not in the table"
 
 
 class AuthorState(NamedTuple):
@@ -60,6 +61,7 @@ class Interpretation:
         self.authors: dict[PublicKey, AuthorState] = {}
         self.time_ms = 0  # the last block's time
         self.events_digest: Digest = ZERO_DIGEST
+        self.rules = manifest.rules_version
         self._admission = manifest.admission
         self._max_authors = manifest.limits.max_authors_per_pair
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
@@ -87,6 +89,8 @@ class Interpretation:
             if not self.admitted(author):
                 return UnfitOps.NOT_ADMITTED
             if isinstance(item, Evidence):
+                if not self.takes_evidence(author):
+                    return UnfitOps.UNKNOWN_AUTHOR
                 overlay[author] = state._replace(frozen=True)
                 continue
             if item.seq != state.next_seq or item.prev != state.head:
@@ -95,6 +99,13 @@ class Interpretation:
         if newcomers and len(self.authors) + newcomers > self._max_authors:
             return UnfitOps.TABLE_FULL
         return None
+
+    def takes_evidence(self, author: PublicKey) -> bool:
+        """Whether a block may freeze an author: from rules version 3 on only one who is in the table.
+
+        A throwaway key whose first op is forked gets no op certified anyhow, and should not take a place either.
+        """
+        return self.rules < 3 or author in self.authors
 
     @property
     def table_full(self) -> bool:

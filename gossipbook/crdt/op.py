@@ -100,6 +100,10 @@ class Evidence:
     def size(self) -> int:
         return self.first.size + self.second.size
 
+    def rank(self) -> tuple[int, OpId, OpId]:
+        """Which of several evidences against one author is kept: the one of the lowest rank."""
+        return self.first.seq, self.first.id, self.second.id
+
     def checks(self) -> list[SignatureCheck]:
         return [self.first.check(), self.second.check()]
 

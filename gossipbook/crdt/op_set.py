@@ -48,6 +48,7 @@ class AuthorLog:
     fork_seq: int | None = None
     evidence: Evidence | None = None
     held: int = 0
+    evidence_since_ms: int = 0  # timer clock; when the evidence came
     eligible_since_ms: int = 0  # timer clock; when main[0] became the author's next
 
 
@@ -108,24 +109,30 @@ class OpSet:
         self.bytes += op.size
         log.held += 1
         if len(others) > 1:
-            self._note_fork(log, op.seq)
+            self._note_fork(log, op.seq, timer_ms)
             return Inserted.FORKED, []
         grown = self._grow(log, state, timer_ms)
         return (Inserted.ACCEPTED, grown) if op in grown else (Inserted.PARKED, grown)
 
-    def add_evidence(self, evidence: Evidence, timer_ms: int) -> bool:
-        """Take evidence whose signatures are good; True if the author was not known to equivocate."""
+    def add_evidence(self, evidence: Evidence, timer_ms: int, *, solicited: bool = False) -> bool:
+        """Take evidence whose signatures are good; True if the author was not known to equivocate.
+
+        Of all evidence against one author that was offered, the same is kept everywhere: that of the lowest sequence
+        number, and then of the smallest ids. ``solicited``: a block names it, so that no local cap applies.
+        """
         certified, author = self._certified, evidence.author
+        optional = not solicited or certified.rules >= 3  # Then any smaller evidence does, and there is some.
+        if optional and any(self._is_too_large(op) for op in (evidence.first, evidence.second)):
+            return False
         if certified.author(author).frozen or not certified.admitted(author) or not certified.has_room_for(author):
             return False
         log = self.logs.get(evidence.author)
         fresh = log is None or log.evidence is None
         if log is None:
-            if len(self.logs) >= POOL_AUTHORS_CAP:
+            if len(self.logs) >= POOL_AUTHORS_CAP and not solicited:
                 return False
             log = self.logs[evidence.author] = AuthorLog()
-        if log.evidence is None:
-            log.evidence = self.evidence[evidence.id] = evidence
+        self._keep_evidence(log, evidence, timer_ms)
         for op in (evidence.first, evidence.second):
             self.insert(op, timer_ms)  # Refused or not: the evidence holds both.
         return fresh
@@ -186,7 +193,8 @@ class OpSet:
     def eligible(self) -> Iterator[tuple[PublicKey, AuthorLog]]:
         """Authors with something that a block may take now: a main chain, or evidence against them."""
         for author, log in self.logs.items():
-            if (log.main or log.evidence is not None) and self._certified.has_room_for(author):
+            ready = self._certified.takes_evidence(author) if log.evidence is not None else bool(log.main)
+            if ready and self._certified.has_room_for(author):
                 yield author, log
 
     def has_eligible(self) -> bool:
@@ -235,7 +243,7 @@ class OpSet:
     # -- parts --------------------------------------------------------------------------------------
 
     def _refuse(self, op: Op, state: AuthorState, solicited: bool) -> Inserted | None:
-        if len(op.signed) > self._limits.max_op_bytes or len(op.commands) > self._limits.max_commands_per_op:
+        if self._is_too_large(op):
             return Inserted.TOO_LARGE
         if state.frozen:
             return Inserted.FROZEN
@@ -284,15 +292,22 @@ class OpSet:
         self.in_chains += len(main) - len(log.main)
         log.main = main
 
-    def _note_fork(self, log: AuthorLog, seq: int) -> None:
+    def _is_too_large(self, op: Op) -> bool:
+        return len(op.signed) > self._limits.max_op_bytes or len(op.commands) > self._limits.max_commands_per_op
+
+    def _keep_evidence(self, log: AuthorLog, evidence: Evidence, timer_ms: int) -> None:
+        if log.evidence is None:
+            log.evidence_since_ms = timer_ms
+        if log.evidence is None or evidence.rank() < log.evidence.rank():
+            log.evidence = self.evidence[evidence.id] = evidence
+
+    def _note_fork(self, log: AuthorLog, seq: int, timer_ms: int) -> None:
         """End the main chain at the lowest fork and keep evidence of it."""
         if log.fork_seq is None or seq < log.fork_seq:
             log.fork_seq = seq
             self._set_main(log, [op for op in log.main if op.seq < seq])
-        if log.evidence is None:
-            first, second = sorted(log.by_seq[seq].values(), key=lambda op: op.id)[:2]
-            log.evidence = Evidence(first, second)
-            self.evidence[log.evidence.id] = log.evidence
+        first, second = sorted(log.by_seq[seq].values(), key=lambda op: op.id)[:2]
+        self._keep_evidence(log, Evidence(first, second), timer_ms)
 
     def _forget(self, log: AuthorLog, op: Op) -> None:
         there = log.by_seq[op.seq]

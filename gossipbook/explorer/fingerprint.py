@@ -34,6 +34,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Member: (
         *("manifest", "committee", "verifier", "config", "public_key", "peers"),  # never change
         *("refusals", "takeovers", "votes_cast", "gave_up"),  # counted for people
+        "entered_ms",  # how soon a term may be given up
         "failed_terms",  # how long a round takes; here a round takes as long as the search likes
         "_relayed",  # what was relayed; a certificate that can be formed can be delivered anyhow
         "ops",  # every member holds every op, until a block of its chain names it

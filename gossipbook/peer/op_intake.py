@@ -80,7 +80,7 @@ class OpIntake:
                 continue
             solicited = self._member.catch_up.got(item.id)
             if isinstance(item, Evidence):
-                if self._add_evidence(item, now):
+                if self._add_evidence(item, now, solicited=solicited):
                     effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]
                 continue
             outcome, more = self._insert(item, now, Came.ASKED if solicited else Came.REPAIR, sender)
@@ -105,13 +105,13 @@ class OpIntake:
             if item.id not in named or item_flaw(item, member.committee, rules, member.verifier) is not None:
                 continue
             if isinstance(item, Evidence):
-                self._ops.add_evidence(item, now.timer_ms)
+                self._ops.add_evidence(item, now.timer_ms, solicited=True)
             else:
                 effects += self._insert(item, now, Came.BLOCK, sender)[1]
         return effects
 
-    def _add_evidence(self, evidence: Evidence, now: Now) -> bool:
-        fresh = self._ops.add_evidence(evidence, now.timer_ms)
+    def _add_evidence(self, evidence: Evidence, now: Now, *, solicited: bool = False) -> bool:
+        fresh = self._ops.add_evidence(evidence, now.timer_ms, solicited=solicited)
         self._grew = self._grew or fresh
         return fresh
 

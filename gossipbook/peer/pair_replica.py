@@ -99,7 +99,7 @@ class PairReplica:
         for item in stored.pending:
             self.replica.stored(item)
             if isinstance(item, Evidence):
-                self.ops.add_evidence(item, now.timer_ms)
+                self.ops.add_evidence(item, now.timer_ms, solicited=True)
             else:
                 self.ops.insert(item, now.timer_ms, solicited=True)
         self.replica.restore(stored.blocks, now)

@@ -114,7 +114,7 @@ def test_a_full_block_is_fair(cap: int) -> None:
     assert len(chosen) == cap or cap % 4
     counts = [sum(i.author == key(name) for i in chosen) for name in NAMES]
     assert max(counts) - min(counts) <= 1
-    assert within_limits(chosen, limits)
+    assert within_limits(chosen, limits, 1)
     assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
     assert unjustly_omitted(chosen, r.set, r.certified, limits, 0, 10**6, 5_000) is None
 
@@ -140,8 +140,8 @@ def test_every_limit_of_a_block_is_held(limits: Limits) -> None:
     r = held(*(o for ops in CHAINS.values() for o in ops))
     chosen = select(r.set, r.certified, limits)
     assert len(chosen) == 3
-    assert within_limits(chosen, limits)
-    assert not within_limits([*chosen, CHAINS["dave"][3]], limits)
+    assert within_limits(chosen, limits, 1)
+    assert not within_limits([*chosen, CHAINS["dave"][3]], limits, 1)
 
 
 def test_newcomers_beyond_the_author_table_wait() -> None:
