@@ -17,6 +17,10 @@ class DecodeError(GossipbookError):
     """Bytes from a remote or a file that do not follow the format. No state was changed."""
 
 
+class TooLarge(GossipbookError):
+    """A message that would be larger than peers take. It was not sent."""
+
+
 class ManifestError(GossipbookError):
     """A network manifest that is malformed or contradicts itself. Names the key and the mend."""
 

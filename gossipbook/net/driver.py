@@ -8,6 +8,7 @@ vote states of one pair are never grouped: each reaches the disk before the vote
 """
 
 import heapq
+import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
@@ -16,7 +17,7 @@ import trio
 
 from gossipbook.client_messages import AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
-from gossipbook.errors import JournalError, PeerFault
+from gossipbook.errors import JournalError, PeerFault, TooLarge
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.clock import system_now
 from gossipbook.net.guard import Guard, leaf
@@ -28,6 +29,8 @@ from gossipbook.peer.turns import transactions
 from gossipbook.refusals import Scope
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
+
+log = logging.getLogger(__name__)
 
 INBOX_CAP = 256  # batches of events
 EVENTS_PER_TURN_CAP = 512
@@ -225,12 +228,8 @@ class Driver:
         match effect:
             case Persist():
                 pass  # Durable by now.
-            case Send(to, message, lane):
-                raw = encode_message(message)
-                for link_id in to:
-                    link = self.links.get(link_id)
-                    if link is not None:
-                        link.offer(raw, lane)
+            case Send():
+                self._send(effect)
             case SetTimer(after_ms, timer):
                 self._timer_order += 1
                 due_ms = self.clock().timer_ms + after_ms
@@ -244,6 +243,18 @@ class Driver:
             case Disconnect(link_id, reason):
                 if (link := self.links.get(link_id)) is not None:
                     link.close(reason)
+
+    def _send(self, effect: Send) -> None:
+        try:
+            raw = encode_message(effect.message)
+        except TooLarge as error:
+            self.peer.refusals.count(Scope.MESSAGE, f"not sent: too large a {type(effect.message).__name__}")
+            log.warning("not sent: %s", error)
+            return
+        for link_id in effect.to:
+            link = self.links.get(link_id)
+            if link is not None:
+                link.offer(raw, effect.lane)
 
     async def _send_stored(self, effect: SendStored) -> None:
         """Send finalized blocks from the journal; what the lane has no room for is asked for again."""

@@ -16,7 +16,7 @@ from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import Finalized
 from gossipbook.consensus.relevance import gossip_id
 from gossipbook.effects import Blame, CoreEffect, Disconnect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
-from gossipbook.errors import DecodeError
+from gossipbook.errors import DecodeError, TooLarge
 from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
 from gossipbook.gossip.router import Router
 from gossipbook.identity import Identity, SignatureCheck, Verifier
@@ -279,7 +279,11 @@ class Peer:
     def _publish(self, effect: Publish) -> list[Effect]:
         if self.router.seen(effect.message_id):
             return []
-        payload = encode_message(effect.message)
+        try:
+            payload = encode_message(effect.message)
+        except TooLarge:
+            self.refusals.count(Scope.MESSAGE, f"not published: too large a {type(effect.message).__name__}")
+            return []
         self._payloads[hashlib.sha256(payload).digest()] = None
         besides = effect.besides if not isinstance(effect.message, Bodies) else ()
         return self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)

@@ -11,7 +11,7 @@ from gossipbook.consensus import messages as c
 from gossipbook.consensus.block import BLOCK_BYTES_CAP
 from gossipbook.crdt import messages as r
 from gossipbook.crdt.anti_entropy import FRONTIER_ENTRIES_CAP
-from gossipbook.errors import DecodeError
+from gossipbook.errors import DecodeError, TooLarge
 from gossipbook.gossip import messages as g
 from gossipbook.wire import fields as f
 from gossipbook.wire.framing import MESSAGE_BYTES_CAP
@@ -132,10 +132,15 @@ assert len(_BY_KIND) == len(LAYOUTS)
 
 
 def encode_message(message: object) -> bytes:
-    """One message's bytes, without its length prefix."""
+    """One message's bytes, without its length prefix.
+
+    Raises:
+        TooLarge: no peer would take it. What it is made of may have come from a stranger.
+    """
     kind, layout = _BY_CLASS[type(message)]
     raw = cbor.encode([kind, *[write(getattr(message, name)) for write, name in layout]])
-    assert len(raw) <= MESSAGE_BYTES_CAP, f"a {type(message).__name__} of {len(raw)} bytes"
+    if len(raw) > MESSAGE_BYTES_CAP:
+        raise TooLarge(f"a {type(message).__name__} of {len(raw)} bytes; the cap is {MESSAGE_BYTES_CAP}")
     return raw
 
 

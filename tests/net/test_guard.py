@@ -7,9 +7,13 @@ import pytest
 import trio
 
 from gossipbook import open_client
+from gossipbook.consensus.messages import Bodies
+from gossipbook.crdt.op import sign_op
 from gossipbook.dht.records import ProviderRecord, sign_record
+from gossipbook.effects import Lane, Publish, Send
 from gossipbook.errors import ConfigError, GossipbookError, LinkClosed, PeerFault
 from gossipbook.manifest import Pair
+from gossipbook.matching.commands import PlaceSpecial
 from gossipbook.net import runtime as runtime_module
 from gossipbook.net.address import parse_address, parse_host_port
 from gossipbook.net.guard import Guard
@@ -103,6 +107,23 @@ async def test_a_fault_in_the_core_or_the_journal_ends_the_peer(network, tmp_pat
 
     with pytest.raises(PeerFault, match=f"{part} met a fault of this program: ZeroDivisionError"):
         await run()
+
+
+async def test_what_is_too_large_to_be_sent_is_counted(network, tmp_path) -> None:
+    """Its size may be a stranger's doing, so that it must not meet an assertion."""
+    async with open_peer(network, tmp_path / "peer1") as runtime:
+        runtime.driver._perform_one(Send((bytes(20),), Bodies(SYMBOL, (large_op(network),) * 8), Lane.SYNC))
+        assert runtime.peer.refusals.of(Scope.MESSAGE) == {"not sent: too large a Bodies": 1}
+        published = runtime.peer._through([Publish(SYMBOL, bytes(32), Bodies(SYMBOL, (large_op(network),) * 8))])
+        assert published == []
+        await trades(runtime)
+
+
+def large_op(manifest):
+    """An op of 256 commands whose numbers take all the bytes that they can."""
+    top = 2**62
+    places = [PlaceSpecial(top + n, 1, 1, top, top, 2, 0, 1, top, top, top, top) for n in range(256)]
+    return sign_op(stranger(), manifest.chain_id, SYMBOL, 0, bytes(32), places)
 
 
 async def test_a_background_task_that_failed_runs_again(autojump_clock, caplog) -> None:
