@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import tomllib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -133,8 +135,19 @@ class Network:
         until(whole, "every peer has links to all seats")
 
 
+def signed_ops(key: Path) -> int:
+    """How many ops the wallet beside a key signed."""
+    with closing(sqlite3.connect(key.with_name(key.name + ".ops"))) as database:
+        tables = database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'ops'").fetchone()[0]
+        return int(database.execute("SELECT count(*) FROM ops").fetchone()[0]) if tables else 0
+
+
 class Trader:
     """An author with a key file, who talks to one peer."""
+
+    def signed(self) -> int:
+        """How many ops the key's wallet signed."""
+        return signed_ops(self.key)
 
     def __init__(self, network: Network, key: Path, peer: int = 1) -> None:
         self.key = key

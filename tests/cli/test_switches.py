@@ -113,7 +113,7 @@ def test_only_a_warden_sets_a_state(network, new_trader):
     where = ("--key", trader.key, "--home", trader.home)
     said = invoke("pair", "state", "HALT-USD", "halted", *where, code=1).stderr
     assert "only a warden" in said
-    assert not trader.key.with_name("author.key.ops").stat().st_size, "nothing was signed"
+    assert trader.signed() == 0
     invoke("pair", "state", "HALT-USD", "closed", *where, code=2)
     assert "no pair" in invoke("pair", "state", "NO-USD", "open", *where, code=2).stderr
 

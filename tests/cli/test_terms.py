@@ -6,7 +6,7 @@ import pytest
 
 from gossipbook.trade.units import BadAmount, duration_to_ms, format_duration
 
-from .support import answer, invoke, until
+from .support import answer, invoke, signed_ops, until
 
 SPECIALS = (
     ["order", "place", "A-B", "sell", 10, 100, "--iceberg", 2],
@@ -151,7 +151,7 @@ def _settled(trader, client_id):
 def test_contradicting_terms_are_wrong_usage(new_trader, options):
     trader = new_trader()
     invoke("order", "place", "BOOK-USD", "buy", 5, 1, "--key", trader.key, "--home", trader.home, *options, code=2)
-    assert not trader.key.with_name("author.key.ops").stat().st_size, "nothing was signed"
+    assert trader.signed() == 0
 
 
 @pytest.mark.parametrize("command", SPECIALS, ids=lambda command: " ".join(map(str, command)))
@@ -166,7 +166,7 @@ def test_a_network_of_the_first_rules_knows_none_of_this(tmp_path, command):
     said = invoke(*command, *where, code=2).stderr
     assert "rules of version 1" in said
     assert "Nothing was signed or sent" in said
-    assert key.with_name("a.key.ops").stat().st_size == 0  # as the key was made
+    assert signed_ops(key) == 0  # as the key was made
 
 
 DURATIONS = {"500ms": 500, "30s": 30_000, "30": 30_000, "1.5m": 90_000, "2h": 7_200_000, "1d": 86_400_000}

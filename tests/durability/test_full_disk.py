@@ -89,7 +89,7 @@ async def run_until_full(net: Network, peer: PeerProcess) -> dict[OpId, int]:
     acked = await fill(net, peer)
     code = await peer.ended()
     assert acked
-    assert code == 1, peer.log()
+    assert code == 4, peer.log()
     return acked
 
 

@@ -65,5 +65,5 @@ async def test_a_peer_that_cannot_start_says_why(peer):
     with trio.fail_after(ENOUGH_S):
         await peer.stop()
         (peer.folder / "VERSION").write_text("99\n")
-        with pytest.raises(RigFailed, match=r"p0 ended with code 1: .*folder version 99"):
+        with pytest.raises(RigFailed, match=r"p0 ended with code 4: .*folder version 99"):
             await peer.start()

@@ -27,6 +27,10 @@ from gossipbook.trade.submission import Submission
 from gossipbook.trade.tickets import require_rules
 from gossipbook.trade.wallet import Wallet
 
+LOOK_S = 2.0
+LOOK_AGAIN_S = 0.02
+"""How long and how often to ask what an order is, until the peer asked has executed the block that it is in."""
+
 
 @dataclass(slots=True)
 class OpReport:
@@ -211,8 +215,12 @@ async def _look(client: Client, target: Target, sent: Sent, level: AckLevel, tim
             report.trouble = await _why_late(client, target, pair, timeout_s)
         client_id = int(getattr(report.op.commands[0], "client_id", 0))
         if client_id:
-            with suppress(QueryFailed):
-                report.order = await ask(client, target, "order", pair, sent.author.hex(), str(client_id))
+            with suppress(QueryFailed), trio.move_on_after(LOOK_S):
+                while True:  # The peer asked may not have the block yet that another one proved.
+                    report.order = await ask(client, target, "order", pair, sent.author.hex(), str(client_id))
+                    if report.order is None or report.order["height"] >= report.height:
+                        break
+                    await trio.sleep(LOOK_AGAIN_S)
 
 
 async def _why_late(client: Client, target: Target, pair: str, timeout_s: float) -> str:
