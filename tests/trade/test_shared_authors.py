@@ -49,6 +49,8 @@ async def test_a_wallet_is_closed_and_opened_again_in_one_client(key_file: Path,
             gossipbook.open_client(peer.addresses[0], manifest=peer.manifest, links=1) as client,
         ):
             pair = peer.pair(PAIR) if through == "embedded" else await client.pair(PAIR)
+            await client.query("status")  # Both ends of the link are served by now.
+            await trio.testing.wait_all_tasks_blocked(0.05)
             tasks = trio.lowlevel.current_statistics().tasks_living
             for seq in range(5):
                 wallet = Wallet.open(key_file, peer.manifest.chain_id)
