@@ -13,14 +13,18 @@ from enum import Enum
 from gossipbook import cbor
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import Evidence, Op, evidence_id
+from gossipbook.crdt.parked import ParkedOps
+from gossipbook.effects import LinkId
 from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.manifest import Limits
 
 POOL_OPS_CAP = 65_536
 POOL_BYTES_CAP = 64 * 2**20
 POOL_AUTHORS_CAP = 20_000
-PARKED_PER_AUTHOR_CAP = 256
-PARKED_CAP = POOL_OPS_CAP // 4  # ops beyond gaps may not crowd out those that blocks can take
+NEWCOMERS_SHARE = 2
+"""Authors who are not certified yet may fill one in so many parts of the pool: their keys are free."""
+CANCELS_SHARE = 8
+"""Cancels of certified authors have such a part of the pool beyond its caps: who has orders can take them out."""
 
 
 class Inserted(Enum):
@@ -75,7 +79,10 @@ class OpSet:
         self.bodies: dict[OpId, Op] = {}
         self.evidence: dict[OpId, Evidence] = {}
         self.bytes = 0
-        self.in_chains = 0  # ops in main chains; the rest of the pool is parked
+        self.in_chains = 0  # ops in main chains; the rest is parked, or named by a block
+        self.parked = ParkedOps()
+        self._ready: dict[PublicKey, None] = {}  # authors with a main chain, or evidence against them
+        self._digest: Digest | None = None
         self._pinned: frozenset[OpId] = frozenset()
 
     def __len__(self) -> int:
@@ -83,8 +90,10 @@ class OpSet:
 
     # -- changing the set ---------------------------------------------------------------------------
 
-    def insert(self, op: Op, timer_ms: int, *, solicited: bool = False) -> tuple[Inserted, list[Op]]:
-        """Offer an op whose signature is good.
+    def insert(
+        self, op: Op, timer_ms: int, *, solicited: bool = False, link: LinkId = b""
+    ) -> tuple[Inserted, list[Op]]:
+        """Offer an op whose signature is good, and which came over ``link``.
 
         ``solicited``: a block names it, so local caps do not apply. Returns what became of it, and
         the ops that joined the main chain because of it, in order.
@@ -110,9 +119,19 @@ class OpSet:
         log.held += 1
         if len(others) > 1:
             self._note_fork(log, op.seq, timer_ms)
+            self._park(op, link, timer_ms, solicited=solicited)
+            self._mind(op.author)
             return Inserted.FORKED, []
         grown = self._grow(log, state, timer_ms)
+        if op not in grown:
+            self._park(op, link, timer_ms, solicited=solicited)
+        self._mind(op.author)
         return (Inserted.ACCEPTED, grown) if op in grown else (Inserted.PARKED, grown)
+
+    def expire(self, timer_ms: int) -> None:
+        """Drop what waited for too long for the ops before it."""
+        for op in self.parked.expire(timer_ms):
+            self._drop_parked(op)
 
     def add_evidence(self, evidence: Evidence, timer_ms: int, *, solicited: bool = False) -> bool:
         """Take evidence whose signatures are good; True if the author was not known to equivocate.
@@ -133,6 +152,7 @@ class OpSet:
                 return False
             log = self.logs[evidence.author] = AuthorLog()
         self._keep_evidence(log, evidence, timer_ms)
+        self._mind(author)
         for op in (evidence.first, evidence.second):
             self.insert(op, timer_ms)  # Refused or not: the evidence holds both.
         return fresh
@@ -156,6 +176,7 @@ class OpSet:
                 self._forget(log, op)
             del self.logs[author]
             self.evidence.pop(evidence_id(author), None)
+            self._mind(author)
             return []
         for seq in [seq for seq in log.by_seq if seq < state.next_seq]:
             for op in list(log.by_seq[seq].values()):
@@ -169,6 +190,7 @@ class OpSet:
         grown = self._grow(log, state, timer_ms)
         if not log.held and log.evidence is None:
             del self.logs[author]
+        self._mind(author)
         return grown
 
     def drop_barred(self) -> list[Op]:
@@ -186,13 +208,15 @@ class OpSet:
                 self._forget(log, op)
                 dropped.append(op)
             self.evidence.pop(evidence_id(author), None)
+            self._mind(author)
         return dropped
 
     # -- questions ----------------------------------------------------------------------------------
 
     def eligible(self) -> Iterator[tuple[PublicKey, AuthorLog]]:
         """Authors with something that a block may take now: a main chain, or evidence against them."""
-        for author, log in self.logs.items():
+        for author in self._ready:
+            log = self.logs[author]
             ready = self._certified.takes_evidence(author) if log.evidence is not None else bool(log.main)
             if ready and self._certified.has_room_for(author):
                 yield author, log
@@ -228,7 +252,7 @@ class OpSet:
     def frontier(self) -> list[FrontierEntry]:
         """One entry an author with anything pending, ordered by author."""
         entries = []
-        for author in sorted(self.logs):
+        for author in sorted(self._ready):
             log = self.logs[author]
             if log.evidence is not None:
                 entries.append(FrontierEntry(author, 0, ZERO_DIGEST, True))  # The fork, and all that descends from it.
@@ -238,7 +262,10 @@ class OpSet:
 
     def digest(self) -> Digest:
         """Equal on two replicas with equal certified state exactly when their frontiers are."""
-        return digest(b"pending", cbor.encode([[e.author, e.seq, e.head, e.forked] for e in self.frontier()]))
+        if self._digest is None:
+            rows = [[entry.author, entry.seq, entry.head, entry.forked] for entry in self.frontier()]
+            self._digest = digest(b"pending", cbor.encode(rows))
+        return self._digest
 
     # -- parts --------------------------------------------------------------------------------------
 
@@ -258,16 +285,22 @@ class OpSet:
         if op.seq >= state.next_seq + self._limits.author_window:
             return Inserted.WINDOW
         log = self.logs.get(op.author)
-        if log is None:
-            full = len(self.logs) >= POOL_AUTHORS_CAP
-        else:
-            head = log.main[-1].id if log.main else state.head
-            gap = op.seq != state.next_seq + len(log.main) or op.prev != head
-            parked = log.held - len(log.main)
-            full = gap and (parked >= PARKED_PER_AUTHOR_CAP or len(self.bodies) - self.in_chains >= PARKED_CAP)
-        if full or len(self.bodies) >= POOL_OPS_CAP or self.bytes + op.size > POOL_BYTES_CAP:
-            return Inserted.POOL_FULL
-        return None
+        main = log.main if log is not None else []
+        if op.seq != state.next_seq + len(main) or op.prev != (main[-1].id if main else state.head):
+            return None  # It will be parked, which has a budget of its own.
+        return Inserted.POOL_FULL if self._is_full(op) else None
+
+    def _is_full(self, op: Op) -> bool:
+        """Whether there is no room for an op that a block could take."""
+        ops_cap, bytes_cap = POOL_OPS_CAP, POOL_BYTES_CAP
+        if op.author not in self._certified.authors:
+            ops_cap, bytes_cap = ops_cap // NEWCOMERS_SHARE, bytes_cap // NEWCOMERS_SHARE
+            if op.author not in self._ready and len(self._ready) >= POOL_AUTHORS_CAP // NEWCOMERS_SHARE:
+                return True
+        elif op.priority_class == 0:
+            ops_cap, bytes_cap = ops_cap + ops_cap // CANCELS_SHARE, bytes_cap + bytes_cap // CANCELS_SHARE
+        held, size = len(self.bodies) - len(self.parked), self.bytes - self.parked.bytes
+        return held >= ops_cap or size + op.size > bytes_cap
 
     def _grow(self, log: AuthorLog, state: AuthorState, timer_ms: int) -> list[Op]:
         """Extend the main chain by what follows it; returns the extension."""
@@ -283,6 +316,7 @@ class OpSet:
                 log.eligible_since_ms = timer_ms
             main.append(op)
             self.in_chains += 1
+            self.parked.remove(op.id)
             grown.append(op)
             head = op.id
             seq += 1
@@ -309,7 +343,31 @@ class OpSet:
         first, second = sorted(log.by_seq[seq].values(), key=lambda op: op.id)[:2]
         self._keep_evidence(log, Evidence(first, second), timer_ms)
 
+    def _park(self, op: Op, link: LinkId, timer_ms: int, *, solicited: bool) -> None:
+        """Put an op that no block can take yet under the budget of such; a block's is kept whatever the budget."""
+        if not solicited and op.id not in self._pinned:
+            for gone in self.parked.add(op, link, timer_ms):
+                self._drop_parked(gone)
+
+    def _drop_parked(self, op: Op) -> None:
+        log = self.logs[op.author]
+        self._forget(log, op)
+        if not log.held and (log.evidence is None or not self._certified.takes_evidence(op.author)):
+            del self.logs[op.author]
+            self.evidence.pop(evidence_id(op.author), None)
+        self._mind(op.author)
+
+    def _mind(self, author: PublicKey) -> None:
+        """Note whether an author has anything that a block may take, after something of theirs changed."""
+        log = self.logs.get(author)
+        if log is not None and (log.main or log.evidence is not None):
+            self._ready[author] = None
+        else:
+            self._ready.pop(author, None)
+        self._digest = None
+
     def _forget(self, log: AuthorLog, op: Op) -> None:
+        self.parked.remove(op.id)
         there = log.by_seq[op.seq]
         del there[op.id]
         if not there:

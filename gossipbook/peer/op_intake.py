@@ -68,7 +68,7 @@ class OpIntake:
         outcome, effects = self._insert(item, now, Came.GOSSIP, sender)
         if outcome not in _TAKEN:
             self._member.refusals.count(Scope.OP, outcome.value)
-        return outcome in _TAKEN, effects
+        return outcome in (Inserted.ACCEPTED, Inserted.FORKED), effects  # Beyond a gap it may be anybody's junk.
 
     def take_bodies(self, message: Bodies, sender: LinkId, now: Now) -> list[CoreEffect]:
         """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
@@ -87,7 +87,7 @@ class OpIntake:
             effects += more
             if outcome in _TAKEN:
                 self._grew = True
-                if not solicited:
+                if not solicited and outcome is not Inserted.PARKED:
                     effects.append(self._publication(item))
         return effects
 
@@ -129,11 +129,12 @@ class OpIntake:
     def _insert(self, op: Op, now: Now, came: Came, link: LinkId) -> tuple[Inserted, list[CoreEffect]]:
         symbol = self._member.committee.symbol
         solicited = came in (Came.ASKED, Came.BLOCK)
-        outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited)
+        outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited, link=link)
         self._arrivals.came(op, outcome, came, link, now.wall_ms)
         effects: list[CoreEffect] = []
         if outcome in (Inserted.ACCEPTED, Inserted.PARKED) and came in (Came.HERE, Came.CLIENT):
             self._acks.acks.track(op, link)
+        if outcome is Inserted.ACCEPTED and came in (Came.HERE, Came.CLIENT):
             effects.append(self._publication(op))
         if outcome is Inserted.FORKED:
             log = self._ops.logs[op.author]
@@ -146,6 +147,7 @@ class OpIntake:
                 self._replica.stored(accepted)
                 self._arrivals.stored(accepted, now.wall_ms)
                 effects.append(Persist(ItemRecord(symbol, accepted)))
+            effects += [self._publication(waited) for waited in grown if waited is not op]  # as they were not before
             effects += self._acks.stored(grown)
         return outcome, effects
 

@@ -201,8 +201,9 @@ class PairReplica:
         effects = self.step(PoolGrew(), now) if self._intake.has_grown() else []
         return effects + self.acks.flush(tuple(peer for peer in self.replica.member.peers if peer in self.live))
 
-    def heartbeat(self, peers: tuple[PeerId, ...]) -> list[CoreEffect]:
+    def heartbeat(self, peers: tuple[PeerId, ...], now: Now) -> list[CoreEffect]:
         """Say where this replica is to its neighbours on the topic."""
+        self.ops.expire(now.timer_ms)
         self.bodies.heartbeat()
         self.acks.heartbeat()
         return [Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
@@ -224,6 +225,8 @@ class PairReplica:
                 item = effect.record.item
                 if isinstance(item, Op):
                     more += self.acks.stored([item])
+                    if self.ops.in_main(item):  # It waited for what the block brought.
+                        more.append(Publish(self.symbol, item.id, Bodies(self.symbol, (item,))))
         return effects + more
 
     def _relay_on_topic(self, effect: Send) -> CoreEffect:

