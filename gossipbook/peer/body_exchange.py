@@ -36,7 +36,7 @@ class BodyExchange:
 
     def serve(self, sender: LinkId, ids: tuple[OpId, ...]) -> list[CoreEffect]:
         """The bodies that a peer asked for, as far as they are here."""
-        found, missing = self._ops.resolve(ids[:FETCH_IDS_CAP])
+        found, missing = self._ops.resolve(dict.fromkeys(ids[:FETCH_IDS_CAP]))  # one id many times is one body
         found += [item for op_id in missing if (item := self._recent.get(op_id)) is not None]
         return self._bodies(sender, found)
 
