@@ -1,5 +1,6 @@
 """Text that came from outside, made fit for a terminal, and consoles that show nothing else."""
 
+import os
 from collections.abc import Iterable
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -7,12 +8,16 @@ from rich.segment import Segment
 
 from gossipbook.cli.plain_text import clean
 
+PLAIN_WIDTH = 80
+
 
 class SafeConsole(Console):
     """A console that takes neither markup nor emoji codes out of text, nor control characters."""
 
     def __init__(self, *, stderr: bool = False, soft_wrap: bool = True) -> None:
-        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False)
+        nowhere = os.environ.get("COLUMNS", "").strip() == "0"  # A terminal that does not know how wide it is.
+        width = PLAIN_WIDTH if nowhere else None
+        super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False, width=width)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render with every text cleaned, wherever in a table it is."""

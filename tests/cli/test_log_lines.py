@@ -103,6 +103,8 @@ def test_lines_have_time_level_and_pair() -> None:
     assert (first["level"], first["pair"], first["message"]) == ("info", "BTC-USD", "quorum regained")
     assert first["time"].endswith("Z")
     assert "ValueError" in second["traceback"]
+    theirs = logging.LogRecord("trio", logging.ERROR, "", 0, "accept failed", (), (ValueError, ValueError("x"), None))
+    assert "Traceback" not in TextFormatter().format(theirs) + JsonFormatter().format(theirs)
     record = logging.LogRecord("x", logging.WARNING, "", 0, "slow", (), None)
     record.pair = "A-B"
     assert TextFormatter().format(record).split(" ", 1)[1] == "warning A-B slow"

@@ -2,6 +2,7 @@
 
 import stat
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,9 @@ def test_init_names_wardens_a_rate_and_a_band(tmp_path):
     assert "rules of version 2, 2 wardens, 50 commands a second for each author, price band 2.5 %" in shown
     assert "neither a public key" in invoke("network", "init", tmp_path / "other", "--warden", "me", code=2).stderr
     assert not (tmp_path / "other").exists()
+
+
+def test_a_terminal_without_a_width_is_shown_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    invoke("network", "init", tmp_path / "net", "--peers", 1, "--pair", "A-B")
+    monkeypatch.setenv("COLUMNS", "0")
+    assert "1 make a quorum" in invoke("network", "show", tmp_path / "net" / "network.toml").stdout

@@ -81,7 +81,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         pair = getattr(record, "pair", "")
         line = f"{time_of(record)} {record.levelname.lower()} {f'{pair} ' if pair else ''}{record.getMessage()}"
-        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info else "")
+        return line + (f"\n{self.formatException(record.exc_info)}" if record.exc_info and is_ours(record) else "")
 
 
 class JsonFormatter(logging.Formatter):
@@ -95,12 +95,17 @@ class JsonFormatter(logging.Formatter):
             "pair": getattr(record, "pair", None),
             "message": record.getMessage(),
         }
-        if record.exc_info:
+        if record.exc_info and is_ours(record):
             row["traceback"] = self.formatException(record.exc_info)
         return json.dumps(row)
 
 
 FORMATTERS: Mapping[str, type[logging.Formatter]] = {"text": TextFormatter, "json": JsonFormatter}
+
+
+def is_ours(record: logging.LogRecord) -> bool:
+    """Whether this program logged it: a library's line, such as that no file descriptor is free, says enough."""
+    return record.name.split(".")[0] == "gossipbook"
 
 
 def time_of(record: logging.LogRecord) -> str:
