@@ -36,7 +36,7 @@ from gossipbook.trade.author_events import (
     WordHeard,
 )
 from gossipbook.trade.author_state import KeyInPair, KeyState, LinkState
-from gossipbook.trade.blocks import CheckedBlock, certified_outcome
+from gossipbook.trade.blocks import CheckedBlock, certified_outcomes
 from gossipbook.trade.delivery import Delivery
 from gossipbook.trade.head_finding import HeadFinding
 from gossipbook.trade.op_chain import OpChain, StoredChain
@@ -272,7 +272,8 @@ class AuthorCore:
         if not mine and not late:
             return []
         told = sorted((*late, *mine), key=lambda op: op.seq)
-        effects: list[Effect] = [Emit(OpCertified(op, certified_outcome(op, block, told))) for op in told]
+        outcomes = zip(told, certified_outcomes(told, block), strict=True)
+        effects: list[Effect] = [Emit(OpCertified(op, outcome)) for op, outcome in outcomes]
         for op in told:
             pair.unseen.pop(op.id)
             pair.wanted.pop(op.id)

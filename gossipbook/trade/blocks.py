@@ -14,7 +14,7 @@ from gossipbook.identity import Verifier
 from gossipbook.ids import Digest
 from gossipbook.matching.events import EVENT_TYPES, Event, RawEvent, name_event
 from gossipbook.ordered import BoundedDict
-from gossipbook.trade.outcome import Certified, ProofKind, own_events
+from gossipbook.trade.outcome import Certified, OwnEvents, ProofKind
 
 EVENTS_CAP = 65_536
 """Events of one block; the engine's own limits keep blocks far below."""
@@ -105,14 +105,21 @@ def _named(raw: RawEvent) -> Event:
     return name_event(raw)
 
 
-def certified_outcome(op: Op, block: CheckedBlock, together: Sequence[Op] = ()) -> Certified:
-    """What an op did in the block that holds it, with others of its author."""
+def certified_outcomes(ops: Sequence[Op], block: CheckedBlock) -> list[Certified]:
+    """What an author's ops did in the block that holds them, in order."""
+    if not ops:
+        return []
+    own = OwnEvents(ops[0].author, block.events, ops)
+    return [_certified(op, block, own.of(op)) for op in ops]
+
+
+def _certified(op: Op, block: CheckedBlock, events: tuple[Event, ...]) -> Certified:
     return Certified(
         pair=block.pair,
         op_id=op.id,
         height=block.block.height,
         block_id=block.block.id,
         time_ms=block.block.time_ms,
-        events=own_events(op, block.events, together),
+        events=events,
         proof=block.proof,
     )

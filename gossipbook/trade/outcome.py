@@ -126,29 +126,76 @@ class OutcomeUnknown(NotKnown):
 
 
 def own_events(op: Op, events: tuple[Event, ...], together: Sequence[Op] = ()) -> tuple[Event, ...]:
-    """The events of a block that an op's commands led to, or that its orders had there.
+    """The events of a block that an op's commands led to, or that its orders had there."""
+    return OwnEvents(op.author, events, together).of(op)
+
+
+class OwnEvents:
+    """One author's events in one block, by order, so that many ops of the author find theirs at little cost.
 
     ``together`` are the author's ops in the block, in order. Events name an order and no op: of several cancels, or
     amends, of one order the first answer is the first one's.
     """
-    others = _answers_to_others(op, events, together)
-    return tuple(
-        event
-        for place, event in enumerate(events)
-        if place not in others and any(_belongs(event, op.author, command) for command in op.commands)
-    )
+
+    def __init__(self, author: PublicKey, events: Sequence[Event], together: Sequence[Op] = ()) -> None:
+        self._author = author
+        self._events = events
+        self._by_order: dict[int, list[int]] = {}
+        self._unnamed: list[int] = []  # of no order, or of a cancel of all
+        self._answers: dict[tuple[int, int], list[int]] = {}
+        self._askers: dict[tuple[int, int], list[OpId]] = {}
+        for place, event in enumerate(events):
+            orders = _orders(event, author)
+            for client_id in orders:
+                self._by_order.setdefault(client_id, []).append(place)
+            if orders is _NONE or (isinstance(event, Cancelled) and event.cause == CancelCause.CANCEL_ALL):
+                self._unnamed.append(place)
+            answered = _answers(event, author)
+            if answered is not None:
+                self._answers.setdefault(answered, []).append(place)
+        for each in together:
+            for command in each.commands:
+                if isinstance(command, Cancel | Amend):
+                    asked = (KINDS[type(command)], command.client_id)
+                    self._askers.setdefault(asked, []).append(each.id)
+
+    def of(self, op: Op) -> tuple[Event, ...]:
+        """The events that an op's commands led to, or that its orders had."""
+        named: dict[int, list[Command]] = {}
+        for command in op.commands:
+            named.setdefault(_order_of(command), []).append(command)
+        others = self._answers_to_others(op)
+        found: set[int] = set()
+        for client_id, commands in named.items():
+            places = self._by_order.get(client_id, []) + (self._unnamed if not client_id else [])
+            for place in places:
+                if place not in others and any(_belongs(self._events[place], op.author, each) for each in commands):
+                    found.add(place)
+        return tuple(self._events[place] for place in sorted(found))
+
+    def _answers_to_others(self, op: Op) -> set[int]:
+        """Where the events are that answer equal commands of the author's other ops."""
+        others: set[int] = set()
+        for command in {c for c in op.commands if isinstance(c, Cancel | Amend)}:
+            asked = (KINDS[type(command)], command.client_id)
+            askers, places = self._askers.get(asked, []), self._answers.get(asked, [])
+            if len(places) == len(askers):  # Else an op of the author is not known here.
+                others |= {place for place, asker in zip(places, askers, strict=True) if asker != op.id}
+        return others
 
 
-def _answers_to_others(op: Op, events: tuple[Event, ...], together: Sequence[Op]) -> set[int]:
-    """Where the events are that answer equal commands of the author's other ops."""
-    others: set[int] = set()
-    for command in {c for c in op.commands if isinstance(c, Cancel | Amend)}:
-        asked = (KINDS[type(command)], command.client_id)
-        askers = [each.id for each in together for c in each.commands if asked == (KINDS[type(c)], _order_of(c))]
-        places = [place for place, event in enumerate(events) if _answers(event, op.author) == asked]
-        if len(places) == len(askers):  # Else an op of the author is not known here.
-            others |= {place for place, asker in zip(places, askers, strict=True) if asker != op.id}
-    return others
+_NONE: tuple[int, ...] = ()
+
+
+def _orders(event: Event, author: PublicKey) -> tuple[int, ...]:
+    """The orders of an author that an event names: 0 for a command that names none; none if it is about no order."""
+    if isinstance(event, Fill):
+        sides = ((event.maker, event.maker_client_id), (event.taker, event.taker_client_id))
+        named = tuple(client_id for who, client_id in sides if who == author)
+        return named or (-1,)  # somebody else's
+    if isinstance(event, PairStateSet | Uncrossed | Grouped | Leased | LeaseEnded):
+        return _NONE
+    return (int(getattr(event, "client_id", 0)),) if event.author == author else (-1,)
 
 
 def _order_of(command: Command) -> int:
