@@ -38,7 +38,7 @@ class WalletGone(sqlite3.OperationalError):
 
 
 @contextmanager
-def closing_on_error(database: sqlite3.Connection) -> Iterator[None]:
+def _closing_on_error(database: sqlite3.Connection) -> Iterator[None]:
     """Close a connection if what was tried with it fails."""
     try:
         yield
@@ -64,7 +64,7 @@ class WalletFile:
         if path is not None:
             os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # ops that were not sent yet are nobody else's
         self._db = self._connect()
-        with closing_on_error(self._db):
+        with _closing_on_error(self._db):
             _switch_to_wal(self._db)
             self._db.execute("PRAGMA synchronous = FULL")
             self._make_tables(born)
@@ -163,7 +163,7 @@ class WalletFile:
         newest: dict[str, tuple[int, OpId]] = {}
         try:
             for op in ops:
-                if not self._holds(op):
+                if not self._holds(self._db, op.pair, op.seq, op.id):
                     values = (self._chain_id, op.pair, op.seq, op.id, self._last_id(op), op.encode())
                     self._db.execute("INSERT INTO ops VALUES (?, ?, ?, ?, ?, ?, 0)", values)
                 newest[op.pair] = (op.seq, op.id)
@@ -204,7 +204,7 @@ class WalletFile:
             if seen != self._seen and self._path is not None:
                 with closing(self._connect()) as database:
                     whole = seen[:2] == self._seen[:2] and all(
-                        self._is_in(database, *it) for it in self._newest.items()
+                        self._holds(database, pair, *newest) for pair, newest in self._newest.items()
                     )
                 seen = self._look()
         except OSError:
@@ -217,15 +217,10 @@ class WalletFile:
             )
         self._seen = seen
 
-    def _is_in(self, database: sqlite3.Connection, pair: str, newest: tuple[int, OpId]) -> bool:
+    def _holds(self, database: sqlite3.Connection, pair: str, seq: int, op_id: OpId) -> bool:
         query = "SELECT id FROM ops WHERE chain = ? AND pair = ? AND seq = ?"
-        row = database.execute(query, (self._chain_id, pair, newest[0])).fetchone()
-        return row is not None and bool(row[0] == newest[1])
-
-    def _holds(self, op: Op) -> bool:
-        query = "SELECT id FROM ops WHERE chain = ? AND pair = ? AND seq = ?"
-        row = self._db.execute(query, (self._chain_id, op.pair, op.seq)).fetchone()
-        return row is not None and bool(row[0] == op.id)
+        row = database.execute(query, (self._chain_id, pair, seq)).fetchone()
+        return row is not None and bool(row[0] == op_id)
 
     def _last_id(self, op: Op) -> int:
         row = self._db.execute(
