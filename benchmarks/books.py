@@ -8,7 +8,8 @@ from itertools import islice
 from gossipbook.books.l3 import L3Book
 from gossipbook.flow import generated_flow
 from gossipbook.ids import ZERO_DIGEST
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Place
 from gossipbook.matching.engine import Engine
 from gossipbook.wire.codec import encode_message

@@ -30,9 +30,11 @@ HOT = (
     "groups",
     "auction",
     "book",
+    "counters",
     "market",
     "controls",
     "amendments",
+    "placing",
     "engine",
     "variants",
 )

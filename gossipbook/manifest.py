@@ -17,21 +17,18 @@ from typing import Any
 from gossipbook import cbor
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
+from gossipbook.limits import DEFAULT_LIMITS, LIMITS_SINCE, LIMITS_UNTIL, Limits, Timing, check_numbers
 from gossipbook.tables import Table, read_flat
 
 RULES_VERSION = 2
 """Rules of matching: 2 has special orders, leases, groups and pair states; networks of version 1 go on without."""
 
 KNOWN_RULES = (1, 2, 3)
-"""Version 3 is not frozen yet: networks of it are for tests. Evidence is charged a constant, and enters blocks only
-against authors who are in the table."""
-LIMITS_SINCE = {"max_commands_per_author_per_s": 2, "max_triggers_per_block": 2}
-"""Limits that only later rules have, and since which version."""
-
+"""Version 3 is not frozen yet: networks of it are for tests. A block's work is bounded, evidence is charged a constant,
+and enters blocks only against authors who are in the table."""
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024
 COMMITTEE_CAP = 7
-COMMANDS_PER_OP_CAP = 256
 FAULT_MODELS = ("byzantine", "crash")
 
 
@@ -70,43 +67,6 @@ class Matcher:
         return peer_id(self.public_key)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Caps that every peer must apply alike, because they decide what a committee may certify."""
-
-    max_authors_per_pair: int = 10_000
-    max_open_orders_per_author: int = 20_000
-    max_open_orders_per_pair: int = 1_000_000
-    max_commands_per_op: int = COMMANDS_PER_OP_CAP
-    max_op_bytes: int = 16_384
-    max_block_ops: int = 512
-    max_block_bytes: int = 65_536
-    max_block_commands: int = 4_096
-    author_window: int = 1_024  # ops above an author's next_seq that a pool takes
-    max_commands_per_author_per_s: int = 0  # places and amends in a second of block time; 0: no limit
-    max_triggers_per_block: int = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """Durations in milliseconds.
-
-    ``timeout_base_ms`` must cover six network delays and twice the work of a full block
-    (DESIGN: base >= 6 delays + 2 x (verify + execute + sync)).
-    """
-
-    network_delay_ms: int = 100
-    full_block_ms: int = 200
-    timeout_base_ms: int = 1_000
-    inclusion_age_ms: int = 5_000
-    clock_tolerance_ms: int = 2_000
-
-    @property
-    def timeout_cap_ms(self) -> int:
-        """The longest a term may wait: max(16 x base, 60 s)."""
-        return max(16 * self.timeout_base_ms, 60_000)
-
-
 @dataclass(frozen=True)
 class Manifest:
     """A whole manifest, checked. ``admission`` is None for everybody, or the list of admitted authors."""
@@ -120,13 +80,15 @@ class Manifest:
     rules_version: int = RULES_VERSION
     wardens: tuple[PublicKey, ...] = ()
     admission: tuple[PublicKey, ...] | None = None
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = DEFAULT_LIMITS
     timing: Timing = field(default_factory=Timing)
 
     def __post_init__(self) -> None:
+        if self.limits is DEFAULT_LIMITS:
+            object.__setattr__(self, "limits", Limits.of(self.rules_version))
         _check_names(self)
         _check_committee(self)
-        _check_numbers(self)
+        check_numbers(self.limits, self.timing, self.rules_version)
 
     @cached_property
     def digest(self) -> Digest:
@@ -172,7 +134,11 @@ class Manifest:
         )
 
     def _limit_names(self) -> list[str]:
-        return [f.name for f in fields(Limits) if self.rules_version >= LIMITS_SINCE.get(f.name, 1)]
+        return [
+            f.name
+            for f in fields(Limits)
+            if LIMITS_SINCE.get(f.name, 1) <= self.rules_version <= LIMITS_UNTIL.get(f.name, self.rules_version)
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The TOML document's content; ``from_dict`` reads it back."""
@@ -234,15 +200,16 @@ class Manifest:
         admission = top.take("admission", (str, list), "open")
         if isinstance(admission, str) and admission != "open":
             raise ManifestError('admission: expected "open" or a list of public keys')
+        rules_version = top.take("rules_version", int, RULES_VERSION)
         manifest = cls(
             name=top.take("name", str),
             epoch=top.take("epoch", int, 0),
-            rules_version=top.take("rules_version", int, RULES_VERSION),
+            rules_version=rules_version,
             committee_size=top.take("committee_size", int),
             fault_model=top.take("fault_model", str, "byzantine"),
             admission=None if admission == "open" else tuple(_key(key, "admission") for key in admission),
             wardens=tuple(_key(key, "wardens") for key in top.take("wardens", list, [])),
-            limits=read_flat(Limits, top.take("limits", dict, {}), "limits"),
+            limits=read_flat(Limits, top.take("limits", dict, {}), "limits", Limits.of(rules_version)),
             timing=read_flat(Timing, top.take("timing", dict, {}), "timing"),
             pairs=tuple(read_flat(Pair, item, "pair") for item in top.take("pair", list)),
             matchers=tuple(_matcher(item) for item in top.take("matcher", list)),
@@ -371,26 +338,3 @@ def _check_committee(m: Manifest) -> None:
             f"committee_size: {m.committee_size} seats, but the matchers can fill only {seats} "
             f"with at most {per_operator} for each operator; add matchers of other operators"
         )
-
-
-def _check_numbers(m: Manifest) -> None:
-    for part in (m.limits, m.timing):
-        for f in fields(part):
-            least = 0 if f.name == "max_commands_per_author_per_s" else 1
-            if not least <= getattr(part, f.name) <= 10**9:
-                raise ManifestError(f"{f.name}: expected {least} to 10**9, not {getattr(part, f.name)}")
-    limits, timing = m.limits, m.timing
-    for name, since in LIMITS_SINCE.items():
-        if m.rules_version < since and getattr(limits, name) != getattr(Limits(), name):
-            raise ManifestError(f"{name}: needs rules_version {since}")
-    if limits.max_commands_per_op > COMMANDS_PER_OP_CAP:
-        raise ManifestError(f"max_commands_per_op: at most {COMMANDS_PER_OP_CAP}")
-    if limits.max_block_commands < limits.max_commands_per_op:
-        raise ManifestError("max_block_commands: a block must have room for one op of max_commands_per_op")
-    if limits.max_block_bytes < 2 * (limits.max_op_bytes + 64):
-        raise ManifestError("max_block_bytes: a block must have room for evidence, which is two ops of max_op_bytes")
-    if limits.max_block_bytes > 65_536 or limits.max_block_ops > 1_024:
-        raise ManifestError("max_block_bytes / max_block_ops: at most 65536 and 1024, so that a block fits one frame")
-    floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms
-    if timing.timeout_base_ms < floor:
-        raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + 2 full_block_ms = {floor}")

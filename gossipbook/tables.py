@@ -38,14 +38,15 @@ class Table:
                 raise ManifestError(unknown_key(key, self._known, self._where or "manifest"))
 
 
-def read_flat(cls: type[Any], raw: object, where: str) -> Any:
-    """A dataclass of integers and strings from a table of the same keys."""
+def read_flat(cls: type[Any], raw: object, where: str, defaults: object = None) -> Any:
+    """A dataclass of integers and strings from a table of the same keys; what is not in it is as in ``defaults``."""
     if not isinstance(raw, dict):
         raise ManifestError(f"{where}: expected a table")
     table = Table(raw, where)
     values = {}
     for f in fields(cls):
         assert isinstance(f.type, type)
-        values[f.name] = table.take(f.name, f.type, f.default if isinstance(f.default, int | str) else None)
+        default = f.default if defaults is None else getattr(defaults, f.name)
+        values[f.name] = table.take(f.name, f.type, default if isinstance(default, int | str) else None)
     table.finish()
     return cls(**values)

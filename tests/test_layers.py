@@ -15,7 +15,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 
 # What each part may import of gossipbook, besides itself.
 GROUND = {"ids", "errors", "exits", "effects", "ordered", "refusals", "compiled", "tables"}
-FIRST = GROUND | {"cbor", "identity", "manifest"}
+FIRST = GROUND | {"cbor", "identity", "limits", "manifest"}
 CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt"}
 PEER = CORES | {"wire"}
 SHELLS = PEER | {"peer", "dht"}
@@ -31,7 +31,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "exits": {"errors"},
     "cbor": GROUND,
     "identity": GROUND,
-    "manifest": GROUND | {"cbor"},
+    "limits": {"errors"},
+    "manifest": GROUND | {"cbor", "limits"},
     "matching": FIRST,
     "crdt": FIRST | {"matching"},
     "consensus": FIRST | {"matching", "crdt"},

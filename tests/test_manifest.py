@@ -8,7 +8,8 @@ from consensus.kit import identity, network
 from gossipbook.consensus.committee import Committee, seat_matchers
 from gossipbook.errors import ManifestError
 from gossipbook.ids import pair_key, peer_id, xor_distance
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Quorum, Timing
+from gossipbook.limits import Limits, Timing
+from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair, Quorum
 
 KEYS = [identity(f"matcher {i}").public_key.hex() for i in range(8)]
 
@@ -50,7 +51,7 @@ def test_a_manifest_reads() -> None:
     manifest = Manifest.from_toml(TEXT)
     assert (manifest.name, manifest.quorum, manifest.symbols()) == ("town", Quorum(4, 1, 3), ["GOLD/USD"])
     assert manifest.timing.timeout_base_ms == 1500
-    assert manifest.limits == Limits(max_block_ops=100)
+    assert manifest.limits == Limits.of(RULES_VERSION, max_block_ops=100)
     assert [m.operator for m in manifest.matchers] == ["north", "b", "c", "d"]
     assert Manifest.from_dict(manifest.to_dict()) == manifest
 
@@ -253,3 +254,24 @@ def test_signed_bytes_differ_in_every_field() -> None:
     ]
     assert len(set(bodies)) == len(bodies)
     assert a.genesis != b.genesis
+
+
+def test_rules_that_bound_work_have_limits_for_it_and_no_cap_of_triggers() -> None:
+    old, new = (
+        Manifest.from_toml(TEXT.replace("committee_size", f"rules_version = {n}\ncommittee_size")) for n in (2, 3)
+    )
+    assert {"max_block_work", "max_op_work"} - old.to_dict()["limits"].keys() == {"max_block_work", "max_op_work"}
+    assert "max_triggers_per_block" not in new.to_dict()["limits"]
+    assert (old.limits.max_open_orders_per_author, new.limits.max_open_orders_per_author) == (20_000, 4_096)
+    with pytest.raises(ManifestError, match="max_op_work: needs rules_version 3"):
+        replace(old, limits=replace(old.limits, max_op_work=9_000))
+    with pytest.raises(ManifestError, match="max_triggers_per_block: is not in networks"):
+        replace(new, limits=replace(new.limits, max_triggers_per_block=1))
+    with pytest.raises(ManifestError, match="so that one op can cancel all"):
+        replace(new, limits=replace(new.limits, max_open_orders_per_author=8_193))
+
+
+def test_the_time_of_a_full_block_covers_its_work() -> None:
+    manifest = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
+    with pytest.raises(ManifestError, match="full_block_ms: a block with max_block_work"):
+        replace(manifest, limits=replace(manifest.limits, max_block_work=100_000))

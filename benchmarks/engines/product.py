@@ -10,7 +10,8 @@ from array import array
 from collections import Counter
 from typing import Any
 
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching import engine as engine_module
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command, OrderType, Place, TimeInForce
 from gossipbook.matching.events import FILL, REJECTED, RawEvent

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gossipbook.flow import Flow, FlowStep, generated_flow, lobster_flow
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command, OrderType, Place, TimeInForce
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import CANCELLED, FILL, REJECTED, RawEvent

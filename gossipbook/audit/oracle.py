@@ -21,20 +21,15 @@ from gossipbook.audit.oracle_codes import (
     ACCEPTED,
     AMENDED,
     AUCTION,
+    BOOK_SHARE,
     BUY,
     CANCEL_ONLY,
-    CANCELLED,
     EXPIRED,
     FILL,
     FOK,
     FROZEN,
-    GROUPED,
     HALTED,
-    LEASE_CAP_MS,
-    LEASE_ENDED,
-    LEASED,
     OPEN,
-    PAIR_STATE,
     POST_ONLY_STATE,
     REDUCE_ONLY,
     REJECTED,
@@ -44,7 +39,8 @@ from gossipbook.audit.oracle_codes import (
     Cause,
     Refusal,
 )
-from gossipbook.audit.oracle_market import OracleMarket, RawEvent
+from gossipbook.audit.oracle_controls import OracleControls
+from gossipbook.audit.oracle_market import RawEvent
 from gossipbook.audit.oracle_order import Fields, OracleOrder
 
 Command: TypeAlias = tuple[Any, ...]
@@ -52,7 +48,7 @@ Command: TypeAlias = tuple[Any, ...]
 NAMES_AN_ORDER = (Ask.PLACE, Ask.PLACE_SPECIAL, Ask.CANCEL, Ask.AMEND)
 
 
-class OracleBook(OracleMarket):
+class OracleBook(OracleControls):
     """One pair's book. ``begin_block``, ``run`` and ``freeze``, ``end_block``."""
 
     def __init__(
@@ -66,18 +62,22 @@ class OracleBook(OracleMarket):
         max_commands_per_author_per_s: int = 0,
         max_triggers_per_block: int = 256,
         wardens: tuple[bytes, ...] = (),
+        rules: int = 2,
+        max_block_work: int = 0,
+        max_op_work: int = 0,
     ) -> None:
         super().__init__()
+        self.is_bounded, self.max_block_work, self.max_op_work = rules >= 3, max_block_work, max_op_work
         self.min_qty, self.max_qty, self.max_price = min_qty_lots, max_qty_lots, max_price_ticks
         self.band_bps, self.max_own, self.max_all = price_band_bps, max_open_orders_per_author, max_open_orders_per_pair
         self.max_rate, self.max_triggers = max_commands_per_author_per_s, max_triggers_per_block
+        if self.is_bounded:
+            self.max_own = min(self.max_own, (self.max_all + BOOK_SHARE - 1) // BOOK_SHARE)
         self.wardens = wardens
 
-        self.lease_ends: dict[bytes, int] = {}
         self.last_ids: dict[bytes, int] = {}
         self.counted: dict[bytes, int] = {}  # commands of this second, by author
         self.reference = 0  # the price band's; 0: none yet
-        self.time_ms = 0
 
     def copy(self) -> "OracleBook":
         return copy.deepcopy(self)
@@ -93,10 +93,17 @@ class OracleBook(OracleMarket):
             self.counted = {}
         self.time_ms = time_ms
         self.events = []
+        self.block_work = self.op_work = 0
+        if self.has_left_over() and self.is_bounded:
+            if self.auction is not None:
+                self._go_on_uncrossing()
+            self._close()
         late = [order for order in self.open_orders.values() if order.expires and time_ms > order.expires]
         ends: list[tuple[int, int, int | bytes]] = [(order.expires, 0, order.entered) for order in late]
         ends += [(until, 1, author) for author, until in self.lease_ends.items() if time_ms > until]
         for _, _, which in sorted(ends):
+            if self.is_full():
+                return
             if isinstance(which, bytes):
                 self._end_lease(which)
             for order in late:
@@ -104,7 +111,30 @@ class OracleBook(OracleMarket):
                     self._leave(order)
                     self._emit(EXPIRED, order.author, order.client_id, order.open)
 
+    def has_left_over(self) -> bool:
+        """Whether the next block begins with work of this one."""
+        line = self._reached() if self.is_bounded else self.triggered
+        return self.auction is not None or (self.pair_state == OPEN and bool(line))
+
+    def has_lapses(self, time_ms: int) -> bool:
+        return any(order.expires and time_ms > order.expires for order in self.open_orders.values())
+
+    def _close(self) -> None:
+        """Run what trades have triggered, and if that is all of it, end the block that they were in."""
+        if self.auction is not None:
+            return
+        while self.pair_state == OPEN and self._reached() and not self.is_full():
+            self.op_work = 0
+            self._run_triggered(self._reached()[0])
+        if not self.has_left_over():
+            self.reference = self.last_trade
+            if self.pair_state == OPEN:
+                self.trades = [self.last_trade] if self.last_trade else []
+
     def end_block(self) -> list[RawEvent]:
+        if self.is_bounded:
+            self._close()
+            return self.events
         self._run_line()
         if any(event[0] == FILL for event in self.events):
             self.reference = self.last_trade
@@ -113,17 +143,20 @@ class OracleBook(OracleMarket):
     def _run_line(self) -> None:
         ran = 0
         while self.pair_state == OPEN and self.triggered and ran < self.max_triggers:
-            order = self.triggered[0]
             ran += 1
-            order.entered = self._next_entry()
-            self._emit(TRIGGERED, order.author, order.client_id, order.price, order.open)
-            if self._is_beyond_band(order):
-                self._cancel_order(order, Cause.PRICE_BAND)
-            else:
-                self._leave(order)
-                self._enter(order)
+            self._run_triggered(self.triggered[0])
+
+    def _run_triggered(self, order: OracleOrder) -> None:
+        order.entered = self._next_entry()
+        self._emit(TRIGGERED, order.author, order.client_id, order.price, order.open)
+        if self._is_beyond_band(order):
+            self._cancel_order(order, Cause.PRICE_BAND)
+        else:
+            self._leave(order)
+            self._enter(order)
 
     def run(self, author: bytes, commands: Sequence[Command], void: bool = False) -> None:
+        self.op_work = 0
         for kind, *fields in commands:
             refusal = self._execute(author, kind, tuple(fields), void)
             if refusal:
@@ -135,7 +168,12 @@ class OracleBook(OracleMarket):
         self.lease_ends.pop(author, None)
         self._cancel_own(author, 0, Cause.AUTHOR_FROZEN)
 
+    def _may_do_no_more(self) -> bool:
+        return self._op_is_spent() or self.auction is not None
+
     def _execute(self, author: bytes, kind: int, fields: Fields, void: bool) -> Refusal:
+        if kind not in (Ask.PLACE, Ask.PLACE_SPECIAL, Ask.CANCEL) and self._may_do_no_more():
+            return Refusal.WORK_LIMIT
         match kind:
             case Ask.PLACE | Ask.PLACE_SPECIAL:
                 return self._place(author, fields, void)
@@ -163,6 +201,8 @@ class OracleBook(OracleMarket):
         self.last_ids[author] = order.client_id
         if void:
             return Refusal.OP_EXPIRED
+        if self._may_do_no_more():
+            return Refusal.WORK_LIMIT
         if self._is_above_rate(author):
             return Refusal.RATE_LIMITED
         refusal = self._refuse_by_state(order) or self._refuse_fields(order) or self._refuse_by_market(order)
@@ -176,12 +216,16 @@ class OracleBook(OracleMarket):
             return Refusal.NONE
         order.price = self._price_that_takes_nothing(order) if order.post_only else order.price
         self._emit(ACCEPTED, author, order.client_id, order.side, order.price, order.total)
-        if order.tif == FOK and not self._can_fill(order, order.total):
-            self._emit(CANCELLED, author, order.client_id, order.open, 0, int(Cause.UNFILLED))
-        elif order.minimum and not self._can_fill(order, order.minimum):
-            self._emit(CANCELLED, author, order.client_id, order.open, 0, int(Cause.BELOW_MINIMUM))
-        else:
+        wanted = order.total if order.tif == FOK else order.minimum
+        short = Cause.UNFILLED if order.tif == FOK else Cause.BELOW_MINIMUM
+        can_fill = self._can_fill(order, wanted) if wanted else True
+        why_not = (
+            (short if can_fill is False else Cause.WORK_LIMIT) if not can_fill else self._try_out(order, wanted, short)
+        )
+        if why_not is None:
             self._enter(order)
+        else:
+            self._drop(order, why_not)
         return Refusal.NONE
 
     def _refuse_by_state(self, order: OracleOrder) -> Refusal:
@@ -211,7 +255,8 @@ class OracleBook(OracleMarket):
     def _refuse_by_market(self, order: OracleOrder) -> Refusal:
         if not order.is_stop and self._is_beyond_band(order):
             return Refusal.PRICE_BAND
-        if order.is_stop and self.last_trade and order.triggered_by(self.last_trade):
+        trades = self.trades if self.is_bounded else [self.last_trade] if self.last_trade else []
+        if order.is_stop and any(order.triggered_by(price) for price in trades):
             return Refusal.STOP_WOULD_TRIGGER
         if order.rests and sum(author == order.author for author, _ in self.open_orders) >= self.max_own:
             return Refusal.TOO_MANY_OPEN_ORDERS
@@ -226,6 +271,8 @@ class OracleBook(OracleMarket):
     def _cancel(self, author: bytes, client_id: int) -> Refusal:
         if self.pair_state == HALTED:
             return Refusal.PAIR_HALTED
+        if self.auction is not None:
+            return Refusal.WORK_LIMIT
         order = self.open_orders.get((author, client_id))
         if order is None:
             return self._why_not_open(author, client_id)
@@ -235,6 +282,7 @@ class OracleBook(OracleMarket):
     def _cancel_all(self, author: bytes, side: int) -> Refusal:
         if self.pair_state == HALTED:
             return Refusal.PAIR_HALTED
+        self._look(sum(side not in (0, order.side) for order in self._own(author)))
         self._cancel_own(author, side, Cause.CANCEL_ALL)
         return Refusal.NONE
 
@@ -299,74 +347,6 @@ class OracleBook(OracleMarket):
         self._emit(AMENDED, order.author, order.client_id, price, total, new_open)
         if not outside:
             self._enter(order)
-        return Refusal.NONE
-
-    # Leases, groups, states.
-
-    def _lease(self, author: bytes, for_ms: int, *, void: bool) -> Refusal:
-        if for_ms > LEASE_CAP_MS:
-            return Refusal.INVALID_COMBINATION
-        if void:
-            return Refusal.OP_EXPIRED
-        if for_ms:
-            self.lease_ends[author] = self.time_ms + for_ms
-        else:
-            self.lease_ends.pop(author, None)
-        self._emit(LEASED, author, self.lease_ends.get(author, 0))
-        return Refusal.NONE
-
-    def _end_lease(self, author: bytes) -> None:
-        del self.lease_ends[author]
-        self._emit(LEASE_ENDED, author)
-        self._cancel_own(author, 0, Cause.LEASE)
-
-    def _refuse_group(self, void: bool) -> Refusal:
-        if void:
-            return Refusal.OP_EXPIRED
-        if self.pair_state == HALTED:
-            return Refusal.PAIR_HALTED
-        return Refusal.PAIR_IN_AUCTION if self.pair_state == AUCTION else Refusal.NONE
-
-    def _join_group(self, author: bytes, owner: bytes, *, void: bool) -> Refusal:
-        refusal = self._refuse_group(void)
-        if refusal:
-            return refusal
-        if self.groups.has_admitted(owner, author) and self._would_nest(author, owner):
-            return Refusal.INVALID_COMBINATION
-        if owner in (b"", author):
-            self.groups.leave(author)
-            self._emit(GROUPED, author, b"", 0)
-        else:
-            self.groups.join(author, owner)
-            self._emit(GROUPED, author, owner, self.groups.holds(author, owner))
-        return Refusal.NONE
-
-    def _admit_to_group(self, author: bytes, member: bytes, admit: int, *, void: bool) -> Refusal:
-        refusal = self._refuse_group(void)
-        if refusal:
-            return refusal
-        if admit and (member == author or (self.groups.wants(member, author) and self._would_nest(member, author))):
-            return Refusal.INVALID_COMBINATION
-        if admit and self.groups.is_full_for(author, member):
-            return Refusal.GROUP_FULL
-        if admit:
-            self.groups.admit(author, member)
-        else:
-            self.groups.expel(author, member)
-        self._emit(GROUPED, member, author, self.groups.holds(member, author))
-        return Refusal.NONE
-
-    def _would_nest(self, member: bytes, owner: bytes) -> bool:
-        """Who has members is in nobody's group, and who is in a group has no members."""
-        return self.groups.has_members(member) or self.groups.of(owner) != owner
-
-    def _set_state(self, author: bytes, state: int) -> Refusal:
-        if author not in self.wardens:
-            return Refusal.NOT_A_WARDEN
-        self.pair_state = state
-        self._emit(PAIR_STATE, author, state)
-        if state in (OPEN, POST_ONLY_STATE, CANCEL_ONLY):
-            self._uncross()
         return Refusal.NONE
 
     # Questions.

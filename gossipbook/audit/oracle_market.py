@@ -3,6 +3,7 @@
 It knows no command and refuses nothing; that is :class:`~gossipbook.audit.oracle.OracleBook`.
 """
 
+import copy
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -30,6 +31,37 @@ from gossipbook.audit.oracle_order import OracleOrder
 RawEvent: TypeAlias = tuple[Any, ...]
 
 
+class OracleAuction:
+    """How far an auction has come."""
+
+    def __init__(self) -> None:
+        self.meetings = 0  # of a bid level and an offer level
+        self.price = 0
+        self.left: int | None = None  # lots; None while the price is not found
+
+
+def count_meetings(buys: Sequence[OracleOrder], sells: Sequence[OracleOrder]) -> int:
+    """How often a bid level meets an offer level when the best of each trade until one is used up, and so on."""
+    levels = [
+        [[price, sum(order.open for order in side if order.price == price)] for price in _prices(side)]
+        for side in (buys, sells)
+    ]
+    bids, offers = levels
+    meetings = 0
+    while bids and offers and bids[0][0] >= offers[0][0]:
+        meetings += 1
+        lots = min(bids[0][1], offers[0][1])
+        for side_levels in levels:
+            side_levels[0][1] -= lots
+            if not side_levels[0][1]:
+                side_levels.pop(0)
+    return meetings
+
+
+def _prices(side: Sequence[OracleOrder]) -> list[int]:
+    return list(dict.fromkeys(order.price for order in side))
+
+
 class OracleMarket:
     """The open orders of a pair, and what they do to each other."""
 
@@ -43,6 +75,11 @@ class OracleMarket:
         self.pair_state = OPEN
         self.groups = OracleGroups()
         self.last_trade = 0  # its price; 0: none yet
+        self.trades: list[int] = []  # prices of trades whose stops have not all run, and of the last one before them
+        self.auction: OracleAuction | None = None  # one that is not done
+        self.is_bounded = False  # whether work is
+        self.max_op_work = self.max_block_work = 0
+        self.op_work = self.block_work = 0
         self.entries = self.event_number = 0
         self.events: list[RawEvent] = []
 
@@ -70,6 +107,8 @@ class OracleMarket:
         """Match an order with the book unless there is an auction; then it rests, or its remainder is cancelled."""
         if self.pair_state != AUCTION:
             self._match(taker)
+        elif self.is_bounded:
+            self._match_own(taker)
         if taker.open and taker.rests and taker.type != STOP:
             self._rest(taker)
         elif taker.open:
@@ -79,7 +118,9 @@ class OracleMarket:
         makers = self._other_side(taker)
         while taker.open and makers and taker.allows(makers[0].price):
             maker = makers[0]
-            if self._group(maker) == self._group(taker):
+            if self._op_is_spent():
+                self._drop(taker, Cause.WORK_LIMIT)
+            elif self._group(maker) == self._group(taker):
                 self._prevent_self_trade(maker, taker)
             else:
                 self._trade(maker, taker, maker.price, min(maker.shown, taker.open))
@@ -91,7 +132,10 @@ class OracleMarket:
             order.take(lots)
             self._tidy(order)
         self.last_trade = price
-        self._trigger(price)
+        if self.is_bounded:
+            self.trades.append(price)
+        else:
+            self._trigger(price)
 
     def _prevent_self_trade(self, maker: OracleOrder, taker: OracleOrder) -> None:
         lots = min(maker.shown, taker.shown)  # an arriving taker shows all it has
@@ -117,24 +161,74 @@ class OracleMarket:
             order.entered = self._next_entry()
             self._rest(order, was_hiding=True)
 
-    def _can_fill(self, taker: OracleOrder, lots: int) -> bool:
+    def _match_own(self, taker: OracleOrder) -> None:
+        """An order that comes into an auction meets its own group's as it would if there were no others."""
+        others = self._other_side(taker)
+        if not others or not taker.allows(others[0].price):
+            return
+        own = sum(self._group(order) == self._group(taker) for order in self.open_orders.values())
+        if own > self.max_op_work - self.op_work:
+            self._drop(taker, Cause.WORK_LIMIT)
+            return
+        self._look(own)
+        while taker.open:
+            across = [order for order in self._own_across(taker) if taker.allows(order.price)]
+            if not across:
+                return
+            if self._op_is_spent():
+                self._drop(taker, Cause.WORK_LIMIT)
+            else:
+                self._prevent_self_trade(across[0], taker)
+
+    def _drop(self, taker: OracleOrder, cause: Cause) -> None:
+        """What is left of an order on its way in goes."""
+        lots = taker.open
+        taker.take(lots)
+        self._emit(CANCELLED, taker.author, taker.client_id, lots, 0, int(cause))
+
+    def _can_fill(self, taker: OracleOrder, lots: int) -> bool | None:
         """Whether so much would fill at once, before an own order is met that the taker would not just cancel.
 
-        At each price what is hidden comes last, as slices join the back of the queue.
+        At each price what is hidden comes last, as slices join the back of the queue. Where work is bounded only the
+        levels are added up, and what was enough is tried. None: it takes too much work to tell.
         """
         found = 0
         others = self._other_side(taker)
         for price in dict.fromkeys(order.price for order in others if taker.allows(order.price)):
+            if self._op_is_spent():
+                return None
+            self._look(1)
             level = [order for order in others if order.price == price]
             for maker in level:
-                if self._group(maker) != self._group(taker):
+                if self._group(maker) != self._group(taker) or self.is_bounded:
                     found += maker.shown
                 elif found < lots and taker.self_trade != CANCEL_MAKER:
                     return False
-            found += sum(maker.hidden for maker in level if self._group(maker) != self._group(taker))
+            hiding = [m for m in level if self._group(m) != self._group(taker) or self.is_bounded]
+            found += sum(maker.hidden for maker in hiding)
             if found >= lots:
                 return True
         return False
+
+    def _try_out(self, order: OracleOrder, wanted: int, short: Cause) -> Cause | None:
+        """Why an order would not fill so many lots at once: tried out on a copy of all, if there is any doubt."""
+        makers = [maker for maker in self._other_side(order) if order.allows(maker.price)]
+        at_most = sum(4 * (1 + maker.hidden) for maker in makers)
+        sure = self.op_work + at_most < self.max_op_work and not self._own_across(order)
+        if not wanted or not self.is_bounded or sure:
+            return None
+        trial, taker = copy.deepcopy((self, order))
+        trial.events = []
+        trial._enter(taker)
+        if sum(event[3] for event in trial.events if event[0] == FILL) >= wanted:
+            return None
+        self._look(trial.op_work - self.op_work)
+        last = trial.events[-1]
+        return Cause.WORK_LIMIT if last[0] == CANCELLED and last[6] == Cause.WORK_LIMIT else short
+
+    def _own_across(self, taker: OracleOrder) -> list[OracleOrder]:
+        """What rests of the taker's group on the other side, best first."""
+        return [order for order in self._other_side(taker) if self._group(order) == self._group(taker)]
 
     def _trigger(self, price: int) -> None:
         for order in sorted(self.stops, key=_entered):
@@ -142,10 +236,34 @@ class OracleMarket:
                 self._leave(order)
                 self._keep(order, self.triggered)
 
+    def _reached(self) -> list[OracleOrder]:
+        """The stop orders that a trade has reached and that have not run, the next one first."""
+        reached = [order for order in self.stops if any(order.triggered_by(price) for price in self.trades)]
+        buys = sorted((order for order in reached if order.side == BUY), key=lambda o: (o.stop, o.entered))
+        sells = sorted((order for order in reached if order.side == SELL), key=lambda o: (-o.stop, o.entered))
+        return sorted(buys[:1] + sells[:1], key=_entered)
+
+    # Work.
+
+    def _look(self, times: int) -> None:
+        self.op_work += times
+        self.block_work += times
+
+    def _op_is_spent(self) -> bool:
+        return self.is_bounded and self.op_work >= self.max_op_work
+
+    def is_full(self) -> bool:
+        """Whether nothing more may begin in this block."""
+        return self.is_bounded and (self.block_work >= self.max_block_work or self.auction is not None)
+
     # An auction's end.
 
     def _uncross(self) -> None:
         if not self._is_crossed(self.buys, self.sells):
+            return
+        if self.is_bounded:
+            self.auction = OracleAuction()
+            self._go_on_uncrossing()
             return
         for group in sorted({self._group(order) for order in self.buys + self.sells}):
             self._uncross_group(group)
@@ -158,6 +276,28 @@ class OracleMarket:
             lots = min(maker.shown, taker.shown, volume)
             self._trade(maker, taker, price, lots)
             volume -= lots
+
+    def _go_on_uncrossing(self) -> None:
+        """Go on with an auction until it is done, or the block's work is."""
+        auction = self.auction
+        assert auction is not None
+        while auction.left is None:
+            if self.block_work >= self.max_block_work:
+                return
+            if auction.meetings < count_meetings(self.buys, self.sells):
+                auction.meetings += 1
+                self._look(1)
+            else:
+                auction.price, auction.left = auction_price(self.buys, self.sells, self.last_trade)
+                self._emit(UNCROSSED, auction.price, auction.left)
+        while auction.left:
+            if self.block_work >= self.max_block_work:
+                return
+            maker, taker = sorted([self.buys[0], self.sells[0]], key=_entered)
+            lots = min(maker.shown, taker.shown, auction.left)
+            self._trade(maker, taker, auction.price, lots)
+            auction.left -= lots
+        self.auction = None
 
     def _uncross_group(self, group: bytes) -> None:
         while True:
@@ -220,6 +360,8 @@ class OracleMarket:
 
     def _emit(self, kind: int, *fields: bytes | int) -> None:
         self.event_number += 1
+        self.op_work += 1
+        self.block_work += 1
         self.events.append((kind, self.event_number, *fields))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gossipbook.manifest import Timing
+from gossipbook.limits import Timing
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import SIGNATURE_BYTES, OpId, PublicKey
-from gossipbook.manifest import Limits
+from gossipbook.limits import Limits
 
 
 @dataclass(slots=True)

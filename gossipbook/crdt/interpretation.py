@@ -57,7 +57,7 @@ class Interpretation:
     """One pair's certified state."""
 
     def __init__(self, manifest: Manifest, symbol: str) -> None:
-        self.engine = Engine(manifest.pair(symbol), manifest.limits, manifest.wardens)
+        self.engine = Engine(manifest.pair(symbol), manifest.limits, manifest.wardens, manifest.rules_version)
         self.authors: dict[PublicKey, AuthorState] = {}
         self.time_ms = 0  # the last block's time
         self.events_digest: Digest = ZERO_DIGEST
@@ -65,7 +65,7 @@ class Interpretation:
         self._admission = manifest.admission
         self._max_authors = manifest.limits.max_authors_per_pair
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
-        self._triggered = False
+        self._left_over = False
         self._speculative: Execution | None = None
         self._aside = False  # the speculative block is set aside while somebody reads
 
@@ -118,7 +118,7 @@ class Interpretation:
 
     def due(self, time_ms: int) -> bool:
         """Whether a block at this time has something to do without any op: a lease to end, or a triggered order."""
-        return self._triggered or 0 < self.next_lease_ms < time_ms
+        return self._left_over or 0 < self.next_lease_ms < time_ms
 
     def execute(self, time_ms: int, items: Iterable[Item]) -> Execution:
         """Run a block's ops, in the order given, on top of the certified state. ``refusal`` must be None."""
@@ -145,7 +145,7 @@ class Interpretation:
         assert not self._aside
         self.engine.commit()
         self.next_lease_ms = self.engine.next_lease_ms()
-        self._triggered = self.engine.has_triggered()
+        self._left_over = self.engine.has_left_over()
         self.authors.update(execution.authors)
         self.time_ms = execution.time_ms
         self.events_digest = execution.events_digest

@@ -24,7 +24,7 @@ from gossipbook.ids import (
     PublicKey,
     digest,
 )
-from gossipbook.manifest import COMMANDS_PER_OP_CAP
+from gossipbook.limits import COMMANDS_PER_OP_CAP
 from gossipbook.matching.commands import Command
 
 OP_VERSIONS = (1, 2)

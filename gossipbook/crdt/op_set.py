@@ -16,7 +16,7 @@ from gossipbook.crdt.op import Evidence, Op, evidence_id
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.effects import LinkId
 from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
-from gossipbook.manifest import Limits
+from gossipbook.limits import Limits
 
 POOL_OPS_CAP = 65_536
 POOL_BYTES_CAP = 64 * 2**20

@@ -13,7 +13,8 @@ import tomli_w
 import trio
 
 from gossipbook.errors import GossipbookError
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Limits, Timing
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.storage.keys import create_key
 
 READY_S = 30.0

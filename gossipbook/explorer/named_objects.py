@@ -32,7 +32,8 @@ from gossipbook.explorer.vocabulary import (
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, SignatureCheck, Verifier
 from gossipbook.identity import signed_message as message_to_sign
 from gossipbook.ids import ZERO_DIGEST, BlockId, ChainId, OpId, PeerId
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 
 SYMBOL = "GOLD/USD"
@@ -82,7 +83,7 @@ class NamedObjects:
         self.configuration = configuration
         keys = [Stamp(hashlib.sha256(b"explorer seat %d" % i).digest()) for i in range(SEATS)]
         matchers = tuple(Matcher(f"m{i}", key.public_key, f"operator {i}") for i, key in enumerate(keys))
-        limits = Limits(max_block_ops=2)
+        limits = Limits.of(RULES_VERSION, max_block_ops=2)
         self.manifest = Manifest("explorer", (Pair(SYMBOL),), matchers, SEATS, limits=limits)
         self.committee = Committee.of(self.manifest, self.manifest.chain_id, SYMBOL)
         by_key = {key.public_key: key for key in keys}

@@ -8,7 +8,8 @@ Rules
 *Refusals.* A refused command is a ``Rejected`` event with the **first** reason that applies, in this order.
 
 Place: client id at or below the author's last → ``id-reused`` (changes nothing; every other outcome makes the id
-the author's last) · the op is void (see below) → ``op-expired`` · above the author's rate → ``rate-limited`` · the
+the author's last) · the op is void (see below) → ``op-expired`` · the op's work is done, or an auction goes on (see
+*Work*) → ``work-limit`` · above the author's rate → ``rate-limited`` · the
 pair is halted → ``pair-halted``, cancel-only → ``pair-cancel-only``, post-only and the order is not →
 ``pair-post-only``, in an auction and the order is post-only, has a minimum quantity or is not a GTC or GTD limit,
 stop or stop-limit order → ``pair-in-auction`` · market without IOC/FOK, post-only with market, IOC or FOK, GTD
@@ -27,8 +28,9 @@ order, or the reverse · a stop or stop-limit order that is IOC, FOK, post-only 
 displayed quantity with market, stop, IOC or FOK, or that is not below the quantity · a minimum quantity with FOK or
 post-only, or above the quantity.
 
-Cancel: the pair is halted → ``pair-halted`` · not open → ``order-closed`` if the id is at or below the author's
-last, else ``unknown-order``. Cancel all: halted → ``pair-halted`` (client id 0).
+Cancel: the pair is halted → ``pair-halted`` · an auction goes on → ``work-limit`` · not open → ``order-closed`` if
+the id is at or below the author's last, else ``unknown-order``. All commands below: the op's work is done, or an
+auction goes on → ``work-limit``. Cancel all: halted → ``pair-halted`` (client id 0).
 
 Amend: above the author's rate → ``rate-limited`` (reduce-only amends are neither counted nor refused so) · halted →
 ``pair-halted`` · as cancel · it is a *reduction* if the price stays and the new open quantity (new total − what was
@@ -136,12 +138,48 @@ amends. Market orders keep to price range and band with their protection price. 
 opposite best for post-only. A frozen author's later commands would still run; blocks do not carry them. Freezing
 ends the author's lease without an event.
 
+*Work* (from version 3 of the rules on). Each event is a unit of work, and so is each look at
+
+- a price level, where the lots of a fill-or-kill order or of a minimum are looked for;
+- an order of the author's that a cancel-all does not cancel;
+- each open order of the taker's group, when an order comes into an auction that reaches the other side's best;
+- a meeting of a bid level with an offer level, in the search for an auction's price.
+
+*An op's work.* Once the commands of one op have done ``max_op_work``, an order that is being matched meets nobody any
+more: its remainder is ``Cancelled`` (``work-limit``), even if it could rest. Of the op's commands that follow, all but
+cancels are refused. Each triggered order is an op of its own in this.
+
+*All or nothing* (version 3). For a fill-or-kill order or a minimum, the lots of the levels in its reach are added up,
+own ones too. If they are too few, it is ``Cancelled`` as above; if the op's work is done before that is known, it is
+``Cancelled`` (``work-limit``). Else it is matched. If it has then filled less than it must, all that is undone, as if
+it had met nobody, but each event of it counts as a look; and it is ``Cancelled``, for ``work-limit`` if that ended
+its matching, else as above.
+
+*A block's work.* A block is full once it has done ``max_block_work``, or while an auction goes on. Nothing begins in
+a full block any more: no order lapses, no lease ends, no triggered order runs, and no op may be in it. What is left
+over comes first in the next block, in this order: the auction, which goes on where it stopped, triggered orders, what
+the end of a block does; then what lapses, and only then ops. Ops of one block therefore never see a half of anything.
+
+*Stops* (version 3). Trades only leave marks: the lowest and the highest price since the last time that no triggered
+order was left over at the end of a block of an open pair, that block's last trade included. An order whose stop price
+is at a mark or between is triggered, and goes on waiting. At the end of a block, while the pair is open and the block
+is not full, the next of them runs: the buy with the lowest stop price or the sell with the highest, the first entered
+of those at one price; of these two the one entered first. A new stop order that a mark has reached is refused
+(``stop-would-trigger``). ``max_triggers_per_block`` is of earlier versions.
+
+*Auctions* (version 3). Self-trades are prevented as orders come in, not when the book is uncrossed: an order that
+reaches the other side's best meets the orders of its group there that its price allows, best first, as a taker whose
+mode decides; if there are more to look at than its op may do, it is ``Cancelled`` (``work-limit``). An auction's
+price is found by letting the best levels meet until no more cross. A cancellation in an auction that goes on is
+refused.
+
+*Open orders* (version 3). An author may have at most one in ``BOOK_SHARE`` of ``max_open_orders_per_pair``, rounded up.
+
 Speculation: one block at a time may be executed and rolled back exactly, by an undo log.
 
-Bounds: open orders per author and per pair, triggers per block (manifest limits); members admitted to a group
-(``GROUP_CAP``); slices of an iceberg (``SLICES_CAP``). Cancelled orders in the line of triggered ones never
-outnumber the open ones by more than a constant (``book.LINE_SLACK``).
-"""
+Bounds: open orders per author and per pair, triggers per block, work per op and block (manifest limits); members
+admitted to a group (``GROUP_CAP``); slices of an iceberg (``SLICES_CAP``). Cancelled orders in the line of triggered
+ones never outnumber the open ones by more than a constant (``book.LINE_SLACK``)."""
 
 from gossipbook.compiled import choose
 

@@ -10,9 +10,14 @@ from gossipbook.matching.ladder import WAITING, Account, Order
 class Amendments(Controls):
     """A market whose orders can be amended."""
 
+    __slots__ = ()
+
     def _amend(self, account: Account, c: Amend, void: bool) -> None:
         client_id, new_price, new_total, flags = c
         book, author = self.book, account.author
+        if self.event_number >= self._op_end:
+            self._reject(author, client_id, AMEND, R.WORK_LIMIT)
+            return
         if self._max_rate and not flags & REDUCE_ONLY and self._over_rate(author):
             self._reject(author, client_id, AMEND, R.RATE_LIMITED)
             return

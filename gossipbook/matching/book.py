@@ -215,6 +215,15 @@ class Book:
                 return order
         return None
 
+    def next_reached(self, low_ticks: int, high_ticks: int) -> Order | None:
+        """The waiting order that runs next if trades came as low and as high as this; it goes on waiting."""
+        return self.stops.next_reached(low_ticks, high_ticks) if self.waiting else None
+
+    def stop_waiting(self, order: Order) -> None:
+        """Take a waiting order out of those that wait, and out of the open orders."""
+        self.remove_sorted(self.stops.side(order), order)
+        self._end_wait(order)
+
     def lined_up(self) -> list[Order]:
         """The line, first first."""
         return [order for order in self.line if order.place == IN_LINE]

@@ -30,3 +30,7 @@ AUCTION: Final = 5
 REQUESTED: Final = 1
 UNFILLED: Final = 3
 SELF_TRADE: Final = 4
+WORK_LIMIT: Final = 10
+
+UNBOUNDED: Final = 1 << 62
+"""An event number, and a price, that nothing reaches."""

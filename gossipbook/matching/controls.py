@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from gossipbook.manifest import Limits, Pair
-from gossipbook.matching.auction import uncrossing_price
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
+from gossipbook.matching.auction import MEETING, TRADING, Walk, uncrossing_price
 from gossipbook.matching.commands import (
     ADMIT_TO_GROUP,
     JOIN_GROUP,
@@ -13,7 +14,7 @@ from gossipbook.matching.commands import (
     AdmitToGroup,
     JoinGroup,
 )
-from gossipbook.matching.constants import AUCTION, CANCELLING, HALTED, OPEN, POSTING
+from gossipbook.matching.constants import AUCTION, CANCELLING, HALTED, OPEN, POSTING, UNBOUNDED
 from gossipbook.matching.events import GROUPED, LEASE_ENDED, LEASED, PAIR_STATE, UNCROSSED, CancelCause, RejectReason
 from gossipbook.matching.ladder import RESTING, Account, Order
 from gossipbook.matching.market import Market
@@ -24,8 +25,10 @@ R = RejectReason
 class Controls(Market):
     """A market with its switches. ``wardens`` may set its state."""
 
-    def __init__(self, pair: Pair, limits: Limits, wardens: Sequence[bytes] = ()) -> None:
-        super().__init__(pair, limits)
+    __slots__ = ("_wardens",)
+
+    def __init__(self, pair: Pair, limits: Limits, wardens: Sequence[bytes] = (), rules: int = 2) -> None:
+        super().__init__(pair, limits, rules)
         self._wardens = frozenset(wardens)
 
     def _lease(self, author: bytes, for_ms: int, void: bool) -> None:
@@ -90,6 +93,10 @@ class Controls(Market):
         book = self.book
         if not self._crossed():
             return
+        if self._bounded:
+            self.auction = Walk.begun(book.bids, book.asks)
+            self._go_on_uncrossing()
+            return
         self._part_groups()
         if not self._crossed():
             return
@@ -100,13 +107,47 @@ class Controls(Market):
         price, volume = uncrossing_price(sides[0], sides[1], self.last_trade_ticks)
         self._event((UNCROSSED, self._number(), price, volume))
         while volume:
-            bid, ask = book.bids.front(), book.asks.front()
-            maker, taker = (bid, ask) if bid.number < ask.number else (ask, bid)
-            lots = min(bid.open_lots, ask.open_lots, volume)
-            volume -= lots
-            self._fill(maker, taker, price, lots)
-            self._take_filled(maker, lots)
-            self._take_filled(taker, lots)
+            volume -= self._fill_front(price, volume)
+
+    def _fill_front(self, price: int, volume: int) -> int:
+        """Trade the front of the best bid level with the front of the best offer level; how many lots."""
+        bid, ask = self.book.bids.front(), self.book.asks.front()
+        maker, taker = (bid, ask) if bid.number < ask.number else (ask, bid)
+        lots = min(bid.open_lots, ask.open_lots, volume)
+        self._fill(maker, taker, price, lots)
+        self._take_filled(maker, lots)
+        self._take_filled(taker, lots)
+        return lots
+
+    def _go_on_uncrossing(self) -> None:
+        """Go on with an auction, as far as the block's work allows.
+
+        Nothing else happens to the book meanwhile, so it does not matter where blocks end.
+        """
+        book = self.book
+        if self.auction[0] == MEETING:
+            walk = Walk(book.bids, book.asks, self.auction)
+            while self.event_number < self._block_end:
+                if walk.step():
+                    price, volume = walk.outcome(self.last_trade_ticks)
+                    self._event((UNCROSSED, self._number(), price, volume))
+                    self.auction = (TRADING, price, volume)
+                    break
+                self._looked(1)
+            else:
+                self._keep_auction(walk.position())
+                return
+        _, price, volume = self.auction
+        while volume and self.event_number < self._block_end:
+            volume -= self._fill_front(price, volume)
+        self._keep_auction((TRADING, price, volume) if volume else ())
+
+    def _keep_auction(self, auction: tuple[int, ...]) -> None:
+        """Let nothing else happen while an auction goes on."""
+        self.auction = auction
+        if auction:
+            self._op_end = -UNBOUNDED
+        self._mind_state()
 
     def _crossed(self) -> bool:
         bids, asks = self.book.bids.keys, self.book.asks.keys

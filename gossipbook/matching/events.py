@@ -52,6 +52,8 @@ class RejectReason(IntEnum):
     NOT_A_WARDEN = 20
     GROUP_FULL = 21
     TOO_MANY_SLICES = 22
+    WORK_LIMIT = 23
+    """The op had done as much as one op may."""
 
     @property
     def word(self) -> str:
@@ -75,6 +77,8 @@ class CancelCause(IntEnum):
     """A triggered order was outside the price band."""
     LEASE = 9
     """The author did not renew their lease."""
+    WORK_LIMIT = 10
+    """The op had done as much as one op may."""
 
     @property
     def word(self) -> str:

@@ -26,6 +26,11 @@ class Groups:
         """The owner of the group that an author is in."""
         return self.members.get(author, author)
 
+    def together(self, author: bytes) -> list[bytes]:
+        """All who are in an author's group: its owner, then its members, by key."""
+        owner = self.of(author)
+        return [owner, *(member for member in self.admitted.get(owner, ()) if self.members.get(member) == owner)]
+
     def refuse_joining(self, author: bytes, owner: bytes) -> RejectReason | None:
         """Why an author may not say that they want to be in a group; None if they may."""
         nested = author in self.admitted.get(owner, ()) and self._would_nest(author, owner)

@@ -1,72 +1,38 @@
 """One pair's book at work: how orders match, rest, leave and are renewed. What may be asked of it is in the engine."""
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-from gossipbook import cbor
-from gossipbook.ids import Digest, digest
-from gossipbook.manifest import Limits, Pair
-from gossipbook.matching.book import Book
 from gossipbook.matching.constants import (
     AUCTION,
     BUY,
     CANCEL_BOTH,
     CANCEL_MAKER,
     CANCEL_TAKER,
-    OPEN,
     SELF_TRADE,
     STOP,
     UNFILLED,
+    WORK_LIMIT,
 )
+from gossipbook.matching.counters import Counters
 from gossipbook.matching.events import (
     CANCELLED,
     FILL,
-    REJECTED,
     SLICED,
     TRIGGERED,
     CancelCause,
-    RawEvent,
-    RejectReason,
 )
-from gossipbook.matching.groups import Groups
-from gossipbook.matching.ladder import RESTING, Ladder, Order
+from gossipbook.matching.ladder import RESTING, Order
 
-BPS: Final = 10_000
+ENOUGH: Final = 0
+TOO_LITTLE: Final = 1
+TOO_MUCH_WORK: Final = 2
+"""What a look at the book found: so much can be filled, it cannot, or it would take too long to tell."""
 
 
-class Market:
-    """A book, its events and its counters."""
+class Market(Counters):
+    """A book in which orders meet."""
 
-    def __init__(self, pair: Pair, limits: Limits) -> None:
-        self.pair = pair
-        self.book = Book()
-        self.groups = Groups()
-        self.events: list[RawEvent] = []
-        self.event_number = 0  # the last event's
-        self.order_number = 0  # the last entry's
-        self.reference_ticks = 0  # last trade's price at the end of the previous block; 0: none yet
-        self.last_trade_ticks = 0
-        self.pair_state = OPEN
-        self._calm = False
-        self._max_price = pair.max_price_ticks
-        self._min_qty = pair.min_qty_lots
-        self._max_qty = pair.max_qty_lots
-        self._band = pair.price_band_bps
-        self._max_own_orders = limits.max_open_orders_per_author
-        self._max_orders = limits.max_open_orders_per_pair
-        self._max_rate = limits.max_commands_per_author_per_s
-        self._max_triggers = limits.max_triggers_per_block
-        self._time_ms = 0
-        self._rates: dict[bytes, int] = {}  # commands by author in the second of block time that is under way
-        self._rates_second = 0
-        self._rates_before: tuple[int, dict[bytes, int]] = (0, {})
-        self._before = ((0, 0), 0, 0, OPEN)
-        self._in_block = False
-        self._mind_state()
-
-    def _mind_state(self) -> None:
-        """Whether an order can be forbidden only by its own numbers and for want of room."""
-        self._calm = self.pair_state == OPEN and not self._band and not self._max_rate
+    __slots__ = ()
 
     # -- matching -----------------------------------------------------------------------------------
 
@@ -74,6 +40,8 @@ class Market:
         """Match an order that is not in the book; then rest or cancel what is left."""
         if self.pair_state != AUCTION:
             self._match(order)
+        elif self._bounded:
+            self._meet_own(order)
         if rests and order.open_lots:
             self._rest(order)
         else:
@@ -102,10 +70,16 @@ class Market:
         if hidden:
             self.book.set_hidden(order, hidden)
 
-    def _cancel_rest(self, order: Order) -> None:
+    def _cancel_rest(self, order: Order, cause: int = UNFILLED) -> None:
+        """Cancel what is left of an order on its way in."""
         if order.open_lots:
-            self._event((CANCELLED, self._number(), order.author, order.client_id, order.open_lots, 0, UNFILLED))
+            self._event((CANCELLED, self._number(), order.author, order.client_id, order.open_lots, 0, cause))
             order.open_lots = 0
+
+    def _cut(self, taker: Order) -> None:
+        """End the matching of an order whose op has done all that it may."""
+        self._was_cut = True
+        self._cancel_rest(taker, WORK_LIMIT)
 
     def _match(self, taker: Order) -> None:
         book = self.book
@@ -115,7 +89,11 @@ class Market:
         keys, levels = ladder.keys, ladder.levels
         groups = self.groups.members
         account = taker.account
+        op_end = self._op_end
         while taker.open_lots and keys and keys[-1] >= limit_key:
+            if self.event_number >= op_end:
+                self._cut(taker)
+                return
             key = keys[-1]
             maker = levels[key].first
             if maker.account is account or (groups and self._grouped(maker.author, taker.author)):
@@ -149,7 +127,12 @@ class Market:
             )
         )
         self.last_trade_ticks = price
-        if self.book.waiting:
+        if self._bounded:
+            if price < self.low_ticks:
+                self.low_ticks = price
+            if price > self.high_ticks:
+                self.high_ticks = price
+        elif self.book.waiting:
             self.book.trigger(price)
 
     def _take_filled(self, order: Order, lots: int) -> None:
@@ -192,14 +175,22 @@ class Market:
             if left:
                 self._show_more(order, left)
 
-    def _can_fill(self, taker: Order, wanted: int) -> bool:
-        """Whether an order can fill so much against others before it meets what stops it."""
+    def _look(self, taker: Order, wanted: int) -> int:
+        """Whether an order can fill so much at once.
+
+        Where work is bounded, that is only known once it was tried: here too little is found, or it may be enough.
+        """
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         limit_key = taker.price_ticks * ladder.sign
-        alone = not taker.account.orders and not self.groups.members
+        alone = self._bounded or (not taker.account.orders and not self.groups.members)
+        found, levels = TOO_LITTLE, 0
         for key in reversed(ladder.keys):
             if key < limit_key:
-                return False
+                break
+            if self.event_number + levels >= self._op_end:
+                found = TOO_MUCH_WORK
+                break
+            levels += 1
             level = ladder.levels[key]
             if alone:
                 wanted -= level.open_lots + level.hidden_lots
@@ -210,26 +201,71 @@ class Market:
                         wanted -= maker.open_lots
                         hidden += maker.hidden_lots
                     elif taker.terms.self_trade != CANCEL_MAKER:
-                        return False
+                        return TOO_LITTLE
                     if wanted <= 0:
-                        return True
+                        return ENOUGH
                 wanted -= hidden
             if wanted <= 0:
-                return True
-        return False
+                found = ENOUGH
+                break
+        self._looked(levels)
+        return found
+
+    def _meet_own(self, taker: Order) -> None:
+        """In an auction, where nothing trades yet: prevent self-trades at once, best first."""
+        if not self._crosses(taker.side, taker.price_ticks):
+            return
+        accounts = [self.book.accounts.get(author) for author in self.groups.together(taker.author)]
+        own = [order for account in accounts if account is not None for order in account.orders.values()]
+        if self.event_number + len(own) > self._op_end:
+            self._cut(taker)
+            return
+        self._looked(len(own))
+        sign, limit = self._ladder(taker.side).sign, taker.price_ticks * self._ladder(taker.side).sign
+        makers = [
+            order
+            for order in own
+            if order.place == RESTING and order.side != taker.side and order.price_ticks * sign <= limit
+        ]
+        makers.sort(key=lambda order: (order.price_ticks * sign, order.number))
+        while makers and taker.open_lots:
+            if self.event_number >= self._op_end:
+                self._cut(taker)
+                return
+            maker = makers[0]
+            self._self_trade(taker, maker)
+            if maker.place != RESTING:
+                del makers[0]
+                renewed = self.book.find(maker.author, maker.client_id)
+                if renewed is not None:  # Its next slice is the last at its price.
+                    makers.insert(sum(1 for order in makers if order.price_ticks == maker.price_ticks), renewed)
 
     def _run_line(self) -> None:
-        for _ in range(self._max_triggers):
-            order = self.book.next_in_line()
+        """Run triggered orders: so many as the rules allow in a block."""
+        book = self.book
+        if not self._bounded:
+            for _ in range(self._max_triggers):
+                order = book.next_in_line()
+                if order is None:
+                    return
+                self._run_triggered(order)
+            return
+        while self.event_number < self._block_end:
+            order = book.next_reached(self.low_ticks, self.high_ticks)
             if order is None:
                 return
-            self._event((TRIGGERED, self._number(), order.author, order.client_id, order.price_ticks, order.open_lots))
-            entering = self._renewed(order, order.price_ticks, order.total_lots, order.open_lots)
-            if self._outside_band(order.side, order.price_ticks):
-                band = int(CancelCause.PRICE_BAND)
-                self._event((CANCELLED, self._number(), order.author, order.client_id, order.open_lots, 0, band))
-            else:
-                self._enter(entering, rests=order.terms.type != STOP)
+            book.stop_waiting(order)
+            self._op_end = self.event_number + self._op_work
+            self._run_triggered(order)
+
+    def _run_triggered(self, order: Order) -> None:
+        self._event((TRIGGERED, self._number(), order.author, order.client_id, order.price_ticks, order.open_lots))
+        entering = self._renewed(order, order.price_ticks, order.total_lots, order.open_lots)
+        if self._outside_band(order.side, order.price_ticks):
+            band = int(CancelCause.PRICE_BAND)
+            self._event((CANCELLED, self._number(), order.author, order.client_id, order.open_lots, 0, band))
+        else:
+            self._enter(entering, rests=order.terms.type != STOP)
 
     # -- leaving --------------------------------------------------------------------------------------
 
@@ -258,101 +294,3 @@ class Market:
         renewed = Order(order.account, order.client_id, order.side, price, total, self.order_number, order.terms)
         renewed.open_lots = open_lots
         return renewed
-
-    # -- questions ----------------------------------------------------------------------------------
-
-    def depth(self, side: int, levels: int) -> list[tuple[int, int, int]]:
-        """The best ``levels`` of a side, best first: (price_ticks, open_lots, live orders)."""
-        ladder = self._ladder(side)
-        best = [ladder.levels[key] for key in ladder.keys[: -levels - 1 : -1]] if levels else []
-        return [(level.price_ticks, level.open_lots, sum(1 for _ in level.orders())) for level in best]
-
-    def open_orders(self, side: int) -> Iterator[tuple[bytes, int, int, int, int, int]]:
-        """A side's resting orders by priority: (author, client_id, price_ticks, shown lots, number, hidden lots)."""
-        for order in self.book.live_orders(self._ladder(side)):
-            shown, hidden = order.open_lots, order.hidden_lots
-            yield order.author, order.client_id, order.price_ticks, shown, order.number, hidden
-
-    def waiting_orders(self) -> list[tuple[bytes, int, int, int, int, int, int]]:
-        """Stop orders that wait, by number: (author, client_id, side, stop_ticks, price_ticks, open_lots, number)."""
-        return [_stop_fields(order) for order in self.book.stops.waiting()]
-
-    def line(self) -> list[tuple[bytes, int, int, int, int, int, int]]:
-        """Triggered stop orders that were not run yet, the next first; fields as of :meth:`waiting_orders`."""
-        return [_stop_fields(order) for order in self.book.lined_up()]
-
-    def leases(self) -> list[tuple[bytes, int]]:
-        """(author, until ms) of each lease, by author."""
-        leases = self.book.timetable.leases
-        return [(author, leases[author]) for author in sorted(leases)]
-
-    def state(self) -> list[Any]:
-        """Everything that decides what later commands do, in one canonical form, queue order included."""
-        book, groups = self.book, self.groups
-        stops = (book.stops.waiting(), book.lined_up())
-        sides = (list(book.live_orders(book.bids)), list(book.live_orders(book.asks)), *stops)
-        return [
-            *[[_fields(order) for order in orders] for orders in sides],
-            [list(last) for last in book.last_ids()],
-            [list(lease) for lease in self.leases()],
-            [[author, groups.joined[author]] for author in sorted(groups.joined)],
-            [[owner, list(groups.admitted[owner])] for owner in sorted(groups.admitted)],
-            [self._rates_second, [[author, self._rates[author]] for author in sorted(self._rates)]],
-            self.event_number,
-            self.order_number,
-            self.reference_ticks,
-            self.last_trade_ticks,
-            self.pair_state,
-        ]
-
-    def digest(self) -> Digest:
-        """SHA-256 of :meth:`state`."""
-        return digest(b"engine", cbor.encode(self.state()))
-
-    # -- small parts --------------------------------------------------------------------------------
-
-    def _ladder(self, side: int) -> Ladder:
-        return self.book.bids if side == BUY else self.book.asks
-
-    def _crosses(self, side: int, price_ticks: int) -> bool:
-        if side == BUY:
-            keys = self.book.asks.keys
-            return bool(keys) and -keys[-1] <= price_ticks
-        keys = self.book.bids.keys
-        return bool(keys) and keys[-1] >= price_ticks
-
-    def _outside_band(self, side: int, price_ticks: int) -> bool:
-        reference, band = self.reference_ticks, self._band
-        if not reference or not band:
-            return False
-        if side == BUY:
-            return price_ticks * BPS > reference * (BPS + band)
-        return price_ticks * BPS < reference * (BPS - band)
-
-    def _grouped(self, one: bytes, other: bytes) -> bool:
-        return one == other or self.groups.of(one) == self.groups.of(other)
-
-    def _reject(self, author: bytes, client_id: int, command: int, reason: RejectReason) -> None:
-        self._event((REJECTED, self._number(), author, client_id, command, int(reason)))
-
-    def _number(self) -> int:
-        self.event_number += 1
-        return self.event_number
-
-    def _event(self, event: RawEvent) -> None:
-        self.events.append(event)
-
-
-def _stop_fields(order: Order) -> tuple[bytes, int, int, int, int, int, int]:
-    stop_ticks = order.terms.stop_ticks
-    return order.author, order.client_id, order.side, stop_ticks, order.price_ticks, order.open_lots, order.number
-
-
-def _fields(order: Order) -> list[Any]:
-    """An order's part of the state."""
-    terms = order.terms
-    return [
-        *(order.author, order.client_id, order.price_ticks, order.total_lots, order.open_lots, order.hidden_lots),
-        *(order.number, terms.type, terms.flags, terms.self_trade, terms.expires_ms),
-        *(terms.display_lots, terms.stop_ticks),
-    ]

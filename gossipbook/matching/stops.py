@@ -49,6 +49,14 @@ class Stops:
             found.append(order)
         return sorted(found, key=_number)
 
+    def next_reached(self, low_ticks: int, high_ticks: int) -> Order | None:
+        """Of the buy with the lowest stop price and the sell with the highest, if reached, the earlier entered."""
+        buy = self.buys[0] if self.buys and self.buys[0].terms.stop_ticks <= high_ticks else None
+        sell = self.sells[0] if self.sells and self.sells[0].terms.stop_ticks >= low_ticks else None
+        if buy is None or sell is None:
+            return buy or sell
+        return buy if buy.number < sell.number else sell
+
     def waiting(self) -> list[Order]:
         """All, by order number."""
         return sorted([*self.buys, *self.sells], key=_number)

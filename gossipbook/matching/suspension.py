@@ -56,8 +56,7 @@ def suspend(engine: Engine) -> SuspendedBlock:
         accounts.append((account, account.last_id))
         account.last_id = account.before
     held = {name: getattr(engine, name) for name in _FIELDS}
-    numbers, engine.reference_ticks, engine.last_trade_ticks, engine.pair_state = engine._before
-    engine.event_number, engine.order_number = numbers
+    engine._restore()
     engine._mind_state()
     if engine._max_rate:
         engine._rates_second, engine._rates = engine._rates_before
@@ -80,7 +79,8 @@ def resume(engine: Engine, block: SuspendedBlock) -> None:
 
 
 _FIELDS = (
-    *("event_number", "order_number", "reference_ticks", "last_trade_ticks", "pair_state"),
+    *("event_number", "order_number", "reference_ticks", "last_trade_ticks", "low_ticks", "high_ticks"),
+    *("auction", "pair_state"),
     *("_rates_second", "_rates"),
 )
 

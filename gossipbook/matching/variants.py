@@ -7,11 +7,14 @@ engine's. They stand here because a compiled class can only be extended by one t
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.constants import AUCTION, BUY, CANCEL_MAKER, HALTED, OPEN
+from gossipbook.matching.counters import Mark
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import FILL, CancelCause, RawEvent
 from gossipbook.matching.ladder import Order
+from gossipbook.matching.market import ENOUGH, TOO_LITTLE
 
 OrderKey: TypeAlias = tuple[bytes, int]
 
@@ -34,12 +37,12 @@ class ProRataEngine(Engine):
                     self._fill(maker, taker, maker.price_ticks, lots)
                     self._take_filled(maker, lots)
 
-    def _can_fill(self, taker: Order, wanted: int) -> bool:
+    def _look(self, taker: Order, wanted: int) -> int:
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         limit_key = taker.price_ticks * ladder.sign
         for key in reversed(ladder.keys):
             if key < limit_key:
-                return False
+                return TOO_LITTLE
             own = False
             for maker in ladder.levels[key].orders():
                 if self._grouped(maker.author, taker.author):
@@ -47,10 +50,10 @@ class ProRataEngine(Engine):
                 else:
                     wanted -= maker.open_lots + maker.hidden_lots
             if wanted <= 0:
-                return True
+                return ENOUGH
             if own and taker.terms.self_trade != CANCEL_MAKER:
-                return False
-        return False
+                return TOO_LITTLE
+        return TOO_LITTLE
 
 
 def shares(open_lots: Sequence[int], wanted: int) -> list[int]:
@@ -67,16 +70,6 @@ def shares(open_lots: Sequence[int], wanted: int) -> list[int]:
     return given
 
 
-class _Mark(NamedTuple):
-    """How far a block had come."""
-
-    events: int
-    changes: int
-    event_number: int
-    order_number: int
-    last_trade_ticks: int
-
-
 class _Wish(NamedTuple):
     """To trade so many lots in this block's auction (0: all), or not at all."""
 
@@ -91,8 +84,8 @@ class _Wish(NamedTuple):
 class BatchAuctionEngine(Engine):
     """Orders rest without matching; each block ends with one call auction, the only chance of immediate ones."""
 
-    def __init__(self, pair: Pair, limits: Limits, wardens: Sequence[bytes] = ()) -> None:
-        super().__init__(pair, limits, wardens)
+    def __init__(self, pair: Pair, limits: Limits, wardens: Sequence[bytes] = (), rules: int = 2) -> None:
+        super().__init__(pair, limits, wardens, rules)
         self._immediate: list[OrderKey] = []  # may not rest beyond this block
         self._wishes: dict[OrderKey, _Wish] = {}
 
@@ -119,9 +112,9 @@ class BatchAuctionEngine(Engine):
             self._wishes[order.author, order.client_id] = _Wish(0)
         self._enter(order, rests=False)
 
-    def _can_fill(self, taker: Order, wanted: int) -> bool:
+    def _look(self, taker: Order, wanted: int) -> int:
         self._wishes[taker.author, taker.client_id] = _Wish(wanted)
-        return True  # The auction will tell.
+        return ENOUGH  # The auction will tell.
 
     def _enter(self, order: Order, *, rests: bool) -> None:
         if not rests:
@@ -150,7 +143,7 @@ class BatchAuctionEngine(Engine):
             last = max(short, key=self._entered)
             self._remove(last, self._wishes[last].cause)
 
-    def _got_since(self, mark: _Mark) -> dict[OrderKey, int]:
+    def _got_since(self, mark: Mark) -> dict[OrderKey, int]:
         """What each order traded since then."""
         got: dict[OrderKey, int] = {}
         for event in self.events[mark.events :]:
@@ -170,13 +163,3 @@ class BatchAuctionEngine(Engine):
         order = self.book.find(*key)
         if order is not None:
             self._take_out(order, cause)
-
-    def _mark(self) -> _Mark:
-        changes = len(self.book.log)
-        return _Mark(len(self.events), changes, self.event_number, self.order_number, self.last_trade_ticks)
-
-    def _return_to(self, mark: _Mark) -> None:
-        del self.events[mark.events :]
-        self.book.undo_to(mark.changes)
-        self.event_number, self.order_number = mark.event_number, mark.order_number
-        self.last_trade_ticks = mark.last_trade_ticks

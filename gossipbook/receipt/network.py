@@ -6,7 +6,8 @@ from typing import Any
 from gossipbook import cbor
 from gossipbook.errors import DecodeError, ManifestError, VerifyError
 from gossipbook.ids import PUBLIC_KEY_BYTES
-from gossipbook.manifest import MATCHERS_CAP, PAIRS_CAP, Limits, Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Limits, Timing
+from gossipbook.manifest import MATCHERS_CAP, PAIRS_CAP, Manifest, Matcher, Pair
 
 ADMISSION_CAP = 16_384
 WARDENS_CAP = 1_024

@@ -18,7 +18,8 @@ import tomli_w
 import trio
 
 from gossipbook.errors import GossipbookError
-from gossipbook.manifest import Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Timing
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.rig.proxy import HOST, Proxy
 from gossipbook.scenario.parts import NetworkPart
 from gossipbook.storage.keys import create_key

@@ -15,7 +15,8 @@ from gossipbook.crdt.op import GENESIS_PREV, sign_op
 from gossipbook.errors import DecodeError, ScenarioError
 from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import ZERO_DIGEST
-from gossipbook.manifest import Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Timing
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import Command, SetState
 from gossipbook.scenario.orders import US_PER_S, PlannedOp, agents_orders, author_identity
 from gossipbook.scenario.parts import BudgetPart, ExpectPart, FaultPart, NetworkPart, WardenPart, WorkloadPart

@@ -21,7 +21,8 @@ from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.identity import Identity
 from gossipbook.ids import BlockId, PublicKey, digest
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
@@ -52,7 +53,9 @@ class Market:
         matcher = Matcher("solo", _identity("a matcher").public_key, "solo")
         pair = Pair(SYMBOL, "1", "1", price_band_bps=price_band_bps)
         wardens = (_identity(WARDEN).public_key,)
-        self.manifest = Manifest("market", (pair,), (matcher,), 1, "crash", wardens=wardens, limits=Limits(**limits))
+        self.manifest = Manifest(
+            "market", (pair,), (matcher,), 1, "crash", wardens=wardens, limits=Limits.of(RULES_VERSION, **limits)
+        )
         self.log = OrderLog()
         self.now_ms = START_MS
         self.parent: BlockId = self.manifest.chain_id

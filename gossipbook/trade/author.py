@@ -11,7 +11,8 @@ from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import ChainId, PublicKey
-from gossipbook.manifest import Limits, Manifest
+from gossipbook.limits import Limits
+from gossipbook.manifest import Manifest
 from gossipbook.trade.author_events import (
     Acked,
     AuthorConfig,

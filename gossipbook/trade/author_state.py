@@ -8,7 +8,8 @@ from gossipbook.crdt.op import Op
 from gossipbook.effects import LinkId, Persist
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import ChainId, OpId, PublicKey
-from gossipbook.manifest import Limits, Manifest
+from gossipbook.limits import Limits
+from gossipbook.manifest import Manifest
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.author_events import AuthorConfig, ChainRecord, Hold
 from gossipbook.trade.head import HeadSearch

@@ -7,7 +7,7 @@ from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.errors import SubmitRefused
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
-from gossipbook.manifest import Limits
+from gossipbook.limits import Limits
 from gossipbook.matching.commands import Command, Place, PlaceSpecial
 
 

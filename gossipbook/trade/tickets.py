@@ -12,7 +12,8 @@ from typing import Final
 from gossipbook.cbor import INT_CAP
 from gossipbook.crdt.command_code import decode_command, encode_command, least_version
 from gossipbook.errors import ConfigError, DecodeError, SubmitRefused
-from gossipbook.manifest import COMMANDS_PER_OP_CAP, Manifest
+from gossipbook.limits import COMMANDS_PER_OP_CAP
+from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import (
     SLICES_CAP,
     CancelAll,

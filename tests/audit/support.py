@@ -17,7 +17,8 @@ from gossipbook.audit.writer import export_lines
 from gossipbook.crdt.op import Op, sign_op
 from gossipbook.identity import DOMAIN_VOTE, Identity
 from gossipbook.ids import ZERO_DIGEST, digest
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
@@ -157,7 +158,7 @@ def network(seed: int = 7, rounds: int = 16) -> Network:
 @functools.cache
 def special_network(seed: int = 3, rounds: int = 40) -> Network:
     """The same with everything of rules version 2: few triggers a block, a low rate, short leases, a busy warden."""
-    limits = Limits(max_commands_per_author_per_s=12, max_triggers_per_block=1)
+    limits = Limits.of(RULES_VERSION, max_commands_per_author_per_s=12, max_triggers_per_block=1)
     manifest, rng = make_manifest(wardens=(WARDEN,), limits=limits), random.Random(seed)
     world = World(manifest, MEMBERS, seed=seed, network=Wires(random.Random(seed), SLOW))
     peers = list(world.hosts)

@@ -10,7 +10,7 @@ from gossipbook import cbor
 from gossipbook.audit import Report, Verdict
 from gossipbook.crdt.op import Evidence, Op, sign_op
 from gossipbook.ids import ZERO_DIGEST
-from gossipbook.manifest import Limits
+from gossipbook.limits import Limits
 from gossipbook.matching.commands import Amend, Cancel, Place
 from tests.audit.forge import build, execute, items_of
 from tests.audit.support import (

@@ -16,7 +16,8 @@ from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.crdt.op import Op, open_op
 from gossipbook.errors import DecodeError
-from gossipbook.manifest import Limits, Manifest
+from gossipbook.limits import Limits
+from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Command,
@@ -186,14 +187,14 @@ def test_a_stop_that_is_triggered_too_soon(tmp_path: Path) -> None:
 
 def test_more_triggers_than_a_block_may_run(tmp_path: Path) -> None:
     """What is left over is due in an empty block, unless the pair is halted."""
-    (ann, _, _, wes), blocks = stopped(limits=Limits(max_triggers_per_block=1))
+    (ann, _, _, wes), blocks = stopped(limits=Limits.of(2, max_triggers_per_block=1))
     lines = build(ann.manifest, SYMBOL, [*blocks, []])
     assert [event[0] for event in lines[-1]["events"]] == [8]
     assert verify_lines(tmp_path, lines).reasons == []
     halting = [*blocks, [wes.sign([SetState(4)])], []]
     assert has_reason(verify_lines(tmp_path, build(ann.manifest, SYMBOL, halting[:-1])), "no") is False
     refused(tmp_path, build(ann.manifest, SYMBOL, halting), "it is empty, and nothing was due")
-    generous = replace(ann.manifest, limits=Limits(max_triggers_per_block=2))
+    generous = replace(ann.manifest, limits=Limits.of(2, max_triggers_per_block=2))
     refused(tmp_path, build(ann.manifest, SYMBOL, blocks, obeyed=generous), DIFFER)
 
 
@@ -215,13 +216,27 @@ def test_a_wardens_command_that_is_not_obeyed(tmp_path: Path) -> None:
 
 
 def test_a_rate_limit_that_is_ignored(tmp_path: Path) -> None:
-    ann, ben = wallets("ann", "ben", limits=Limits(max_commands_per_author_per_s=2))
+    ann, ben = wallets("ann", "ben", limits=Limits.of(2, max_commands_per_author_per_s=2))
     hasty = ann.sign([Place(ann.next_id(), BUY, LIMIT, 100, 1, GTC) for _ in range(3)])
     blocks = [[order(ben, SELL, 1)], [hasty]]
     lines = build(ann.manifest, SYMBOL, blocks)
     assert lines[-1]["events"][-1][0] == 2
     assert verify_lines(tmp_path, lines).reasons == []
-    refused(tmp_path, build(ann.manifest, SYMBOL, blocks, obeyed=replace(ann.manifest, limits=Limits())), DIFFER)
+    refused(
+        tmp_path,
+        build(
+            ann.manifest,
+            SYMBOL,
+            blocks,
+            obeyed=replace(
+                ann.manifest,
+                limits=Limits.of(
+                    2,
+                ),
+            ),
+        ),
+        DIFFER,
+    )
 
 
 def test_a_trade_within_a_group(tmp_path: Path) -> None:

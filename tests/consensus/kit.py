@@ -59,7 +59,8 @@ from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import Blame, CoreEffect, Emit, Now, Persist, Publish, Send, SendStored, SetTimer
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, Verifier
 from gossipbook.ids import ZERO_DIGEST, PeerId
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Quorum, Timing
+from gossipbook.limits import Limits, Timing
+from gossipbook.manifest import Manifest, Matcher, Pair, Quorum
 from gossipbook.matching.commands import Cancel, CancelAll, Command, OrderType, Place, Side, TimeInForce
 
 SYMBOL = "GOLD/USD"
@@ -78,9 +79,9 @@ def network(n: int = 4, fault_model: str = "byzantine", **parts: Any) -> tuple[M
     identities = [identity(f"matcher {i}") for i in range(n)]
     matchers = tuple(Matcher(f"m{i}", key.public_key, f"operator {i}") for i, key in enumerate(identities))
     pairs = parts.pop("pairs", (Pair(SYMBOL),))
-    limits = Limits(**parts.pop("limits", {}))
-    timing = Timing(**parts.pop("timing", {}))
     parts.setdefault("rules_version", 1)
+    limits = Limits.of(parts["rules_version"], **parts.pop("limits", {}))
+    timing = Timing(**parts.pop("timing", {}))
     manifest = Manifest("test", pairs, matchers, n, fault_model=fault_model, limits=limits, timing=timing, **parts)
     return manifest, identities
 

@@ -13,7 +13,7 @@ from gossipbook.consensus.selection import due_ids, select, unjustly_omitted, wi
 from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.ids import digest
-from gossipbook.manifest import Limits
+from gossipbook.limits import Limits
 from gossipbook.matching.commands import Cancel, PlaceFlags
 
 from .kit import buy, network, sell

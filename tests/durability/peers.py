@@ -16,7 +16,8 @@ import trio
 from gossipbook.cli.operate.config import write_config
 from gossipbook.consensus.committee import Committee
 from gossipbook.identity import Identity
-from gossipbook.manifest import Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Timing
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.storage.keys import create_key
 from gossipbook.trade.client import Client

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gossipbook.errors import DecodeError
 from gossipbook.flow import RecordedFlow, ReplayFigures, lobster_flow
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command, Place, Side, TimeInForce
 from gossipbook.matching.engine import Engine
 

@@ -10,7 +10,8 @@ from itertools import islice
 import pytest
 
 from gossipbook.flow import Flow, FlowStatistics, generated_flow, measure
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Place, TimeInForce
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import ACCEPTED, AMENDED, CANCELLED, FILL, CancelCause

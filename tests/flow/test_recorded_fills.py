@@ -24,7 +24,8 @@ from gossipbook.flow.lobster import (
 from gossipbook.flow.orderbook import BookRow, read_books
 from gossipbook.flow.recorded_book import RecordedBook
 from gossipbook.flow.unseen import UnseenOrder, merge_unseen, outline
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Side
 from gossipbook.matching.engine import Engine
 

@@ -25,6 +25,8 @@ from gossipbook.matching.events import (
     Leased,
     LeaseEnded,
     PairStateSet,
+    Rejected,
+    RejectReason,
     Sliced,
     StopAccepted,
     Triggered,
@@ -119,7 +121,13 @@ class Audit:
                 self.places.setdefault((author, command.client_id), PlaceSpecial(*command))
 
     def block(
-        self, events: Sequence[tuple[Any, ...]], bids: Sequence[Any], asks: Sequence[Any], stops: Sequence[Any] = ()
+        self,
+        events: Sequence[tuple[Any, ...]],
+        bids: Sequence[Any],
+        asks: Sequence[Any],
+        stops: Sequence[Any] = (),
+        *,
+        auction_goes_on: bool = False,
     ) -> None:
         for raw in events:
             assert all(type(value) in (int, bytes) for value in raw), "an event holds plain integers and bytes"
@@ -128,13 +136,19 @@ class Audit:
             event = name_event(raw)
             self._check_sequel(event)
             self._event(event)
-        self._check_sequel(None)
+        if not auction_goes_on:
+            self._check_sequel(None)
+            assert not self._is_crossed(bids, asks) or self.state in MAY_BE_CROSSED, "the book is crossed"
         self._book(bids, asks, stops)
+
+    def _is_crossed(self, bids: Sequence[Any], asks: Sequence[Any]) -> bool:
+        return bool(bids) and bool(asks) and bids[0][2] >= asks[0][2]
 
     def _check_sequel(self, event: Any) -> None:
         """What some events promise about the next ones."""
         if self.auction_left:
-            assert isinstance(event, Fill | Sliced), "an auction's volume is not done"
+            held_up = isinstance(event, Rejected) and event.reason == RejectReason.WORK_LIMIT
+            assert held_up or isinstance(event, Fill | Sliced), "an auction's volume is not done"
         if self.swept is not None:
             author, cause = self.swept
             if not (isinstance(event, Cancelled) and (event.author, event.cause) == (author, cause)):
@@ -224,6 +238,9 @@ class Audit:
                 account.cancelled += event.qty_lots
                 if event.cause == CancelCause.BELOW_MINIMUM:
                     assert account.place.min_lots
+                if event.cause == CancelCause.BELOW_MINIMUM or (
+                    event.cause == CancelCause.WORK_LIMIT and account.place.min_lots > account.filled
+                ):
                     assert not account.filled
                     account.below_minimum = True
         account.check()
@@ -260,8 +277,6 @@ class Audit:
         return account.below_minimum or account.filled >= account.place.min_lots
 
     def _book(self, bids: Sequence[Any], asks: Sequence[Any], stops: Sequence[Any]) -> None:
-        if bids and asks and self.state not in MAY_BE_CROSSED:
-            assert bids[0][2] < asks[0][2], "the book is crossed"
         held = {}
         for side, rows in ((Side.BUY, bids), (Side.SELL, asks)):
             prices = [row[2] for row in rows]

@@ -73,6 +73,20 @@ ARENAS = {
     "vast": Arena(Rules(max_qty=250, max_own=30, max_all=120, wardens=WARDENS[:0]), spread=2, stops=0.1, special=0.7),
 }
 
+BUDGETS = ((30, 60), (5, 25), (8_192, 16_384, 1), (10, 10), (3, 200), (6, 20), (20, 30), (30, 200), (12, 40))
+"""Work of an op and of a block, for each arena; small, so that they are met. And how much more room there is."""
+
+
+def bounded(arena: Arena, op_work: int, block_work: int, room: int = 2) -> Arena:
+    """The same market by the rules that bound work, with room for as many orders of an author."""
+    rules = arena.rules._replace(rules=3, op_work=op_work, block_work=block_work, max_all=room * arena.rules.max_all)
+    return arena._replace(rules=rules)
+
+
+ALL_ARENAS = ARENAS | {
+    f"bounded {name}": bounded(arena, *budget) for (name, arena), budget in zip(ARENAS.items(), BUDGETS, strict=True)
+}
+
 
 class Chaos:
     """Draws ops. It looks at the oracle's book so that most cancels and amends name an open order."""
@@ -120,7 +134,11 @@ class Chaos:
             states = rng.choices(tuple(PairState), (8, 1, 1, 1, 1))
         else:
             states = rng.choices((AUCTION, *PairState), (6, 2, 1, 1, 1, 1))
-        return [Run(self.rules.wardens[0], [SetState(int(states[0]))], rng.random() < 0.1)]
+        warden = self.rules.wardens[0]
+        commands: list[Command] = [SetState(int(states[0]))]
+        if self.rules.rules >= 3:
+            commands.append(Cancel(self.last_ids[warden]))
+        return [Run(warden, commands, rng.random() < 0.1)]
 
     # -- commands ---------------------------------------------------------------------------------------
 

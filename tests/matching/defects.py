@@ -16,7 +16,7 @@ RENEWED = "self._renewed(order, order.price_ticks, order.total_lots, hidden)"
 DEFECTS: dict[Law, dict[str, Bug]] = {
     laws.never_crossed: {
         "meets only what is better than its limit": Bug("market", "keys[-1] >= limit_key:", "keys[-1] > limit_key:"),
-        "the plain way in does not look": Bug("engine", "opposite[-1] >= -key:", "opposite[-1] > -key:"),
+        "the plain way in does not look": Bug("placing", "opposite[-1] >= -key:", "opposite[-1] > -key:"),
         "a pair opens without an auction": Bug("controls", "            self._uncross()\n", "            pass\n"),
     },
     laws.conservation: {
@@ -25,7 +25,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
             "market", "hidden = order.open_lots - shown", "hidden = max(0, order.open_lots - shown - 1)"
         ),
         "a cancel forgets what is hidden": Bug(
-            "engine", "lots = order.open_lots + order.hidden_lots", "lots = order.open_lots"
+            "placing", "lots = order.open_lots + order.hidden_lots", "lots = order.open_lots"
         ),
         "a decrement leaves the maker as it was": Bug(
             "market", "            self.book.lower(order, lots)\n        else:", "            pass\n        else:"
@@ -82,8 +82,12 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         "a waiting stop keeps its number": Bug("amendments", "                self.order_number += 1\n", ""),
     },
     laws.fill_or_kill: {
-        "fills in part": Bug("engine", "if whole and not self._can_fill(order, order.open_lots):", "if False:"),
-        "never fills": Bug("engine", "if whole and not self._can_fill(order, order.open_lots):", "if whole:"),
+        "fills in part": Bug("placing", "        if whole:\n", "        if False:\n"),
+        "never fills": Bug(
+            "placing",
+            "found = self._look(order, wanted)",
+            "found = TOO_LITTLE if wanted == order.open_lots else ENOUGH",
+        ),
         "does not count what is hidden": Bug(
             "market", "wanted -= level.open_lots + level.hidden_lots", "wanted -= level.open_lots"
         ),
@@ -92,13 +96,15 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         ),
     },
     laws.minimum_quantity: {
-        "is not looked at": Bug("engine", "if c.min_lots and not self._can_fill(order, c.min_lots):", "if False:"),
-        "must fill whole": Bug("engine", "self._can_fill(order, c.min_lots)", "self._can_fill(order, c.qty_lots)"),
-        "one less will do": Bug("engine", "self._can_fill(order, c.min_lots)", "self._can_fill(order, c.min_lots - 1)"),
+        "is not looked at": Bug("placing", "        if c.min_lots:\n", "        if False:\n"),
+        "must fill whole": Bug("placing", "self._enter_if(order, c.min_lots,", "self._enter_if(order, c.qty_lots,"),
+        "one less will do": Bug(
+            "placing", "self._enter_if(order, c.min_lots,", "self._enter_if(order, c.min_lots - 1,"
+        ),
     },
     laws.post_only_never_takes: {
         "takes": Bug(
-            "engine", "R.POST_ONLY_WOULD_CROSS if c.flags and self._crosses(c.side, c.price_ticks) else None", "None"
+            "placing", "R.POST_ONLY_WOULD_CROSS if c.flags and self._crosses(c.side, c.price_ticks) else None", "None"
         ),
         "takes when amended": Bug(
             "amendments", "return bool(post_only) and self._crosses(order.side, price)", "return False"
@@ -111,7 +117,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         ),
     },
     laws.immediate_never_rests: {
-        "rests": Bug("engine", "self._enter(order, rests=False)", "self._enter(order, rests=True)"),
+        "rests": Bug("placing", "self._enter(order, rests=False)", "self._enter(order, rests=True)"),
         "a stop order's remainder rests": Bug("market", "rests=order.terms.type != STOP", "rests=True"),
     },
     laws.no_self_trade: {
@@ -124,7 +130,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
     },
     laws.stale_is_refused: {
         "a cancel is dropped": Bug(
-            "engine",
+            "placing",
             "self._reject(account.author, client_id, CANCEL, self._not_open(account, client_id))",
             "pass",
         ),
@@ -134,12 +140,12 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         "the reasons are mistaken": Bug("controls", "R.ORDER_CLOSED if client_id <=", "R.ORDER_CLOSED if client_id >"),
     },
     laws.used_id_is_refused: {
-        "the last id may be had again": Bug("engine", "if client_id <= account", "if client_id < account"),
+        "the last id may be had again": Bug("placing", "if client_id <= account", "if client_id < account"),
         "the last id may be had again, specially": Bug(
-            "engine", "if c.client_id <= account", "if c.client_id < account"
+            "placing", "if c.client_id <= account", "if c.client_id < account"
         ),
         "a refusal does not use an id up": Bug(
-            "engine", "        account.last_id = c.client_id\n        reason =", "        reason ="
+            "placing", "        account.last_id = c.client_id\n        reason =", "        reason ="
         ),
     },
     laws.iceberg_shows_its_slice_last: {
@@ -169,7 +175,7 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         ),
         "a tick late": Bug("stops", "order.terms.stop_ticks < price_ticks", "order.terms.stop_ticks <= price_ticks"),
         "at once": Bug(
-            "engine",
+            "placing",
             "        if c.stop_ticks:\n            self._event((STOP",
             "        if False:\n            self._event((STOP",
         ),
@@ -202,13 +208,13 @@ UNDO_DEFECTS = {
     "tables": Bug("book", "entry[1][entry[2]] = entry[3]", "pass"),
     "the state": Bug(
         "engine",
-        "numbers, self.reference_ticks, self.last_trade_ticks, self.pair_state = self._before",
-        "numbers, self.reference_ticks, self.last_trade_ticks, _ = self._before",
+        "numbers, prices, self.auction, self.pair_state = self._before",
+        "numbers, prices, self.auction, _ = self._before",
     ),
     "the last trade": Bug(
         "engine",
-        "numbers, self.reference_ticks, self.last_trade_ticks, self.pair_state = self._before",
-        "numbers, self.reference_ticks, _, self.pair_state = self._before",
+        "self.reference_ticks, self.last_trade_ticks, self.low_ticks, self.high_ticks = prices",
+        "self.reference_ticks, _, self.low_ticks, self.high_ticks = prices",
     ),
 }
 """What an undo may forget."""

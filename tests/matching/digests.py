@@ -10,7 +10,7 @@ import sys
 from gossipbook import cbor, compiled
 from gossipbook.audit.oracle import OracleBook
 
-from .chaos import ARENAS, Chaos
+from .chaos import ALL_ARENAS, Chaos
 from .duel import execute_engine, execute_oracle
 
 BLOCKS = 60
@@ -19,7 +19,7 @@ SEEDS = (1, 2)
 
 def flow_digest(arena_name: str, seed: int) -> str:
     """Digest of all events of one flow and of the engine's state after it."""
-    arena = ARENAS[arena_name]
+    arena = ALL_ARENAS[arena_name]
     chaos, oracle, engine = Chaos(seed, arena), OracleBook(*arena.rules), arena.rules.engine()
     told = hashlib.sha256()
     for _ in range(BLOCKS):
@@ -32,7 +32,7 @@ def flow_digest(arena_name: str, seed: int) -> str:
 
 
 def all_digests() -> dict[str, str]:
-    return {f"{name} {seed}": flow_digest(name, seed) for name in ARENAS for seed in SEEDS}
+    return {f"{name} {seed}": flow_digest(name, seed) for name in ALL_ARENAS for seed in SEEDS}
 
 
 if __name__ == "__main__":

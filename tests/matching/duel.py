@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from gossipbook.audit.oracle import OracleBook
 from gossipbook.flow import FlowStep
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import KINDS, Command
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import CANCELLED, REJECTED
@@ -42,16 +43,21 @@ class Rules(NamedTuple):
     rate: int = 0
     triggers: int = 256
     wardens: tuple[bytes, ...] = ()
+    rules: int = 2
+    block_work: int = 16_384
+    op_work: int = 8_192
 
     def engine(self, engine_type: type[Engine] = Engine) -> Engine:
         pair = Pair("A/B", "1", "1", self.min_qty, self.max_qty, self.max_price, self.band_bps)
         limits = Limits(
+            max_block_work=self.block_work,
+            max_op_work=self.op_work,
             max_open_orders_per_author=self.max_own,
             max_open_orders_per_pair=self.max_all,
             max_commands_per_author_per_s=self.rate,
             max_triggers_per_block=self.triggers,
         )
-        return engine_type(pair, limits, self.wardens)
+        return engine_type(pair, limits, self.wardens, self.rules)
 
 
 BROAD = Rules(1, 10**9, 10**9, 0, 20_000, 1_000_000)
@@ -70,9 +76,9 @@ class Solo:
         self.audit = Audit()
         self.seen: Counter[tuple[int, int]] = Counter()  # by event kind, and reason or cause
 
-    def play(self, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+    def play(self, time_ms: int, ops: Sequence[Op]) -> "Executed":
         events = execute_oracle(self.oracle, time_ms, ops)
-        self._look(events, ops)
+        self._look(events, ops[: events.ran])
         return events
 
     def play_and_undo(self, time_ms: int, ops: Sequence[Op]) -> None:
@@ -88,7 +94,9 @@ class Solo:
             if isinstance(op, Run):
                 self.audit.sent(op.author, op.commands)
         bids, asks = (self.oracle.resting_whole(side) for side in (1, 2))
-        self.audit.block(events, bids, asks, self.oracle.waiting() + self.oracle.line())
+        auction_goes_on = self.oracle.auction is not None
+        stops = self.oracle.waiting() + self.oracle.line()
+        self.audit.block(events, bids, asks, stops, auction_goes_on=auction_goes_on)
         for event in events:
             why = event[5] if event[0] == REJECTED else event[6] if event[0] == CANCELLED else 0
             self.seen[event[0], why] += 1
@@ -101,11 +109,11 @@ class Duel(Solo):
         super().__init__(rules)
         self.engine = rules.engine(engine_type)
 
-    def play(self, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+    def play(self, time_ms: int, ops: Sequence[Op]) -> "Executed":
         events = execute_engine(self.engine, time_ms, ops)
         self._compare(events, self.oracle, time_ms, ops)
         self.engine.commit()
-        self._look(events, ops)
+        self._look(events, ops[: events.ran])
         return events
 
     def play_and_undo(self, time_ms: int, ops: Sequence[Op]) -> None:
@@ -121,11 +129,13 @@ class Duel(Solo):
         assert self.engine.digest() == digest
         self._compare_books(self.oracle)
 
-    def _compare(self, events: list[Any], oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> None:
+    def _compare(self, events: "Executed", oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> None:
         expected = execute_oracle(oracle, time_ms, ops)
         for got, want in zip(events, expected, strict=False):
             assert got == want, f"the engine says {got}, the oracle {want}"
         assert len(events) == len(expected), "one of the two says more"
+        assert events.ran == expected.ran, "one of the two runs more"
+        assert self.engine.has_left_over() == oracle.has_left_over()
         self._compare_books(oracle)
 
     def _compare_books(self, oracle: OracleBook) -> None:
@@ -148,24 +158,40 @@ class Duel(Solo):
         assert self.engine.leases() == oracle.leases()
 
 
-def execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+class Executed(list[Any]):
+    """A block's events; ``ran``: how many ops ran until the block was full."""
+
+    ran = 0
+
+
+def execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> Executed:
     engine.begin_block(time_ms)
-    for op in ops:
+    ran = 0
+    while ran < len(ops) and not engine.is_full:
+        op = ops[ran]
+        ran += 1
         if isinstance(op, Run):
             engine.run(op.author, op.commands, op.void)
         else:
             engine.freeze(op.author)
-    return list(engine.end_block())
+    events = Executed(engine.end_block())
+    events.ran = ran
+    return events
 
 
-def execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> list[Any]:
+def execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> Executed:
     oracle.begin_block(time_ms)
-    for op in ops:
+    ran = 0
+    while ran < len(ops) and not oracle.is_full():
+        op = ops[ran]
+        ran += 1
         if isinstance(op, Run):
             oracle.run(op.author, [plain(command) for command in op.commands], op.void)
         else:
             oracle.freeze(op.author)
-    return oracle.end_block()
+    events = Executed(oracle.end_block())
+    events.ran = ran
+    return events
 
 
 def plain(command: Command) -> PlainCommand:

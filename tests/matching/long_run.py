@@ -15,7 +15,7 @@ from itertools import count
 
 from gossipbook.matching.events import EVENT_TYPES
 
-from .chaos import ARENAS, Arena, Chaos
+from .chaos import ALL_ARENAS, Arena, Chaos
 from .duel import Duel, Op, Run
 
 ROUND_BLOCKS = 500
@@ -70,11 +70,11 @@ def main() -> None:
     started = time.perf_counter()
     shown = 0
     for number in count():
-        name = list(ARENAS)[number % len(ARENAS)]
+        name = list(ALL_ARENAS)[number % len(ALL_ARENAS)]
         seed = args.seed * 1_000_003 + number
         before = tally.blocks
         try:
-            play_round(ARENAS[name], seed, args.commands, tally)
+            play_round(ALL_ARENAS[name], seed, args.commands, tally)
         except AssertionError as error:
             error.add_note(f"arena {name}, seed {seed}, block {tally.blocks - before} of its round")
             raise

@@ -2,7 +2,8 @@
 
 from gossipbook.flow.lobster import DELETE, REDUCE, SUBMIT, RecordedMessage, Take, price_ticks
 from gossipbook.flow.replay import UnseenOrder
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command, OrderType, Place, TimeInForce
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import FILL

@@ -25,11 +25,11 @@ from gossipbook.matching.commands import (
 )
 from gossipbook.matching.events import CANCELLED, EVENT_TYPES, REJECTED, CancelCause, RejectReason
 
-from .chaos import ARENAS, AUTHORS, WARDENS, fight
+from .chaos import ALL_ARENAS, AUTHORS, WARDENS, fight
 from .duel import BROAD, Duel, Freeze, Op, Rules, Run, blocks_of
 
 SEEDS = (1, 2, 3)
-BLOCKS = dict.fromkeys(ARENAS, 400) | {"crowded": 150}
+BLOCKS = dict.fromkeys(ALL_ARENAS, 400) | {"crowded": 150, "bounded crowded": 150}
 AT_LEAST = 25
 
 EVERYTHING = (
@@ -41,7 +41,7 @@ EVERYTHING = (
 
 @pytest.fixture(scope="module")
 def long_runs() -> dict[tuple[str, int], Duel]:
-    return {(name, seed): fight(seed, ARENAS[name], BLOCKS[name]) for name in ARENAS for seed in SEEDS}
+    return {(name, seed): fight(seed, ALL_ARENAS[name], BLOCKS[name]) for name in ALL_ARENAS for seed in SEEDS}
 
 
 def test_long_random_runs_agree_and_leave_no_rule_untried(long_runs: dict[tuple[str, int], Duel]) -> None:
@@ -52,7 +52,7 @@ def test_long_random_runs_agree_and_leave_no_rule_untried(long_runs: dict[tuple[
 
 
 def test_equal_seeds_give_equal_books(long_runs: dict[tuple[str, int], Duel]) -> None:
-    again = fight(SEEDS[0], ARENAS["wild"], BLOCKS["wild"])
+    again = fight(SEEDS[0], ALL_ARENAS["wild"], BLOCKS["wild"])
     assert again.engine.digest() == long_runs["wild", SEEDS[0]].engine.digest()
     assert again.engine.digest() != long_runs["wild", SEEDS[1]].engine.digest()
 

@@ -4,19 +4,17 @@ from typing import Any
 
 import pytest
 
-from .chaos import ARENAS, fight
+from .chaos import ALL_ARENAS, fight
 from .planted import Bug, engine_with
 
-BLOCKS = dict.fromkeys(ARENAS, 300) | {"banded": 1_000, "crowded": 80}
+BLOCKS = dict.fromkeys(ALL_ARENAS, 300) | {"banded": 1_000, "crowded": 80, "bounded crowded": 80}
 
 BUGS = {
     "last in, first out": Bug("market", "maker = levels[key].first", "maker = levels[key].last"),
     "fill at the taker's price": Bug(
         "market", "self._fill(maker, taker, key * sign, lots)", "self._fill(maker, taker, taker.price_ticks, lots)"
     ),
-    "fill-or-kill fills in part": Bug(
-        "engine", "if whole and not self._can_fill(order, order.open_lots):", "if False:"
-    ),
+    "fill-or-kill fills in part": Bug("placing", "        if whole:\n", "        if False:\n"),
     "fill-or-kill does not count what is hidden": Bug(
         "market", "wanted -= level.open_lots + level.hidden_lots", "wanted -= level.open_lots"
     ),
@@ -25,7 +23,7 @@ BUGS = {
         "market", "wanted -= maker.open_lots\n", "wanted -= maker.open_lots + maker.hidden_lots\n"
     ),
     "post-only takes": Bug(
-        "engine", "R.POST_ONLY_WOULD_CROSS if c.flags and self._crosses(c.side, c.price_ticks) else None", "None"
+        "placing", "R.POST_ONLY_WOULD_CROSS if c.flags and self._crosses(c.side, c.price_ticks) else None", "None"
     ),
     "post-only takes when amended": Bug(
         "amendments", "return bool(post_only) and self._crosses(order.side, price)", "return False"
@@ -39,7 +37,7 @@ BUGS = {
         "if not reduction and not self._min_qty <= total <= self._max_qty:",
     ),
     "a reduction takes what is shown first": Bug("amendments", "if order.hidden_lots:", "if False:"),
-    "an immediate order rests": Bug("engine", "self._enter(order, rests=False)", "self._enter(order, rests=True)"),
+    "an immediate order rests": Bug("placing", "self._enter(order, rests=False)", "self._enter(order, rests=True)"),
     "cancel-both forgets the taker": Bug(
         "market", "if mode in (CANCEL_TAKER, CANCEL_BOTH):", "if mode == CANCEL_TAKER:"
     ),
@@ -49,8 +47,10 @@ BUGS = {
     "the band moves within a block": Bug(
         "market", "self.last_trade_ticks = price", "self.last_trade_ticks = self.reference_ticks = price"
     ),
-    "the band is one tick too narrow": Bug("market", "price_ticks * BPS > reference", "price_ticks * BPS >= reference"),
-    "one order above the cap": Bug("engine", ") >= self._max_own_orders:", ") > self._max_own_orders:"),
+    "the band is one tick too narrow": Bug(
+        "counters", "price_ticks * BPS > reference", "price_ticks * BPS >= reference"
+    ),
+    "one order above the cap": Bug("placing", ") >= self._max_own_orders:", ") > self._max_own_orders:"),
     "orders lapse one millisecond early": Bug("engine", "0 < lapse_ms < time_ms", "0 < lapse_ms <= time_ms"),
     "leases end one millisecond early": Bug("engine", "elif 0 < lease_ms < time_ms", "elif 0 < lease_ms <= time_ms"),
     "equal expiries lapse youngest first": Bug(
@@ -93,19 +93,19 @@ BUGS = {
     "undo forgets rates": Bug("engine", "self._rates_second, self._rates = self._rates_before", "pass"),
     "undo forgets the band": Bug(
         "engine",
-        "numbers, self.reference_ticks, self.last_trade_ticks, self.pair_state = self._before",
-        "numbers, _, self.last_trade_ticks, self.pair_state = self._before",
+        "self.reference_ticks, self.last_trade_ticks, self.low_ticks, self.high_ticks = prices",
+        "_, self.last_trade_ticks, self.low_ticks, self.high_ticks = prices",
     ),
     "undo forgets the state": Bug(
         "engine",
-        "numbers, self.reference_ticks, self.last_trade_ticks, self.pair_state = self._before",
-        "numbers, self.reference_ticks, self.last_trade_ticks, _ = self._before",
+        "numbers, prices, self.auction, self.pair_state = self._before",
+        "numbers, prices, self.auction, _ = self._before",
     ),
 }
 
 
 def _all_fights(engine_type: Any, blocks: dict[str, int]) -> None:
-    for name, arena in ARENAS.items():
+    for name, arena in ALL_ARENAS.items():
         fight(1, arena, blocks[name], engine_type)
 
 

@@ -7,7 +7,7 @@ from gossipbook.audit.oracle import OracleBook
 from gossipbook.matching import suspension
 from gossipbook.matching.suspension import resume, suspend
 
-from .chaos import ARENAS, Chaos
+from .chaos import ALL_ARENAS, Chaos
 from .duel import execute_engine, execute_oracle
 
 BLOCKS = 40
@@ -15,7 +15,7 @@ BLOCKS = 40
 
 def pulse(name: str, seed: int) -> None:
     """Random blocks; each is set aside and put back twice, then undone exactly, then executed for good."""
-    arena = ARENAS[name]
+    arena = ALL_ARENAS[name]
     chaos, oracle, engine = Chaos(seed, arena), OracleBook(*arena.rules), arena.rules.engine()
     for _ in range(BLOCKS):
         ops = chaos.block(oracle)
@@ -38,11 +38,11 @@ def pulse(name: str, seed: int) -> None:
 
 
 def pulse_all(seed: int) -> None:
-    for name in ARENAS:
+    for name in ALL_ARENAS:
         pulse(name, seed)
 
 
-@pytest.mark.parametrize("name", ARENAS)
+@pytest.mark.parametrize("name", ALL_ARENAS)
 def test_a_block_set_aside_and_put_back(name: str) -> None:
     pulse(name, 1)
     pulse(name, 2)

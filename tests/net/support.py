@@ -9,7 +9,8 @@ import trio
 from trio_websocket import ConnectionClosed, wrap_client_stream
 
 from gossipbook.identity import SEED_BYTES, Identity
-from gossipbook.manifest import Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Timing
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.net.opening import open_runtime
 from gossipbook.net.service import Service

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.errors import VerifyError
-from gossipbook.manifest import Limits, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gossipbook.manifest import Limits, Timing
+from gossipbook.limits import Limits, Timing
 from gossipbook.trade.tickets import QUORUM_LOSS, STATES
 
 TEXT = (Path(__file__).parents[2] / "docs" / "PRIORITY.md").read_text(encoding="utf-8")

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gossipbook.errors import ConfigError
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair
+from gossipbook.limits import Limits
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import CancelAll, Lease, Place, PlaceFlags, PlaceSpecial, SelfTrade, SetState, Side
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import REJECTED, RejectReason

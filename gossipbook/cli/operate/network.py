@@ -13,7 +13,8 @@ from gossipbook.cli.output import console, fail, json_option, print_json, print_
 from gossipbook.consensus.committee import Committee
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PublicKey
-from gossipbook.manifest import Limits, Manifest, Matcher, Pair, Timing
+from gossipbook.limits import Limits, Timing
+from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair
 from gossipbook.storage.keys import create_key, load_key
 
 DEFAULT_PAIRS = ("BTC-USD", "ETH-USD", "SOL-USD")
@@ -80,7 +81,7 @@ def init(
     if path.exists():
         fail(f"{path} exists; a network's manifest is never overwritten. Choose another folder.")
     listed = [replace(_parse_pair(text), price_band_bps=price_band_bps) for text in pairs or DEFAULT_PAIRS]
-    limits = Limits(max_commands_per_author_per_s=max_commands_per_s)
+    limits = Limits.of(RULES_VERSION, max_commands_per_author_per_s=max_commands_per_s)
     size = committee_size or min(len(matchers) or peers, 7)
     if matchers:
         seated = [_parse_matcher(text) for text in matchers]

@@ -15,7 +15,8 @@ from gossipbook.cli.trade.lease import clock
 from gossipbook.cli.trade.outcome import Effect, report
 from gossipbook.cli.trade.submitting import OpReport, send
 from gossipbook.ids import PublicKey
-from gossipbook.manifest import Limits, Manifest
+from gossipbook.limits import Limits
+from gossipbook.manifest import Manifest
 from gossipbook.manifest import Pair as Spec
 from gossipbook.matching.events import PairStateSet, Uncrossed
 from gossipbook.storage.keys import load_key
