@@ -54,6 +54,15 @@ class Limits:
         return cls(**changed)
 
 
+def limit_names(rules_version: int) -> list[str]:
+    """The limits that networks of a rules version have, in the order of a manifest's canonical form."""
+    return [
+        f.name
+        for f in fields(Limits)
+        if LIMITS_SINCE.get(f.name, 1) <= rules_version <= LIMITS_UNTIL.get(f.name, rules_version)
+    ]
+
+
 DEFAULT_LIMITS = Limits()
 """Stands for the defaults of whichever rules version a manifest has."""
 

@@ -17,7 +17,7 @@ from typing import Any
 from gossipbook import cbor
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
-from gossipbook.limits import DEFAULT_LIMITS, LIMITS_SINCE, LIMITS_UNTIL, Limits, Timing, check_numbers
+from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
 RULES_VERSION = 2
@@ -128,17 +128,10 @@ class Manifest:
                 None if self.admission is None else list(self.admission),
                 self.committee_size,
                 self.fault_model,
-                [getattr(self.limits, name) for name in self._limit_names()],
+                [getattr(self.limits, name) for name in limit_names(self.rules_version)],
                 [getattr(self.timing, f.name) for f in fields(Timing)],
             ]
         )
-
-    def _limit_names(self) -> list[str]:
-        return [
-            f.name
-            for f in fields(Limits)
-            if LIMITS_SINCE.get(f.name, 1) <= self.rules_version <= LIMITS_UNTIL.get(f.name, self.rules_version)
-        ]
 
     def to_dict(self) -> dict[str, Any]:
         """The TOML document's content; ``from_dict`` reads it back."""
@@ -150,7 +143,7 @@ class Manifest:
             "fault_model": self.fault_model,
             "admission": "open" if self.admission is None else [key.hex() for key in self.admission],
             "wardens": [key.hex() for key in self.wardens],
-            "limits": {name: getattr(self.limits, name) for name in self._limit_names()},
+            "limits": {name: getattr(self.limits, name) for name in limit_names(self.rules_version)},
             "timing": {f.name: getattr(self.timing, f.name) for f in fields(Timing)},
             "pair": [{f.name: getattr(pair, f.name) for f in fields(Pair)} for pair in self.pairs],
             "matcher": [

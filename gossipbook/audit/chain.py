@@ -9,7 +9,6 @@ from gossipbook.audit.export import Event
 from gossipbook.audit.ledger import Ledger
 from gossipbook.audit.opening import Opened
 from gossipbook.audit.oracle import OracleBook
-from gossipbook.audit.oracle_codes import OPEN
 from gossipbook.audit.order import canonical_order
 from gossipbook.audit.records import BLOCK_OPS_CAP, Evidence, Item, Op
 from gossipbook.audit.seats import Seats
@@ -37,7 +36,7 @@ class Chain:
         self.ids: list[bytes] = [seats.genesis]
         self.op_heights: dict[bytes, int] = {}
         self.voided: dict[bytes, None] = {}  # ops that certified evidence names: their author's word is worth nothing
-        self.ledger = Ledger()
+        self.ledger = Ledger(manifest.rules_version)
         self.ops = self.commands = 0
         self._limits = limits
         self._rules = manifest.rules_version
@@ -55,6 +54,9 @@ class Chain:
             limits.max_commands_per_author_per_s,
             limits.max_triggers_per_block,
             manifest.wardens,
+            manifest.rules_version,
+            limits.max_block_work,
+            limits.max_op_work,
         )
 
     @property
@@ -109,10 +111,13 @@ class Chain:
     # -- parts --------------------------------------------------------------------------------------
 
     def _due(self, time_ms: int) -> bool:
-        """Whether a block at this time may be without ops: a lease has run out, or triggered orders can run."""
+        """Whether a block at this time may be without ops: a lease has run out, or the last one left something over.
+
+        From version 3 of the rules on what lapses may fill a block, so that it is reason enough too.
+        """
         oracle = self._oracle
         ended = any(until_ms < time_ms for _, until_ms in oracle.leases())
-        return ended or (oracle.pair_state == OPEN and bool(oracle.line()))
+        return ended or oracle.has_left_over() or (self._rules >= 3 and oracle.has_lapses(time_ms))
 
     def _above_limits(self, items: Sequence[Item]) -> list[str]:
         limits = self._limits
@@ -171,14 +176,17 @@ class Chain:
         """Run the block through the oracle; how what it lists and what it signs for differ from that."""
         oracle, block = self._oracle, opened.block
         oracle.begin_block(block.time_ms)
+        wrong = []
         for item in opened.items:
+            if oracle.is_full():
+                wrong = ["above the block limits: it has more ops than there is work for"]
+                break
             if isinstance(item, Evidence):
                 oracle.freeze(item.author)
             else:
                 oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
         events = tuple(oracle.end_block())
         self._events_digest = digest(b"events", self._events_digest, merkle_root(events))
-        wrong = []
         if opened.events != events:
             pairs = zip(opened.events, events, strict=False)
             same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(opened.events), len(events)))

@@ -5,22 +5,28 @@ group, nor anybody while the pair is not open, but in an auction's end and at it
 anything and knows no rule of priority; so it cannot share a mistake with an engine.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from gossipbook.audit.export import Event
-from gossipbook.audit.ledger_entries import Memberships, OrderKey, OrderLots
+from gossipbook.audit.ledger_entries import BUY, Memberships, OrderKey, OrderLots
 
 ACCEPTED, REJECTED, FILL, CANCELLED, EXPIRED, AMENDED, FROZEN = 1, 2, 3, 4, 5, 6, 7
 TRIGGERED, SLICED, PAIR_STATE, UNCROSSED, LEASED, LEASE_ENDED, GROUPED, STOP_ACCEPTED = 8, 9, 10, 11, 12, 13, 14, 15
 PLACES = (1, 5)  # the kinds of commands that use up a client order id
 OPEN, HALTED, AUCTION = 1, 4, 5
-SELF_TRADE = 4
+SELF_TRADE = 4  # a cause
+WORK_LIMIT = 23  # a reason
 
 
 class Ledger:
-    """The lots of one pair's open orders, and of those that the present block closed."""
+    """The lots of one pair's open orders, and of those that the present block closed.
 
-    def __init__(self) -> None:
+    From version 3 of the rules on a block may end before its work is done: an auction may go on in the next one, leases
+    end later, and triggered orders go on waiting. Each event about an order then tells its past.
+    """
+
+    def __init__(self, rules: int = 2) -> None:
+        self._bounded = rules >= 3
         self.open: dict[OrderKey, OrderLots] = {}
         self.closed: dict[OrderKey, OrderLots] = {}
         self.last_ids: dict[bytes, int] = {}
@@ -48,6 +54,8 @@ class Ledger:
             fault = self._out_of_place(event) or self._book(event)
             if fault:
                 wrong.append(f"event {event[1]}: {fault}")
+        if self._bounded:
+            return wrong
         if self._auction_lots:
             wrong.append(f"an auction ends with {self._auction_lots} lots left to trade")
             self._auction_lots = 0
@@ -77,26 +85,36 @@ class Ledger:
         return {key: (a.side, a.price_ticks, a.shown, a.open) for key, a in self.open.items() if not a.waits}
 
     def waiting(self) -> dict[OrderKey, tuple[int, int, int, int]]:
-        """(side, stop price, price, open lots) of each stop order that no trade has reached."""
-        return {key: (a.side, a.stop_ticks, a.price_ticks, a.open) for key, a in self._waiting.items()}
+        """(side, stop price, price, open lots) of each stop order that waits."""
+        waiting = self._waiting | self._line if self._bounded else self._waiting
+        return {key: (a.side, a.stop_ticks, a.price_ticks, a.open) for key, a in waiting.items()}
 
     def line(self) -> dict[OrderKey, tuple[int, int, int, int]]:
-        """The same of those that a trade has reached and that have not run yet."""
-        return {key: (a.side, a.stop_ticks, a.price_ticks, a.open) for key, a in self._line.items()}
+        """The same of those that a trade has reached and that have not run yet, where these wait no more."""
+        line = {} if self._bounded else self._line
+        return {key: (a.side, a.stop_ticks, a.price_ticks, a.open) for key, a in line.items()}
 
     def due(self, time_ms: int) -> bool:
         """Whether a block at this time has something to do without any op."""
-        return (self.pair_state == OPEN and bool(self._line)) or any(until < time_ms for until in self.leases.values())
+        left_over = self._bounded and (bool(self._auction_lots) or (self._opening and self._is_crossed()))
+        triggered = self.pair_state == OPEN and bool(self._line)
+        return triggered or left_over or any(until < time_ms for until in self.leases.values())
+
+    def _is_crossed(self) -> bool:
+        resting = [order for order in self.open.values() if not order.waits]
+        bids = [order.price_ticks for order in resting if order.side == BUY]
+        offers = [order.price_ticks for order in resting if order.side != BUY]
+        return bool(bids and offers) and max(bids) >= min(offers)
 
     # -- parts --------------------------------------------------------------------------------------
 
     def _out_of_place(self, event: Event) -> str:
         """An auction's end is one piece: groups part, the price is found, and all of the volume trades."""
         kind, opening = event[0], self._opening
-        self._opening = kind == PAIR_STATE or (
-            opening and (kind == SLICED or (kind == CANCELLED and event[-1] == SELF_TRADE))
-        )
-        if self._auction_lots and kind not in (FILL, SLICED):
+        held_up = self._bounded and kind == REJECTED and event[-1] == WORK_LIMIT
+        parts = kind == SLICED or (kind == CANCELLED and event[6] == SELF_TRADE)
+        self._opening = kind == PAIR_STATE or (opening and (held_up if self._bounded else parts))
+        if self._auction_lots and kind not in (FILL, SLICED) and not held_up:
             left, self._auction_lots = self._auction_lots, 0
             return f"an auction ends with {left} lots left to trade"
         if kind == UNCROSSED and not opening:
@@ -105,20 +123,24 @@ class Ledger:
 
     def _book(self, event: Event) -> str:
         match event:
-            case (1, _, author, client_id, side, price, lots):
-                return self._accept((author, client_id), OrderLots(side, price, lots, lots, lots))
+            case (1, number, author, client_id, side, price, lots):
+                return self._accept((author, client_id), OrderLots(side, price, lots, lots, lots, last_event=number))
             case (2, _, author, client_id, command, _):
                 if command in PLACES:
                     self.last_ids[author] = max(client_id, self.last_ids.get(author, 0))
                 return ""
-            case (3, _, price, lots, maker, maker_id, taker, taker_id, taker_side):
-                return self._fill(price, lots, (maker, maker_id), (taker, taker_id), taker_side)
-            case (4, _, author, client_id, lots, left, _):
-                return self._take_out((author, client_id), lots, left)
-            case (5, _, author, client_id, lots):
-                return self._take_out((author, client_id), lots, 0)
-            case (6, _, author, client_id, price, total, left):
-                return self._amend((author, client_id), price, total, left)
+            case (3, number, price, lots, maker, maker_id, taker, taker_id, taker_side, *past):
+                return self._fill(number, price, lots, (maker, maker_id), (taker, taker_id), taker_side, past)
+            case (4, number, author, client_id, lots, left, _, *past):
+                key = author, client_id
+                return self._past(key, number, past) or self._take_out(key, lots, left)
+            case (5, number, author, client_id, lots, *past):
+                key = author, client_id
+                return self._past(key, number, past) or self._take_out(key, lots, 0)
+            case (6, number, author, client_id, price, total, left, *past):
+                key = author, client_id
+                past[1:1] = [total] if past else []
+                return self._amend(key, price, total, left) or self._past(key, number, past)
             case (7, _, author):
                 self.leases.pop(author, None)
                 return ""
@@ -127,10 +149,12 @@ class Ledger:
     def _book_later(self, event: Event) -> str:
         """The events of rules version 2."""
         match event:
-            case (8, _, author, client_id, price, lots):
-                return self._trigger((author, client_id), price, lots)
-            case (9, _, author, client_id, shown, hidden):
-                return self._slice((author, client_id), shown, hidden)
+            case (8, number, author, client_id, price, lots, *past):
+                key = author, client_id
+                return self._past(key, number, past) or self._trigger(key, price, lots)
+            case (9, number, author, client_id, shown, hidden, *past):
+                key = author, client_id
+                return self._past(key, number, past) or self._slice(key, shown, hidden)
             case (10, _, _, state):
                 self.pair_state = state
                 self._opening = state not in (HALTED, AUCTION)
@@ -144,8 +168,9 @@ class Ledger:
                 return self._end_lease(author)
             case (14, _, member, owner, consent):
                 return self._groups.take(member, owner, consent)
-            case (15, _, author, client_id, side, stop, price, lots):
-                fault = self._accept((author, client_id), OrderLots(side, price, lots, lots, lots, stop, waits=True))
+            case (15, number, author, client_id, side, stop, price, lots):
+                order = OrderLots(side, price, lots, lots, lots, stop, waits=True, last_event=number)
+                fault = self._accept((author, client_id), order)
                 if not fault:
                     self._waiting[author, client_id] = self.open[author, client_id]
                 return fault or ("" if stop else f"order {_name((author, client_id))} waits for no price")
@@ -161,7 +186,27 @@ class Ledger:
         self.open[key] = order
         return ""
 
-    def _fill(self, price: int, lots: int, maker: OrderKey, taker: OrderKey, taker_side: int) -> str:
+    def _past(self, key: OrderKey, number: int, past: Sequence[int]) -> str:
+        """Whether an event tells of its order what the events before it come to."""
+        order = self.open.get(key)
+        if order is None:
+            return ""  # which is for another to say
+        expected = [order.filled, order.total, order.last_event] if self._bounded else []
+        order.last_event = number
+        if list(past) != expected:
+            return f"order {_name(key)} has a past of {list(past)}, not {expected}"
+        return ""
+
+    def _fill(
+        self,
+        number: int,
+        price: int,
+        lots: int,
+        maker: OrderKey,
+        taker: OrderKey,
+        taker_side: int,
+        past: Sequence[int],
+    ) -> str:
         self.fills += 1
         orders = [self.open.get(key) for key in (maker, taker)]
         for key, order in zip((maker, taker), orders, strict=True):
@@ -180,11 +225,16 @@ class Ledger:
             return fault
         if took.side != taker_side or made.side == taker_side:
             return f"orders {_name(maker)} and {_name(taker)} are not on the sides that trade"
-        for key, order in ((maker, made), (taker, took)):
+        told = [past[:4], past[4:]] if self._bounded else [past, []]
+        for key, order, said in ((maker, made, told[0]), (taker, took, told[1])):
             if not order.allows(price):
                 return f"order {_name(key)} fills at {price}, beyond its limit {order.price_ticks}"
             order.take(lots)
             order.filled += lots
+            open_lots = list(said[1:2])
+            fault = self._past(key, number, [*said[:1], *said[2:]])
+            if fault or open_lots != ([order.open] if self._bounded else []):
+                return fault or f"order {_name(key)} is said to have {open_lots} lots left, not {order.open}"
             self._settle(key, order)
         for key in [key for key, order in self._waiting.items() if order.reached(price)]:
             self._line[key] = self._waiting.pop(key)

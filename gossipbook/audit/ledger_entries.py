@@ -21,6 +21,7 @@ class OrderLots:
     waits: bool = False  # a stop order outside the book, until it is triggered
     filled: int = 0
     gone: int = 0  # cancelled or expired
+    last_event: int = 0  # the number of the last event about it
 
     def balanced(self) -> bool:
         return 0 <= self.shown <= self.open and self.total == self.filled + self.open + self.gone

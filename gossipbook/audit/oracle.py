@@ -109,7 +109,7 @@ class OracleBook(OracleControls):
             for order in late:
                 if order.entered == which and order.where is not None:  # a lease's end may have taken it
                     self._leave(order)
-                    self._emit(EXPIRED, order.author, order.client_id, order.open)
+                    self._tell(EXPIRED, order, order.open)
 
     def has_left_over(self) -> bool:
         """Whether the next block begins with work of this one."""
@@ -148,7 +148,7 @@ class OracleBook(OracleControls):
 
     def _run_triggered(self, order: OracleOrder) -> None:
         order.entered = self._next_entry()
-        self._emit(TRIGGERED, order.author, order.client_id, order.price, order.open)
+        self._tell(TRIGGERED, order, order.price, order.open)
         if self._is_beyond_band(order):
             self._cancel_order(order, Cause.PRICE_BAND)
         else:
@@ -212,10 +212,12 @@ class OracleBook(OracleControls):
         if order.is_stop:
             what = (order.side, order.stop, order.price, order.total)
             self._emit(STOP_ACCEPTED, author, order.client_id, *what)
+            order.last_event = self.event_number
             self._keep(order, self.stops)
             return Refusal.NONE
         order.price = self._price_that_takes_nothing(order) if order.post_only else order.price
         self._emit(ACCEPTED, author, order.client_id, order.side, order.price, order.total)
+        order.last_event = self.event_number
         wanted = order.total if order.tif == FOK else order.minimum
         short = Cause.UNFILLED if order.tif == FOK else Cause.BELOW_MINIMUM
         can_fill = self._can_fill(order, wanted) if wanted else True
@@ -319,7 +321,7 @@ class OracleBook(OracleControls):
         """An amend that keeps the order in its place."""
         order.total, order.open = total, new_open
         order.shown = min(order.shown, new_open)  # what is hidden goes first
-        self._emit(AMENDED, order.author, order.client_id, order.price, total, new_open)
+        self._tell(AMENDED, order, order.price, total, new_open)
         return Refusal.NONE
 
     def _amend_anew(self, order: OracleOrder, price: int, total: int, new_open: int) -> Refusal:
@@ -344,7 +346,7 @@ class OracleBook(OracleControls):
         order.price, order.total = price, total
         order.show_all(new_open)
         order.entered = self._next_entry()
-        self._emit(AMENDED, order.author, order.client_id, price, total, new_open)
+        self._tell(AMENDED, order, price, total, new_open)
         if not outside:
             self._enter(order)
         return Refusal.NONE

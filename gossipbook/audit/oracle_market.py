@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from gossipbook.audit.oracle_auction import auction_price
 from gossipbook.audit.oracle_codes import (
+    AMENDED,
     AUCTION,
     BUY,
     CANCEL_BOTH,
@@ -112,7 +113,7 @@ class OracleMarket:
         if taker.open and taker.rests and taker.type != STOP:
             self._rest(taker)
         elif taker.open:
-            self._emit(CANCELLED, taker.author, taker.client_id, taker.open, 0, int(Cause.UNFILLED))
+            self._tell(CANCELLED, taker, taker.open, 0, int(Cause.UNFILLED))
 
     def _match(self, taker: OracleOrder) -> None:
         makers = self._other_side(taker)
@@ -126,10 +127,15 @@ class OracleMarket:
                 self._trade(maker, taker, maker.price, min(maker.shown, taker.open))
 
     def _trade(self, maker: OracleOrder, taker: OracleOrder, price: int, lots: int) -> None:
-        who = (maker.author, maker.client_id, taker.author, taker.client_id)
-        self._emit(FILL, price, lots, *who, taker.side)
+        fields: list[bytes | int] = [maker.author, maker.client_id, taker.author, taker.client_id, taker.side]
         for order in (maker, taker):
             order.take(lots)
+            order.filled += lots
+            if self.is_bounded:
+                fields += [order.filled, order.open, order.total, order.last_event]
+        self._emit(FILL, price, lots, *fields)
+        maker.last_event = taker.last_event = self.event_number
+        for order in (maker, taker):
             self._tidy(order)
         self.last_trade = price
         if self.is_bounded:
@@ -149,7 +155,7 @@ class OracleMarket:
 
     def _take_out(self, order: OracleOrder, lots: int) -> None:
         order.take(lots)
-        self._emit(CANCELLED, order.author, order.client_id, lots, order.open, int(Cause.SELF_TRADE))
+        self._tell(CANCELLED, order, lots, order.open, int(Cause.SELF_TRADE))
         self._tidy(order)
 
     def _tidy(self, order: OracleOrder) -> None:
@@ -184,7 +190,7 @@ class OracleMarket:
         """What is left of an order on its way in goes."""
         lots = taker.open
         taker.take(lots)
-        self._emit(CANCELLED, taker.author, taker.client_id, lots, 0, int(cause))
+        self._tell(CANCELLED, taker, lots, 0, int(cause))
 
     def _can_fill(self, taker: OracleOrder, lots: int) -> bool | None:
         """Whether so much would fill at once, before an own order is met that the taker would not just cancel.
@@ -325,7 +331,7 @@ class OracleMarket:
         side = self._side(order.side)
         self._keep(order, side, bisect_right(side, order.rank(), key=OracleOrder.rank))
         if order.hidden or was_hiding:
-            self._emit(SLICED, order.author, order.client_id, order.shown, order.hidden)
+            self._tell(SLICED, order, order.shown, order.hidden)
 
     def _keep(self, order: OracleOrder, where: list[OracleOrder], at: int | None = None) -> None:
         order.where = where
@@ -344,7 +350,7 @@ class OracleMarket:
 
     def _cancel_order(self, order: OracleOrder, cause: Cause) -> None:
         self._leave(order)
-        self._emit(CANCELLED, order.author, order.client_id, order.open, 0, int(cause))
+        self._tell(CANCELLED, order, order.open, 0, int(cause))
 
     def _cancel_own(self, author: bytes, side: int, cause: Cause) -> None:
         for order in self._own(author):
@@ -357,6 +363,13 @@ class OracleMarket:
     def _next_entry(self) -> int:
         self.entries += 1
         return self.entries
+
+    def _tell(self, kind: int, order: OracleOrder, *fields: int) -> None:
+        """An event about one order, with what came before it."""
+        total = () if kind == AMENDED else (order.total,)  # An amend says it anyhow.
+        past = (order.filled, *total, order.last_event) if self.is_bounded else ()
+        self._emit(kind, order.author, order.client_id, *fields, *past)
+        order.last_event = self.event_number
 
     def _emit(self, kind: int, *fields: bytes | int) -> None:
         self.event_number += 1

@@ -45,6 +45,8 @@ class OracleOrder:
         self.open: int = total
         self.shown: int = total
         self.entered = 0
+        self.filled = 0
+        self.last_event = 0  # the number of the last event about it
         self.where: list[OracleOrder] | None = None  # the list of the book's that it is in
 
     @property

@@ -29,6 +29,7 @@ from gossipbook.matching.events import (
     TRIGGERED,
     UNCROSSED,
     RawEvent,
+    is_whole,
 )
 
 
@@ -107,6 +108,8 @@ class L3Book:
             if handler is None:
                 raise UnknownEvent(f"event {event[1]} is of kind {event[0]}, which this version does not know")
             try:
+                if not is_whole(event):
+                    raise ValueError("a wrong number of fields")
                 handler(self, event)
             except (ValueError, TypeError) as error:  # Fields of the wrong number or type.
                 raise BookError(f"event {event[1]}: {error}") from None
@@ -155,9 +158,8 @@ class L3Book:
         return L2(tuple(self.levels(Side.BUY, depth)), tuple(self.levels(Side.SELL, depth)))
 
     def l1(self) -> L1:
-        bid, ask = self.levels(Side.BUY, 1), self.levels(Side.SELL, 1)
-        best_bid, best_ask = bid[0] if bid else None, ask[0] if ask else None
-        return L1(best_bid, best_ask, self.last_ticks, self.last_lots, self.last_side)
+        bid, ask = (next(iter(self.levels(side, 1)), None) for side in (Side.BUY, Side.SELL))
+        return L1(bid, ask, self.last_ticks, self.last_lots, self.last_side)
 
     def rows(self) -> Iterator[Row]:
         """Everything that a book can be built from again, but the pair's state."""
@@ -201,25 +203,26 @@ class L3Book:
         self._take_stop(event[2:], self._stops.wait)
 
     def _on_triggered(self, event: RawEvent) -> None:
-        _, number, author, client_id, price_ticks, qty_lots = event
-        stop = self._stops.next_in_line()
-        if stop is None or (*stop.key, stop.price_ticks, stop.open_lots) != event[2:]:
+        _, number, author, client_id, price_ticks, qty_lots, *past = event
+        stop = self._stops.find((author, client_id)) if past else self._stops.next_in_line()
+        if stop is None or (*stop.key, stop.price_ticks, stop.open_lots) != event[2:6]:
             raise BookError(f"event {number}: order {client_id} of {author!r} is not the next in line, or is another")
         self._stops.remove(stop)
         self._add(author, client_id, stop.side, price_ticks, qty_lots)
 
     def _on_fill(self, event: RawEvent) -> None:
-        _, _, price_ticks, lots, maker, maker_client_id, taker, taker_client_id, taker_side = event
+        _, _, price_ticks, lots, maker, maker_client_id, taker, taker_client_id, taker_side, *past = event
         resting, entering = self._find(maker, maker_client_id), self._find(taker, taker_client_id)
         if taker_side != entering.level.side or not (resting.allows(price_ticks) and entering.allows(price_ticks)):
             raise BookError(f"event {event[1]}: a fill beyond an order's limit, or not of its taker's side")
         self._lower(resting, lots)
         self._lower(entering, lots)
         self.last_ticks, self.last_lots, self.last_side = price_ticks, lots, taker_side
-        self._stops.trigger(price_ticks)
+        if not past:  # Else a triggered order waits for its turn where it is.
+            self._stops.trigger(price_ticks)
 
     def _on_sliced(self, event: RawEvent) -> None:
-        _, number, author, client_id, shown_lots, hidden_lots = event
+        _, number, author, client_id, shown_lots, hidden_lots, *_ = event
         order = self._unsliced.pop((author, client_id), None)
         if order is None:  # It has just come to rest, and was in the book with all of it until now.
             order = self._find(author, client_id)
@@ -231,7 +234,7 @@ class L3Book:
         self._add(author, client_id, order.level.side, order.level.price_ticks, shown_lots, hidden_lots)
 
     def _on_cancelled(self, event: RawEvent) -> None:
-        _, number, author, client_id, qty_lots, open_lots, _ = event
+        _, number, author, client_id, qty_lots, open_lots, *_ = event
         if self._end_wait(author, client_id, qty_lots):
             return
         order = self._find(author, client_id)
@@ -243,7 +246,7 @@ class L3Book:
             self._remove(order)
 
     def _on_expired(self, event: RawEvent) -> None:
-        _, number, author, client_id, qty_lots = event
+        _, number, author, client_id, qty_lots, *_ = event
         if self._end_wait(author, client_id, qty_lots):
             return
         order = self._find(author, client_id)
@@ -252,7 +255,7 @@ class L3Book:
         self._remove(order)
 
     def _on_amended(self, event: RawEvent) -> None:
-        _, number, author, client_id, price_ticks, _, open_lots = event
+        _, number, author, client_id, price_ticks, _, open_lots, *_ = event
         if price_ticks < 1 or open_lots < 1:
             raise BookError(f"event {number}: no order can have {open_lots} lots at {price_ticks}")
         stop = self._stops.find((author, client_id))

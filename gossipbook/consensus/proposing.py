@@ -6,7 +6,7 @@ from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.records import BlockRecord
-from gossipbook.consensus.selection import select, unjustly_omitted
+from gossipbook.consensus.selection import Ages, are_left_out, select, unjustly_omitted
 from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
 from gossipbook.consensus.words import BlockFault
 from gossipbook.crdt.interpretation import Item
@@ -22,8 +22,9 @@ class Proposing:
         self._member = member
         self.refused: Fault | None = None  # why the present proposal may not be prepared, once that is certain
         self.proposals: dict[int, Block] = {}  # the first of this term's leader by height: the next one, or one more
+        self._came_ms: dict[int, int] = {}  # when each of these came, by this member's own clock
         self._waking: BlockId = b""  # the block whose time a timer waits for
-        self._of_next_term: tuple[int, Block] | None = None  # one that came with the TC of its term
+        self._of_next_term: tuple[int, Block, int] | None = None  # one that came with the TC of its term, and when
 
     def offer(self, block: Block, term: int, tc: TermChange | None) -> None:
         """A leader's genuine proposal with the valid TC that it shows; of this term, or of the one about to be entered.
@@ -38,22 +39,26 @@ class Proposing:
             if block.height not in self.proposals:
                 self._member.hold(block)
                 self.proposals[block.height] = block
+                self._came_ms[block.height] = self._member.wall_ms
         elif self._of_next_term is None or self._of_next_term[0] < term:
             self._member.hold(block)
-            self._of_next_term = (term, block)
+            self._of_next_term = (term, block, self._member.wall_ms)
 
     def entered_term(self) -> None:
         """What an earlier leader proposed binds nobody."""
         following, self._of_next_term = self._of_next_term, None
-        self.proposals = {}
+        self.proposals, self._came_ms = {}, {}
         self.refused = None
         if following is not None and following[0] == self._member.ballot.term:
-            self.proposals[following[1].height] = following[1]
+            _, block, came_ms = following
+            self.proposals[block.height] = block
+            self._came_ms[block.height] = came_ms
 
     def advanced(self) -> None:
         """A height was finalized."""
         fin = self._member.fin
         self.proposals = {height: block for height, block in self.proposals.items() if height > fin}
+        self._came_ms = {height: came_ms for height, came_ms in self._came_ms.items() if height > fin}
         self.refused = None
 
     def propose(self, now: Now) -> bool:
@@ -77,11 +82,17 @@ class Proposing:
 
     def _fresh_block(self, now: Now) -> Block | None:
         member = self._member
-        chosen = select(member.ops, member.certified, member.manifest.limits)
-        time_ms = max(now.wall_ms, member.certified.time_ms + 1)
-        if not chosen and not member.certified.due(time_ms):
+        ops, certified, limits, ages = member.ops, member.certified, member.manifest.limits, self._ages(now)
+        chosen = select(ops, certified, limits, ages)
+        time_ms = max(now.wall_ms, certified.time_ms + 1)
+        if not chosen and not certified.due(time_ms):
             return None
         items = canonical_order(member.tip, chosen)
+        execution = member.speculation.try_out(time_ms, items)
+        if are_left_out(items[execution.ran :], items[: execution.ran], ops, ages):
+            items = canonical_order(member.tip, select(ops, certified, limits, ages, only_pressing=True))
+            execution = member.speculation.try_out(time_ms, items)
+        items = items[: execution.ran]  # The beginning of a canonical order is one, too.
         block = make_block(
             chain_id=member.committee.chain_id,
             epoch=member.committee.epoch,
@@ -92,7 +103,7 @@ class Proposing:
             created_term=member.ballot.term,
             time_ms=time_ms,
             op_ids=tuple(item.id for item in items),
-            events_digest=member.speculation.try_out(time_ms, items).events_digest,
+            events_digest=execution.events_digest,
         )
         member.speculation.name(block.id)
         return block
@@ -139,10 +150,16 @@ class Proposing:
         return True
 
     def _doubts_time(self, block: Block, now: Now) -> bool:
-        """Whether a fresh block's time keeps me from preparing it now; looks again when it came too early."""
+        """Whether a fresh block's time keeps me from preparing it now; looks again when it came too early.
+
+        It is not too old for having waited here for its ops.
+        """
         member = self._member
         timing = member.manifest.timing
-        doubt = untimely(block, member.committee, member.certified.time_ms, now.wall_ms, timing.clock_tolerance_ms)
+        came_ms = min(now.wall_ms, self._came_ms.get(block.height, now.wall_ms))
+        doubt = untimely(block, member.committee, member.certified.time_ms, came_ms, timing.clock_tolerance_ms)
+        if doubt is BlockFault.TOO_NEW:
+            doubt = untimely(block, member.committee, member.certified.time_ms, now.wall_ms, timing.clock_tolerance_ms)
         wait_ms = block.time_ms - now.wall_ms - timing.clock_tolerance_ms
         if doubt is BlockFault.TOO_NEW and wait_ms < timing.timeout_base_ms:
             if self._waking == block.id:
@@ -156,7 +173,10 @@ class Proposing:
 
     def _omits_due(self, items: list[Item], now: Now) -> bool:
         member = self._member
-        age_ms = member.manifest.timing.inclusion_age_ms
-        limits, started = member.manifest.limits, member.term_started_ms
-        omitted = unjustly_omitted(items, member.ops, member.certified, limits, started, now.timer_ms, age_ms)
-        return omitted is not None
+        limits, is_full = member.manifest.limits, member.speculation.is_full
+        ages = self._ages(now)
+        return unjustly_omitted(items, member.ops, member.certified, limits, ages, is_full=is_full) is not None
+
+    def _ages(self, now: Now) -> Ages:
+        member = self._member
+        return Ages(now.timer_ms, member.term_started_ms, member.manifest.timing.inclusion_age_ms)

@@ -1,8 +1,9 @@
 """What a leader puts into a fresh block, and what a voter demands that it put in.
 
-The leader goes round the authors, the one longest waiting first, one op each a round, until the block is
-full. A voter holds it to that: an op that has been due for longer than the inclusion age may be missing
-only from a block without room for it, and then only if no author has two ops in the block.
+The leader goes round the authors, the one longest waiting first, one op each a round, until the block is full: first
+with what has waited for long, and then, if there is room, with the rest. A voter holds it to that (:class:`Ages`): an
+op that has waited for longer than the inclusion age may be missing only from a block that has no room beside what has
+waited too, and then only if no author has two ops more in it than the op's.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from gossipbook.consensus.block import BLOCK_OPS_CAP
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence
-from gossipbook.crdt.op_set import OpSet
+from gossipbook.crdt.op_set import AuthorLog, OpSet
 from gossipbook.ids import SIGNATURE_BYTES, OpId, PublicKey
 from gossipbook.limits import Limits
 
@@ -63,84 +64,140 @@ def within_limits(items: Sequence[Item], limits: Limits, rules: int) -> bool:
     return True
 
 
-def select(ops: OpSet, certified: Interpretation, limits: Limits) -> list[Item]:
-    """The items of a fresh block, in no particular order."""
+@dataclass(frozen=True, slots=True)
+class Ages:
+    """How long ops have waited, at one moment: since they and all before them are held, or since the term began.
+
+    An op that waits for longer than the inclusion age is *due*: no member votes for a block without it that had room.
+    A leader is told so by no clock but its own. So it minds an op from half of that age on (it is *pressing*), and a
+    voter counts as taking room only what it has held itself for a quarter (which is *settled*): whatever the leader of
+    an honest block preferred to what is due, a voter has held for as long, unless it came a quarter of the age later.
+    """
+
+    timer_ms: int
+    term_started_ms: int
+    inclusion_age_ms: int
+
+    def is_due(self, since_ms: int) -> bool:
+        return self._age(since_ms) > self.inclusion_age_ms
+
+    def is_pressing(self, since_ms: int) -> bool:
+        return self._age(since_ms) > self.inclusion_age_ms // 2
+
+    def is_settled(self, since_ms: int) -> bool:
+        return self._age(since_ms) > self.inclusion_age_ms // 4
+
+    def _age(self, since_ms: int) -> int:
+        return self.timer_ms - max(since_ms, self.term_started_ms)
+
+
+class _Row:
+    """One author's items on their way into a block."""
+
+    __slots__ = ("items", "log", "taken")
+
+    def __init__(self, log: AuthorLog) -> None:
+        self.log = log
+        self.items = log.next_items()
+        self.taken = 0
+
+    def has_more(self, ages: Ages, *, pressing: bool) -> bool:
+        if self.taken == len(self.items):
+            return False
+        return not pressing or ages.is_pressing(self.log.held_since_ms(self.taken))
+
+
+def select(
+    ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, *, only_pressing: bool = False
+) -> list[Item]:
+    """The items of a fresh block, in no particular order: those that press first, then the others."""
     budget = Budget(limits, certified.rules)
     chosen: list[Item] = []
-    rows: list[tuple[PublicKey, list[Item]]] = []
+    rows: list[_Row] = []
     newcomers = 0
-    for author, log in sorted(ops.eligible(), key=lambda entry: (entry[1].eligible_since_ms, entry[0])):
+    for author, log in sorted(ops.eligible(), key=lambda entry: (entry[1].held_since_ms(0), entry[0])):
         if author not in certified.authors:
             if not certified.has_room_for(author, newcomers):
                 continue
             newcomers += 1
-        rows.append((author, [log.evidence] if log.evidence is not None else list[Item](log.main)))
-    round_number = 0
-    while rows:
-        kept: list[tuple[PublicKey, list[Item]]] = []
-        full = False
-        for author, items in rows:
-            if not budget.fits(items[round_number]):
-                full = True
-                continue
-            budget.take(items[round_number])
-            chosen.append(items[round_number])
-            if len(items) > round_number + 1:
-                kept.append((author, items))
-        if full:
-            break  # A second op of anybody would go before somebody's first.
-        rows = kept
-        round_number += 1
+        rows.append(_Row(log))
+    for pressing in (True,) if only_pressing else (True, False):
+        turn = [row for row in rows if row.has_more(ages, pressing=pressing)]
+        while turn:
+            full = False
+            for row in turn:
+                item = row.items[row.taken]
+                if budget.fits(item):
+                    budget.take(item)
+                    chosen.append(item)
+                    row.taken += 1
+                else:
+                    full = True
+            if full:
+                return chosen  # A second op of anybody would go before somebody's first.
+            turn = [row for row in turn if row.has_more(ages, pressing=pressing)]
     return chosen
 
 
-def next_items(ops: OpSet) -> list[tuple[Item, int]]:
-    """Each author's next eligible item and the timer time since when it has been the next."""
-    found: list[tuple[Item, int]] = []
-    for _, log in ops.eligible():
-        if log.evidence is not None:
-            found.append((log.evidence, log.evidence_since_ms))
-        else:
-            found.append((log.main[0], log.eligible_since_ms))
-    return found
+def are_left_out(left_out: Sequence[Item], taken: Sequence[Item], ops: OpSet, ages: Ages) -> bool:
+    """Whether a block that was full before some of its items did without pressing ones, and not without others."""
+    pressing = {item.id for _, log in ops.eligible() for item in _pressing(log, ages)}
+    return any(item.id in pressing for item in left_out) and any(item.id not in pressing for item in taken)
+
+
+def _pressing(log: AuthorLog, ages: Ages) -> list[Item]:
+    return [item for place, item in enumerate(log.next_items()) if ages.is_pressing(log.held_since_ms(place))]
 
 
 def unjustly_omitted(
-    items: Sequence[Item],
-    ops: OpSet,
-    certified: Interpretation,
-    limits: Limits,
-    term_started_ms: int,
-    timer_ms: int,
-    inclusion_age_ms: int,
+    items: Sequence[Item], ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, *, is_full: bool
 ) -> Item | None:
-    """A due item that a fresh block of these items has no excuse to leave out."""
+    """A due item that a fresh block of these items has no excuse to leave out.
+
+    ``is_full``: it has done all the work that a block may do. There is room for what is due beside what is settled; and
+    nobody has two items more in the block than an author of whom a due one is left out.
+    """
     named = {item.id for item in items}
     per_author: dict[PublicKey, int] = {}
     budget = Budget(limits, certified.rules)
+    newcomers = set()
+    all_settled = True
     for item in items:
-        budget.take(item)
         per_author[item.author] = per_author.get(item.author, 0) + 1
-    somebody_has_two = any(count > 1 for count in per_author.values())
-    newcomers = sum(1 for author in per_author if author not in certified.authors)
-    for item, since_ms in next_items(ops):
-        due = timer_ms - max(since_ms, term_started_ms) > inclusion_age_ms
-        if (
-            due
-            and certified.has_room_for(item.author, newcomers)
-            and item.id not in named
-            and item.author not in per_author
-            and (budget.fits(item) or somebody_has_two)
-        ):
-            return item
+        if _is_settled(item, ops, ages):
+            budget.take(item)
+            if item.author not in certified.authors:
+                newcomers.add(item.author)
+        else:
+            all_settled = False
+    most = max(per_author.values(), default=0)
+    for author, log in ops.eligible():
+        for place, item in enumerate(log.next_items()):
+            if not ages.is_due(log.held_since_ms(place)):
+                break
+            if item.id in named:
+                continue
+            if certified.has_room_for(author, len(newcomers - {author})):
+                fits = budget.fits(item) and not (is_full and all_settled)
+                if fits or most >= per_author.get(author, 0) + 2:
+                    return item
+            break  # What comes after it cannot be in the block either.
     return None
+
+
+def _is_settled(item: Item, ops: OpSet, ages: Ages) -> bool:
+    log = ops.logs.get(item.author)
+    if log is None:
+        return False
+    if isinstance(item, Evidence):
+        return log.evidence is not None and ages.is_settled(log.evidence_since_ms)
+    place = item.seq - log.main[0].seq if log.main else -1
+    return 0 <= place < len(log.main) and log.main[place].id == item.id and ages.is_settled(log.since_ms[place])
 
 
 def due_ids(ops: OpSet, cap: int) -> tuple[OpId, ...]:
     """Ids of eligible ops, each author's next first, then each author's second, and so on."""
-    rows: list[Sequence[Item]] = [
-        (log.evidence,) if log.evidence is not None else log.main for _, log in ops.eligible()
-    ]
+    rows = [log.next_items() for _, log in ops.eligible()]
     ids: list[OpId] = []
     place = 0
     while rows and len(ids) < cap:

@@ -16,6 +16,11 @@ class Speculation:
     def holds(self, block_id: BlockId) -> bool:
         return self._block_id == block_id
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the block on top has done all the work that a block may do."""
+        return self._execution is not None and self._execution.is_full
+
     def try_out(self, time_ms: int, items: list[Item]) -> Execution:
         """Execute items as a block that has no id yet; name it with :meth:`name` or roll it back."""
         self.rollback()
@@ -29,7 +34,8 @@ class Speculation:
         """Run a block; whether it comes to the events that it states. If not, nothing is left of it."""
         if self.holds(block.id):
             return True
-        if self.try_out(block.time_ms, items).events_digest != block.events_digest:
+        execution = self.try_out(block.time_ms, items)
+        if execution.ran < len(items) or execution.events_digest != block.events_digest:
             self.rollback()
             return False
         self.name(block.id)

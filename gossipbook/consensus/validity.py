@@ -42,7 +42,7 @@ def unbound(block: Block, term: int, tc: TermChange | None) -> BlockFault | None
 
 def unordered(block: Block, items: Sequence[Item], certified: Interpretation, manifest: Manifest) -> Fault | None:
     """Contents that no honest leader would choose, whatever the term."""
-    if not items and not certified.due(block.time_ms):
+    if not items and not certified.may_be_empty(block.time_ms):
         return BlockFault.EMPTY
     if len(set(block.op_ids)) != len(block.op_ids):
         return BlockFault.OP_TWICE

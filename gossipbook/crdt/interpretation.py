@@ -4,7 +4,7 @@ Everything that depends on the book or on earlier blocks is decided here, and eq
 block is first executed speculatively; the certified author table moves only on :meth:`commit`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -45,9 +45,14 @@ NEW_AUTHOR = AuthorState()
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """The outcome of one speculative block."""
+    """The outcome of one speculative block.
+
+    ``ran``: how many of its items ran before it was full; a block may not have more. ``is_full``: none more would have.
+    """
 
     time_ms: int
+    ran: int
+    is_full: bool
     events: tuple[RawEvent, ...]
     events_digest: Digest
     authors: dict[PublicKey, AuthorState]  # those that the block changed, as it leaves them
@@ -64,6 +69,7 @@ class Interpretation:
         self.rules = manifest.rules_version
         self._admission = manifest.admission
         self._max_authors = manifest.limits.max_authors_per_pair
+        self._next_expiry_ms = 0  # above which block time the next order lapses; 0 if none does
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
         self._left_over = False
         self._speculative: Execution | None = None
@@ -117,25 +123,40 @@ class Interpretation:
         return author in self.authors or len(self.authors) + newcomers < self._max_authors
 
     def due(self, time_ms: int) -> bool:
-        """Whether a block at this time has something to do without any op: a lease to end, or a triggered order."""
+        """Whether a block at this time has something to do without any op: a lease to end, or what was left over."""
         return self._left_over or 0 < self.next_lease_ms < time_ms
 
-    def execute(self, time_ms: int, items: Iterable[Item]) -> Execution:
-        """Run a block's ops, in the order given, on top of the certified state. ``refusal`` must be None."""
+    def may_be_empty(self, time_ms: int) -> bool:
+        """Whether a block at this time may be without ops.
+
+        Where work is bounded, orders that lapse may fill it, so that no op fits; no block is needed for them alone.
+        """
+        return self.due(time_ms) or (self.rules >= 3 and 0 < self._next_expiry_ms < time_ms)
+
+    def execute(self, time_ms: int, items: Sequence[Item]) -> Execution:
+        """Run a block's ops, in the order given, on top of the certified state, until it is full.
+
+        ``refusal`` must be None.
+        """
         assert self._speculative is None
         engine = self.engine
         authors: dict[PublicKey, AuthorState] = {}
         engine.begin_block(time_ms)
+        ran = 0
         for item in items:
+            if engine.is_full:
+                break
+            ran += 1
             if isinstance(item, Evidence):
                 engine.freeze(item.author)
                 authors[item.author] = self.author(item.author)._replace(frozen=True)
             else:
                 engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms)
                 authors[item.author] = AuthorState(item.seq + 1, item.id)
+        is_full = engine.is_full
         events = tuple(engine.end_block())
         digest_after = chain_events_digest(self.events_digest, events)
-        self._speculative = Execution(time_ms, events, digest_after, authors)
+        self._speculative = Execution(time_ms, ran, is_full, events, digest_after, authors)
         return self._speculative
 
     def commit(self) -> Execution:
@@ -144,6 +165,7 @@ class Interpretation:
         assert execution is not None
         assert not self._aside
         self.engine.commit()
+        self._next_expiry_ms = self.engine.next_expiry_ms()
         self.next_lease_ms = self.engine.next_lease_ms()
         self._left_over = self.engine.has_left_over()
         self.authors.update(execution.authors)

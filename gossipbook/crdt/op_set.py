@@ -6,7 +6,7 @@ gap are parked; two different ops with one sequence number are a fork, which end
 evidence against the author. Of a fork the two smallest ids are kept, plus any that a block named.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -45,15 +45,26 @@ class Inserted(Enum):
 
 @dataclass(slots=True)
 class AuthorLog:
-    """One author's pending ops. ``by_seq`` holds them all; ``main`` and ``fork_seq`` follow from it."""
+    """One author's pending ops. ``by_seq`` holds them all; ``main`` and ``fork_seq`` follow from it.
+
+    ``since_ms``: of each op in ``main``, since when (timer clock) it and all before it are held.
+    """
 
     by_seq: dict[int, dict[OpId, Op]] = field(default_factory=dict)
     main: list[Op] = field(default_factory=list)
+    since_ms: list[int] = field(default_factory=list)
     fork_seq: int | None = None
     evidence: Evidence | None = None
     held: int = 0
     evidence_since_ms: int = 0  # timer clock; when the evidence came
-    eligible_since_ms: int = 0  # timer clock; when main[0] became the author's next
+
+    def next_items(self) -> Sequence[Item]:
+        """What blocks can take of the author's, in order."""
+        return self.main if self.evidence is None else (self.evidence,)
+
+    def held_since_ms(self, place: int) -> int:
+        """Since when one of :meth:`next_items` and all before it are held."""
+        return self.since_ms[place] if self.evidence is None else self.evidence_since_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +196,7 @@ class OpSet:
         before = log.main
         covered = sum(1 for op in before if op.seq < state.next_seq)
         follows = not covered or before[covered - 1].id == state.head
-        self._set_main(log, before[covered:] if follows else [])
-        log.eligible_since_ms = timer_ms
+        self._set_main(log, before[covered:] if follows else [], covered)
         grown = self._grow(log, state, timer_ms)
         if not log.held and log.evidence is None:
             del self.logs[author]
@@ -312,9 +322,8 @@ class OpSet:
             (op,) = there.values()
             if op.prev != head:
                 break
-            if not main:
-                log.eligible_since_ms = timer_ms
             main.append(op)
+            log.since_ms.append(timer_ms)
             self.in_chains += 1
             self.parked.remove(op.id)
             grown.append(op)
@@ -322,9 +331,11 @@ class OpSet:
             seq += 1
         return grown
 
-    def _set_main(self, log: AuthorLog, main: list[Op]) -> None:
+    def _set_main(self, log: AuthorLog, main: list[Op], first: int = 0) -> None:
+        """Cut the main chain down to ``main``, which begins at its place ``first``."""
         self.in_chains += len(main) - len(log.main)
         log.main = main
+        log.since_ms = log.since_ms[first : first + len(main)]
 
     def _is_too_large(self, op: Op) -> bool:
         return len(op.signed) > self._limits.max_op_bytes or len(op.commands) > self._limits.max_commands_per_op

@@ -41,7 +41,10 @@ class Amendments(Controls):
         elif open_lots <= 0:
             self._take_out(order, CancelCause.AMENDED_AWAY)
         else:
-            self._event((AMENDED, self._number(), author, client_id, price, total, open_lots))
+            past = self._past(order)[::2]  # The total is the new one.
+            self._event((AMENDED, self._number(), author, client_id, price, total, open_lots, *past))
+            if self._bounded:
+                book.tell(order, order.filled_lots, self.event_number)
             if reduction:
                 self._reduce(order, total, whole - open_lots)
             elif book.is_waiting(order):

@@ -19,6 +19,7 @@ from gossipbook.matching.undo import (
     SORTED_ADDED,
     SORTED_REMOVED,
     TIDIED,
+    TOLD,
     UNINDEXED,
     UndoEntry,
 )
@@ -175,6 +176,12 @@ class Book:
         self.log.append((ORDER, order, order.price_ticks, order.total_lots, order.open_lots, order.number))
         order.price_ticks, order.total_lots, order.open_lots, order.number = price, total, open_lots, number
 
+    def tell(self, order: Order, filled_lots: int, event_number: int) -> None:
+        """Note what the last event about an order said."""
+        if order.place != OUT:
+            self.log.append((TOLD, order, order.filled_lots, order.last_event))
+        order.filled_lots, order.last_event = filled_lots, event_number
+
     # -- stop orders --------------------------------------------------------------------------------
 
     def wait(self, order: Order) -> None:
@@ -323,6 +330,9 @@ class Book:
             order.price_ticks, order.total_lots, order.open_lots, order.number = entry[2:]
         elif kind == HIDDEN:
             self._hide(entry[1], entry[2])
+        elif kind == TOLD:
+            order = entry[1]
+            order.filled_lots, order.last_event = entry[2:]
         elif kind == MAPPED:
             if entry[3] is None:
                 entry[1].pop(entry[2], None)

@@ -181,7 +181,7 @@ class Counters:
         stops = (book.stops.waiting(), book.lined_up())
         sides = (list(book.live_orders(book.bids)), list(book.live_orders(book.asks)), *stops)
         return [
-            *[[_fields(order) for order in orders] for orders in sides],
+            *[[[*_fields(order), *self._past(order)[::2]] for order in orders] for orders in sides],
             [list(last) for last in book.last_ids()],
             [list(lease) for lease in self.leases()],
             [[author, groups.joined[author]] for author in sorted(groups.joined)],
@@ -224,6 +224,10 @@ class Counters:
 
     def _reject(self, author: bytes, client_id: int, command: int, reason: RejectReason) -> None:
         self._event((REJECTED, self._number(), author, client_id, command, int(reason)))
+
+    def _past(self, order: Order) -> tuple[int, ...]:
+        """What an event about an order ends with: (lots filled so far, total lots, number of the event before)."""
+        return (order.filled_lots, order.total_lots, order.last_event) if self._bounded else ()
 
     def _number(self) -> int:
         self.event_number += 1

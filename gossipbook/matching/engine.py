@@ -79,9 +79,8 @@ class Engine(Placing):
             lapse_ms, lease_ms = timetable.next_expiry_ms(), timetable.next_lease_ms()
             if 0 < lapse_ms < time_ms and (not lease_ms or lapse_ms <= lease_ms):
                 order = timetable.expiries[0]
-                self._event(
-                    (EXPIRED, self._number(), order.author, order.client_id, order.open_lots + order.hidden_lots)
-                )
+                about = (order.author, order.client_id, order.open_lots + order.hidden_lots)
+                self._event((EXPIRED, self._number(), *about, *self._past(order)))
                 self.book.take_out(order)
             elif 0 < lease_ms < time_ms:
                 self._end_lease(timetable.leases_by_end[0][1])

@@ -3,6 +3,10 @@
 Inside the engine an event is a plain tuple ``(kind, number, …)``, which is also its encoded form (an
 array) and what the events digest covers. The classes here name the fields; :func:`name_event` turns one
 into the other. Numbers are contiguous per pair, from 1, over the whole chain.
+
+From rules version 3 on an event about an open order ends with its past: the lots that it has filled so far, its total,
+and the number of the event about it before this one (``previous``), so that one event proves where an order stands and
+an event that is missing shows. In earlier ones these fields are None.
 """
 
 from enum import IntEnum
@@ -107,7 +111,7 @@ class Rejected(NamedTuple):
 
 
 class Fill(NamedTuple):
-    """A trade at the maker's price."""
+    """A trade at the maker's price. From rules version 3 on with what it leaves of both orders."""
 
     number: int
     price_ticks: int
@@ -117,6 +121,14 @@ class Fill(NamedTuple):
     taker: bytes
     taker_client_id: int
     taker_side: int
+    maker_filled_lots: int | None = None
+    maker_open_lots: int | None = None
+    maker_total_lots: int | None = None
+    maker_previous: int | None = None
+    taker_filled_lots: int | None = None
+    taker_open_lots: int | None = None
+    taker_total_lots: int | None = None
+    taker_previous: int | None = None
 
 
 class Cancelled(NamedTuple):
@@ -128,6 +140,9 @@ class Cancelled(NamedTuple):
     qty_lots: int
     open_lots: int
     cause: int
+    filled_lots: int | None = None
+    total_lots: int | None = None
+    previous: int | None = None
 
 
 class Expired(NamedTuple):
@@ -137,6 +152,9 @@ class Expired(NamedTuple):
     author: bytes
     client_id: int
     qty_lots: int
+    filled_lots: int | None = None
+    total_lots: int | None = None
+    previous: int | None = None
 
 
 class Amended(NamedTuple):
@@ -148,6 +166,8 @@ class Amended(NamedTuple):
     price_ticks: int
     qty_lots: int
     open_lots: int
+    filled_lots: int | None = None
+    previous: int | None = None
 
 
 class Triggered(NamedTuple):
@@ -158,6 +178,9 @@ class Triggered(NamedTuple):
     client_id: int
     price_ticks: int
     qty_lots: int
+    filled_lots: int | None = None
+    total_lots: int | None = None
+    previous: int | None = None
 
 
 class Sliced(NamedTuple):
@@ -168,6 +191,9 @@ class Sliced(NamedTuple):
     client_id: int
     shown_lots: int
     hidden_lots: int
+    filled_lots: int | None = None
+    total_lots: int | None = None
+    previous: int | None = None
 
 
 class PairStateSet(NamedTuple):
@@ -270,9 +296,19 @@ EVENT_TYPES: dict[int, type[Any]] = {
 
 
 def name_event(raw: RawEvent) -> Event:
-    """The event with its fields named."""
-    event: Event = EVENT_TYPES[raw[0]]._make(raw[1:])
+    """The event with its fields named. Raises TypeError: they are too few or too many."""
+    named = EVENT_TYPES[raw[0]]
+    if not is_whole(raw):
+        raise TypeError(f"a {named.__name__} does not have {len(raw)} fields")
+    event: Event = named(*raw[1:])
     return event
+
+
+def is_whole(raw: RawEvent) -> bool:
+    """Whether an event of a known kind has as many fields as such have, with their past or without."""
+    named = EVENT_TYPES[raw[0]]
+    missing = len(named._fields) + 1 - len(raw)
+    return missing in (0, len(named._field_defaults))
 
 
 _KINDS: Final = {cls: kind for kind, cls in EVENT_TYPES.items()}
@@ -280,4 +316,4 @@ _KINDS: Final = {cls: kind for kind, cls in EVENT_TYPES.items()}
 
 def raw_event(event: Event) -> RawEvent:
     """The event as the engine makes it and as it is encoded; the opposite of :func:`name_event`."""
-    return (_KINDS[type(event)], *event)
+    return (_KINDS[type(event)], *(value for value in event if value is not None))

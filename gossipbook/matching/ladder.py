@@ -53,7 +53,8 @@ class Account:
 class Order:
     """One open order. ``total_lots - open_lots - hidden_lots`` is what was filled or decremented.
 
-    ``open_lots`` is what the order shows, ``hidden_lots`` what an iceberg has behind it.
+    ``open_lots`` is what the order shows, ``hidden_lots`` what an iceberg has behind it. ``filled_lots`` and
+    ``last_event``, the number of the last event about it, are kept where events tell them.
     """
 
     __slots__ = (
@@ -61,7 +62,9 @@ class Order:
         "before",
         "behind",
         "client_id",
+        "filled_lots",
         "hidden_lots",
+        "last_event",
         "level",
         "number",
         "open_lots",
@@ -89,6 +92,8 @@ class Order:
         self.number = number  # order of entry within the pair; gives time priority a name
         self.terms = terms
         self.place = OUT
+        self.filled_lots = 0
+        self.last_event = 0
 
     @property
     def author(self) -> bytes:

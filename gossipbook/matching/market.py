@@ -65,7 +65,8 @@ class Market(Counters):
         shown = min(order.open_lots, order.terms.display_lots)
         hidden = order.open_lots - shown
         order.open_lots = shown
-        self._event((SLICED, self._number(), order.author, order.client_id, shown, hidden))
+        self._event((SLICED, self._number(), order.author, order.client_id, shown, hidden, *self._past(order)))
+        order.last_event = self.event_number
         self._queue_up(order)
         if hidden:
             self.book.set_hidden(order, hidden)
@@ -73,7 +74,8 @@ class Market(Counters):
     def _cancel_rest(self, order: Order, cause: int = UNFILLED) -> None:
         """Cancel what is left of an order on its way in."""
         if order.open_lots:
-            self._event((CANCELLED, self._number(), order.author, order.client_id, order.open_lots, 0, cause))
+            about = (order.author, order.client_id, order.open_lots, 0, cause)
+            self._event((CANCELLED, self._number(), *about, *self._past(order)))
             order.open_lots = 0
 
     def _cut(self, taker: Order) -> None:
@@ -101,8 +103,8 @@ class Market(Counters):
                 continue
             shown = maker.open_lots
             lots = shown if shown < taker.open_lots else taker.open_lots
-            taker.open_lots -= lots
             self._fill(maker, taker, key * sign, lots)
+            taker.open_lots -= lots
             if lots < shown:
                 book.lower(maker, lots)
             else:
@@ -112,27 +114,30 @@ class Market(Counters):
                     self._show_more(maker, maker.hidden_lots)
 
     def _fill(self, maker: Order, taker: Order, price: int, lots: int) -> None:
+        """Trade, before either order has fewer lots for it."""
         self.event_number = number = self.event_number + 1
-        self.events.append(
-            (
-                FILL,
-                number,
-                price,
-                lots,
-                maker.account.author,
-                maker.client_id,
-                taker.account.author,
-                taker.client_id,
-                taker.side,
-            )
-        )
         self.last_trade_ticks = price
+        author, taking = maker.account.author, taker.account.author
         if self._bounded:
+            made, took = maker.filled_lots + lots, taker.filled_lots + lots
+            left, open_lots = maker.open_lots + maker.hidden_lots - lots, taker.open_lots + taker.hidden_lots - lots
+            self.events.append(
+                (
+                    *(FILL, number, price, lots, author, maker.client_id, taking, taker.client_id, taker.side),
+                    *(made, left, maker.total_lots, maker.last_event),
+                    *(took, open_lots, taker.total_lots, taker.last_event),
+                )
+            )
+            if left:
+                self.book.tell(maker, made, number)
+            self.book.tell(taker, took, number)
             if price < self.low_ticks:
                 self.low_ticks = price
             if price > self.high_ticks:
                 self.high_ticks = price
-        elif self.book.waiting:
+            return
+        self.events.append((FILL, number, price, lots, author, maker.client_id, taking, taker.client_id, taker.side))
+        if self.book.waiting:
             self.book.trigger(price)
 
     def _take_filled(self, order: Order, lots: int) -> None:
@@ -165,7 +170,10 @@ class Market(Counters):
         """Self-trade prevention takes so much of what an order shows, or all of it; it rests or is on its way in."""
         left = 0 if whole else order.open_lots + order.hidden_lots - lots
         taken = order.open_lots + order.hidden_lots if whole else lots
-        self._event((CANCELLED, self._number(), order.author, order.client_id, taken, left, SELF_TRADE))
+        about = (order.author, order.client_id, taken, left, SELF_TRADE)
+        self._event((CANCELLED, self._number(), *about, *self._past(order)))
+        if left and self._bounded:
+            self.book.tell(order, order.filled_lots, self.event_number)
         if order.place != RESTING:
             order.open_lots -= lots
         elif lots < order.open_lots:
@@ -259,11 +267,12 @@ class Market(Counters):
             self._run_triggered(order)
 
     def _run_triggered(self, order: Order) -> None:
-        self._event((TRIGGERED, self._number(), order.author, order.client_id, order.price_ticks, order.open_lots))
+        about = (order.author, order.client_id, order.price_ticks, order.open_lots)
+        self._event((TRIGGERED, self._number(), *about, *self._past(order)))
         entering = self._renewed(order, order.price_ticks, order.total_lots, order.open_lots)
+        entering.last_event = self.event_number
         if self._outside_band(order.side, order.price_ticks):
-            band = int(CancelCause.PRICE_BAND)
-            self._event((CANCELLED, self._number(), order.author, order.client_id, order.open_lots, 0, band))
+            self._cancel_rest(entering, int(CancelCause.PRICE_BAND))
         else:
             self._enter(entering, rests=order.terms.type != STOP)
 
@@ -284,6 +293,7 @@ class Market(Counters):
                 order.open_lots + order.hidden_lots,
                 0,
                 int(cause),
+                *self._past(order),
             )
         )
         self.book.take_out(order)
@@ -293,4 +303,5 @@ class Market(Counters):
         self.order_number += 1
         renewed = Order(order.account, order.client_id, order.side, price, total, self.order_number, order.terms)
         renewed.open_lots = open_lots
+        renewed.filled_lots, renewed.last_event = order.filled_lots, order.last_event
         return renewed

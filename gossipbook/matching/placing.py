@@ -30,11 +30,9 @@ from gossipbook.matching.constants import (
     WORK_LIMIT,
 )
 from gossipbook.matching.controls import R
-from gossipbook.matching.counters import Mark
 from gossipbook.matching.events import (
     ACCEPTED,
     CANCELLED,
-    FILL,
     STOP_ACCEPTED,
     CancelCause,
     RejectReason,
@@ -89,6 +87,7 @@ class Placing(Amendments):
         self.events.append((ACCEPTED, number, account.author, the_id, side, the_price, the_qty))
         self.order_number = entry = self.order_number + 1
         order = Order(account, the_id, side, price, qty, entry, terms)
+        order.last_event = number
         if tif > GTD:
             self._take(order, tif == FOK)
             return
@@ -117,23 +116,17 @@ class Placing(Amendments):
             if not self._bounded:
                 self._enter(order, rests=rests)
                 return
-            mark, lots = self._mark(), order.open_lots
+            mark, lots, accepted = self._mark(), order.open_lots, order.last_event
             self._was_cut = False
             self._enter(order, rests=rests)
-            if self._taken_since(mark, order) >= wanted:
+            if order.filled_lots >= wanted:
                 return
             tried = self.event_number - mark.numbers[0]
             self._return_to(mark)
-            order.open_lots = lots
+            order.open_lots, order.filled_lots, order.last_event = lots, 0, accepted
             self._looked(tried)
             found = TOO_MUCH_WORK if self._was_cut else TOO_LITTLE
         self._cancel_rest(order, cause if found == TOO_LITTLE else WORK_LIMIT)
-
-    def _taken_since(self, mark: Mark, order: Order) -> int:
-        """How many lots an order on its way in has filled since then."""
-        author, client_id = order.author, order.client_id
-        fills = [event for event in self.events[mark.events :] if event[0] == FILL]
-        return sum(event[3] for event in fills if (event[6], event[7]) == (author, client_id))
 
     def _refuse_now(
         self, author: bytes, type_: int, tif: int, flags: int, min_lots: int, void: bool
@@ -202,9 +195,11 @@ class Placing(Amendments):
         order = Order(account, c.client_id, c.side, price, c.qty_lots, self.order_number, terms)
         if c.stop_ticks:
             self._event((STOP_ACCEPTED, self._number(), author, c.client_id, c.side, c.stop_ticks, price, c.qty_lots))
+            order.last_event = self.event_number
             book.wait(order)
             return
         self._event((ACCEPTED, self._number(), author, c.client_id, c.side, price, c.qty_lots))
+        order.last_event = self.event_number
         if c.min_lots:
             self._enter_if(order, c.min_lots, int(CancelCause.BELOW_MINIMUM), rests=c.tif <= GTD)
         elif c.tif > GTD:
@@ -260,7 +255,11 @@ class Placing(Amendments):
             return
         self.event_number = number = self.event_number + 1
         lots = order.open_lots + order.hidden_lots
-        self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED))
+        if self._bounded:
+            past = (order.filled_lots, order.total_lots, order.last_event)
+            self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED, *past))
+        else:
+            self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED))
         if order.place == RESTING:
             self.book.unlink(order)
         else:

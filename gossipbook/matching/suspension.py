@@ -23,6 +23,7 @@ from gossipbook.matching.undo import (
     SORTED_ADDED,
     SORTED_REMOVED,
     TIDIED,
+    TOLD,
     UNINDEXED,
     UndoEntry,
 )
@@ -96,6 +97,8 @@ def _opposite(book: Book, entry: UndoEntry) -> UndoEntry:
         case _ if kind == ORDER:
             order = entry[1]
             return (ORDER, order, order.price_ticks, order.total_lots, order.open_lots, order.number)
+        case _ if kind == TOLD:
+            return (TOLD, entry[1], entry[1].filled_lots, entry[1].last_event)
         case _ if kind == HIDDEN:
             return (HIDDEN, entry[1], entry[1].hidden_lots)
         case _ if kind == MAPPED:

@@ -32,5 +32,7 @@ RUN: Final = 9
 """(order,): left the front of the line."""
 PLACE: Final = 10
 """(order, place before): where a stop order is."""
+TOLD: Final = 12
+"""(order, filled lots before, number of its last event before): what the next event says of an order's past."""
 TIDIED: Final = 11
 """(line before): cancelled orders were thrown out of it."""

@@ -34,7 +34,9 @@ The digest at the end tells damage from forgery; no check relies on it, since an
    left out, and the file would differ without saying anything else.
 5. *Events.* They recompute the block's events digest. Each block has one of the order; none is shown without need.
 6. *The order's life.* It begins in the first block with what the op asked for, and no event fills, cancels or amends
-   what the events before it left open. Event kinds that this version does not know end this check, not the others.
+   what the events before it left open. From rules version 3 on an event names the order's event before it, and what it
+   has filled so far: a receipt that leaves one out between two others is refused. That an id was used before is no
+   answer to an order. Event kinds that this version does not know end this check, not the others.
 
 So two valid receipts of one order over the same blocks can differ only in whose votes, of which term, they carry: peers
 rightly hold different certificates. Each is bound by signatures, and no byte of either can be changed.
@@ -42,10 +44,11 @@ rightly hold different certificates. Each is bound by signatures, and no byte of
 What a receipt cannot show
 --------------------------
 - That the network is the right one, unless the verifier names its chain id or manifest. Anybody can make a network.
-- That the order had no event in a block that is not shown, or in a block not shown whole. Events do not say what was
-  open before them, so whoever makes a receipt of an order that is still open can leave a fill out: what is shown as
-  filled is filled *at least*. Once the events account for all of the quantity there is no room for another fill,
-  unless an amend that raised the quantity was left out too. An export of the chain and ``gossipbook verify`` settle it.
+- That an open order had no event after the last one shown: what is shown as filled is filled *at least*. Once the
+  events account for all of the quantity, nothing can follow.
+- In networks of rules before version 3, that no event is left out in the middle: there events do not say what was
+  before them, and an amend that raised the quantity may be missing, with what filled then. So what they show is *at
+  least*, always. An export of the chain and ``gossipbook verify`` settle it.
 - Which of two ops, if an author signs two with one client id, quantity, price and side, into the same block.
 
 Bounds: :data:`~gossipbook.receipt.format.RECEIPT_BYTES_CAP`, :data:`~gossipbook.receipt.format.RECEIPT_BLOCKS_CAP`,

@@ -1,12 +1,13 @@
 """A manifest out of its canonical form, as a receipt carries it."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
 from gossipbook import cbor
 from gossipbook.errors import DecodeError, ManifestError, VerifyError
 from gossipbook.ids import PUBLIC_KEY_BYTES
-from gossipbook.limits import Limits, Timing
+from gossipbook.limits import Limits, Timing, limit_names
 from gossipbook.manifest import MATCHERS_CAP, PAIRS_CAP, Manifest, Matcher, Pair
 
 ADMISSION_CAP = 16_384
@@ -42,20 +43,20 @@ def _decode(raw: bytes) -> Manifest:
         admission=None if admission is None else _keys(admission, "admission", ADMISSION_CAP),
         committee_size=cbor.check_uint(size, "committee_size"),
         fault_model=cbor.check_text(faults, "fault_model", 16),
-        limits=_row(Limits, limits),
+        limits=_row(Limits, limits, limit_names(rules)),
         timing=_row(Timing, timing),
     )
 
 
-def _row(cls: type[Any], row: object) -> Any:
-    """A dataclass of integers and text from its fields in order; later fields may be left to their defaults."""
-    known = fields(cls)
+def _row(cls: type[Any], row: object, names: Sequence[str] = ()) -> Any:
+    """A dataclass of integers and text from some of its fields in order, or all; others are left to their defaults."""
+    known = [field for field in fields(cls) if not names or field.name in names]
     values = cbor.check_list(row, cls.__name__.lower(), len(known))
     for field, value in zip(known, values, strict=False):
         if type(value) is not field.type:
             raise DecodeError(f"{cls.__name__.lower()}: {field.name} is not of its type")
     try:
-        return cls(*values)
+        return cls(**{field.name: value for field, value in zip(known, values, strict=False)})
     except TypeError:
         raise DecodeError(f"{cls.__name__.lower()}: fields are missing") from None
 

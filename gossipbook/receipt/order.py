@@ -51,6 +51,8 @@ class Life:
 
     ``status``: waiting (a stop order), open, filled, cancelled, expired or rejected; empty before the first event.
     ``known``: no event was of a kind that this version does not know, so that the sums are to be relied on.
+    ``told``: events tell their order's past, as from rules version 3 on, and none is missing between those taken.
+    ``last_event``: the number of the last one that changed the order.
     """
 
     status: str = ""
@@ -62,11 +64,16 @@ class Life:
     filled_lots: int = 0
     cancelled_lots: int = 0
     known: bool = True
+    told: bool = True
+    last_event: int = 0
 
     @property
     def accounted(self) -> bool:
-        """Whether all of the order's quantity is accounted for, so that no fill can be missing."""
-        return self.known and bool(self.status) and not self.open_lots
+        """Whether all of the order's quantity is accounted for, so that no event of it can be missing.
+
+        Events of earlier rules do not tell: an amend that raised the quantity may be left out, with what filled then.
+        """
+        return self.known and bool(self.status) and not self.open_lots and (self.told or self.status == "rejected")
 
     def follow(self, events: Iterable[RawEvent], author: PublicKey, client_id: int) -> None:
         """Take the order's events in order.
@@ -83,6 +90,9 @@ class Life:
                 self._take(event, (author, client_id))
 
     def _take(self, event: Any, order: tuple[PublicKey, int]) -> None:
+        if not isinstance(event, e.Rejected):
+            self._hold_to_past(event, order)
+            self.last_event = event.number
         match event:
             case e.Accepted():
                 self._expect(not self.status, event)
@@ -98,7 +108,9 @@ class Life:
             case e.Sliced():
                 self._expect(event.shown_lots > 0 and event.shown_lots + event.hidden_lots == self.open_lots, event)
             case e.Rejected():
-                if event.command not in (CANCEL, AMEND) and not self.status:
+                # An id that was used before says nothing of the order that used it.
+                used = event.reason == e.RejectReason.ID_REUSED
+                if event.command not in (CANCEL, AMEND) and not self.status and not used:
                     self.status, self.reason = "rejected", reason_word(e.RejectReason, event.reason)
             case e.Fill():
                 self._expect(0 < event.qty_lots <= self.open_lots, event)
@@ -117,6 +129,32 @@ class Life:
                 gone = self.total_lots - self.open_lots
                 self._expect(self.open_lots > 0 and event.qty_lots - event.open_lots == gone, event)
                 self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.open_lots
+
+    def _hold_to_past(self, event: Any, order: tuple[PublicKey, int]) -> None:
+        """Hold what an event tells of the events before it to those that were taken."""
+        if isinstance(event, e.Accepted | e.StopAccepted):
+            return
+        if isinstance(event, e.Fill):
+            role = "maker" if (event.maker, event.maker_client_id) == order else "taker"
+            filled, left, total, previous = (
+                getattr(event, f"{role}_{what}") for what in ("filled_lots", "open_lots", "total_lots", "previous")
+            )
+            lots = event.qty_lots
+        else:
+            filled, previous = event.filled_lots, event.previous
+            total = event.qty_lots if isinstance(event, e.Amended) else event.total_lots
+            left, lots = None, 0
+        if previous is None:
+            self.told = False
+            return
+        if previous != self.last_event:
+            raise VerifyError(
+                f"events of the order are left out: event {event.number} follows its event {previous}, not "
+                f"{self.last_event}"
+            )
+        self._expect(filled == self.filled_lots + lots, event)
+        self._expect(left is None or left == self.open_lots - lots, event)
+        self._expect(isinstance(event, e.Amended) or total == self.total_lots, event)
 
     def _lower(self, lots: int, status: str, reason: str) -> None:
         self.open_lots -= lots
@@ -139,7 +177,7 @@ def _named(raw: RawEvent) -> Any:
         event: Any = e.name_event(raw)
     except TypeError:
         raise VerifyError(f"event {raw[1]} has a wrong number of fields") from None
-    for name, value in zip(event._fields, event, strict=True):
+    for name, value in zip(event._fields, raw[1:], strict=False):
         sound = type(value) is bytes if name in _KEYS else type(value) is int and value >= 0
         if not sound or (name in _SIDES and value not in (Side.BUY, Side.SELL)):
             raise VerifyError(f"event {raw[1]}: {name} is not what it should be")

@@ -282,7 +282,9 @@ def _life(claim: Claim) -> Life:
     for link in claim.links:
         life.follow(claim.own(link), claim.op.author, claim.client_id)
         if life.known and not life.status:
-            raise VerifyError(f"block {link.block.height} neither accepts nor refuses the order")
+            raise VerifyError(
+                f"block {link.block.height} neither accepts the order nor refuses it for more than a used id"
+            )
     return life
 
 

@@ -24,6 +24,8 @@ trades with whom, and at which price, is the rule's:
     turn. A pair that is halted, or in an auction of its own, at the end of a block has none; a pair that opens is part
     of its block's.
 
+Under another rule work is not bounded, and stops trigger trade by trade, as in version 2 of the network's rules.
+
 Between rules everything else is held equal, which it would not be: whoever had traded under another rule would have
 sent other orders. The answer is about these orders.
 

@@ -141,7 +141,7 @@ def rematch(manifest: Manifest, pair: str, blocks: Iterable[RematchBlock], rule:
     Raises:
         VerifyError: there is a gap, or its own rule does not come to the certified fills.
     """
-    own, other = (RULES[name](manifest.pair(pair), manifest.limits, manifest.wardens) for name in (OWN_RULE, rule))
+    own, other = engine_of(manifest, pair, OWN_RULE), engine_of(manifest, pair, rule)
     certified, under = RuleResult(), RuleResult()
     height = ops = 0
     for block in blocks:
@@ -159,6 +159,12 @@ def rematch(manifest: Manifest, pair: str, blocks: Iterable[RematchBlock], rule:
     return Rematch(pair, rule, height, ops, certified, under)
 
 
+def engine_of(manifest: Manifest, pair: str, rule: str) -> Engine:
+    """An engine of a rule; the network's own is of the network's version."""
+    made_with = manifest.pair(pair), manifest.limits, manifest.wardens
+    return Engine(*made_with, manifest.rules_version) if rule == OWN_RULE else RULES[rule](*made_with)
+
+
 def run_block(engine: Engine, block: RematchBlock) -> list[Trade]:
     """Run a block's ops for good; its trades."""
     engine.begin_block(block.time_ms)
@@ -173,4 +179,4 @@ def run_block(engine: Engine, block: RematchBlock) -> list[Trade]:
 
 
 def _trades(events: Iterable[RawEvent]) -> list[Trade]:
-    return [Trade(*event[2:]) for event in events if event[0] == FILL]
+    return [Trade(*event[2:9]) for event in events if event[0] == FILL]

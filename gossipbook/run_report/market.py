@@ -21,7 +21,8 @@ OWN_WILL = frozenset((int(CancelCause.REQUESTED), int(CancelCause.CANCEL_ALL)))
 class MarketLog:
     """Takes each block once, in order of height, from the honest peer that finalizes it first."""
 
-    def __init__(self, names: dict[bytes, str]) -> None:
+    def __init__(self, names: dict[bytes, str], rules: int) -> None:
+        self._rules = rules
         self._names = names  # of proposers, by public key
         self._ledgers: dict[str, Ledger] = {}
         self._next: dict[str, int] = {}
@@ -86,7 +87,7 @@ class MarketLog:
         height = self._next.get(pair, 1)
         while (pair, height) in self._early:
             at_us, event = self._early.pop((pair, height))
-            self._ledgers.setdefault(pair, Ledger()).take(event.events, event.block.time_ms)
+            self._ledgers.setdefault(pair, Ledger(self._rules)).take(event.events, event.block.time_ms)
             self._tops.pop(pair, None)
             self._book(event, at_us)
             height += 1

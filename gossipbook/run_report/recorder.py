@@ -53,7 +53,9 @@ class Recorder(Observer):
         self._seats = {host.peer_id: seat for seat, host in enumerate(roles.members)}
         others = [host for host in roles.hosts if host.peer_id not in self._seats]
         self._shown = [*roles.members, *others][:PEERS_SHOWN]
-        self.notes = Notes(MarketLog({host.identity.public_key: host.name for host in roles.hosts}))
+        self.notes = Notes(
+            MarketLog({host.identity.public_key: host.name for host in roles.hosts}, roles.world.manifest.rules_version)
+        )
         for host in self._shown:
             self.notes.states[host.index] = Steps()
         for host in roles.hosts:

@@ -12,7 +12,7 @@ from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Verifier
 from gossipbook.ids import Digest
-from gossipbook.matching.events import EVENT_TYPES, Event, RawEvent, name_event
+from gossipbook.matching.events import EVENT_TYPES, Event, RawEvent, is_whole, name_event
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.outcome import Certified, OwnEvents, ProofKind
 
@@ -99,8 +99,7 @@ class BlockReader:
 
 
 def _named(raw: RawEvent) -> Event:
-    kind = EVENT_TYPES.get(raw[0]) if raw else None
-    if kind is None or len(raw) != len(kind._fields) + 1:
+    if not raw or raw[0] not in EVENT_TYPES or not is_whole(raw):
         raise DecodeError("an event of a kind or shape that is not known")
     return name_event(raw)
 

@@ -6,7 +6,7 @@ import pytest
 
 from gossipbook.client_messages import Ack
 from gossipbook.consensus.messages import Bodies
-from gossipbook.consensus.selection import Budget, next_items, select, within_limits
+from gossipbook.consensus.selection import Ages, Budget, select, within_limits
 from gossipbook.crdt.interpretation import Interpretation, UnfitOps
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
 from gossipbook.crdt.op_set import OpSet
@@ -168,15 +168,16 @@ def test_the_rules_that_a_block_is_judged_by_are_those_that_it_is_made_by() -> N
     ops = OpSet(certified, manifest.limits)
     stranger = evidence(manifest, identity("eve"), SMALL)
     ops.add_evidence(stranger, 5)
-    assert select(ops, certified, manifest.limits) == []
-    assert next_items(ops) == []
+    assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == []
+    assert list(ops.eligible()) == []
     assert certified.refusal([stranger]) is UnfitOps.UNKNOWN_AUTHOR
     first = sign_op(identity("eve"), manifest.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(1)])
     certified.execute(1, [first])
     certified.commit()
     assert certified.refusal([stranger]) is None
-    assert select(ops, certified, manifest.limits) == [stranger]
-    assert next_items(ops) == [(stranger, 5)]
+    assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == [stranger]
+    ((_, log),) = ops.eligible()
+    assert (log.next_items(), log.held_since_ms(0)) == ((stranger,), 5)
 
 
 # -- terms --------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook.consensus.canonical import canonical_order
-from gossipbook.consensus.selection import due_ids, select, unjustly_omitted, within_limits
+from gossipbook.consensus.selection import Ages, due_ids, select, unjustly_omitted, within_limits
 from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.ids import digest
@@ -21,6 +21,7 @@ from .kit import buy, network, sell
 NAMES = ["alice", "bob", "carol", "dave"]
 CHAINS = {name: chain(name, 4) for name in NAMES}
 PARENT = digest(b"parent")
+FRESH = Ages(0, 0, 5_000)
 EVIDENCE = [Evidence(*sorted((op(n, 0), op(n, 0, None, 300)), key=lambda o: o.id)) for n in ("eve", "mal")]
 
 
@@ -100,7 +101,7 @@ def held(*ops: Op | Evidence) -> Replicated:
 def test_a_small_pool_goes_in_whole() -> None:
     items = [o for ops in CHAINS.values() for o in ops]
     r = held(*items, *EVIDENCE)
-    chosen = select(r.set, r.certified, Limits())
+    chosen = select(r.set, r.certified, Limits(), FRESH)
     assert {i.id for i in chosen} == {i.id for i in [*items, *EVIDENCE]}
     assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
 
@@ -109,21 +110,21 @@ def test_a_small_pool_goes_in_whole() -> None:
 def test_a_full_block_is_fair(cap: int) -> None:
     r = held(*(o for ops in CHAINS.values() for o in ops))
     limits = Limits(max_block_ops=cap)
-    chosen = select(r.set, r.certified, limits)
+    chosen = select(r.set, r.certified, limits, FRESH)
     assert len(chosen) <= cap
     assert len(chosen) == cap or cap % 4
     counts = [sum(i.author == key(name) for i in chosen) for name in NAMES]
     assert max(counts) - min(counts) <= 1
     assert within_limits(chosen, limits, 1)
     assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
-    assert unjustly_omitted(chosen, r.set, r.certified, limits, 0, 10**6, 5_000) is None
+    assert unjustly_omitted(chosen, r.set, r.certified, limits, Ages(10**6, 0, 5_000), is_full=False) is None
 
 
 def test_whoever_waits_longest_is_first() -> None:
     r = Replicated()
     for at, name in enumerate(["dave", "bob", "alice", "carol"]):
         r.set.insert(CHAINS[name][0], 100 * at)
-    chosen = select(r.set, r.certified, Limits(max_block_ops=2))
+    chosen = select(r.set, r.certified, Limits(max_block_ops=2), FRESH)
     assert [i.author for i in chosen] == [key("dave"), key("bob")]
 
 
@@ -138,7 +139,7 @@ def test_whoever_waits_longest_is_first() -> None:
 )
 def test_every_limit_of_a_block_is_held(limits: Limits) -> None:
     r = held(*(o for ops in CHAINS.values() for o in ops))
-    chosen = select(r.set, r.certified, limits)
+    chosen = select(r.set, r.certified, limits, FRESH)
     assert len(chosen) == 3
     assert within_limits(chosen, limits, 1)
     assert not within_limits([*chosen, CHAINS["dave"][3]], limits, 1)
@@ -148,7 +149,7 @@ def test_newcomers_beyond_the_author_table_wait() -> None:
     r = Replicated(network(limits={"max_authors_per_pair": 2})[0])
     r.certify(CHAINS["alice"][0])
     r.offer(CHAINS["alice"][1], CHAINS["bob"][0], CHAINS["carol"][0])
-    chosen = select(r.set, r.certified, Limits(max_authors_per_pair=2))
+    chosen = select(r.set, r.certified, Limits(max_authors_per_pair=2), FRESH)
     assert len({i.author for i in chosen}) == 2
     assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
 
@@ -156,9 +157,12 @@ def test_newcomers_beyond_the_author_table_wait() -> None:
 def test_due_only_after_the_inclusion_age() -> None:
     r = held(CHAINS["alice"][0], CHAINS["bob"][0])
     block = [CHAINS["bob"][0]]
-    assert unjustly_omitted(block, r.set, r.certified, Limits(), 0, 5_000, 5_000) is None
-    assert unjustly_omitted(block, r.set, r.certified, Limits(), 0, 5_001, 5_000) == CHAINS["alice"][0]
-    assert unjustly_omitted(block, r.set, r.certified, Limits(), 1, 5_001, 5_000) is None, (
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_000, 0, 5_000), is_full=False) is None
+    assert (
+        unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_001, 0, 5_000), is_full=False)
+        == CHAINS["alice"][0]
+    )
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_001, 1, 5_000), is_full=False) is None, (
         "counted from the term's start"
     )
 
@@ -170,3 +174,53 @@ def test_due_ids_name_each_authors_next_first() -> None:
     seqs = {o.id: o.seq for ops in CHAINS.values() for o in ops} | {EVIDENCE[0].id: 0}
     assert all(seqs[a] <= seqs[b] for a, b in pairwise(ids))
     assert len(due_ids(r.set, 3)) == 3
+
+
+def test_what_presses_goes_first_and_takes_turns() -> None:
+    r = Replicated()
+    for name, at in (("alice", 0), ("bob", 100)):
+        for item in CHAINS[name]:
+            r.set.insert(item, at)
+    for item in (*CHAINS["carol"], *CHAINS["dave"]):
+        r.set.insert(item, 2_000)
+    ages = Ages(3_000, 0, 5_000)
+    chosen = select(r.set, r.certified, Limits(max_block_ops=6), ages)
+    assert [sum(i.author == key(name) for i in chosen) for name in NAMES] == [3, 3, 0, 0]
+    assert select(r.set, r.certified, Limits(), ages, only_pressing=True) == chosen[:6] + [
+        i for n in range(3, len(CHAINS["alice"])) for i in (CHAINS["alice"][n], CHAINS["bob"][n])
+    ]
+
+
+def test_an_age_counts_from_when_an_op_and_all_before_it_are_held() -> None:
+    r = Replicated()
+    first, second, third = CHAINS["alice"][:3]
+    r.set.insert(first, 0)
+    r.set.insert(third, 1)
+    r.set.insert(second, 1_000)
+    assert r.set.logs[key("alice")].since_ms == [0, 1_000, 1_000]
+    r.certify(first)
+    assert r.set.logs[key("alice")].since_ms == [1_000, 1_000], "not from when the one before it was included"
+    block = [second]
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(6_001, 0, 5_000), is_full=False) == third
+
+
+def test_what_came_just_now_takes_no_room_from_what_is_due() -> None:
+    r, limits = Replicated(), Limits(max_block_ops=2)
+    r.set.insert(CHAINS["alice"][0], 0)
+    for name in ("bob", "carol"):
+        r.set.insert(CHAINS[name][0], 5_000)
+    block = [CHAINS["bob"][0], CHAINS["carol"][0]]
+    judged = [
+        unjustly_omitted(block, r.set, r.certified, limits, Ages(now, 0, 5_000), is_full=full)
+        for now, full in ((5_001, False), (5_001, True), (6_251, False), (6_251, True))
+    ]
+    assert judged == [CHAINS["alice"][0], CHAINS["alice"][0], None, None]
+
+
+def test_a_block_whose_work_is_done_leaves_out_what_is_due_only_for_what_waited() -> None:
+    r = Replicated()
+    r.set.insert(CHAINS["alice"][0], 0)
+    r.set.insert(CHAINS["bob"][0], 100)
+    ages, block = Ages(5_001, 0, 5_000), [CHAINS["bob"][0]]
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), ages, is_full=True) is None
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), ages, is_full=False) == CHAINS["alice"][0]

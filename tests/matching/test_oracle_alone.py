@@ -159,8 +159,8 @@ MISREAD = {
     ),
     "an amended stop keeps its number": Slip(
         "oracle",
-        "        order.entered = self._next_entry()\n        self._emit(AMENDED",
-        "        order.entered = order.entered if outside else self._next_entry()\n        self._emit(AMENDED",
+        "        order.entered = self._next_entry()\n        self._tell(AMENDED",
+        "        order.entered = order.entered if outside else self._next_entry()\n        self._tell(AMENDED",
         "cascading",
     ),
     "orders in line are banded like waiting ones": Slip(

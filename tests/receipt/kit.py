@@ -30,6 +30,7 @@ MEMBERS = {member.public_key: member for member in (identity(f"m{i}") for i in r
 
 
 def make_manifest(name: str = "receipts", matchers: int = 4, **options: Any) -> Manifest:
+    options.setdefault("rules_version", 3)
     seats = tuple(Matcher(f"m{i}", identity(f"m{i}").public_key, f"op{i}") for i in range(matchers))
     return Manifest(name, (Pair(SYMBOL), Pair("ETH-USD")), seats, 4, **options)
 

@@ -29,7 +29,7 @@ from gossipbook.matching.commands import (
 )
 from gossipbook.matching.events import FILL
 from gossipbook.matching.variants import shares
-from gossipbook.rematch.compare import RULES, RuleResult, Trade, rematch, run_block
+from gossipbook.rematch.compare import RULES, RuleResult, Trade, engine_of, rematch, run_block
 from tests.receipt.kit import MANIFEST, START_MS, SYMBOL, Author, Chain, make_manifest
 
 BUY, SELL = Side.BUY, Side.SELL
@@ -50,7 +50,7 @@ def under(chain: Chain, rule: str):
 
 def trades(chain: Chain, rule: str) -> list[list[Trade]]:
     """Each block's trades under a rule."""
-    engine = RULES[rule](chain.manifest.pair(SYMBOL), chain.manifest.limits, chain.manifest.wardens)
+    engine = engine_of(chain.manifest, SYMBOL, rule)
     return [run_block(engine, block) for block in map(Block, chain.blocks)]
 
 

@@ -87,8 +87,8 @@ def as_json(raw: RawEvent) -> dict[str, Any]:
     named = e.EVENT_TYPES.get(raw[0])
     fields: Any = raw[1:]
     table = {"kind": kind_name(raw), "number": raw[1]}
-    if named is not None and len(fields) == len(named._fields):
-        return table | {name: _plain(field) for name, field in zip(named._fields, fields, strict=True)}
+    if named is not None and e.is_whole(raw):
+        return table | {name: _plain(field) for name, field in zip(named._fields, fields, strict=False)}
     return table | {"fields": [_plain(field) for field in fields[1:]]}
 
 

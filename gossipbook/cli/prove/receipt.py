@@ -109,6 +109,8 @@ def _state(proven: Proven) -> str:
     gone = f", {format_qty(pair, life.cancelled_lots)} cancelled" if life.cancelled_lots else ""
     if life.accounted:
         return f"{life.status}{reason}: {filled} of {total} filled{gone}"
+    if not life.open_lots:
+        return f"{life.status}{reason}: at least {filled} of {total} filled{gone}"
     return f"open: at least {filled} of {total} filled{gone}, at most {format_qty(pair, life.open_lots)} open"
 
 
@@ -119,6 +121,8 @@ def not_shown(proven: Proven) -> list[str]:
         lines.append("the network itself is not pinned: anybody can make one. Name yours: --network FILE or --chain-id")
     if not proven.life.accounted:
         lines.append("that nothing else happened to the order, in blocks not shown or not shown whole, is not proven")
+    if not proven.life.told:
+        lines.append("by the rules of this network events do not tell what was before them: amends may be left out")
     return lines
 
 

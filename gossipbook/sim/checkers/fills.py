@@ -57,7 +57,7 @@ class FillChecker(Checker):
     def _keep_books(self, pair: str) -> None:
         """Apply a pair's blocks to its ledger in order of height; a block that came early waits."""
         height = self._next.get(pair, 1)
-        ledger = self._ledgers.setdefault(pair, Ledger())
+        ledger = self._ledgers.setdefault(pair, Ledger(self.view.manifest.rules_version))
         while (pair, height) in self._blocks:
             block, events = self._blocks[pair, height].block, self._blocks[pair, height].events
             if not self.view.healed:
@@ -117,7 +117,7 @@ class FillChecker(Checker):
                     continue  # A block may be on top of the certified book.
                 if pair.replica.fin + 1 != self._next.get(symbol, 1):
                     continue  # It is behind; convergence is another's business.
-                ledger = self._ledgers.get(symbol, Ledger())
+                ledger = self._ledgers.get(symbol, Ledger(self.view.manifest.rules_version))
                 held = _whole_book(pair.certified.engine)
                 self.counts["I2"] += sum(map(len, held[:3])) + 1
                 if held != (ledger.resting(), ledger.waiting(), ledger.line(), ledger.leases, ledger.pair_state):
