@@ -20,17 +20,17 @@ from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey,
 from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
-RULES_VERSION = 2
-"""Rules of matching: 2 has special orders, leases, groups and pair states; networks of version 1 go on without."""
+RULES_VERSION = 3
+"""Of networks that are made now. 2 has special orders, leases, groups and pair states; in 3 a block's work is bounded,
+events tell their order's past, evidence is charged a constant, and enters blocks only against authors who are in the
+table. Networks of earlier versions go on by their rules."""
 
 KNOWN_RULES = (1, 2, 3)
-"""Version 3 is not frozen yet: networks of it are for tests. A block's work is bounded, evidence is charged a constant,
-and enters blocks only against authors who are in the table."""
+
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024
 COMMITTEE_CAP = 7
 FAULT_MODELS = ("byzantine", "crash")
-
 
 _UNIT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 """A tick or lot size: no sign, no exponent, no digits but ASCII's, and so few that arithmetic stays cheap."""

@@ -54,6 +54,9 @@ EVENT_FIELDS = {
     15: "biiiii",
 }
 
+PAST_FIELDS = {3: "iiiiiiii", 4: "iii", 5: "iii", 6: "ii", 8: "iii", 9: "iii"}
+"""What follows in events of rules version 3 and above."""
+
 Event = tuple[Any, ...]
 
 
@@ -175,10 +178,11 @@ def _read_op(item: object) -> OpEntry:
 def _read_event(item: object) -> Event:
     fields = array(item, "event")
     shape = EVENT_FIELDS.get(fields[0]) if fields and type(fields[0]) is int else None
-    if shape is None or len(fields) != len(shape) + 2:
+    past = "" if shape is None or len(fields) == len(shape) + 2 else PAST_FIELDS.get(fields[0], "")
+    if shape is None or len(fields) != len(shape + past) + 2:
         raise Defect("event: unknown kind or a wrong number of fields")
     event = [fields[0], uint(fields[1], "event number")]
-    for letter, value in zip(shape, fields[2:], strict=True):
+    for letter, value in zip(shape + past, fields[2:], strict=True):
         if letter == "i":
             event.append(uint(value, "event"))
         else:
