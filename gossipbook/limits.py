@@ -9,6 +9,8 @@ LIMITS_SINCE = {
     "max_triggers_per_block": 2,
     "max_block_work": 3,
     "max_op_work": 3,
+    "max_newcomers_per_block": 3,
+    "author_retention_ms": 3,
 }
 """Limits that only later rules have, and since which version."""
 LIMITS_UNTIL = {"max_triggers_per_block": 2}
@@ -40,6 +42,8 @@ class Limits:
     max_triggers_per_block: int = 256
     max_block_work: int = 16_384  # events written and orders looked at, after which a block takes no op any more
     max_op_work: int = 8_192  # the same of one op, after which it matches nothing any more
+    max_newcomers_per_block: int = 64  # authors whom a block may let into the table
+    author_retention_ms: int = 3_600_000  # block time after which an author with nothing open leaves the table
 
     @property
     def most_work(self) -> int:

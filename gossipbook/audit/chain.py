@@ -2,30 +2,20 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from gossipbook import cbor
+from gossipbook.audit.author_table import AuthorTable
 from gossipbook.audit.export import Event
 from gossipbook.audit.ledger import Ledger
 from gossipbook.audit.opening import Opened
 from gossipbook.audit.oracle import OracleBook
 from gossipbook.audit.order import canonical_order
-from gossipbook.audit.records import BLOCK_OPS_CAP, Evidence, Item, Op
+from gossipbook.audit.records import BLOCK_OPS_CAP, Block, Evidence, Item, Op
 from gossipbook.audit.seats import Seats
 from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest
 
 LEDGER_REASONS_PER_BLOCK = 3
-
-
-@dataclass(slots=True)
-class Author:
-    """What the chain says of an author."""
-
-    next_seq: int = 0
-    head: bytes = ZERO_DIGEST
-    frozen: bool = False
-    known: bool = False
 
 
 class Chain:
@@ -40,8 +30,6 @@ class Chain:
         self.ops = self.commands = 0
         self._limits = limits
         self._rules = manifest.rules_version
-        self._admission = None if manifest.admission is None else dict.fromkeys(manifest.admission)
-        self._authors: dict[bytes, Author] = {}
         self._time_ms = 0
         self._events_digest = ZERO_DIGEST
         self._oracle = OracleBook(
@@ -58,6 +46,7 @@ class Chain:
             limits.max_block_work,
             limits.max_op_work,
         )
+        self._table = AuthorTable(manifest, self._oracle)
 
     @property
     def height(self) -> int:
@@ -79,7 +68,7 @@ class Chain:
         if not items and not self._due(block.time_ms):
             wrong.append("it is empty, and nothing was due")
         wrong += self._above_limits(items)
-        wrong += self._ineligible(items, block.height)
+        wrong += self._ineligible(items, block)
         if [item.id for item in canonical_order(block.parent, items)] != list(block.op_ids):
             wrong.append("its ops are out of canonical order")
         wrong += self._misexecuted(opened)
@@ -137,46 +126,27 @@ class Chain:
             if len(op.signed) > limits.max_op_bytes or len(op.commands) > limits.max_commands_per_op
         ]
 
-    def _ineligible(self, items: Sequence[Item], height: int) -> list[str]:
+    def _ineligible(self, items: Sequence[Item], block: Block) -> list[str]:
         """Follow the author table; the first item that may not come where it comes."""
         wrong: list[str] = []
         for item in items:
-            fault = self._seat_item(item, height)
-            if fault:
-                wrong.append(f"op {_short(item)} {fault}")
-        if len(self._authors) > self._limits.max_authors_per_pair:
-            wrong.append("more authors than the author table holds")
+            seen = self.op_heights.get(item.id)
+            if seen is not None:
+                wrong.append(f"op {_short(item)} is in the chain already, at height {seen}")
+            self.op_heights[item.id] = block.height
+            if isinstance(item, Evidence):
+                self.voided[item.first.id] = self.voided[item.second.id] = None
+        faults = self._table.seat(items, block.time_ms)
+        wrong += [fault if item is None else f"op {_short(item)} {fault}" for item, fault in faults]
         return wrong[:1]
-
-    def _seat_item(self, item: Item, height: int) -> str:
-        seen = self.op_heights.get(item.id)
-        if seen is not None:
-            return f"is in the chain already, at height {seen}"
-        self.op_heights[item.id] = height
-        author = self._authors.setdefault(item.author, Author())
-        known, author.known = author.known, True
-        if author.frozen:
-            return "is of a frozen author"
-        if self._admission is not None and item.author not in self._admission:
-            return "is of an author who is not admitted"
-        if isinstance(item, Evidence):
-            if self._rules >= 3 and not known:
-                return "is evidence against an author who is not in the table"
-            if self._rules >= 3 and any(len(op.signed) > self._limits.max_op_bytes for op in (item.first, item.second)):
-                return "is evidence of ops above the op limits"
-            author.frozen = True
-            self.voided[item.first.id] = self.voided[item.second.id] = None
-            return ""
-        if (item.seq, item.prev) != (author.next_seq, author.head):
-            return f"has seq {item.seq} and does not follow its author's last, seq {author.next_seq - 1}"
-        author.next_seq, author.head = item.seq + 1, item.id
-        return ""
 
     def _misexecuted(self, opened: Opened) -> list[str]:
         """Run the block through the oracle; how what it lists and what it signs for differ from that."""
         oracle, block = self._oracle, opened.block
         oracle.begin_block(block.time_ms)
         wrong = []
+        if not oracle.is_full():
+            self._table.let_leave(opened.items, block.time_ms)
         for item in opened.items:
             if oracle.is_full():
                 wrong = ["above the block limits: it has more ops than there is work for"]
@@ -186,6 +156,7 @@ class Chain:
             else:
                 oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
         events = tuple(oracle.end_block())
+        self._table.close(opened.items, events, block.time_ms)
         self._events_digest = digest(b"events", self._events_digest, merkle_root(events))
         if opened.events != events:
             pairs = zip(opened.events, events, strict=False)

@@ -52,6 +52,7 @@ EVENT_FIELDS = {
     13: "b",
     14: "bei",
     15: "biiiii",
+    16: "b",
 }
 
 PAST_FIELDS = {3: "iiiiiiii", 4: "iii", 5: "iii", 6: "ii", 8: "iii", 9: "iii"}

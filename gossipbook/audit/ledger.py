@@ -166,6 +166,10 @@ class Ledger:
                 return self._lease(author, until_ms)
             case (13, _, author):
                 return self._end_lease(author)
+            case (16, _, author):
+                self.last_ids.pop(author, None)
+                left = [key for key in self.open if key[0] == author]
+                return f"{author.hex()[:8]} leaves, but keeps {len(left)} orders" if left else ""
             case (14, _, member, owner, consent):
                 return self._groups.take(member, owner, consent)
             case (15, number, author, client_id, side, stop, price, lots):

@@ -75,7 +75,6 @@ class OracleBook(OracleControls):
             self.max_own = min(self.max_own, (self.max_all + BOOK_SHARE - 1) // BOOK_SHARE)
         self.wardens = wardens
 
-        self.last_ids: dict[bytes, int] = {}
         self.counted: dict[bytes, int] = {}  # commands of this second, by author
         self.reference = 0  # the price band's; 0: none yet
 

@@ -8,6 +8,7 @@ from gossipbook.audit.oracle_codes import (
     LEASE_CAP_MS,
     LEASE_ENDED,
     LEASED,
+    LEFT,
     OPEN,
     PAIR_STATE,
     POST_ONLY_STATE,
@@ -24,6 +25,7 @@ class OracleControls(OracleMarket):
         super().__init__()
         self.wardens: tuple[bytes, ...] = ()
         self.lease_ends: dict[bytes, int] = {}
+        self.last_ids: dict[bytes, int] = {}
         self.time_ms = 0
 
     def _lease(self, author: bytes, for_ms: int, *, void: bool) -> Refusal:
@@ -42,6 +44,29 @@ class OracleControls(OracleMarket):
         del self.lease_ends[author]
         self._emit(LEASE_ENDED, author)
         self._cancel_own(author, 0, Cause.LEASE)
+
+    def has_orders(self, author: bytes) -> bool:
+        return bool(self._own(author))
+
+    def is_bare(self, author: bytes) -> bool:
+        """Whether an author has nothing here: no open order, no lease, no group."""
+        joined, admitted = self.groups.ties(author)
+        return not (self._own(author) or author in self.lease_ends or joined or admitted)
+
+    def leave(self, author: bytes) -> None:
+        """An author leaves the table, and whatever they have goes."""
+        self._cancel_own(author, 0, Cause.DISPLACED)
+        if self.lease_ends.pop(author, None) is not None:
+            self._emit(LEASED, author, 0)
+        joined, admitted = self.groups.ties(author)
+        if joined:
+            self.groups.leave(author)
+            self._emit(GROUPED, author, b"", 0)
+        for member in admitted:
+            self.groups.expel(author, member)
+            self._emit(GROUPED, member, author, self.groups.holds(member, author))
+        self._emit(LEFT, author)
+        self.last_ids.pop(author, None)
 
     def _refuse_group(self, void: bool) -> Refusal:
         if void:

@@ -41,6 +41,10 @@ class OracleGroups:
     def expel(self, owner: bytes, member: bytes) -> None:
         self._admitted.get(owner, set()).discard(member)
 
+    def ties(self, author: bytes) -> tuple[bool, list[bytes]]:
+        """Whether an author wants to be in somebody's group, and whom they admit, sorted."""
+        return author in self._joined, sorted(self._admitted.get(author, ()))
+
     def is_full_for(self, owner: bytes, member: bytes) -> bool:
         admitted = self._admitted.get(owner, set())
         return len(admitted | {member}) > GROUP_CAP

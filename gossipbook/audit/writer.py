@@ -40,7 +40,7 @@ def export_lines(manifest: Manifest, pair: str, blocks: Iterable[Final]) -> Iter
     certified = Interpretation(manifest, pair)
     for final in blocks:
         block = decode_block(final.block)
-        refusal = certified.refusal(final.items)
+        refusal = certified.refusal(final.items, block.time_ms)
         if refusal is None:
             execution = certified.execute(block.time_ms, final.items)
             certified.commit()

@@ -22,6 +22,7 @@ from gossipbook.matching.events import (
     GROUPED,
     LEASE_ENDED,
     LEASED,
+    LEFT,
     PAIR_STATE,
     REJECTED,
     SLICED,
@@ -29,7 +30,7 @@ from gossipbook.matching.events import (
     TRIGGERED,
     UNCROSSED,
     RawEvent,
-    is_whole,
+    whole,
 )
 
 
@@ -108,9 +109,7 @@ class L3Book:
             if handler is None:
                 raise UnknownEvent(f"event {event[1]} is of kind {event[0]}, which this version does not know")
             try:
-                if not is_whole(event):
-                    raise ValueError("a wrong number of fields")
-                handler(self, event)
+                handler(self, whole(event))
             except (ValueError, TypeError) as error:  # Fields of the wrong number or type.
                 raise BookError(f"event {event[1]}: {error}") from None
         if self._unsliced:
@@ -158,7 +157,7 @@ class L3Book:
         return L2(tuple(self.levels(Side.BUY, depth)), tuple(self.levels(Side.SELL, depth)))
 
     def l1(self) -> L1:
-        bid, ask = (next(iter(self.levels(side, 1)), None) for side in (Side.BUY, Side.SELL))
+        bid, ask = (next(iter(self.levels(side, 1)), None) for side in Side)
         return L1(bid, ask, self.last_ticks, self.last_lots, self.last_side)
 
     def rows(self) -> Iterator[Row]:
@@ -396,5 +395,6 @@ HANDLERS: dict[int, Callable[[L3Book, RawEvent], None]] = {
     LEASE_ENDED: L3Book._on_nothing,
     GROUPED: L3Book._on_nothing,
     STOP_ACCEPTED: L3Book._on_stop_accepted,
+    LEFT: L3Book._on_nothing,
 }
 """What each kind of event does to a book. Every kind that an engine can emit has its line here."""

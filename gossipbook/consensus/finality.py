@@ -67,8 +67,10 @@ class Finality:
         if fc is None or block is None:
             return False
         items, _ = member.ops.resolve(block.op_ids)
-        fits = not misfit(block, member.committee, member.fin, member.tip) and not member.certified.refusal(items)
-        if not fits or not member.speculation.execute(block, items):
+        unfit = misfit(block, member.committee, member.fin, member.tip) or member.certified.refusal(
+            items, block.time_ms
+        )
+        if unfit or not member.speculation.execute(block, items):
             member.halt(Halt.FAULTY, (fc,))
             return True
         member.outbox.store(items)
@@ -89,7 +91,7 @@ class Finality:
         member.ops.pin([op_id for held in member.chain.held() for op_id in held.op_ids])
         for author in execution.authors:
             member.outbox.store(list(member.ops.advance(author, now.timer_ms)))
-        dropped = member.ops.drop_barred()
+        dropped = member.ops.drop_hopeless(execution.left)
         if dropped:
             member.outbox.put(Emit(Dropped(member.committee.symbol, tuple(dropped))))
         self._proposing.advanced()

@@ -101,7 +101,7 @@ class Replica:
     def replay(self, block: Block, fc: Certificate, items: list[Item]) -> Execution | None:
         """Follow a finalized block out of the journal; None if it does not execute to what was certified."""
         member = self.member
-        if misfit(block, member.committee, member.fin, member.tip) or member.certified.refusal(items):
+        if misfit(block, member.committee, member.fin, member.tip) or member.certified.refusal(items, block.time_ms):
             return None
         if not member.speculation.execute(block, items):
             return None
@@ -139,6 +139,7 @@ class Replica:
         member = self.member
         moved = True
         member.wall_ms = now.wall_ms
+        member.ops.block_ms = max(now.wall_ms, member.certified.time_ms + 1)
         match event:
             case Message(sender, message):
                 moved = self.inbox.take(sender, message, now)

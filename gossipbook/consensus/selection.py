@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gossipbook.consensus.block import BLOCK_OPS_CAP
+from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence
-from gossipbook.crdt.op_set import AuthorLog, OpSet
+from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import SIGNATURE_BYTES, OpId, PublicKey
 from gossipbook.limits import Limits
 
@@ -114,10 +115,10 @@ def select(
     budget = Budget(limits, certified.rules)
     chosen: list[Item] = []
     rows: list[_Row] = []
-    newcomers = 0
+    newcomers, allowed = 0, certified.newcomers_allowed(ops.block_ms)
     for author, log in sorted(ops.eligible(), key=lambda entry: (entry[1].held_since_ms(0), entry[0])):
         if author not in certified.authors:
-            if not certified.has_room_for(author, newcomers):
+            if newcomers == allowed:
                 continue
             newcomers += 1
         rows.append(_Row(log))
@@ -171,13 +172,14 @@ def unjustly_omitted(
         else:
             all_settled = False
     most = max(per_author.values(), default=0)
+    allowed = certified.newcomers_allowed(ops.block_ms)
     for author, log in ops.eligible():
         for place, item in enumerate(log.next_items()):
             if not ages.is_due(log.held_since_ms(place)):
                 break
             if item.id in named:
                 continue
-            if certified.has_room_for(author, len(newcomers - {author})):
+            if author in certified.authors or len(newcomers - {author}) < allowed:
                 fits = budget.fits(item) and not (is_full and all_settled)
                 if fits or most >= per_author.get(author, 0) + 2:
                     return item

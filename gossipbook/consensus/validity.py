@@ -50,7 +50,7 @@ def unordered(block: Block, items: Sequence[Item], certified: Interpretation, ma
         return BlockFault.ABOVE_LIMITS
     if canonical_order(block.parent, items) != list(items):
         return BlockFault.OUT_OF_ORDER
-    return certified.refusal(items)
+    return certified.refusal(items, block.time_ms)
 
 
 def untimely(block: Block, committee: Committee, parent_ms: int, wall_ms: int, tolerance_ms: int) -> BlockFault | None:

@@ -9,8 +9,9 @@ entry an author.
 
 from dataclasses import dataclass
 
+from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import Evidence, Op
-from gossipbook.crdt.op_set import FrontierEntry, OpSet
+from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import PublicKey
 
 FRONTIER_ENTRIES_CAP = 1_024  # about 80 bytes each; a longer frontier goes in turns, by author

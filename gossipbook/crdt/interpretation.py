@@ -4,7 +4,7 @@ Everything that depends on the book or on earlier blocks is decided here, and eq
 block is first executed speculatively; the certified author table moves only on :meth:`commit`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import NamedTuple, TypeAlias
 from gossipbook import cbor
 from gossipbook.crdt.merkle import chain_events_digest
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op
+from gossipbook.crdt.stays import STAYS_SINCE, Stays, begins_life, life_of
 from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.manifest import Manifest
 from gossipbook.matching.engine import Engine
@@ -30,6 +31,9 @@ class UnfitOps(StrEnum):
     NOT_NEXT = "an op that does not follow its author's last"
     TABLE_FULL = "author-table-full"
     UNKNOWN_AUTHOR = "evidence against an author who is not in the table"
+    NO_LIFE = "an op of an author who is not in the table, and begins no life"
+    LIFE_OVER = "a life's first op that is past, or that is not to be taken yet"
+    MANY_NEWCOMERS = "more new authors than a block may let in"
 
 
 class AuthorState(NamedTuple):
@@ -41,6 +45,9 @@ class AuthorState(NamedTuple):
 
 
 NEW_AUTHOR = AuthorState()
+
+DISPLACED_SHARE = 4
+"""Making authors leave may take one in so many parts of a block's work, so that ops go on meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,9 @@ class Execution:
     events: tuple[RawEvent, ...]
     events_digest: Digest
     authors: dict[PublicKey, AuthorState]  # those that the block changed, as it leaves them
+    left: tuple[PublicKey, ...] = ()  # who left the table
+    bare: tuple[PublicKey, ...] = ()  # who has nothing open any more, of those whom the block touched
+    holding: tuple[PublicKey, ...] = ()  # and who has
 
 
 class Interpretation:
@@ -68,7 +78,13 @@ class Interpretation:
         self.events_digest: Digest = ZERO_DIGEST
         self.rules = manifest.rules_version
         self._admission = manifest.admission
-        self._max_authors = manifest.limits.max_authors_per_pair
+        limits = manifest.limits
+        self._max_authors = limits.max_authors_per_pair
+        self._max_newcomers = limits.max_newcomers_per_block if self.rules >= STAYS_SINCE else limits.max_block_ops
+        self._max_orders, self._block_work = limits.max_open_orders_per_pair, limits.max_block_work
+        listed = (*manifest.wardens, *(manifest.admission or ()), *(m.public_key for m in manifest.matchers))
+        self._listed = frozenset(listed)  # who are never made to leave
+        self.stays = Stays(limits.author_retention_ms)
         self._next_expiry_ms = 0  # above which block time the next order lapses; 0 if none does
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
         self._left_over = False
@@ -81,8 +97,8 @@ class Interpretation:
     def admitted(self, public_key: PublicKey) -> bool:
         return self._admission is None or public_key in self._admission
 
-    def refusal(self, items: Sequence[Item]) -> UnfitOps | None:
-        """Why these ops, in this order, may not follow the certified ones; None if they may."""
+    def refusal(self, items: Sequence[Item], time_ms: int) -> UnfitOps | None:
+        """Why a block at a time may not have these ops, in this order; None if it may."""
         overlay: dict[PublicKey, AuthorState] = {}
         newcomers = 0
         for item in items:
@@ -90,37 +106,53 @@ class Interpretation:
             state = overlay.get(author) or self.author(author)
             if state.frozen:
                 return UnfitOps.FROZEN
-            if author not in self.authors and author not in overlay:
-                newcomers += 1
+            is_new = author not in self.authors and author not in overlay
+            newcomers += is_new
             if not self.admitted(author):
                 return UnfitOps.NOT_ADMITTED
             if isinstance(item, Evidence):
-                if not self.takes_evidence(author):
+                if not self.takes_evidence(item):
                     return UnfitOps.UNKNOWN_AUTHOR
                 overlay[author] = state._replace(frozen=True)
                 continue
-            if item.seq != state.next_seq or item.prev != state.head:
+            if is_new and self.rules >= STAYS_SINCE:
+                if not begins_life(item):
+                    return UnfitOps.NO_LIFE
+                if not self.may_begin(item, time_ms):
+                    return UnfitOps.LIFE_OVER
+            elif item.seq != state.next_seq or item.prev != state.head:
                 return UnfitOps.NOT_NEXT
             overlay[author] = AuthorState(item.seq + 1, item.id)
-        if newcomers and len(self.authors) + newcomers > self._max_authors:
+        if newcomers > self._max_newcomers:
+            return UnfitOps.MANY_NEWCOMERS
+        if newcomers and self._places(time_ms, overlay) < newcomers:
             return UnfitOps.TABLE_FULL
         return None
 
-    def takes_evidence(self, author: PublicKey) -> bool:
-        """Whether a block may freeze an author: from rules version 3 on only one who is in the table.
+    def takes_evidence(self, evidence: Evidence) -> bool:
+        """Whether a block may freeze an author: from rules version 3 on only one in the table, for ops of this life.
 
         A throwaway key whose first op is forked gets no op certified anyhow, and should not take a place either.
         """
-        return self.rules < 3 or author in self.authors
+        if self.rules < STAYS_SINCE:
+            return True
+        state = self.authors.get(evidence.author)
+        return state is not None and life_of(state.next_seq) == life_of(evidence.first.seq)
 
-    @property
-    def table_full(self) -> bool:
-        """Whether the author table takes no newcomer any more."""
-        return len(self.authors) >= self._max_authors
+    def may_begin(self, op: Op, time_ms: int) -> bool:
+        """Whether a block at a time may begin a life with an op, as far as its expiry goes."""
+        return self.rules < STAYS_SINCE or time_ms <= op.expiry_ms <= time_ms + self.stays.retention_ms
 
-    def has_room_for(self, author: PublicKey, newcomers: int = 0) -> bool:
-        """Whether an author is known, or ``newcomers`` and then it still fit the author table."""
-        return author in self.authors or len(self.authors) + newcomers < self._max_authors
+    def newcomers_allowed(self, time_ms: int) -> int:
+        """How many unknown authors a block at a time may let in, if nobody who may leave acts in it."""
+        return max(0, min(self._max_newcomers, self._places(time_ms, ())))
+
+    def _places(self, time_ms: int, staying: Collection[PublicKey]) -> int:
+        """How many places the author table has once those who leave at a time have left."""
+        places = self._max_authors - len(self.authors)
+        if self.rules >= STAYS_SINCE:
+            places += len(self.stays.leaving(time_ms, staying))
+        return places
 
     def due(self, time_ms: int) -> bool:
         """Whether a block at this time has something to do without any op: a lease to end, or what was left over."""
@@ -143,6 +175,8 @@ class Interpretation:
         authors: dict[PublicKey, AuthorState] = {}
         engine.begin_block(time_ms)
         ran = 0
+        acting = {item.author for item in items}
+        left = [] if self.rules < STAYS_SINCE or engine.is_full else self._let_leave(time_ms, acting)
         for item in items:
             if engine.is_full:
                 break
@@ -156,8 +190,45 @@ class Interpretation:
         is_full = engine.is_full
         events = tuple(engine.end_block())
         digest_after = chain_events_digest(self.events_digest, events)
-        self._speculative = Execution(time_ms, ran, is_full, events, digest_after, authors)
+        bare, holding = self._who_is_bare(authors, left)
+        self._speculative = Execution(
+            time_ms, ran, is_full, events, digest_after, authors, tuple(left), tuple(bare), tuple(holding)
+        )
         return self._speculative
+
+    def _let_leave(self, time_ms: int, acting: Collection[PublicKey]) -> list[PublicKey]:
+        """Let those leave who long have had nothing open, and while it is crowded those who long did nothing."""
+        engine = self.engine
+        left = self.stays.leaving(time_ms, acting)
+        for author in left:
+            engine.leave(author)
+        before, end = dict.fromkeys(left), engine.event_number + self._block_work // DISPLACED_SHARE
+        for author in self.stays.long_idle(time_ms, acting):
+            if engine.event_number >= end or not self._is_crowded(len(left)):
+                break
+            if author not in before and author not in self._listed:
+                engine.leave(author)
+                left.append(author)
+        return left
+
+    def _is_crowded(self, left: int) -> bool:
+        authors, orders = len(self.authors) - left, self.engine.book.open_count
+        return 4 * authors > 3 * self._max_authors or 4 * orders > 3 * self._max_orders
+
+    def _who_is_bare(
+        self, changed: Mapping[PublicKey, AuthorState], left: Collection[PublicKey]
+    ) -> tuple[list[PublicKey], list[PublicKey]]:
+        """Of the authors whom the block touched, those who have nothing open now, and those who have; by key."""
+        if self.rules < STAYS_SINCE:
+            return [], []
+        touched = {account.author for account in self.engine.book.emptied} | set(changed)
+        bare: list[PublicKey] = []
+        holding: list[PublicKey] = []
+        for author in sorted(touched.difference(left)):
+            frozen = changed[author].frozen if author in changed else self.author(author).frozen
+            is_bare = not self.engine.has_orders(author) if frozen else self.engine.is_bare(author)
+            (bare if is_bare else holding).append(author)
+        return bare, holding
 
     def commit(self) -> Execution:
         """Make the speculative block part of the certified state."""
@@ -169,10 +240,24 @@ class Interpretation:
         self.next_lease_ms = self.engine.next_lease_ms()
         self._left_over = self.engine.has_left_over()
         self.authors.update(execution.authors)
+        if self.rules >= STAYS_SINCE:
+            self._note_stays(execution)
         self.time_ms = execution.time_ms
         self.events_digest = execution.events_digest
         self._speculative = None
         return execution
+
+    def _note_stays(self, execution: Execution) -> None:
+        stays, time_ms = self.stays, execution.time_ms
+        for author in execution.left:
+            stays.left(author)
+            del self.authors[author]
+        for author in sorted(execution.authors):
+            stays.acted(author, time_ms)
+        for author in execution.bare:
+            stays.settle(author, time_ms, bare=True)
+        for author in execution.holding:
+            stays.settle(author, time_ms, bare=False)
 
     def rollback(self) -> None:
         """Forget the speculative block, if there is one."""
@@ -201,4 +286,5 @@ class Interpretation:
     def root(self) -> Digest:
         """Digest of the whole state: book with queue order, author table, band reference, counters, time."""
         authors = [[key, *self.authors[key]] for key in sorted(self.authors)]
-        return digest(b"state", cbor.encode([self.engine.state(), authors, self.time_ms, self.events_digest]))
+        stays = self.stays.state() if self.rules >= STAYS_SINCE else []
+        return digest(b"state", cbor.encode([self.engine.state(), authors, *stays, self.time_ms, self.events_digest]))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from gossipbook.crdt.op_set import FrontierEntry
+from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.ids import OpId
 
 

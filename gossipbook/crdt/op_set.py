@@ -6,78 +6,24 @@ gap are parked; two different ops with one sequence number are a fork, which end
 evidence against the author. Of a fork the two smallest ids are kept, plus any that a block named.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Iterable, Iterator
+
+from sortedcontainers import SortedList
 
 from gossipbook import cbor
+from gossipbook.crdt import pool_room
+from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, Inserted
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
-from gossipbook.crdt.op import Evidence, Op, evidence_id
+from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
 from gossipbook.crdt.parked import ParkedOps
+from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
+from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
 from gossipbook.effects import LinkId
 from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.limits import Limits
 
-POOL_OPS_CAP = 65_536
-POOL_BYTES_CAP = 64 * 2**20
-POOL_AUTHORS_CAP = 20_000
-NEWCOMERS_SHARE = 2
-"""Authors who are not certified yet may fill one in so many parts of the pool: their keys are free."""
-CANCELS_SHARE = 8
-"""Cancels of certified authors have such a part of the pool beyond its caps: who has orders can take them out."""
-
-
-class Inserted(Enum):
-    """What became of an op that was offered to the set."""
-
-    ACCEPTED = "accepted"
-    PARKED = "parked"
-    FORKED = "equivocation"
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-    FROZEN = "author-frozen"
-    NOT_ADMITTED = "author-not-admitted"
-    WINDOW = "author-window-full"
-    POOL_FULL = "pool-full"
-    TABLE_FULL = "author-table-full"
-    TOO_LARGE = "op-too-large"
-
-
-@dataclass(slots=True)
-class AuthorLog:
-    """One author's pending ops. ``by_seq`` holds them all; ``main`` and ``fork_seq`` follow from it.
-
-    ``since_ms``: of each op in ``main``, since when (timer clock) it and all before it are held.
-    """
-
-    by_seq: dict[int, dict[OpId, Op]] = field(default_factory=dict)
-    main: list[Op] = field(default_factory=list)
-    since_ms: list[int] = field(default_factory=list)
-    fork_seq: int | None = None
-    evidence: Evidence | None = None
-    held: int = 0
-    evidence_since_ms: int = 0  # timer clock; when the evidence came
-
-    def next_items(self) -> Sequence[Item]:
-        """What blocks can take of the author's, in order."""
-        return self.main if self.evidence is None else (self.evidence,)
-
-    def held_since_ms(self, place: int) -> int:
-        """Since when one of :meth:`next_items` and all before it are held."""
-        return self.since_ms[place] if self.evidence is None else self.evidence_since_ms
-
-
-@dataclass(frozen=True, slots=True)
-class FrontierEntry:
-    """How far one author's pending chain reaches here: one above its last main op, and that op's id.
-
-    ``forked``: there is evidence against the author; seq and head are then zero, for nothing of theirs counts.
-    """
-
-    author: PublicKey
-    seq: int
-    head: OpId
-    forked: bool
+OPENING_SLACK_MS = 60_000
+"""By how much clocks may differ for a life's first op to be kept until a block can take it; a guess."""
 
 
 class OpSet:
@@ -92,7 +38,10 @@ class OpSet:
         self.bytes = 0
         self.in_chains = 0  # ops in main chains; the rest is parked, or named by a block
         self.parked = ParkedOps()
-        self._ready: dict[PublicKey, None] = {}  # authors with a main chain, or evidence against them
+        self.block_ms = 0  # the time that a block would have that was made now
+        self._ready: dict[PublicKey, None] = {}  # authors of the table with a main chain, or evidence against them
+        self._new: dict[PublicKey, None] = {}  # and others
+        self._openings: SortedList[tuple[int, PublicKey, OpId]] = SortedList()  # of lives, by when they are past
         self._digest: Digest | None = None
         self._pinned: frozenset[OpId] = frozenset()
 
@@ -133,14 +82,16 @@ class OpSet:
             self._park(op, link, timer_ms, solicited=solicited)
             self._mind(op.author)
             return Inserted.FORKED, []
-        grown = self._grow(log, state, timer_ms)
+        grown = self._grow(log, op.author, timer_ms)
         if op not in grown:
             self._park(op, link, timer_ms, solicited=solicited)
         self._mind(op.author)
         return (Inserted.ACCEPTED, grown) if op in grown else (Inserted.PARKED, grown)
 
     def expire(self, timer_ms: int) -> None:
-        """Drop what waited for too long for the ops before it."""
+        """Drop what waited for too long for the ops before it, and lives that can begin by no clock any more."""
+        if self._certified.rules >= STAYS_SINCE:
+            self._drop_past(self.block_ms - OPENING_SLACK_MS)
         for op in self.parked.expire(timer_ms):
             self._drop_parked(op)
 
@@ -152,14 +103,16 @@ class OpSet:
         """
         certified, author = self._certified, evidence.author
         optional = not solicited or certified.rules >= 3  # Then any smaller evidence does, and there is some.
-        if optional and any(self._is_too_large(op) for op in (evidence.first, evidence.second)):
+        if optional and any(is_too_large(op, self._limits) for op in (evidence.first, evidence.second)):
             return False
-        if certified.author(author).frozen or not certified.admitted(author) or not certified.has_room_for(author):
+        if certified.author(author).frozen or not certified.admitted(author) or self._is_barred(author):
             return False
+        if author in certified.authors and not certified.takes_evidence(evidence):
+            return False  # Of another life than this one.
         log = self.logs.get(evidence.author)
         fresh = log is None or log.evidence is None
         if log is None:
-            if len(self.logs) >= POOL_AUTHORS_CAP and not solicited:
+            if len(self.logs) >= pool_room.POOL_AUTHORS_CAP and not solicited:
                 return False
             log = self.logs[evidence.author] = AuthorLog()
         self._keep_evidence(log, evidence, timer_ms)
@@ -173,7 +126,7 @@ class OpSet:
         self._pinned = frozenset(ids)
 
     def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
-        """Follow the certified state of an author after a block changed it.
+        """Follow the certified state of an author after a block changed it, or let them leave the table.
 
         Returns the ops that joined the main chain because the block filled a gap in it.
         """
@@ -189,6 +142,8 @@ class OpSet:
             self.evidence.pop(evidence_id(author), None)
             self._mind(author)
             return []
+        if author not in self._certified.authors:
+            return []  # What it is to that they left is for :meth:`left`.
         for seq in [seq for seq in log.by_seq if seq < state.next_seq]:
             for op in list(log.by_seq[seq].values()):
                 self._forget(log, op)
@@ -197,38 +152,79 @@ class OpSet:
         covered = sum(1 for op in before if op.seq < state.next_seq)
         follows = not covered or before[covered - 1].id == state.head
         self._set_main(log, before[covered:] if follows else [], covered)
-        grown = self._grow(log, state, timer_ms)
+        grown = self._grow(log, author, timer_ms)
         if not log.held and log.evidence is None:
             del self.logs[author]
         self._mind(author)
         return grown
 
-    def drop_barred(self) -> list[Op]:
-        """Drop the ops of newcomers once the author table is full: no block can ever name them.
+    def drop_hopeless(self, left: Iterable[PublicKey]) -> list[Op]:
+        """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
 
-        It depends on certified state alone, so that all replicas at one tip drop alike.
+        That are the ops of lives that are over; and by rules without lives those of newcomers once the author table is
+        full. It depends on certified state alone, so that all replicas at one tip drop alike.
         """
-        if not self._certified.table_full:
-            return []
+        certified = self._certified
+        if certified.rules < STAYS_SINCE:
+            hopeless = [author for author in self.logs if self._is_barred(author)]
+            return [op for author in hopeless for op in self._drop_all(author)]
+        dropped = [op for author in left for op in self._drop_all(author)]
+        return dropped + self._drop_past(certified.time_ms)
+
+    def _drop_past(self, time_ms: int) -> list[Op]:
+        """Drop lives of newcomers whose first op may not be taken after a time."""
         dropped: list[Op] = []
-        for author in [author for author in self.logs if not self._certified.has_room_for(author)]:
-            log = self.logs.pop(author)
-            self._set_main(log, [])
-            for op in [op for ops in log.by_seq.values() for op in ops.values()]:
-                self._forget(log, op)
-                dropped.append(op)
-            self.evidence.pop(evidence_id(author), None)
-            self._mind(author)
+        while self._openings and self._openings[0][0] < time_ms:
+            _, author, op_id = self._openings.pop(0)
+            op, log = self.bodies.get(op_id), self.logs.get(author)
+            if op is None or log is None or author in self._certified.authors or op_id in self._pinned:
+                continue
+            over = list(log.main) if op in log.main else [op]
+            self._set_main(log, [one for one in log.main if one not in over])
+            for one in over:
+                self._forget(log, one)
+            dropped += over
+            self._grow(log, author, 0)
+            self._tidy(author)
         return dropped
+
+    def _drop_all(self, author: PublicKey) -> list[Op]:
+        """Forget an author, but for what blocks may need."""
+        log = self.logs.get(author)
+        if log is None:
+            return []
+        self._set_main(log, [])
+        dropped = [op for ops in log.by_seq.values() for op in ops.values()]
+        for op in dropped:
+            self._forget(log, op)
+        del self.logs[author]
+        self.evidence.pop(evidence_id(author), None)
+        self._mind(author)
+        return dropped
+
+    def _tidy(self, author: PublicKey) -> None:
+        log = self.logs[author]
+        if not log.held and log.evidence is None:
+            del self.logs[author]
+        self._mind(author)
 
     # -- questions ----------------------------------------------------------------------------------
 
     def eligible(self) -> Iterator[tuple[PublicKey, AuthorLog]]:
         """Authors with something that a block may take now: a main chain, or evidence against them."""
+        certified = self._certified
         for author in self._ready:
             log = self.logs[author]
-            ready = self._certified.takes_evidence(author) if log.evidence is not None else bool(log.main)
-            if ready and self._certified.has_room_for(author):
+            if log.main if log.evidence is None else certified.takes_evidence(log.evidence):
+                yield author, log
+        if not self._new or not certified.newcomers_allowed(self.block_ms):
+            return
+        for author in self._new:
+            log = self.logs[author]
+            if log.evidence is None:
+                if log.main and certified.may_begin(log.main[0], self.block_ms):
+                    yield author, log
+            elif certified.takes_evidence(log.evidence):
                 yield author, log
 
     def has_eligible(self) -> bool:
@@ -262,7 +258,7 @@ class OpSet:
     def frontier(self) -> list[FrontierEntry]:
         """One entry an author with anything pending, ordered by author."""
         entries = []
-        for author in sorted(self._ready):
+        for author in sorted((*self._ready, *self._new)):
             log = self.logs[author]
             if log.evidence is not None:
                 entries.append(FrontierEntry(author, 0, ZERO_DIGEST, True))  # The fork, and all that descends from it.
@@ -280,7 +276,7 @@ class OpSet:
     # -- parts --------------------------------------------------------------------------------------
 
     def _refuse(self, op: Op, state: AuthorState, solicited: bool) -> Inserted | None:
-        if self._is_too_large(op):
+        if is_too_large(op, self._limits):
             return Inserted.TOO_LARGE
         if state.frozen:
             return Inserted.FROZEN
@@ -288,40 +284,55 @@ class OpSet:
             return Inserted.STALE
         if not self._certified.admitted(op.author):
             return Inserted.NOT_ADMITTED
-        if not self._certified.has_room_for(op.author):
-            return Inserted.TABLE_FULL  # For good, since a certified author is never evicted.
+        if self._is_barred(op.author):
+            return Inserted.TABLE_FULL  # For good, since by these rules nobody leaves it.
         if solicited:
             return None
-        if op.seq >= state.next_seq + self._limits.author_window:
+        has_lives = self._certified.rules >= STAYS_SINCE and op.author not in self._certified.authors
+        if (op.seq % LIFE if has_lives else op.seq - state.next_seq) >= self._limits.author_window:
             return Inserted.WINDOW
-        log = self.logs.get(op.author)
-        main = log.main if log is not None else []
-        if op.seq != state.next_seq + len(main) or op.prev != (main[-1].id if main else state.head):
+        if has_lives and begins_life(op):
+            if op.expiry_ms < max(self._certified.time_ms, self.block_ms):
+                return Inserted.LIFE_OVER
+            if op.expiry_ms > self.block_ms + self._limits.author_retention_ms + OPENING_SLACK_MS:
+                return Inserted.LIFE_TOO_EARLY
+        log = self.logs.get(op.author) or AuthorLog()
+        follows = (op.seq, op.prev) == self._next_of(log, op.author)
+        if not follows and not (has_lives and not log.main and begins_life(op)):
             return None  # It will be parked, which has a budget of its own.
-        return Inserted.POOL_FULL if self._is_full(op) else None
-
-    def _is_full(self, op: Op) -> bool:
-        """Whether there is no room for an op that a block could take."""
-        ops_cap, bytes_cap = POOL_OPS_CAP, POOL_BYTES_CAP
-        if op.author not in self._certified.authors:
-            ops_cap, bytes_cap = ops_cap // NEWCOMERS_SHARE, bytes_cap // NEWCOMERS_SHARE
-            if op.author not in self._ready and len(self._ready) >= POOL_AUTHORS_CAP // NEWCOMERS_SHARE:
-                return True
-        elif op.priority_class == 0:
-            ops_cap, bytes_cap = ops_cap + ops_cap // CANCELS_SHARE, bytes_cap + bytes_cap // CANCELS_SHARE
         held, size = len(self.bodies) - len(self.parked), self.bytes - self.parked.bytes
-        return held >= ops_cap or size + op.size > bytes_cap
+        return Inserted.POOL_FULL if is_full_for(op, self._certified, held, size, self._new) else None
 
-    def _grow(self, log: AuthorLog, state: AuthorState, timer_ms: int) -> list[Op]:
+    def _is_barred(self, author: PublicKey) -> bool:
+        return is_barred(author, self._certified, self._limits)
+
+    def _next_of(self, log: AuthorLog, author: PublicKey) -> tuple[int, OpId]:
+        """The number of the op that follows the main chain, and the id that it names."""
+        if log.main:
+            return log.main[-1].seq + 1, log.main[-1].id
+        certified = self._certified
+        state = certified.author(author)
+        if certified.rules < STAYS_SINCE or author in certified.authors:
+            return state.next_seq, state.head
+        past = certified.time_ms
+        lives = [
+            seq
+            for seq, ops in log.by_seq.items()
+            if any(begins_life(op) and op.expiry_ms >= past for op in ops.values())
+        ]
+        return min(lives, default=0), GENESIS_PREV
+
+    def _grow(self, log: AuthorLog, author: PublicKey, timer_ms: int) -> list[Op]:
         """Extend the main chain by what follows it; returns the extension."""
         main = log.main
         grown: list[Op] = []
-        head = main[-1].id if main else state.head
-        seq = state.next_seq + len(main)
+        seq, head = self._next_of(log, author)
         while seq != log.fork_seq and (there := log.by_seq.get(seq)):
             (op,) = there.values()
             if op.prev != head:
                 break
+            if not main and author not in self._certified.authors:
+                self._openings.add((op.expiry_ms, author, op.id))
             main.append(op)
             log.since_ms.append(timer_ms)
             self.in_chains += 1
@@ -336,9 +347,6 @@ class OpSet:
         self.in_chains += len(main) - len(log.main)
         log.main = main
         log.since_ms = log.since_ms[first : first + len(main)]
-
-    def _is_too_large(self, op: Op) -> bool:
-        return len(op.signed) > self._limits.max_op_bytes or len(op.commands) > self._limits.max_commands_per_op
 
     def _keep_evidence(self, log: AuthorLog, evidence: Evidence, timer_ms: int) -> None:
         if log.evidence is None:
@@ -363,7 +371,7 @@ class OpSet:
     def _drop_parked(self, op: Op) -> None:
         log = self.logs[op.author]
         self._forget(log, op)
-        if not log.held and (log.evidence is None or not self._certified.takes_evidence(op.author)):
+        if not log.held and (log.evidence is None or not self._certified.takes_evidence(log.evidence)):
             del self.logs[op.author]
             self.evidence.pop(evidence_id(op.author), None)
         self._mind(op.author)
@@ -371,10 +379,14 @@ class OpSet:
     def _mind(self, author: PublicKey) -> None:
         """Note whether an author has anything that a block may take, after something of theirs changed."""
         log = self.logs.get(author)
+        here, there = self._ready, self._new
+        if author not in self._certified.authors:
+            here, there = there, here
+        there.pop(author, None)
         if log is not None and (log.main or log.evidence is not None):
-            self._ready[author] = None
+            here[author] = None
         else:
-            self._ready.pop(author, None)
+            here.pop(author, None)
         self._digest = None
 
     def _forget(self, log: AuthorLog, op: Op) -> None:

@@ -35,6 +35,7 @@ class Book:
         "accounts",
         "asks",
         "bids",
+        "emptied",
         "in_line",
         "line",
         "log",
@@ -55,6 +56,7 @@ class Book:
         self.timetable = Timetable()
         self.accounts: dict[bytes, Account] = {}  # of all who ever had commands
         self.met: list[Account] = []  # those that this block had commands of
+        self.emptied: list[Account] = []  # who had no open order left at some moment of the block
         self.open_count = 0
         self.log: list[UndoEntry] = []
 
@@ -71,6 +73,10 @@ class Book:
         account.before = account.last_id
         self.met.append(account)
         return account
+
+    def forget(self, author: bytes) -> None:
+        """Forget an author without open orders, and which client ids they used."""
+        self.set_item(self.accounts, author, None)
 
     def own_orders(self, author: bytes) -> list[Order]:
         """An author's open orders in order of entry."""
@@ -151,6 +157,8 @@ class Book:
                 behind.before = before
         order.place = OUT
         self.open_count -= 1
+        if not order.account.orders:
+            self.emptied.append(order.account)
         if order.terms.expires_ms:
             self.timetable.expiries.remove(order)
         self.log.append(order)
@@ -222,10 +230,6 @@ class Book:
                 return order
         return None
 
-    def next_reached(self, low_ticks: int, high_ticks: int) -> Order | None:
-        """The waiting order that runs next if trades came as low and as high as this; it goes on waiting."""
-        return self.stops.next_reached(low_ticks, high_ticks) if self.waiting else None
-
     def stop_waiting(self, order: Order) -> None:
         """Take a waiting order out of those that wait, and out of the open orders."""
         self.remove_sorted(self.stops.side(order), order)
@@ -251,6 +255,8 @@ class Book:
     def _end_wait(self, order: Order) -> None:
         self.set_place(order, OUT)
         self._unindex(order)
+        if not order.account.orders:
+            self.emptied.append(order.account)
         self.log.append((UNINDEXED, order))
 
     # -- undoing ------------------------------------------------------------------------------------
@@ -276,6 +282,7 @@ class Book:
     def keep(self) -> None:
         """What was changed since the last call stays."""
         self.log.clear()
+        self.emptied.clear()
         for account in self.met:
             account.before = NOT_MET
         self.met.clear()
@@ -283,9 +290,12 @@ class Book:
     def undo(self) -> None:
         """Put back everything that was changed since the last call of :meth:`keep`."""
         self.undo_to(0)
+        self.emptied.clear()
         for account in self.met:
             account.last_id = account.before
             account.before = NOT_MET
+            if not account.last_id and not account.orders and self.accounts.get(account.author) is account:
+                del self.accounts[account.author]
         self.met.clear()
 
     def undo_to(self, changes: int) -> None:

@@ -15,7 +15,16 @@ from gossipbook.matching.commands import (
     JoinGroup,
 )
 from gossipbook.matching.constants import AUCTION, CANCELLING, HALTED, OPEN, POSTING, UNBOUNDED
-from gossipbook.matching.events import GROUPED, LEASE_ENDED, LEASED, PAIR_STATE, UNCROSSED, CancelCause, RejectReason
+from gossipbook.matching.events import (
+    GROUPED,
+    LEASE_ENDED,
+    LEASED,
+    LEFT,
+    PAIR_STATE,
+    UNCROSSED,
+    CancelCause,
+    RejectReason,
+)
 from gossipbook.matching.ladder import RESTING, Account, Order
 from gossipbook.matching.market import Market
 
@@ -54,6 +63,37 @@ class Controls(Market):
         self._event((LEASE_ENDED, self._number(), author))
         self._drop_lease(author)
         self._cancel_all(author, 0, CancelCause.LEASE)
+        account = self.book.accounts.get(author)
+        if account is not None:
+            self.book.emptied.append(account)
+
+    def is_bare(self, author: bytes) -> bool:
+        """Whether an author has no open order, no lease, and is in nobody's group nor has admitted anybody."""
+        account, groups = self.book.accounts.get(author), self.groups
+        has_orders = account is not None and len(account.orders) > 0
+        tied = author in self.book.timetable.leases or author in groups.joined or author in groups.admitted
+        return not has_orders and not tied
+
+    def has_orders(self, author: bytes) -> bool:
+        """Whether an author has anything open."""
+        account = self.book.accounts.get(author)
+        return account is not None and len(account.orders) > 0
+
+    def leave(self, author: bytes) -> None:
+        """Let an author leave: all that they have goes, and what they used and wished is forgotten."""
+        self._cancel_all(author, 0, CancelCause.DISPLACED)
+        if author in self.book.timetable.leases:
+            self._drop_lease(author)
+            self._event((LEASED, self._number(), author, 0))
+        groups = self.groups
+        if author in groups.joined:
+            groups.join(self.book, author, b"")
+            self._event((GROUPED, self._number(), author, b"", 0))
+        for member in groups.admitted.get(author, ()):
+            consent = groups.admit(self.book, author, member, False)
+            self._event((GROUPED, self._number(), member, author, consent))
+        self._event((LEFT, self._number(), author))
+        self.book.forget(author)
 
     def _join_group(self, author: bytes, command: JoinGroup, void: bool) -> None:
         reason = self._refuse_group(void) or self.groups.refuse_joining(author, command.owner)

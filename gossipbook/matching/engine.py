@@ -157,7 +157,7 @@ class Engine(Placing):
             return self.pair_state == OPEN and self.book.in_line > 0
         if self.auction:
             return True
-        return self.pair_state == OPEN and self.book.next_reached(self.low_ticks, self.high_ticks) is not None
+        return self.pair_state == OPEN and self.book.stops.next_reached(self.low_ticks, self.high_ticks) is not None
 
     # -- commands -----------------------------------------------------------------------------------
 

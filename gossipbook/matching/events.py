@@ -27,6 +27,7 @@ LEASED: Final = 12
 LEASE_ENDED: Final = 13
 GROUPED: Final = 14
 STOP_ACCEPTED: Final = 15
+LEFT: Final = 16
 
 RawEvent: TypeAlias = tuple[Any, ...]
 
@@ -83,6 +84,8 @@ class CancelCause(IntEnum):
     """The author did not renew their lease."""
     WORK_LIMIT = 10
     """The op had done as much as one op may."""
+    DISPLACED = 11
+    """The author did nothing for long, and others need the room."""
 
     @property
     def word(self) -> str:
@@ -251,6 +254,13 @@ class StopAccepted(NamedTuple):
     qty_lots: int
 
 
+class Left(NamedTuple):
+    """An author left the pair's table, with nothing open. Only with a new life's first op do they come back."""
+
+    number: int
+    author: bytes
+
+
 class Frozen(NamedTuple):
     """An author was proven to have signed two ops with one sequence number; its orders are cancelled next."""
 
@@ -274,6 +284,7 @@ Event: TypeAlias = (
     | LeaseEnded
     | Grouped
     | StopAccepted
+    | Left
 )
 
 EVENT_TYPES: dict[int, type[Any]] = {
@@ -292,6 +303,7 @@ EVENT_TYPES: dict[int, type[Any]] = {
     LEASE_ENDED: LeaseEnded,
     GROUPED: Grouped,
     STOP_ACCEPTED: StopAccepted,
+    LEFT: Left,
 }
 
 
@@ -302,6 +314,13 @@ def name_event(raw: RawEvent) -> Event:
         raise TypeError(f"a {named.__name__} does not have {len(raw)} fields")
     event: Event = named(*raw[1:])
     return event
+
+
+def whole(raw: RawEvent) -> RawEvent:
+    """The event itself, of a known kind. Raises ValueError: its fields are too few or too many."""
+    if not is_whole(raw):
+        raise ValueError("a wrong number of fields")
+    return raw
 
 
 def is_whole(raw: RawEvent) -> bool:

@@ -259,7 +259,7 @@ class Market(Counters):
                 self._run_triggered(order)
             return
         while self.event_number < self._block_end:
-            order = book.next_reached(self.low_ticks, self.high_ticks)
+            order = book.stops.next_reached(self.low_ticks, self.high_ticks)
             if order is None:
                 return
             book.stop_waiting(order)

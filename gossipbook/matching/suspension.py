@@ -61,6 +61,7 @@ def suspend(engine: Engine) -> SuspendedBlock:
     engine._mind_state()
     if engine._max_rate:
         engine._rates_second, engine._rates = engine._rates_before
+    book.emptied.clear()  # Whose change has been seen to when the block was executed.
     book.log = []  # What was taken out of queues on the way was logged too.
     return SuspendedBlock(log, forward, accounts, held)
 

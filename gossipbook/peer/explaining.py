@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.op import Op
-from gossipbook.crdt.op_set import AuthorLog
 from gossipbook.ids import OpId, PublicKey, short
 from gossipbook.matching.ladder import RESTING
 from gossipbook.peer.arrivals import Came
@@ -110,7 +110,7 @@ def _about_author(pair: PairReplica, op: Op) -> str:
         return f"its author signed two different ops with sequence number {seq}, and will be frozen"
     if not certified.admitted(op.author):
         return "its author is not admitted to this network"
-    if not certified.has_room_for(op.author):
+    if op.author not in certified.authors and not certified.newcomers_allowed(pair.ops.block_ms):
         return "the pair's author table is full: it takes nobody new"
     return ""
 

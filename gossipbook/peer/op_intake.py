@@ -6,9 +6,9 @@ from gossipbook.consensus.genuine import Culprit, flaw_of, item_flaw
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import ItemRecord
 from gossipbook.consensus.replica import Replica
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
-from gossipbook.crdt.op_set import Inserted
 from gossipbook.effects import Blame, CoreEffect, LinkId, Now, Persist, Publish
 from gossipbook.peer.ack_exchange import AckExchange
 from gossipbook.peer.arrivals import Arrivals, Came

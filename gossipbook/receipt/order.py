@@ -15,7 +15,7 @@ from gossipbook.matching.events import RawEvent
 _KEYS = frozenset({"author", "maker", "taker", "warden", "member", "owner"})
 _SIDES = frozenset({"side", "taker_side"})
 KNOWN_KINDS = frozenset(e.EVENT_TYPES)
-_OF_NO_ORDER = frozenset({e.FROZEN, e.PAIR_STATE, e.UNCROSSED, e.LEASED, e.LEASE_ENDED, e.GROUPED})
+_OF_NO_ORDER = frozenset({e.FROZEN, e.PAIR_STATE, e.UNCROSSED, e.LEASED, e.LEASE_ENDED, e.GROUPED, e.LEFT})
 
 
 def entering(op: Op, client_id: int) -> Command | None:

@@ -14,8 +14,8 @@ from gossipbook.consensus.certificate import (
     decode_timeout,
     decode_vote,
 )
+from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import Evidence, Op, open_op
-from gossipbook.crdt.op_set import FrontierEntry
 from gossipbook.errors import DecodeError
 from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 

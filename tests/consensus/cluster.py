@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
+from gossipbook.crdt.stays import STAYS_SINCE
 from gossipbook.effects import Now
 from gossipbook.identity import Identity
 from gossipbook.ids import PeerId
@@ -14,6 +15,7 @@ from gossipbook.matching.commands import Command
 from gossipbook.matching.events import FILL
 from gossipbook.peer.events import Submitted
 from gossipbook.peer.pair_replica import PairReplica
+from gossipbook.sim.clocks import START_WALL_MS
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.network import Network
 from gossipbook.sim.world import World
@@ -34,6 +36,8 @@ class Author:
 
     def sign(self, *commands: Command, expiry_ms: int = 0) -> Op:
         prev = self.ops[-1].id if self.ops else GENESIS_PREV
+        if not self.ops and self.manifest.rules_version >= STAYS_SINCE:
+            expiry_ms = expiry_ms or START_WALL_MS + self.manifest.limits.author_retention_ms // 2
         op = sign_op(self.identity, self.manifest.chain_id, SYMBOL, len(self.ops), prev, commands, expiry_ms)
         self.ops.append(op)
         return op

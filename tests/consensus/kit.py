@@ -56,6 +56,7 @@ from gossipbook.consensus.replica import Replica
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
 from gossipbook.crdt.op_set import OpSet
+from gossipbook.crdt.stays import STAYS_SINCE
 from gossipbook.effects import Blame, CoreEffect, Emit, Now, Persist, Publish, Send, SendStored, SetTimer
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, Verifier
 from gossipbook.ids import ZERO_DIGEST, PeerId
@@ -238,6 +239,8 @@ class Bench:
         if seq is not None:
             prev = GENESIS_PREV if seq == 0 else prev
             at = seq
+        if at == 0 and self.manifest.rules_version >= STAYS_SINCE:
+            expiry_ms = expiry_ms or self.wall_ms + self.manifest.limits.author_retention_ms // 2
         made = sign_op(identity(author), self.manifest.chain_id, SYMBOL, at, prev, commands, expiry_ms)
         if seq is None:
             self.heads[author] = (at + 1, made.id)

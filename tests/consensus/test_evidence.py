@@ -170,11 +170,11 @@ def test_the_rules_that_a_block_is_judged_by_are_those_that_it_is_made_by() -> N
     ops.add_evidence(stranger, 5)
     assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == []
     assert list(ops.eligible()) == []
-    assert certified.refusal([stranger]) is UnfitOps.UNKNOWN_AUTHOR
+    assert certified.refusal([stranger], 1) is UnfitOps.UNKNOWN_AUTHOR
     first = sign_op(identity("eve"), manifest.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(1)])
     certified.execute(1, [first])
     certified.commit()
-    assert certified.refusal([stranger]) is None
+    assert certified.refusal([stranger], 1) is None
     assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == [stranger]
     ((_, log),) = ops.eligible()
     assert (log.next_items(), log.held_since_ms(0)) == ((stranger,), 5)

@@ -103,7 +103,7 @@ def test_a_small_pool_goes_in_whole() -> None:
     r = held(*items, *EVIDENCE)
     chosen = select(r.set, r.certified, Limits(), FRESH)
     assert {i.id for i in chosen} == {i.id for i in [*items, *EVIDENCE]}
-    assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
+    assert r.certified.refusal(canonical_order(PARENT, chosen), 1) is None
 
 
 @pytest.mark.parametrize("cap", [1, 3, 4, 5, 7, 8, 16])
@@ -116,7 +116,7 @@ def test_a_full_block_is_fair(cap: int) -> None:
     counts = [sum(i.author == key(name) for i in chosen) for name in NAMES]
     assert max(counts) - min(counts) <= 1
     assert within_limits(chosen, limits, 1)
-    assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
+    assert r.certified.refusal(canonical_order(PARENT, chosen), 1) is None
     assert unjustly_omitted(chosen, r.set, r.certified, limits, Ages(10**6, 0, 5_000), is_full=False) is None
 
 
@@ -151,7 +151,7 @@ def test_newcomers_beyond_the_author_table_wait() -> None:
     r.offer(CHAINS["alice"][1], CHAINS["bob"][0], CHAINS["carol"][0])
     chosen = select(r.set, r.certified, Limits(max_authors_per_pair=2), FRESH)
     assert len({i.author for i in chosen}) == 2
-    assert r.certified.refusal(canonical_order(PARENT, chosen)) is None
+    assert r.certified.refusal(canonical_order(PARENT, chosen), 1) is None
 
 
 def test_due_only_after_the_inclusion_age() -> None:

@@ -4,9 +4,10 @@ from functools import cache
 
 from consensus.kit import SYMBOL, buy, identity, network
 
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
-from gossipbook.crdt.op_set import Inserted, OpSet
+from gossipbook.crdt.op_set import OpSet
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import Command
 
@@ -54,7 +55,7 @@ class Replicated:
 
     def certify(self, *items: Item) -> None:
         """A block of these items became final."""
-        assert self.certified.refusal(items) is None
+        assert self.certified.refusal(items, 1) is None
         self.time_ms += 1
         execution = self.certified.execute(self.time_ms, items)
         self.certified.commit()

@@ -35,7 +35,7 @@ EVIDENCE = Evidence(*sorted((EVE[0], FORK), key=lambda o: o.id))
     ],
 )
 def test_refusals(items: list, reason: str | None) -> None:
-    refused = Replicated().certified.refusal(items)
+    refused = Replicated().certified.refusal(items, 1)
     assert (refused is None) == (reason is None)
     assert reason is None or reason in str(refused)
 
@@ -43,30 +43,29 @@ def test_refusals(items: list, reason: str | None) -> None:
 def test_refusals_on_top_of_a_certified_state() -> None:
     r = Replicated()
     r.certify(ALICE[0], EVIDENCE)
-    assert r.certified.refusal([ALICE[0]]) is not None
-    assert r.certified.refusal([ALICE[1]]) is None
-    assert "frozen" in str(r.certified.refusal([EVE[0]]))
-    assert "frozen" in str(r.certified.refusal([EVIDENCE]))
+    assert r.certified.refusal([ALICE[0]], 1) is not None
+    assert r.certified.refusal([ALICE[1]], 1) is None
+    assert "frozen" in str(r.certified.refusal([EVE[0]], 1))
+    assert "frozen" in str(r.certified.refusal([EVIDENCE], 1))
     assert r.certified.author(key("nobody")) == NEW_AUTHOR
 
 
 def test_admission_and_the_author_table() -> None:
     r = Replicated(network(admission=(key("alice"),))[0])
-    assert "admitted" in str(r.certified.refusal([BOB[0]]))
+    assert "admitted" in str(r.certified.refusal([BOB[0]], 1))
     r = Replicated(network(limits={"max_authors_per_pair": 2})[0])
-    assert r.certified.refusal([ALICE[0], BOB[0]]) is None
-    assert r.certified.refusal([ALICE[0], BOB[0], EVIDENCE]) == "author-table-full"
+    assert r.certified.refusal([ALICE[0], BOB[0]], 1) is None
+    assert r.certified.refusal([ALICE[0], BOB[0], EVIDENCE], 1) == "author-table-full"
     r.certify(ALICE[0], BOB[0])
-    assert r.certified.refusal([EVE[0]]) == "author-table-full"
-    assert r.certified.has_room_for(key("alice"))
-    assert not r.certified.has_room_for(key("eve"))
+    assert r.certified.refusal([EVE[0]], 1) == "author-table-full"
+    assert r.certified.newcomers_allowed(1) == 0
 
 
 def test_evidence_against_a_stranger_takes_no_place_in_the_author_table() -> None:
     """Where authors are admitted by a list, keys made up by anybody may not fill the table with frozen entries."""
     r = Replicated(network(admission=(key("alice"),))[0])
     assert not r.set.add_evidence(EVIDENCE, 0)
-    assert r.certified.refusal([EVIDENCE]) is not None
+    assert r.certified.refusal([EVIDENCE], 1) is not None
 
 
 def test_expiry_is_by_block_time_and_never_stands_in_the_authors_way() -> None:

@@ -7,10 +7,9 @@ from consensus.kit import buy, network
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gossipbook.crdt import op_set as module
-from gossipbook.crdt import parked
+from gossipbook.crdt import parked, pool_room
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.op import Evidence, Op, evidence_id
-from gossipbook.crdt.op_set import Inserted
 from gossipbook.matching.commands import Cancel
 
 from .kit import MANIFEST, Replicated, chain, key, op, signed
@@ -141,27 +140,27 @@ def test_a_full_author_table_refuses_newcomers_and_keeps_the_certified() -> None
     r.certify(ALICE[0])
     assert r.offer(BOB[0]) == [Inserted.TABLE_FULL]
     assert r.offer(ALICE[1]) == [Inserted.ACCEPTED]
-    assert r.certified.refusal([ALICE[1], BOB[0]]) == "author-table-full"
+    assert r.certified.refusal([ALICE[1], BOB[0]], 1) == "author-table-full"
 
 
 def test_full_pools_refuse_and_evict_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POOL_OPS_CAP", 6)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 6)
     r = Replicated()
     assert r.offer(*ALICE[:4])[-1] is Inserted.POOL_FULL, "newcomers fill half of it"
     assert r.set.pending(key("alice")) == ALICE[:3]
     r.certify(ALICE[0])
     assert r.offer(*ALICE[3:5]) == [Inserted.ACCEPTED] * 2, "those who are certified fill it whole"
-    monkeypatch.setattr(module, "POOL_AUTHORS_CAP", 2)
-    monkeypatch.setattr(module, "POOL_OPS_CAP", 100)
+    monkeypatch.setattr(pool_room, "POOL_AUTHORS_CAP", 2)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 100)
     assert r.offer(BOB[0], CAROL[0]) == [Inserted.ACCEPTED, Inserted.POOL_FULL] or r.offer(BOB[0]) == [
         Inserted.POOL_FULL
     ]
-    monkeypatch.setattr(module, "POOL_BYTES_CAP", r.set.bytes)
+    monkeypatch.setattr(pool_room, "POOL_BYTES_CAP", r.set.bytes)
     assert r.offer(*chain("alice", 6)[5:]) == [Inserted.POOL_FULL]
 
 
 def test_there_is_room_for_cancels_of_those_who_are_certified(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POOL_OPS_CAP", 8)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 8)
     r = Replicated()
     r.certify(BOB[0])
     r.offer(*chain("dave", 4))
@@ -186,7 +185,7 @@ def junk(number: int, seq: int = 1) -> Op:
 
 def test_ops_beyond_gaps_cost_no_room_that_others_need(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parked, "PARKED_CAP", 20)
-    monkeypatch.setattr(module, "POOL_OPS_CAP", 6)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 6)
     r = Replicated()
     assert set(r.offer(*(junk(n) for n in range(60)))) == {Inserted.PARKED}
     assert len(r.set.parked) == len(r.set.bodies) == len(r.set.logs) <= 20
@@ -257,7 +256,7 @@ def test_the_budget_always_adds_up(steps: list[tuple[int, int, int, int]]) -> No
 
 def test_evidence_keeps_to_the_pools_caps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys are free, and so is evidence against them."""
-    monkeypatch.setattr(module, "POOL_OPS_CAP", 10)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 10)
     r = Replicated()
     for i in range(20):
         forks = sorted((op(f"mule {i}", 0), op(f"mule {i}", 0, None, 5)), key=lambda o: o.id)

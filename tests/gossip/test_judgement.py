@@ -8,7 +8,7 @@ from consensus.kit import START_MS, SYMBOL, Bench, buy, identity
 from gossipbook.consensus.certificate import Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.messages import Bodies, CastVote, FinalizedBlock, GiveUp, Propose
-from gossipbook.crdt import op_set
+from gossipbook.crdt import pool_room
 from gossipbook.crdt.op import GENESIS_PREV, open_op, sign_op
 from gossipbook.effects import Disconnect, Now, Send
 from gossipbook.gossip.messages import Graft, Push, Subscribe
@@ -136,7 +136,7 @@ def test_unsigned_parts_do_not_make_new_messages(bench: Bench) -> None:
 
 def test_bodies_beside_a_forged_certificate_are_not_kept(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever sends a BLOCK may not fill the pool beyond its caps before its certificate was looked at (I8)."""
-    monkeypatch.setattr(op_set, "POOL_OPS_CAP", 10)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 10)
     watched = Watched(bench)
     chain_id = bench.manifest.chain_id
     many = tuple(sign_op(identity(f"mule {i}"), chain_id, SYMBOL, 10**6, GENESIS_PREV, [buy(1)]) for i in range(50))
@@ -148,7 +148,7 @@ def test_bodies_beside_a_forged_certificate_are_not_kept(bench: Bench, monkeypat
 
 def test_ids_that_a_timeout_names_do_not_lift_the_pools_caps(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The due ids are unsigned: anybody may put their own there, and then send the bodies (I8)."""
-    monkeypatch.setattr(op_set, "POOL_OPS_CAP", 10)
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 10)
     watched = Watched(bench)
     chain_id = bench.manifest.chain_id
     many = tuple(sign_op(identity(f"mule {i}"), chain_id, SYMBOL, 10**6, GENESIS_PREV, [buy(1)]) for i in range(50))

@@ -24,6 +24,7 @@ from gossipbook.matching.events import (
     Grouped,
     Leased,
     LeaseEnded,
+    Left,
     PairStateSet,
     Rejected,
     RejectReason,
@@ -120,6 +121,10 @@ class Audit:
                 # A reused id is refused, so the first use stands; only one of them is ever accepted.
                 self.places.setdefault((author, command.client_id), PlaceSpecial(*command))
 
+    def left(self, author: bytes) -> None:
+        """An author leaves before what they send next: their ids are as good as new."""
+        self.places = {identity: place for identity, place in self.places.items() if identity[0] != author}
+
     def block(
         self,
         events: Sequence[tuple[Any, ...]],
@@ -193,11 +198,16 @@ class Audit:
             case LeaseEnded():
                 self.leased.remove(event.author)
                 self.swept = event.author, CancelCause.LEASE
+            case Left():
+                own = [identity for identity in self.accounts if identity[0] == event.author]
+                assert not any(self.accounts[identity].open for identity in own), "who leaves keeps an order"
+                for identity in own:
+                    del self.accounts[identity]
             case Frozen():
                 self.leased.discard(event.author)
                 self.swept = event.author, CancelCause.AUTHOR_FROZEN
             case Grouped():
-                assert self.state not in MAY_BE_CROSSED
+                assert self.state not in MAY_BE_CROSSED or not event.consent & 2, "but for who leaves the table"
                 self.groups.take(event)
 
     def _accept(self, event: Accepted | StopAccepted) -> None:

@@ -24,7 +24,7 @@ from gossipbook.matching.commands import (
 )
 from gossipbook.matching.engine import Engine
 
-from .duel import Duel, Freeze, Op, Rules, Run, Solo
+from .duel import Duel, Freeze, Leave, Op, Rules, Run, Solo
 
 CENTRE = 100
 AUTHORS = tuple(bytes([65 + i]) * 32 for i in range(5))
@@ -117,6 +117,8 @@ class Chaos:
             else:
                 commands = [self._command(author, open_ids[author]) for _ in range(rng.choice((1, 1, 1, 2, 4)))]
                 block.append(Run(author, commands, rng.random() < 0.04))
+        if self.rules.rules >= 3 and rng.random() < 0.1:
+            block.insert(0, Leave(rng.choice(AUTHORS)))
         for decree in self._decree(PairState(oracle.pair_state)):
             block.insert(rng.randint(0, len(block)), decree)
         return block

@@ -28,7 +28,11 @@ class Freeze(NamedTuple):
     author: bytes
 
 
-Op = Run | Freeze
+class Leave(NamedTuple):
+    author: bytes
+
+
+Op = Run | Freeze | Leave
 
 
 class Rules(NamedTuple):
@@ -93,6 +97,8 @@ class Solo:
         for op in ops:
             if isinstance(op, Run):
                 self.audit.sent(op.author, op.commands)
+            elif isinstance(op, Leave):
+                self.audit.left(op.author)
         bids, asks = (self.oracle.resting_whole(side) for side in (1, 2))
         auction_goes_on = self.oracle.auction is not None
         stops = self.oracle.waiting() + self.oracle.line()
@@ -172,6 +178,8 @@ def execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> Executed:
         ran += 1
         if isinstance(op, Run):
             engine.run(op.author, op.commands, op.void)
+        elif isinstance(op, Leave):
+            engine.leave(op.author)
         else:
             engine.freeze(op.author)
     events = Executed(engine.end_block())
@@ -187,6 +195,8 @@ def execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> Execu
         ran += 1
         if isinstance(op, Run):
             oracle.run(op.author, [plain(command) for command in op.commands], op.void)
+        elif isinstance(op, Leave):
+            oracle.leave(op.author)
         else:
             oracle.freeze(op.author)
     events = Executed(oracle.end_block())

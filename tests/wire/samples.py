@@ -9,8 +9,8 @@ from gossipbook.consensus import messages as c
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.records import BlockRecord, FinalRecord, ItemRecord, VoteRecord
 from gossipbook.crdt import messages as r
+from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import Evidence, Op, sign_op
-from gossipbook.crdt.op_set import FrontierEntry
 from gossipbook.gossip import messages as g
 from gossipbook.ids import digest
 from gossipbook.matching.commands import (

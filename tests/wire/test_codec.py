@@ -18,8 +18,8 @@ from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, V
 from gossipbook.consensus.records import VoteState
 from gossipbook.crdt import messages as r
 from gossipbook.crdt.anti_entropy import FRONTIER_ENTRIES_CAP
+from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import decode_evidence, decode_op
-from gossipbook.crdt.op_set import FrontierEntry
 from gossipbook.errors import DecodeError
 from gossipbook.gossip import messages as g
 from gossipbook.wire import codec

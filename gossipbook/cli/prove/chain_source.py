@@ -82,7 +82,7 @@ def replayed(journal: Path, manifest: Manifest, pair: str) -> Iterator[PastBlock
         for final in all_blocks(journal, pair, manifest.epoch):
             block = decode_block(final.block)
             execution = None
-            if certified.refusal(final.items) is None:
+            if certified.refusal(final.items, block.time_ms) is None:
                 execution = certified.execute(block.time_ms, final.items)
                 certified.commit()
             if execution is None or execution.events_digest != block.events_digest:

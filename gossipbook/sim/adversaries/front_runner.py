@@ -37,7 +37,7 @@ class FrontRunner(Behaviour):
             return None
         pair.replica.member.speculation.rollback()  # Its core executes the block again when it needs to.
         state = pair.certified
-        if state.refusal(items) is not None:
+        if state.refusal(items, block.time_ms) is not None:
             return None  # Two ops of one author, which cannot change places.
         self._lied.add((message.pair, message.term, message.height))
         digest = state.execute(block.time_ms, items).events_digest

@@ -1,0 +1,64 @@
+"""What a pool keeps of one author, and how it answers an op that is offered to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import Evidence, Op
+from gossipbook.ids import OpId, PublicKey
+
+
+class Inserted(Enum):
+    """What became of an op that was offered to the set."""
+
+    ACCEPTED = "accepted"
+    PARKED = "parked"
+    FORKED = "equivocation"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+    FROZEN = "author-frozen"
+    NOT_ADMITTED = "author-not-admitted"
+    WINDOW = "author-window-full"
+    POOL_FULL = "pool-full"
+    TABLE_FULL = "author-table-full"
+    LIFE_OVER = "life-over"
+    LIFE_TOO_EARLY = "life-too-early"
+    TOO_LARGE = "op-too-large"
+
+
+@dataclass(slots=True)
+class AuthorLog:
+    """One author's pending ops. ``by_seq`` holds them all; ``main`` and ``fork_seq`` follow from it.
+
+    ``since_ms``: of each op in ``main``, since when (timer clock) it and all before it are held.
+    """
+
+    by_seq: dict[int, dict[OpId, Op]] = field(default_factory=dict)
+    main: list[Op] = field(default_factory=list)
+    since_ms: list[int] = field(default_factory=list)
+    fork_seq: int | None = None
+    evidence: Evidence | None = None
+    held: int = 0
+    evidence_since_ms: int = 0  # timer clock; when the evidence came
+
+    def next_items(self) -> Sequence[Item]:
+        """What blocks can take of the author's, in order."""
+        return self.main if self.evidence is None else (self.evidence,)
+
+    def held_since_ms(self, place: int) -> int:
+        """Since when one of :meth:`next_items` and all before it are held."""
+        return self.since_ms[place] if self.evidence is None else self.evidence_since_ms
+
+
+@dataclass(frozen=True, slots=True)
+class FrontierEntry:
+    """How far one author's pending chain reaches here: one above its last main op, and that op's id.
+
+    ``forked``: there is evidence against the author; seq and head are then zero, for nothing of theirs counts.
+    """
+
+    author: PublicKey
+    seq: int
+    head: OpId
+    forked: bool

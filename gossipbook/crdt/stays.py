@@ -1,0 +1,82 @@
+"""How long authors stay in a pair's table, in block time, and how they come back (from rules version 3 on).
+
+The table is bounded, and keys are free, so an author with nothing open leaves it after the retention time, and is then
+as unknown as any other key. What they signed before must not count again. So each stay is a *life*, numbered by the
+author: the ops of life n are numbered from n · :data:`LIFE` on, and none is the successor of an op of another life. A
+life's first op carries an expiry of at most the retention time after the block that takes it, and no block takes it
+later: when an author leaves, at least the retention time after their last op, the first op of the life is past, and
+with it all that follow it by hash. Two ops are a fork only if they have one number, so of one life: who begins a new
+life without having left, or the reverse, is mistaken, but no cheat.
+
+A client order id names an order within a life.
+"""
+
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+from gossipbook.crdt.op import GENESIS_PREV, Op
+from gossipbook.ids import PublicKey
+
+LIFE: Final = 1 << 40
+"""Sequence numbers of one life: at a hundred ops a second it lasts for more than three hundred years."""
+LEAVES_PER_BLOCK: Final = 256
+"""Authors who leave in one block because they have nothing open."""
+STAYS_SINCE: Final = 3
+"""The rules version since when authors leave."""
+
+
+def life_of(seq: int) -> int:
+    """The life that a sequence number belongs to."""
+    return seq // LIFE
+
+
+def begins_life(op: Op) -> bool:
+    """Whether an op is a life's first."""
+    return op.seq % LIFE == 0 and op.prev == GENESIS_PREV
+
+
+class Stays:
+    """Since when each author of the table has done nothing, and has had nothing open. Times in ms of block time."""
+
+    def __init__(self, retention_ms: int) -> None:
+        self.retention_ms = retention_ms
+        self.idle: dict[PublicKey, int] = {}  # since their last op; the longest first
+        self.bare: dict[PublicKey, int] = {}  # since they have nothing open any more; the longest first
+
+    def leaving(self, time_ms: int, staying: Collection[PublicKey]) -> list[PublicKey]:
+        """Who leaves at a block's time, but for those who act in it."""
+        found: list[PublicKey] = []
+        for author, since_ms in self.bare.items():
+            if time_ms <= since_ms + self.retention_ms or len(found) == LEAVES_PER_BLOCK:
+                break
+            if author not in staying:
+                found.append(author)
+        return found
+
+    def long_idle(self, time_ms: int, staying: Collection[PublicKey]) -> Iterator[PublicKey]:
+        """Who may be made to leave, the longest idle first."""
+        for author, since_ms in self.idle.items():
+            if time_ms <= since_ms + self.retention_ms:
+                return
+            if author not in staying:
+                yield author
+
+    def acted(self, author: PublicKey, time_ms: int) -> None:
+        """Note that a block took an op of an author's."""
+        self.idle.pop(author, None)
+        self.idle[author] = time_ms
+
+    def settle(self, author: PublicKey, time_ms: int, *, bare: bool) -> None:
+        """Note whether an author has anything open, after something of theirs changed."""
+        self.bare.pop(author, None)
+        if bare:
+            self.bare[author] = time_ms
+
+    def left(self, author: PublicKey) -> None:
+        """Forget an author."""
+        self.idle.pop(author, None)
+        self.bare.pop(author, None)
+
+    def state(self) -> list[Any]:
+        """All of it, in order."""
+        return [[list(entry) for entry in table.items()] for table in (self.idle, self.bare)]
