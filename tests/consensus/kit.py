@@ -240,7 +240,7 @@ class Bench:
             prev = GENESIS_PREV if seq == 0 else prev
             at = seq
         if at == 0 and self.manifest.rules_version >= STAYS_SINCE:
-            expiry_ms = expiry_ms or self.wall_ms + self.manifest.limits.author_retention_ms // 2
+            expiry_ms = expiry_ms or self.now().wall_ms + self.manifest.limits.author_retention_ms // 2
         made = sign_op(identity(author), self.manifest.chain_id, SYMBOL, at, prev, commands, expiry_ms)
         if seq is None:
             self.heads[author] = (at + 1, made.id)
