@@ -122,7 +122,7 @@ INSIDE["trade"] = (
     "tickets author_events block_stream receipts",
     "head submission wallet_file",
     "author_state",
-    "delivery sign_request",
+    "delivery sign_request lives",
     "head_finding",
     "author",
     "author_driver",

@@ -10,7 +10,7 @@ from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest
 
 LIVES_SINCE = 3  # the rules version
-LIFE = 2**40  # how many sequence numbers one has
+LIFE = 2**36  # how many sequence numbers one has
 LEAVES = 256  # authors with nothing open who leave in one block
 DISPLACED_PART = 4  # of a block's work, that making authors leave may take
 

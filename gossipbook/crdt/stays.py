@@ -17,8 +17,9 @@ from typing import Any, Final
 from gossipbook.crdt.op import GENESIS_PREV, Op
 from gossipbook.ids import PublicKey
 
-LIFE: Final = 1 << 40
-"""Sequence numbers of one life: at a hundred ops a second it lasts for more than three hundred years."""
+LIFE: Final = 1 << 36
+"""Sequence numbers of one life: at a hundred ops a second it lasts for more than twenty years. There are as many lives
+as minutes in two centuries, so that they can be numbered by the time."""
 LEAVES_PER_BLOCK: Final = 256
 """Authors who leave in one block because they have nothing open."""
 STAYS_SINCE: Final = 3

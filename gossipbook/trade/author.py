@@ -40,11 +40,16 @@ from gossipbook.trade.author_state import KeyInPair, KeyState, LinkState
 from gossipbook.trade.blocks import CheckedBlock, certified_outcomes
 from gossipbook.trade.delivery import Delivery
 from gossipbook.trade.head_finding import HeadFinding
+from gossipbook.trade.lives import Lives
 from gossipbook.trade.op_chain import OpChain, StoredChain
 from gossipbook.trade.outcome import NothingToSign
 
 HEAD_REFUSALS = frozenset({"stale", "wrong-prev", "author-frozen", "equivocation"})
 """A peer knows something else of the author's chain than this core does: it is asked what."""
+
+
+DOUBTFUL_TRIES = 2
+"""After so many tries to have ops certified peers are asked whether they still know the key."""
 
 
 class AuthorCore:
@@ -69,7 +74,8 @@ class AuthorCore:
         assert author is not None
         self._state = KeyState(author, identity, chain_id, stored, verifier or Verifier(), self.config)
         self._delivery = Delivery(self._state)
-        self._heads = HeadFinding(self._state, self._delivery)
+        self._lives = Lives(self._state)
+        self._heads = HeadFinding(self._state, self._delivery, self._lives)
 
     def join(self, manifest: Manifest) -> None:
         """Learn the manifest of the chain's network; before anything else."""
@@ -137,7 +143,7 @@ class AuthorCore:
                 known = pair is not None and link in self._state.links
                 return self._heads.hear(pair, link, word, now) if pair is not None and known else []
             case ResendTimer(symbol):
-                return self._delivery.resend(self._state.pair(symbol), now)
+                return self._on_resend(self._state.pair(symbol), now)
             case HeadTimer(symbol):
                 return self._heads.settle(self._state.pair(symbol), now)
             case BlockTimer():
@@ -163,7 +169,8 @@ class AuthorCore:
             commands = event.make(pair.chain.last_client_id + 1)
             if not commands:
                 raise NothingToSign
-            op = pair.chain.sign(state.identity, state.chain_id, event.pair, commands, event.expiry_ms, state.limits)
+            expiry_ms = self._lives.expiry_ms(pair, event.expiry_ms, now)
+            op = pair.chain.sign(state.identity, state.chain_id, event.pair, commands, expiry_ms, state.limits)
         except Exception as error:  # noqa: BLE001 - whoever made the commands gets what is wrong with them
             return [*effects, Emit(Withheld(event.request, None, str(error), error))]
         if self.config.want_outcomes:
@@ -200,6 +207,13 @@ class AuthorCore:
             for link in self._state.targets(pair)[: self.config.copies]:
                 effects += self._delivery.submit(pair, link, [op], now)
         return effects + self._delivery.send_new(pair, now)
+
+    def _on_resend(self, pair: KeyInPair, now: Now) -> list[Effect]:
+        effects = self._delivery.resend(pair, now)
+        if self._lives.matter and pair.tries >= DOUBTFUL_TRIES and pair.chain.ops:
+            for link in self._state.links:  # Perhaps nobody knows the key any more.
+                effects += self._heads.ask(pair, link, now)
+        return effects
 
     # -- links --------------------------------------------------------------------------------------
 
@@ -271,7 +285,7 @@ class AuthorCore:
         for link in self._state.links:
             pair.asked_blocks.pop((block.block.height, link))
         if not mine and not late:
-            return []
+            return self._mind_life(pair, block, now)
         told = sorted((*late, *mine), key=lambda op: op.seq)
         outcomes = zip(told, certified_outcomes(told, block), strict=True)
         effects: list[Effect] = [Emit(OpCertified(op, outcome)) for op, outcome in outcomes]
@@ -281,4 +295,11 @@ class AuthorCore:
         if mine:
             effects += self._delivery.certify(pair, mine[-1].seq + 1, block.block.height, now)
             effects += self._delivery.send_new(pair, now)
+        return effects + self._mind_life(pair, block, now)
+
+    def _mind_life(self, pair: KeyInPair, block: CheckedBlock, now: Now) -> list[Effect]:
+        """See what a block says of the author's life; ask if it may be over."""
+        effects, doubtful = self._lives.saw(pair, block, now)
+        for link in self._state.links if doubtful else ():
+            effects += self._heads.ask(pair, link, now)
         return effects

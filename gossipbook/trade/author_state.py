@@ -37,8 +37,9 @@ class KeyInPair:
     """One pair that the author uses. Times are of the timer clock.
 
     ``settled``: what the key signed is known as well as it can be. ``patient_until_ms``: until when further words are
-    waited for. ``sent_ms``: when ops in flight were last sent. ``wanted``: ops that somebody waits to hear of;
-    ``unseen``: those of them that are certified in a block which was not seen. ``asked_blocks``: when who was asked.
+    waited for. ``sent_ms``: when ops in flight were last sent. ``block_height`` and ``block_ms``: of the newest block
+    that is proven. ``wanted``: ops that somebody waits to hear of; ``unseen``: those of them that are certified in a
+    block which was not seen. ``asked_blocks``: when who was asked.
     """
 
     symbol: str
@@ -53,6 +54,8 @@ class KeyInPair:
     resend_ms: int = 0
     tries: int = 0
     term: int = 0
+    block_height: int = 0
+    block_ms: int = 0
     sent_ms: dict[OpId, int] = field(default_factory=dict)
     wanted: BoundedDict[OpId, None] = field(default_factory=lambda: BoundedDict(WANTED_CAP))
     unseen: BoundedDict[OpId, Op] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))

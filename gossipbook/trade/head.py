@@ -34,6 +34,11 @@ class CheckedWord:
     claimed_seq: int
     claimed_id: int
 
+    @property
+    def unaware(self) -> bool:
+        """Whether the peer says that the author is not in the table."""
+        return not self.claimed_seq and self.certified is None
+
 
 def check_word(
     word: AuthorWord, author: PublicKey, committee: Committee, verifier: Verifier, *, own: bool

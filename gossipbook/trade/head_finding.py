@@ -6,13 +6,15 @@ from gossipbook.trade.author_events import HeadTimer, Hold, MayChange, MembersWa
 from gossipbook.trade.author_state import KeyInPair, KeyState
 from gossipbook.trade.delivery import Delivery
 from gossipbook.trade.head import HeadSearch, check_word
+from gossipbook.trade.lives import MINUTE_MS, Lives
 
 
 class HeadFinding:
     """Settles where an author's chain is in each pair."""
 
-    def __init__(self, state: KeyState, delivery: Delivery) -> None:
+    def __init__(self, state: KeyState, delivery: Delivery, lives: Lives) -> None:
         self._state = state
+        self._lives = lives
         self._delivery = delivery
         self._config = state.config
 
@@ -73,7 +75,7 @@ class HeadFinding:
         if pair.hold is None:
             heard = bool(pair.search.heard())
             pair.settled = pair.settled or heard  # Silence proves nothing: the wallet may be an old copy.
-            effects += self._adopt(pair, now) if heard else []
+            effects += [*self._adopt(pair, now), *self._lives.settle(pair, now)] if heard else []
             effects += self._delivery.send_new(pair, now)
         if (pair.hold, pair.settled) != before:
             effects.append(Emit(MayChange(pair.symbol)))
@@ -149,6 +151,9 @@ class HeadFinding:
             chain.add(op)
         for op in fresh:
             chain.extend(op)
+        if self._lives.matter and not chain.known and not chain.next_seq and not fresh:
+            # Nobody knows the key, which may be old all the same: as it may have left, its numbers may have been used.
+            chain.begin_life(now.wall_ms // MINUTE_MS)
         changed = bool(fresh or missing) or not chain.known
         if fresh or not chain.known:  # Else the wallet knows best which ids it used.
             chain.last_client_id = search.used_up_to(chain.last_client_id, pair.committee)

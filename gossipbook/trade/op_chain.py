@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
+from gossipbook.crdt.stays import LIFE, life_of
 from gossipbook.errors import SubmitRefused
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
@@ -77,6 +78,20 @@ class OpChain:
             raise OpTooLarge(len(op.signed), limits)
         self.extend(op)
         return op
+
+    @property
+    def certified_in_life(self) -> bool:
+        """Whether anything of the present life is known to be certified."""
+        return self.certified_seq > life_of(self.next_seq) * LIFE
+
+    def begin_life(self, life: int) -> list[Op]:
+        """Go on with a life's first number; what was not known to be certified by then, and is given up."""
+        over = self.waiting()
+        self.ops.clear()
+        self.by_id.clear()
+        self.next_seq = self.certified_seq = life * LIFE
+        self.head = GENESIS_PREV
+        return over
 
     def extend(self, op: Op) -> None:
         """Take an op as the newest; it need not follow the last one that is known here."""

@@ -53,8 +53,10 @@ ME = identity("trader")
 class AuthorBench:
     """The author, the network's true chain of the pair, and what each link was sent."""
 
-    def __init__(self, stored: StoredChain | None = None, config: AuthorConfig | None = None, n: int = 4) -> None:
-        self.manifest, keys = network(n)
+    def __init__(
+        self, stored: StoredChain | None = None, config: AuthorConfig | None = None, n: int = 4, **parts: Any
+    ) -> None:
+        self.manifest, keys = network(n, **parts)
         self.committee = Committee.of(self.manifest, self.manifest.chain_id, SYMBOL)
         self.keys = seated(self.manifest, keys)
         self.stored = stored or StoredChain()
@@ -127,11 +129,12 @@ class AuthorBench:
     def sign_elsewhere(self, seq: int, prev: bytes, *commands: Command) -> Op:
         return sign_op(ME, self.manifest.chain_id, SYMBOL, seq, prev, commands)
 
-    def certify(self, *ops: Op) -> int:
-        """Put ops into the next block of the true chain; returns its height."""
+    def certify(self, *ops: Op, at_ms: int = 0) -> int:
+        """Put ops into the next block of the true chain, at a time after the start; returns its height."""
         height, parent = len(self.blocks) + 1, self.committee.genesis
         before = self.state.events_digest
-        time_ms = START_MS + height
+        time_ms = START_MS + (at_ms or height)
+        assert self.state.refusal(ops, time_ms) is None
         execution = self.state.execute(time_ms, list(ops))
         block = make_block(
             chain_id=self.manifest.chain_id,
