@@ -20,7 +20,7 @@ from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey,
 from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Of networks that are made now: special orders, leases, groups and pair states; networks of version 1 go on without.
 
 Version 3 is not frozen yet: networks of it are for tests. A block's work is bounded, events tell their order's past,

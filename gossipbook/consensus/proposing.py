@@ -113,6 +113,7 @@ class Proposing:
         member.ballot.propose(block.height, block.id)
         member.hold(block)
         self.proposals[block.height] = block
+        self._came_ms[block.height] = member.wall_ms
         member.outbox.record(BlockRecord(member.committee.symbol, block))
         member.outbox.send(member.peers, member.ballot.proposal(block.raw, member.chain.fc))
         return True

@@ -125,6 +125,7 @@ class Replica:
         if state.lock is not None:
             member.certificates.nc = state.lock
         member.term_started_ms = member.last_progress_ms = now.timer_ms
+        member.ops.wall_ms = now.wall_ms
         if state.observer:
             member.demote(state.observer)
 
@@ -139,7 +140,7 @@ class Replica:
         member = self.member
         moved = True
         member.wall_ms = now.wall_ms
-        member.ops.block_ms = max(now.wall_ms, member.certified.time_ms + 1)
+        member.ops.wall_ms = now.wall_ms
         match event:
             case Message(sender, message):
                 moved = self.inbox.take(sender, message, now)

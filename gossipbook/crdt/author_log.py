@@ -1,12 +1,12 @@
 """What a pool keeps of one author, and how it answers an op that is offered to it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
-from gossipbook.ids import OpId, PublicKey
+from gossipbook.ids import ZERO_DIGEST, OpId, PublicKey
 
 
 class Inserted(Enum):
@@ -62,3 +62,13 @@ class FrontierEntry:
     seq: int
     head: OpId
     forked: bool
+
+
+def frontier_of(logs: Mapping[PublicKey, AuthorLog]) -> list[FrontierEntry]:
+    """The entries of authors with anything pending, in their order; a fork and all that descends from it is one."""
+    return [
+        FrontierEntry(author, 0, ZERO_DIGEST, True)
+        if log.evidence is not None
+        else FrontierEntry(author, log.main[-1].seq + 1, log.main[-1].id, False)
+        for author, log in logs.items()
+    ]

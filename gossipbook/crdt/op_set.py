@@ -12,14 +12,14 @@ from sortedcontainers import SortedList
 
 from gossipbook import cbor
 from gossipbook.crdt import pool_room
-from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, Inserted
+from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, Inserted, frontier_of
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
 from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
 from gossipbook.effects import LinkId
-from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
+from gossipbook.ids import Digest, OpId, PublicKey, digest
 from gossipbook.limits import Limits
 
 OPENING_SLACK_MS = 60_000
@@ -38,7 +38,7 @@ class OpSet:
         self.bytes = 0
         self.in_chains = 0  # ops in main chains; the rest is parked, or named by a block
         self.parked = ParkedOps()
-        self.block_ms = 0  # the time that a block would have that was made now
+        self.wall_ms = 0  # the time of the last event
         self._ready: dict[PublicKey, None] = {}  # authors of the table with a main chain, or evidence against them
         self._new: dict[PublicKey, None] = {}  # and others
         self._openings: SortedList[tuple[int, PublicKey, OpId]] = SortedList()  # of lives, by when they are past
@@ -48,6 +48,11 @@ class OpSet:
     def __len__(self) -> int:
         return len(self.bodies)
 
+    @property
+    def block_ms(self) -> int:
+        """The time that a block would have which was made now."""
+        return max(self.wall_ms, self._certified.time_ms + 1)
+
     # -- changing the set ---------------------------------------------------------------------------
 
     def insert(
@@ -55,8 +60,8 @@ class OpSet:
     ) -> tuple[Inserted, list[Op]]:
         """Offer an op whose signature is good, and which came over ``link``.
 
-        ``solicited``: a block names it, so local caps do not apply. Returns what became of it, and
-        the ops that joined the main chain because of it, in order.
+        ``solicited``: a block names it, so local caps do not apply. Returns what became of it, and what joined the
+        main chain because of it, in order.
         """
         if op.id in self.bodies:
             return Inserted.DUPLICATE, []
@@ -161,8 +166,8 @@ class OpSet:
     def drop_hopeless(self, left: Iterable[PublicKey]) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
 
-        That are the ops of lives that are over; and by rules without lives those of newcomers once the author table is
-        full. It depends on certified state alone, so that all replicas at one tip drop alike.
+        That are lives that are over; by rules without lives, newcomers once the author table is full. It depends on
+        certified state alone, so that all replicas at one tip drop alike.
         """
         certified = self._certified
         if certified.rules < STAYS_SINCE:
@@ -221,14 +226,15 @@ class OpSet:
             return
         for author in self._new:
             log = self.logs[author]
-            if log.evidence is None:
-                if log.main and certified.may_begin(log.main[0], self.block_ms):
-                    yield author, log
-            elif certified.takes_evidence(log.evidence):
+            if log.evidence is not None:
+                ready = certified.takes_evidence(log.evidence)
+            else:
+                ready = bool(log.main) and certified.may_begin(log.main[0], self.block_ms)
+            if ready:
                 yield author, log
 
     def has_eligible(self) -> bool:
-        return next(self.eligible(), None) is not None
+        return any(True for _ in self.eligible())
 
     def resolve(self, ids: Iterable[OpId]) -> tuple[list[Item], list[OpId]]:
         """The items that a block names, and the ids of those that are not held."""
@@ -257,14 +263,7 @@ class OpSet:
 
     def frontier(self) -> list[FrontierEntry]:
         """One entry an author with anything pending, ordered by author."""
-        entries = []
-        for author in sorted((*self._ready, *self._new)):
-            log = self.logs[author]
-            if log.evidence is not None:
-                entries.append(FrontierEntry(author, 0, ZERO_DIGEST, True))  # The fork, and all that descends from it.
-            elif log.main:
-                entries.append(FrontierEntry(author, log.main[-1].seq + 1, log.main[-1].id, False))
-        return entries
+        return frontier_of({author: self.logs[author] for author in sorted((*self._ready, *self._new))})
 
     def digest(self) -> Digest:
         """Equal on two replicas with equal certified state exactly when their frontiers are."""

@@ -36,6 +36,11 @@ def begins_life(op: Op) -> bool:
     return op.seq % LIFE == 0 and op.prev == GENESIS_PREV
 
 
+def opening_expiry_ms(now_ms: int, retention_ms: int) -> int:
+    """Until when a life's first op that is signed now may be taken: enough for delays, and for clocks that differ."""
+    return now_ms + retention_ms // 2
+
+
 class Stays:
     """Since when each author of the table has done nothing, and has had nothing open. Times in ms of block time."""
 

@@ -33,10 +33,11 @@ from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Ide
 from gossipbook.identity import signed_message as message_to_sign
 from gossipbook.ids import ZERO_DIGEST, BlockId, ChainId, OpId, PeerId
 from gossipbook.limits import Limits
-from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 
 SYMBOL = "GOLD/USD"
+RULES = 2  # What ops do is not what is explored.
 NOW = Now(1_700_000_000_000, 0)  # It stands still: timers fire when the search lets them, not when they are due.
 OPS = ("o1", "o2", "o3")
 TWINS = {"o1": "o2", "o2": "o1"}
@@ -83,8 +84,8 @@ class NamedObjects:
         self.configuration = configuration
         keys = [Stamp(hashlib.sha256(b"explorer seat %d" % i).digest()) for i in range(SEATS)]
         matchers = tuple(Matcher(f"m{i}", key.public_key, f"operator {i}") for i, key in enumerate(keys))
-        limits = Limits.of(RULES_VERSION, max_block_ops=2)
-        self.manifest = Manifest("explorer", (Pair(SYMBOL),), matchers, SEATS, limits=limits)
+        limits = Limits.of(RULES, max_block_ops=2)
+        self.manifest = Manifest("explorer", (Pair(SYMBOL),), matchers, SEATS, limits=limits, rules_version=RULES)
         self.committee = Committee.of(self.manifest, self.manifest.chain_id, SYMBOL)
         by_key = {key.public_key: key for key in keys}
         self.keys = [by_key[matcher.public_key] for matcher in self.committee.seats]

@@ -129,6 +129,7 @@ class OpIntake:
     def _insert(self, op: Op, now: Now, came: Came, link: LinkId) -> tuple[Inserted, list[CoreEffect]]:
         symbol = self._member.committee.symbol
         solicited = came in (Came.ASKED, Came.BLOCK)
+        self._ops.wall_ms = now.wall_ms
         outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited, link=link)
         self._arrivals.came(op, outcome, came, link, now.wall_ms)
         effects: list[CoreEffect] = []

@@ -203,6 +203,7 @@ class PairReplica:
 
     def heartbeat(self, peers: tuple[PeerId, ...], now: Now) -> list[CoreEffect]:
         """Say where this replica is to its neighbours on the topic."""
+        self.ops.wall_ms = now.wall_ms
         self.ops.expire(now.timer_ms)
         self.bodies.heartbeat()
         self.acks.heartbeat()

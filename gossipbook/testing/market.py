@@ -19,6 +19,7 @@ from typing import Any
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
+from gossipbook.crdt.stays import LIFE, life_of, opening_expiry_ms
 from gossipbook.identity import Identity
 from gossipbook.ids import BlockId, PublicKey, digest
 from gossipbook.limits import Limits
@@ -62,6 +63,7 @@ class Market:
         self._certified = Interpretation(self.manifest, SYMBOL)
         self._authors: dict[str, Author] = {}
         self._pending: list[Op] = []
+        self._left: set[PublicKey] = set()
 
     def author(self, name: str) -> "Author":
         """Return the author of a name, with a key of its own."""
@@ -79,8 +81,12 @@ class Market:
             return []
         self._pending = [op for op in self._pending if op.author in left_out]
         items = canonical_order(self.parent, chosen)
-        events = self._certified.execute(self.now_ms, items).events
+        execution = self._certified.execute(self.now_ms, items)
+        assert execution.ran == len(items), "more work than a block has room for"
+        events = execution.events
         self._certified.commit()
+        self._left |= set(execution.left)
+        self._left -= {item.author for item in items}
         self.log.follow(events)
         self.parent = digest(b"market", self.parent, self.now_ms.to_bytes(8, "big"), *(item.id for item in items))
         return [name_event(event) for event in events]
@@ -108,6 +114,10 @@ class Market:
     def name(self, key: PublicKey) -> str:
         """Return the name of the author with a key."""
         return next(author.name for author in self._authors.values() if author.key == key)
+
+    def has_left(self, author: "Author") -> bool:
+        """Whether an author was in the table, and is no more."""
+        return author.key in self._left
 
     def take(self, op: Op) -> None:
         """Add an op to those that wait for the next block."""
@@ -205,7 +215,13 @@ class Author:
 
     def sign(self, *commands: Command, expiry_ms: int = 0) -> None:
         """Sign any commands as one op."""
-        op = sign_op(self._identity, self.market.manifest.chain_id, SYMBOL, self._seq, self._head, commands, expiry_ms)
+        manifest = self.market.manifest
+        if self.market.has_left(self):
+            self._seq, self._head = (life_of(self._seq) + 1) * LIFE, GENESIS_PREV
+        if self._seq % LIFE == 0:
+            opens_ms = opening_expiry_ms(self.market.now_ms, manifest.limits.author_retention_ms)
+            expiry_ms = min(expiry_ms, opens_ms) if expiry_ms else opens_ms
+        op = sign_op(self._identity, manifest.chain_id, SYMBOL, self._seq, self._head, commands, expiry_ms)
         self._seq, self._head = self._seq + 1, op.id
         self.market.take(op)
 

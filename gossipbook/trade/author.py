@@ -103,6 +103,10 @@ class AuthorCore:
         """An author's chain in a pair, to be read."""
         return self._state.chain(symbol)
 
+    def expiry_ms(self, symbol: str, wanted_ms: int, now: Now) -> int:
+        """When the next op of a pair expires, if it is wanted to so: a life's first op cannot wait for ever."""
+        return self._lives.expiry_ms(symbol, wanted_ms, now)
+
     def loaded(self) -> list[str]:
         """The pairs whose chains were read out of the wallet, whether or not they are in use."""
         return self._state.loaded()
@@ -169,7 +173,7 @@ class AuthorCore:
             commands = event.make(pair.chain.last_client_id + 1)
             if not commands:
                 raise NothingToSign
-            expiry_ms = self._lives.expiry_ms(pair, event.expiry_ms, now)
+            expiry_ms = self._lives.expiry_ms(event.pair, event.expiry_ms, now)
             op = pair.chain.sign(state.identity, state.chain_id, event.pair, commands, expiry_ms, state.limits)
         except Exception as error:  # noqa: BLE001 - whoever made the commands gets what is wrong with them
             return [*effects, Emit(Withheld(event.request, None, str(error), error))]

@@ -10,7 +10,7 @@ What is not certified of a life that is over never will be: its ops follow one t
 blocks may have been missed that took some of it, so whoever waits for such an op is told that it is not known.
 """
 
-from gossipbook.crdt.stays import LIFE, STAYS_SINCE, life_of
+from gossipbook.crdt.stays import LIFE, STAYS_SINCE, life_of, opening_expiry_ms
 from gossipbook.effects import Effect, Emit, Now
 from gossipbook.matching.events import Left
 from gossipbook.trade.author_events import MayChange, MembersWanted, OpLost
@@ -32,11 +32,16 @@ class Lives:
         manifest = self._state.manifest
         return manifest is not None and manifest.rules_version >= STAYS_SINCE
 
-    def expiry_ms(self, pair: KeyInPair, wanted_ms: int, now: Now) -> int:
-        """When an op that is signed now expires: as wanted, but for a life's first, which must in time."""
-        if not self.matter or pair.chain.next_seq % LIFE:
+    def expiry_ms(self, symbol: str, wanted_ms: int, now: Now) -> int:
+        """When an op that is signed now expires: as wanted, but for a life's first, which must in time.
+
+        A network that is not known yet is taken for one with lives: it costs an author nothing to say until when.
+        """
+        state = self._state
+        if (state.manifest is not None and not self.matter) or state.chain(symbol).next_seq % LIFE:
             return wanted_ms
-        latest_ms = max(now.wall_ms, pair.block_ms) + self._state.limits.author_retention_ms // 2
+        block_ms = state.pairs[symbol].block_ms if symbol in state.pairs else 0
+        latest_ms = opening_expiry_ms(max(now.wall_ms, block_ms), state.limits.author_retention_ms)
         return min(wanted_ms, latest_ms) if wanted_ms else latest_ms
 
     def saw(self, pair: KeyInPair, block: CheckedBlock, now: Now) -> tuple[list[Effect], bool]:

@@ -24,6 +24,7 @@ from gossipbook.identity import Identity
 from gossipbook.ids import ChainId
 from gossipbook.loops import require_trio
 from gossipbook.matching.commands import Command
+from gossipbook.net.clock import system_now
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
 from gossipbook.trade.author import AuthorCore
 from gossipbook.trade.author_driver import CLOSED, ELSEWHERE, ENDED, AuthorDriver
@@ -153,6 +154,7 @@ class Wallet(AuthorDriver):
                 raise WalletError(
                     f"the wallet beside this key holds no ops of {pair}: use it with a peer, which asks first"
                 )
+            expiry_ms = self.core.expiry_ms(pair, expiry_ms, system_now())
             op = chain.sign(self.identity, self.chain_id, pair, commands, expiry_ms, self.core.limits)
             self._file.write([op], ())
         except sqlite3.Error as error:

@@ -22,6 +22,9 @@ from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 Reader = Callable[[object, str], Any]
 Writer = Callable[[Any], Any]
 
+EVENT_FIELDS_CAP = 24
+"""A fill has seventeen; later rules may add some."""
+
 
 @dataclass(frozen=True, slots=True)
 class Field:
@@ -144,7 +147,7 @@ def _read_level(value: object, name: str) -> AckLevel:
 
 
 def _read_event(value: object, name: str) -> tuple[Any, ...]:
-    items = cbor.check_list(value, name, 12)
+    items = cbor.check_list(value, name, EVENT_FIELDS_CAP)
     for item in items:
         if type(item) not in (int, bytes):
             raise DecodeError(f"{name}: expected integers and byte strings")

@@ -15,10 +15,11 @@ from gossipbook.audit.export import CertificateEntry
 from gossipbook.audit.seats import COMMIT, VOTE_TAG, Seats
 from gossipbook.audit.writer import export_lines
 from gossipbook.crdt.op import Op, sign_op
+from gossipbook.crdt.stays import STAYS_SINCE, opening_expiry_ms
 from gossipbook.identity import DOMAIN_VOTE, Identity
 from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.limits import Limits
-from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair
+from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
@@ -48,6 +49,7 @@ def identity(name: str) -> Identity:
 
 def make_manifest(**options: Any) -> Manifest:
     matchers = tuple(Matcher(f"m{i}", identity(f"m{i}").public_key, f"op{i}", (f"host{i}:1",)) for i in range(4))
+    options.setdefault("rules_version", 2)
     return Manifest("audited", PAIRS, matchers, 4, **options)
 
 
@@ -63,6 +65,9 @@ class Wallet:
         self.seq, self.prev, self.client_id = 0, ZERO_DIGEST, 0
 
     def sign(self, commands: Sequence[Command], expiry_ms: int = 0) -> Op:
+        if not self.seq and self.manifest.rules_version >= STAYS_SINCE:
+            opens_ms = opening_expiry_ms(START_WALL_MS, self.manifest.limits.author_retention_ms)
+            expiry_ms = opens_ms
         op = sign_op(self.identity, self.manifest.chain_id, self.symbol, self.seq, self.prev, commands, expiry_ms)
         self.seq, self.prev = self.seq + 1, op.id
         return op
@@ -158,7 +163,7 @@ def network(seed: int = 7, rounds: int = 16) -> Network:
 @functools.cache
 def special_network(seed: int = 3, rounds: int = 40) -> Network:
     """The same with everything of rules version 2: few triggers a block, a low rate, short leases, a busy warden."""
-    limits = Limits.of(RULES_VERSION, max_commands_per_author_per_s=12, max_triggers_per_block=1)
+    limits = Limits.of(2, max_commands_per_author_per_s=12, max_triggers_per_block=1)
     manifest, rng = make_manifest(wardens=(WARDEN,), limits=limits), random.Random(seed)
     world = World(manifest, MEMBERS, seed=seed, network=Wires(random.Random(seed), SLOW))
     peers = list(world.hosts)

@@ -1,6 +1,7 @@
 """What a peer says of an order: how it came, what became of it, and what it waits for."""
 
 import sqlite3
+import time
 from contextlib import closing
 
 import pytest
@@ -88,8 +89,8 @@ async def test_why_an_order_is_not_certified(tmp_path):
 
             async with gossipbook.open_client(peer.addresses[0], manifest.chain_id) as client:
                 commands = [[Place(number, Side.BUY, 1, 7, 1, 1)] for number in (1, 2, 3)]
-                chain_id = manifest.chain_id
-                first = sign_op(other, chain_id, SYMBOL, 0, ZERO_DIGEST, commands[0])
+                chain_id, soon_ms = manifest.chain_id, int(time.time() * 1_000) + 600_000
+                first = sign_op(other, chain_id, SYMBOL, 0, ZERO_DIGEST, commands[0], soon_ms)
                 parked = sign_op(other, chain_id, SYMBOL, 1, first.id, commands[1])
                 await client.submit(parked)
                 story = await told(client, other.public_key, 2)
@@ -112,7 +113,7 @@ async def test_why_an_order_is_not_certified(tmp_path):
                     "1 earlier op of its author first",
                     "1 op of other authors as well",
                 ]
-                fork = sign_op(other, chain_id, SYMBOL, 0, ZERO_DIGEST, commands[2])
+                fork = sign_op(other, chain_id, SYMBOL, 0, ZERO_DIGEST, commands[2], soon_ms)
                 await client.submit(fork)
                 forked = "two different ops with sequence number 0"
                 await told(client, other.public_key, 1, lambda story: forked in story["waiting_for"][0])

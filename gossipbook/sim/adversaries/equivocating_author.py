@@ -5,6 +5,7 @@ from functools import partial
 
 from gossipbook.client_messages import Submit
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import LinkUp
 from gossipbook.scenario.orders import EQUIVOCATOR, FIRST_PRICE_TICKS, author_identity
@@ -31,12 +32,15 @@ class EquivocatingAuthor:
     def begin(self) -> None:
         self._on = True
         world, prev = self._roles.world, GENESIS_PREV
+        manifest, symbol = world.manifest, self._roles.symbol
+        opens_ms = opening_expiry_ms(world.now().wall_ms, manifest.limits.author_retention_ms)
         for seq in range(HONEST_OPS + 1):
             forks = 2 if seq == HONEST_OPS else 1
             ops = []
             for fork in range(forks):
                 place = Place(seq + 1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS - 1 - fork, 3, TimeInForce.GTC)
-                ops.append(sign_op(self.identity, world.manifest.chain_id, self._roles.symbol, seq, prev, (place,), 0))
+                expiry_ms = 0 if seq else opens_ms
+                ops.append(sign_op(self.identity, manifest.chain_id, symbol, seq, prev, (place,), expiry_ms))
             for fork, op in enumerate(ops):
                 raw = encode_message(Submit(op))
                 for host in self._roles.hosts[fork::forks]:

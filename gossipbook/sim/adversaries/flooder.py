@@ -5,6 +5,7 @@ import random
 
 from gossipbook.consensus.messages import Bodies, Fetch, Sync
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import IHave, Push
 from gossipbook.identity import Identity
@@ -40,7 +41,9 @@ class Flooder(Busy):
             case 0:
                 author = self._make(hashlib.sha256(f"flood {self._host.index} {self._number}".encode()).digest())
                 place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, TimeInForce.GTC)
-                op = sign_op(author, self._roles.world.manifest.chain_id, symbol, 0, GENESIS_PREV, (place,), 0)
+                world = self._roles.world
+                expiry_ms = opening_expiry_ms(world.now().wall_ms, world.manifest.limits.author_retention_ms)
+                op = sign_op(author, world.manifest.chain_id, symbol, 0, GENESIS_PREV, (place,), expiry_ms)
                 return encode_message(Push(symbol, encode_message(Bodies(symbol, (op,)))))
             case 1:
                 return encode_message(IHave(symbol, tuple(rng.randbytes(DIGEST_BYTES) for _ in range(IDS_AT_ONCE))))
