@@ -76,6 +76,7 @@ class Market:
         """
         self.now_ms += round(after_s * 1_000)
         left_out = {author.key for author in without}
+        self._pending = [op for op in self._pending if self._may_come(op)]
         chosen = [op for op in self._pending if op.author not in left_out]
         if not chosen and not self._certified.due(self.now_ms):
             return []
@@ -90,6 +91,11 @@ class Market:
         self.log.follow(events)
         self.parent = digest(b"market", self.parent, self.now_ms.to_bytes(8, "big"), *(item.id for item in items))
         return [name_event(event) for event in events]
+
+    def _may_come(self, op: Op) -> bool:
+        """Whether an op is not of a life that can begin no more."""
+        author_is_known = op.author in self._certified.authors
+        return author_is_known or op.seq % LIFE > 0 or self._certified.may_begin(op, self.now_ms)
 
     def trades(self, events: Sequence[Event]) -> list[tuple[str, str, int, int]]:
         """Return the fills among events: buyer, seller, quantity, price."""
