@@ -262,16 +262,16 @@ def test_rules_that_bound_work_have_limits_for_it_and_no_cap_of_triggers() -> No
     )
     assert {"max_block_work", "max_op_work"} - old.to_dict()["limits"].keys() == {"max_block_work", "max_op_work"}
     assert "max_triggers_per_block" not in new.to_dict()["limits"]
-    assert (old.limits.max_open_orders_per_author, new.limits.max_open_orders_per_author) == (20_000, 4_096)
+    assert (old.limits.max_open_orders_per_author, new.limits.max_open_orders_per_author) == (20_000, 2_048)
     with pytest.raises(ManifestError, match="max_op_work: needs rules_version 3"):
         replace(old, limits=replace(old.limits, max_op_work=9_000))
     with pytest.raises(ManifestError, match="max_triggers_per_block: is not in networks"):
         replace(new, limits=replace(new.limits, max_triggers_per_block=1))
     with pytest.raises(ManifestError, match="so that one op can cancel all"):
-        replace(new, limits=replace(new.limits, max_open_orders_per_author=8_193))
+        replace(new, limits=replace(new.limits, max_open_orders_per_author=4_097))
 
 
 def test_the_time_of_a_full_block_covers_its_work() -> None:
     manifest = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
     with pytest.raises(ManifestError, match="full_block_ms: a block with max_block_work"):
-        replace(manifest, limits=replace(manifest.limits, max_block_work=100_000))
+        replace(manifest, limits=replace(manifest.limits, max_block_work=20_000))

@@ -26,7 +26,7 @@ class Chain:
         self.ids: list[bytes] = [seats.genesis]
         self.op_heights: dict[bytes, int] = {}
         self.voided: dict[bytes, None] = {}  # ops that certified evidence names: their author's word is worth nothing
-        self.ledger = Ledger(manifest.rules_version)
+        self.ledger = Ledger(manifest.rules_version, manifest.limits.max_block_work)
         self.ops = self.commands = 0
         self._limits = limits
         self._rules = manifest.rules_version

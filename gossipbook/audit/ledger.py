@@ -25,8 +25,9 @@ class Ledger:
     end later, and triggered orders go on waiting. Each event about an order then tells its past.
     """
 
-    def __init__(self, rules: int = 2) -> None:
+    def __init__(self, rules: int = 2, max_block_work: int = 0) -> None:
         self._bounded = rules >= 3
+        self._max_block_work = max_block_work
         self.open: dict[OrderKey, OrderLots] = {}
         self.closed: dict[OrderKey, OrderLots] = {}
         self.last_ids: dict[bytes, int] = {}
@@ -42,10 +43,11 @@ class Ledger:
         self._auction_ticks = self._auction_lots = 0  # the price of the one that ends, and what is still to trade
         self._time_ms = 0
 
-    def take(self, events: Iterable[Event], time_ms: int = 0) -> list[str]:
+    def take(self, events: Sequence[Event], time_ms: int = 0) -> list[str]:
         """Book one block's events; what is wrong with them. Without the block's time leases are not held to it."""
         self.closed = {}
         self._time_ms = time_ms
+        is_held_up = bool(self._auction_lots) or self._opening
         wrong: list[str] = []
         for event in events:
             if event[1] != self.last_number + 1:
@@ -54,9 +56,9 @@ class Ledger:
             fault = self._out_of_place(event) or self._book(event)
             if fault:
                 wrong.append(f"event {event[1]}: {fault}")
-        if self._bounded:
-            return wrong
-        if self._auction_lots:
+        if self._bounded and (is_held_up or 2 * len(events) >= self._max_block_work):
+            return wrong  # It may have been too full for more.
+        if self._auction_lots and not self._bounded:
             wrong.append(f"an auction ends with {self._auction_lots} lots left to trade")
             self._auction_lots = 0
         late = [author for author, until_ms in self.leases.items() if until_ms < time_ms]

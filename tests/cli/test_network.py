@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gossipbook.manifest import RULES_VERSION
+
 from .support import BINARY, ENVIRONMENT, answer, invoke
 
 
@@ -110,10 +112,10 @@ def test_init_names_wardens_a_rate_and_a_band(tmp_path):
     options = ("--warden", tmp_path / "warden.key", "--warden", "ab" * 32, "--warden", warden)
     options += ("--max-commands-per-s", 50, "--price-band-bps", 250)
     made = answer("network", "init", tmp_path / "net", "--pair", "A-B:0.5:1", "--pair", "C-D", *options)
-    assert (made["rules_version"], made["wardens"]) == (2, [warden, "ab" * 32])
+    assert (made["rules_version"], made["wardens"]) == (RULES_VERSION, [warden, "ab" * 32])
     assert (made["max_commands_per_s"], made["price_band_bps"]) == (50, {"A-B": 250, "C-D": 250})
     shown = invoke("network", "show", tmp_path / "net" / "network.toml").stdout
-    assert "rules of version 2, 2 wardens, 50 commands a second for each author, price band 2.5 %" in shown
+    assert f"rules of version {RULES_VERSION}, 2 wardens, 50 commands a second for each author, price band 2.5 %" in shown
     assert "neither a public key" in invoke("network", "init", tmp_path / "other", "--warden", "me", code=2).stderr
     assert not (tmp_path / "other").exists()
 

@@ -11,6 +11,7 @@ from gossipbook.consensus.committee import COMMIT, Committee
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.merkle import chain_events_digest
 from gossipbook.crdt.op import Op, sign_op
+from gossipbook.crdt.stays import STAYS_SINCE, opening_expiry_ms
 from gossipbook.identity import DOMAIN_VOTE, Identity
 from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest, Matcher, Pair
@@ -47,7 +48,9 @@ class Author:
         self.seq, self.prev, self.client_id = 0, ZERO_DIGEST, 0
 
     def sign(self, *commands: Command) -> Op:
-        op = sign_op(self.identity, self.manifest.chain_id, self.symbol, self.seq, self.prev, commands)
+        begins = self.seq == 0 and self.manifest.rules_version >= STAYS_SINCE
+        expiry_ms = opening_expiry_ms(START_MS, self.manifest.limits.author_retention_ms) if begins else 0
+        op = sign_op(self.identity, self.manifest.chain_id, self.symbol, self.seq, self.prev, commands, expiry_ms)
         self.seq, self.prev = self.seq + 1, op.id
         return op
 

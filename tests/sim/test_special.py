@@ -69,7 +69,7 @@ def test_the_majority_cancels_what_a_maker_left_behind(seed: int) -> None:
             assert host is not home
             found.append(event)
     assert any(not event.items for event in found)
-    gone = [e for event in found for e in event.events if e[0] == CANCELLED and e[-1] == 9]
+    gone = [e for event in found for e in event.events if e[0] == CANCELLED and e[6] == 9]
     assert gone
     assert {e[2] for e in gone} == {maker}
 

@@ -57,7 +57,7 @@ class FillChecker(Checker):
     def _keep_books(self, pair: str) -> None:
         """Apply a pair's blocks to its ledger in order of height; a block that came early waits."""
         height = self._next.get(pair, 1)
-        ledger = self._ledgers.setdefault(pair, Ledger(self.view.manifest.rules_version))
+        ledger = self._ledgers.setdefault(pair, self._new_ledger())
         while (pair, height) in self._blocks:
             block, events = self._blocks[pair, height].block, self._blocks[pair, height].events
             if not self.view.healed:
@@ -76,6 +76,10 @@ class FillChecker(Checker):
                     self._check_asked(pair, height, event)
             height += 1
         self._next[pair] = height
+
+    def _new_ledger(self) -> Ledger:
+        manifest = self.view.manifest
+        return Ledger(manifest.rules_version, manifest.limits.max_block_work)
 
     def _check_due(self, ledger: Ledger, pair: str, height: int, time_ms: int) -> None:
         self.counts["I10"] += 1
@@ -117,7 +121,7 @@ class FillChecker(Checker):
                     continue  # A block may be on top of the certified book.
                 if pair.replica.fin + 1 != self._next.get(symbol, 1):
                     continue  # It is behind; convergence is another's business.
-                ledger = self._ledgers.get(symbol, Ledger(self.view.manifest.rules_version))
+                ledger = self._ledgers.get(symbol, self._new_ledger())
                 held = _whole_book(pair.certified.engine)
                 self.counts["I2"] += sum(map(len, held[:3])) + 1
                 if held != (ledger.resting(), ledger.waiting(), ledger.line(), ledger.leases, ledger.pair_state):

@@ -1,0 +1,211 @@
+"""How long the heaviest blocks take to execute that the default manifest allows, events digest included.
+
+    python benchmarks/blocks.py
+
+Each kind of block does as much of one thing as a block's work has room for: the worst that an attacker can make of it
+with as many keys, and blocks before it, as they like. CPU milliseconds compiled and from the source, and as a share of
+the yardstick, twenty million additions in a loop, which is what the bounds are of; the larger of ``ROUNDS``. Signatures
+are not part of it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+from simulation import yardstick  # noqa: E402
+
+from gossipbook.crdt.merkle import chain_events_digest  # noqa: E402
+from gossipbook.ids import ZERO_DIGEST  # noqa: E402
+from gossipbook.limits import Limits  # noqa: E402
+from gossipbook.manifest import Pair  # noqa: E402
+from gossipbook.matching.commands import (  # noqa: E402
+    CancelAll,
+    Command,
+    Lease,
+    PairState,
+    Place,
+    PlaceSpecial,
+    SetState,
+)
+from gossipbook.matching.engine import Engine  # noqa: E402
+
+ROUNDS = 3
+PURE, COMPILED = "pure", "compiled"
+BOUNDS = {COMPILED: 0.10, PURE: 0.25}
+"""Of the yardstick: 100 and 250 ms where it takes a second."""
+WARDEN = b"w" * 32
+MANY = 40_000
+"""Orders in a book before the block: more than a block can meet."""
+
+Ops = list[tuple[bytes, list[Command]]]
+Kind = Callable[[], tuple[Ops, Ops]]
+
+
+def key(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def spread(orders: Iterator[Command], per_author: int = 4_000) -> Ops:
+    """Orders of as many authors as it takes, in ops of 256."""
+    ops: Ops = []
+    author, commands = 0, list[Command]()
+    for number, order in enumerate(orders):
+        if number and number % per_author == 0:
+            ops.append((key(author), commands))
+            author, commands = author + 1, []
+        commands.append(order)
+        if len(commands) == 256:
+            ops.append((key(author), commands))
+            commands = []
+    return [*ops, (key(author), commands)]
+
+
+def offers(count: int, *, levels: int = 1, **more: int) -> Iterator[Command]:
+    for n in range(count):
+        yield PlaceSpecial(n % 4_000 + 1, 2, 1, 1_000 + n % levels, 100 if "display_lots" in more else 1, 1)._replace(
+            **more
+        )
+
+
+def taking(count: int, **more: int) -> Ops:
+    """Ops of takers of all that there is, one each."""
+    return [(key(900_000 + n), [PlaceSpecial(1, 1, 1, 10**6, 10**9, 3)._replace(**more)]) for n in range(count)]
+
+
+def sweep() -> tuple[Ops, Ops]:
+    return spread(offers(MANY)), taking(6)
+
+
+def icebergs() -> tuple[Ops, Ops]:
+    return spread(offers(MANY // 20, display_lots=1)), taking(6)
+
+
+def fill_or_kill() -> tuple[Ops, Ops]:
+    """Tried and undone: an own order stands behind more than an op may meet."""
+    own = [(key(900_000 + n), [Place(1, 2, 1, 2_000, 10**9, 1)]) for n in range(6)]
+    trying = [(author, [Place(2 + n, 1, 1, 2_000, 10**9, 4) for n in range(256)]) for author, _ in own]
+    return [*spread(offers(6_000)), *own], trying
+
+
+def lapses() -> tuple[Ops, Ops]:
+    return spread(offers(MANY, tif=2, expires_ms=1_000)), []
+
+
+def cancel_alls() -> tuple[Ops, Ops]:
+    setup = spread(offers(MANY, tif=2, expires_ms=10**12))
+    return setup, [(key(n), [CancelAll()]) for n in range(10)]
+
+
+def lease_ends() -> tuple[Ops, Ops]:
+    return [*spread(offers(MANY)), *((key(n), [Lease(10)]) for n in range(10))], []
+
+
+def stops() -> tuple[Ops, Ops]:
+    """Each triggers and fills with the next resting lot."""
+    waiting = (PlaceSpecial(n % 4_000 + 1, 1, 4, 10**6, 1, 1, stop_ticks=1_000) for n in range(MANY))
+    return [*spread(waiting), *((key(500_000 + a), c) for a, (_, c) in enumerate(spread(offers(MANY), 256)))], taking(
+        1, qty_lots=1
+    )
+
+
+def auction() -> tuple[Ops, Ops]:
+    bids = (Place(n % 4_000 + 1, 1, 1, 3_000 - n % 1_000, 1, 1) for n in range(MANY))
+    setup: Ops = [(WARDEN, [SetState(int(PairState.AUCTION))]), *spread(offers(MANY, levels=1_000))]
+    setup += [(key(700_000 + a), c) for a, (_, c) in enumerate(spread(bids, 256))]
+    return setup, [(WARDEN, [SetState(int(PairState.OPEN))])]
+
+
+def full_and_more() -> tuple[Ops, Ops]:
+    """A block that is full but for one unit, and then an op that does all that it may, and cancels all besides."""
+    limits = Limits()
+    left = limits.max_block_work - 1
+    fills: Ops = []
+    while left > 1:
+        lots = min(left, limits.max_op_work) - 2
+        fills.append((key(800_000 + len(fills)), [Place(1, 1, 1, 10**6, max(1, lots), 3)]))
+        left -= max(1, lots) + 1
+    last: list[Command] = [Place(3_000, 1, 1, 10**6, limits.max_op_work - 3, 3), CancelAll()]
+    own = [(key(1), [Place(n + 1, 2, 1, 2_000, 1, 2, 0, 1, 10**12) for n in range(2_000)])]
+    return [*own, *spread(offers(MANY, display_lots=1))], [*fills, (key(1), last)]
+
+
+KINDS: dict[str, Kind] = {
+    "a sweep": sweep,
+    "a sweep of icebergs": icebergs,
+    "fill-or-kill, undone": fill_or_kill,
+    "orders that lapse": lapses,
+    "cancel-alls": cancel_alls,
+    "leases that end": lease_ends,
+    "stops": stops,
+    "an auction": auction,
+    "full, and one op more": full_and_more,
+}
+
+
+def measure(kind: Kind) -> tuple[float, int]:
+    """CPU milliseconds of the block, the larger of some, and its events."""
+    worst, events = 0.0, 0
+    for _ in range(ROUNDS):
+        setup, ops = kind()
+        limits = Limits(max_block_work=1 << 60, max_op_work=1 << 59)
+        engine = Engine(Pair("BENCH", max_price_ticks=10**9), limits, (WARDEN,), 3)
+        engine.begin_block(1)
+        for author, commands in setup:
+            engine.run(author, commands)
+        engine.end_block()
+        engine.commit()
+        bounded = Limits()
+        engine._block_work, engine._op_work = bounded.max_block_work, bounded.max_op_work
+        began = time.process_time()
+        engine.begin_block(10_000)
+        for author, commands in ops:
+            if engine.is_full:
+                break
+            engine.run(author, commands)
+        made = engine.end_block()
+        chain_events_digest(ZERO_DIGEST, made)
+        worst, events = max(worst, 1_000 * (time.process_time() - began)), len(made)
+        engine.rollback()
+    return worst, events
+
+
+def measure_all() -> dict[str, object]:
+    yard = min(yardstick() for _ in range(3))
+    return {"yard_s": yard, "blocks": {name: measure(kind) for name, kind in KINDS.items()}}
+
+
+def main() -> None:
+    if sys.argv[1:] == ["--measure"]:
+        json.dump(measure_all(), sys.stdout)
+        return
+    found = {}
+    for how in (COMPILED, PURE):
+        environment = {**os.environ, "GOSSIPBOOK_PURE": "1" if how == PURE else ""}
+        done = subprocess.run(
+            [sys.executable, __file__, "--measure"], env=environment, capture_output=True, text=True, check=True
+        )
+        found[how] = json.loads(done.stdout)
+        print(f"yardstick, {how}: {found[how]['yard_s']:.2f} s")
+    print(f"{'block':24} {'events':>8} {'compiled':>10} {'yard.':>7} {'source':>10} {'yard.':>7}")
+    for name in KINDS:
+        row = f"{name:24} {found[PURE]['blocks'][name][1]:8,}"
+        for how in (COMPILED, PURE):
+            ms = found[how]["blocks"][name][0]
+            row += f" {ms:7.1f} ms {ms / 1_000 / found[how]['yard_s']:6.1%}"
+        print(row)
+    for how, bound in BOUNDS.items():
+        worst = max(ms for ms, _ in found[how]["blocks"].values()) / 1_000 / found[how]["yard_s"]
+        print(
+            f"worst, {how}: {worst:.1%} of the yardstick; bound {bound:.0%}: {'met' if worst <= bound else 'NOT MET'}"
+        )
+
+
+if __name__ == "__main__":
+    main()
