@@ -115,7 +115,9 @@ def test_init_names_wardens_a_rate_and_a_band(tmp_path):
     assert (made["rules_version"], made["wardens"]) == (RULES_VERSION, [warden, "ab" * 32])
     assert (made["max_commands_per_s"], made["price_band_bps"]) == (50, {"A-B": 250, "C-D": 250})
     shown = invoke("network", "show", tmp_path / "net" / "network.toml").stdout
-    assert f"rules of version {RULES_VERSION}, 2 wardens, 50 commands a second for each author, price band 2.5 %" in shown
+    assert (
+        f"rules of version {RULES_VERSION}, 2 wardens, 50 commands a second for each author, price band 2.5 %" in shown
+    )
     assert "neither a public key" in invoke("network", "init", tmp_path / "other", "--warden", "me", code=2).stderr
     assert not (tmp_path / "other").exists()
 

@@ -1,0 +1,20 @@
+"""A stranger whose ops follow ops that nobody has: they may not take the room of those that blocks can take."""
+
+from typing import Any
+
+from gossipbook.client_messages import Submit
+from gossipbook.ids import digest
+from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
+from gossipbook.scenario.orders import FIRST_PRICE_TICKS
+from gossipbook.sim.adversaries.stranger import Stranger
+
+
+class Parker(Stranger):
+    """Signs each op with another key, beyond a gap that is never filled."""
+
+    gap_us = 10_000
+
+    def act(self) -> Any:
+        number = self._rng.randrange(2**32)
+        place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, TimeInForce.GTC)
+        return Submit(self.author(number).sign(place, seq=1 + number % 9, prev=digest(b"nowhere", b"%d" % number)))

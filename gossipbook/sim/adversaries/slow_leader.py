@@ -1,0 +1,106 @@
+"""A leader who keeps to every rule that it is held to, and serves others as little as that allows."""
+
+import random
+from types import MethodType
+from typing import Any
+
+from gossipbook.client_messages import Submit
+from gossipbook.consensus.block import Block, make_block
+from gossipbook.consensus.canonical import canonical_order
+from gossipbook.consensus.proposing import Proposing
+from gossipbook.effects import Now
+from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
+from gossipbook.peer.events import LinkUp
+from gossipbook.scenario.orders import FIRST_PRICE_TICKS
+from gossipbook.sim.adversaries.stranger import StrangeAuthor
+from gossipbook.sim.host import Behaviour, Host
+from gossipbook.sim.host_roles import HostRoles
+from gossipbook.wire.codec import encode_message
+from gossipbook.wire.handshake import Role
+
+GAP_US = 50_000
+LAST_MOMENT_MS = 1_000
+"""How long before an op is due it is taken."""
+PATIENCE_SHARE = 0.9
+"""How much of a round passes before a block is proposed."""
+
+
+class SlowLeader(Behaviour):
+    """Fills its blocks with an accomplice's ops, one each as late as it may, and takes others' at the last moment."""
+
+    def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
+        self._roles = roles
+        self._host = host
+        self._accomplice = StrangeAuthor(roles, f"accomplice {host.index}")
+        self._on = False
+        self._patched: list[Proposing] = []
+
+    def begin(self) -> None:
+        self._on = True
+        self._tick()
+
+    def end(self) -> None:
+        self._on = False
+        for proposing in self._patched:
+            del proposing.__dict__["_fresh_block"]
+        self._patched.clear()
+
+    def _tick(self) -> None:
+        if not self._on:
+            return
+        peer, world = self._host.peer, self._roles.world
+        if peer is not None and self._host.up:
+            pair = peer.pairs[self._roles.symbol]
+            proposing = pair.replica.proposing
+            if proposing not in self._patched:
+                self._patched.append(proposing)
+                proposing.__dict__["_fresh_block"] = MethodType(self._lazily, proposing)
+            if len(pair.ops.pending(self._accomplice.identity.public_key)) < 2:
+                price = FIRST_PRICE_TICKS // 10
+                place = Place(self._accomplice.next_id(), Side.BUY, OrderType.LIMIT, price, 1, TimeInForce.IOC)
+                self._submit(encode_message(Submit(self._accomplice.sign(place))))
+        world.call(GAP_US, self._tick)
+
+    def _submit(self, raw: bytes) -> None:
+        link, key = self._accomplice.identity.peer_id, self._accomplice.identity.public_key
+        world = self._roles.world
+        world.clients[link] = lambda raw: None
+        world.push(0, self._host.address, LinkUp(link, key, Role.CLIENT, False))
+        world.submit(self._host.address, link, raw)
+
+    def _lazily(self, proposing: Any, now: Now) -> Block | None:
+        member = proposing._member
+        timing = member.manifest.timing
+        waited_ms = now.timer_ms - max(member.last_progress_ms, member.term_started_ms)
+        if waited_ms < PATIENCE_SHARE * timing.timeout_base_ms:
+            return None
+        accomplice = self._accomplice.identity.public_key
+        chosen = []
+        for author, log in member.ops.eligible():
+            for place, item in enumerate(log.next_items()):
+                age_ms = now.timer_ms - max(log.held_since_ms(place), member.term_started_ms)
+                if author != accomplice and age_ms <= timing.inclusion_age_ms - LAST_MOMENT_MS:
+                    break
+                chosen.append(item)
+        time_ms = max(now.wall_ms, member.certified.time_ms + 1)
+        if not chosen:
+            return None
+        items = canonical_order(member.tip, chosen)[: member.manifest.limits.max_block_ops]
+        if member.certified.refusal(items, time_ms) is not None:
+            return None
+        execution = member.speculation.try_out(time_ms, items)
+        items = items[: execution.ran]
+        block = make_block(
+            chain_id=member.committee.chain_id,
+            epoch=member.committee.epoch,
+            pair=member.committee.symbol,
+            height=member.fin + 1,
+            parent=member.tip,
+            proposer=member.public_key,
+            created_term=member.ballot.term,
+            time_ms=time_ms,
+            op_ids=tuple(item.id for item in items),
+            events_digest=execution.events_digest,
+        )
+        member.speculation.name(block.id)
+        return block
