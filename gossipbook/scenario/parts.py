@@ -5,6 +5,9 @@
 
 from dataclasses import dataclass
 
+STRANGERS = ("poisoner", "forger-of-evidence", "parker", "table-filler", "questioner")
+"""Those of the following who are no peers: each has keys of its own, and links that anybody may have."""
+
 ADVERSARIES = (
     "equivocating-leader",
     "equivocating-author",
@@ -17,6 +20,8 @@ ADVERSARIES = (
     "outdated-member",
     "vote-withholder",
     "twins",
+    "slow-leader",
+    *STRANGERS,
 )
 """Kinds of fault that are a liar at work: each is one module of :mod:`gossipbook.sim.adversaries`."""
 

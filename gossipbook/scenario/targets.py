@@ -29,7 +29,9 @@ DEFAULT_TARGETS: dict[str, str] = {
     "rolling-restart": "members",
     "clock": "anyone",
     **dict.fromkeys(ADVERSARIES, "member"),
-    **dict.fromkeys(("equivocating-leader", "silent-leader", "censoring-leader", "front-runner"), "leader"),
+    **dict.fromkeys(
+        ("equivocating-leader", "silent-leader", "censoring-leader", "front-runner", "slow-leader"), "leader"
+    ),
     **dict.fromkeys(("forger", "replayer", "flooder"), "anyone"),
 }
 """Whom each kind of fault hits that says no ``who``."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from gossipbook.errors import GossipbookError
-from gossipbook.scenario.parts import HAPPENINGS
+from gossipbook.scenario.parts import HAPPENINGS, STRANGERS
 from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker
@@ -20,7 +20,7 @@ from gossipbook.sim.world import Flooded
 
 VALID, UNKNOWN, INVALID = "valid", "unknown", "invalid"
 STEP_MS = 250
-BUSY = frozenset(("flooder", "forger", "replayer"))
+BUSY = frozenset(("flooder", "forger", "replayer", *STRANGERS))
 
 
 @dataclass

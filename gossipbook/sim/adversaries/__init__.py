@@ -13,10 +13,17 @@ from gossipbook.sim.adversaries.equivocating_author import EquivocatingAuthor
 from gossipbook.sim.adversaries.equivocating_leader import EquivocatingLeader
 from gossipbook.sim.adversaries.flooder import Flooder
 from gossipbook.sim.adversaries.forger import Forger
+from gossipbook.sim.adversaries.forger_of_evidence import ForgerOfEvidence
 from gossipbook.sim.adversaries.front_runner import FrontRunner
 from gossipbook.sim.adversaries.outdated_member import restore_old_journal
+from gossipbook.sim.adversaries.parker import Parker
+from gossipbook.sim.adversaries.poisoner import Poisoner
+from gossipbook.sim.adversaries.questioner import Questioner
 from gossipbook.sim.adversaries.replayer import Replayer
 from gossipbook.sim.adversaries.silent_leader import SilentLeader
+from gossipbook.sim.adversaries.slow_leader import SlowLeader
+from gossipbook.sim.adversaries.stranger import Stranger
+from gossipbook.sim.adversaries.table_filler import TableFiller
 from gossipbook.sim.adversaries.twins import make_twin
 from gossipbook.sim.adversaries.vote_withholder import VoteWithholder
 from gossipbook.sim.host import Behaviour, Host
@@ -34,8 +41,20 @@ BEHAVIOURS: dict[str, Making] = {
     "replayer": Replayer,
     "flooder": Flooder,
     "vote-withholder": VoteWithholder,
+    "slow-leader": SlowLeader,
 }
 """What makes a liar of each kind, where it is a behaviour of a host."""
+
+
+NO_PEERS: dict[str, Callable[[HostRoles, random.Random], EquivocatingAuthor | Stranger]] = {
+    "equivocating-author": EquivocatingAuthor,
+    "poisoner": Poisoner,
+    "forger-of-evidence": ForgerOfEvidence,
+    "parker": Parker,
+    "table-filler": TableFiller,
+    "questioner": Questioner,
+}
+"""And who need no host."""
 
 
 def lie(
@@ -47,10 +66,10 @@ def lie(
     hosts: list[Host],
 ) -> Callable[[], None] | None:
     """Start the adversaries of a fault; add their hosts to ``hosts`` and return what ends them."""
-    if kind == "equivocating-author":
-        author = EquivocatingAuthor(roles, rng)
-        author.begin()
-        return author.end
+    if kind in NO_PEERS:
+        stranger = NO_PEERS[kind](roles, rng)
+        stranger.begin()
+        return stranger.end
     make = BEHAVIOURS.get(kind)
     hosts += roles.hit(fault, rng)
     for host in hosts:

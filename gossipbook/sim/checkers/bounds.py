@@ -11,6 +11,7 @@ from typing import Any
 from sortedcontainers import SortedList
 
 from gossipbook.effects import LinkId
+from gossipbook.manifest import Manifest
 from gossipbook.ordered import BoundedCounter, BoundedDict, OrderedSet
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
@@ -26,7 +27,6 @@ CAPS: dict[str, int] = {
     "AuthorLog.by_seq": 1_024 + 256,
     "AuthorLog.main": 1_024,
     "OrderLog._orders": 1_000_000,
-    "Account.orders": 20_000,
     "Ladder.levels": 1_000_000,
     "Ladder.keys": 1_000_000,
     "Stops.buys": 1_000_000,
@@ -35,12 +35,25 @@ CAPS: dict[str, int] = {
     "Timetable.expiries": 1_000_000,
     "Router._seen": 131_072,
 }
-"""By class and attribute; as the manifest's defaults and the cores' constants have it."""
+"""By class and attribute; as the cores' constants have it."""
+
+
+def certified_caps(manifest: Manifest) -> dict[str, int]:
+    """The same of what the network's limits bound."""
+    limits = manifest.limits
+    return {
+        "Account.orders": limits.max_open_orders_per_author,
+        "Interpretation.authors": limits.max_authors_per_pair,
+        "Stays.idle": limits.max_authors_per_pair,
+        "Stays.bare": limits.max_authors_per_pair,
+        "Engine.events": limits.most_work,
+        "Book.emptied": limits.most_work,
+    }
+
 
 HISTORY = frozenset(
     (
         "Chain._ids",
-        "Interpretation.authors",
         "Book.accounts",
         "Book.log",
         "Book.met",
@@ -63,6 +76,7 @@ class BoundsChecker(Checker):
         super().__init__()
         self.largest: dict[str, int] = {}
         self._turn = 0
+        self._caps: dict[str, int] = {}
 
     def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
         self.counts["I8"] += 1
@@ -82,6 +96,7 @@ class BoundsChecker(Checker):
     def _measure(self, host: Host) -> None:
         if host.peer is None:
             return
+        self._caps = self._caps or CAPS | certified_caps(self.view.manifest)
         seen: set[int] = set()
         todo: list[Any] = [host.peer]
         while todo:
@@ -102,10 +117,10 @@ class BoundsChecker(Checker):
             self._hold(host, name, len(value), value.CAP + 1)
             return []
         if isinstance(value, dict):
-            self._hold(host, name, len(value), CAPS.get(name, UNNAMED_CAP))
+            self._hold(host, name, len(value), self._caps.get(name, UNNAMED_CAP))
             return _some(value.values())
         if isinstance(value, list | set | deque | OrderedSet | SortedList):
-            self._hold(host, name, len(value), CAPS.get(name, UNNAMED_CAP))
+            self._hold(host, name, len(value), self._caps.get(name, UNNAMED_CAP))
             return _some(value)
         return [value]
 
