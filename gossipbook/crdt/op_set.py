@@ -291,7 +291,7 @@ class OpSet:
         if (op.seq % LIFE if has_lives else op.seq - state.next_seq) >= self._limits.author_window:
             return Inserted.WINDOW
         if has_lives and begins_life(op):
-            if op.expiry_ms < max(self._certified.time_ms, self.block_ms):
+            if op.expiry_ms < self._certified.time_ms:  # And no block up to there took it.
                 return Inserted.LIFE_OVER
             if op.expiry_ms > self.block_ms + self._limits.author_retention_ms + OPENING_SLACK_MS:
                 return Inserted.LIFE_TOO_EARLY

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gossipbook.client_messages import Ack, AckLevel, Submit
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.identity import Identity
@@ -117,6 +118,8 @@ class Trader:
                     self._world.call(after_ms * US_PER_MS, self._fire(timer))
                 case Persist(author.ChainRecord() as record):
                     self._certified_below(record.pair, record.certified_seq)
+                case Emit(author.OpLost(op_id)) if op_id in self._open:
+                    self._open.pop(op_id).refused = Inserted.LIFE_OVER.value
                 case _:
                     pass  # What is recorded or told is in ``ops`` already.
 

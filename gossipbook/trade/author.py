@@ -7,6 +7,7 @@ docstring has its rules.
 from collections.abc import Callable
 
 from gossipbook.client_messages import Ack, AckLevel, AskBlock
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.identity import Identity, Verifier
@@ -253,6 +254,8 @@ class AuthorCore:
                 pair.unseen.pop(op.id)
                 pair.wanted.pop(op.id)
                 return [*effects, Emit(OpLost(op.id))]
+            if ack.reason == Inserted.LIFE_OVER.value:
+                return effects + self._lives.refused(pair, op, state.public_key, now)
             return effects + (self._heads.ask(pair, link, now) if ack.reason in HEAD_REFUSALS else [])
         effects = [Emit(OpLevel(op.id, ack.level, ack.height, state.own))]
         if ack.level == AckLevel.CERTIFIED:

@@ -219,7 +219,10 @@ class AuthorDriver:
             case OpTrouble():
                 self._on_trouble(event)
             case OpLost(op_id):
-                text = "another op of its author has its number, or it was certified too long ago to be found by its id"
+                text = (
+                    "another op of its author has its number, it was certified too long ago to be found by its id, or "
+                    "it followed an op that expired before the pair knew the key"
+                )
                 for submission in self._submissions.pop(op_id, ()):
                     submission.close(text)
             case OpCertified(op, certified):

@@ -241,7 +241,10 @@ class OpTrouble:
 
 @dataclass(frozen=True, slots=True)
 class OpLost:
-    """Emitted: an op's number is used up, and the op is not among the latest: certified long ago, or never to be."""
+    """Emitted: an op's number is used up, and the op is not among the latest: certified long ago, or never to be.
+
+    So are ops of a life that is over (:mod:`gossipbook.crdt.stays`).
+    """
 
     op_id: OpId
 

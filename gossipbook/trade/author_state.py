@@ -39,7 +39,8 @@ class KeyInPair:
     ``settled``: what the key signed is known as well as it can be. ``patient_until_ms``: until when further words are
     waited for. ``sent_ms``: when ops in flight were last sent. ``block_height`` and ``block_ms``: of the newest block
     that is proven. ``wanted``: ops that somebody waits to hear of; ``unseen``: those of them that are certified in a
-    block which was not seen. ``asked_blocks``: when who was asked.
+    block which was not seen. ``asked_blocks``: when who was asked. ``over_says``: which first op of a life each peer
+    refused last as past.
     """
 
     symbol: str
@@ -59,6 +60,7 @@ class KeyInPair:
     sent_ms: dict[OpId, int] = field(default_factory=dict)
     wanted: BoundedDict[OpId, None] = field(default_factory=lambda: BoundedDict(WANTED_CAP))
     unseen: BoundedDict[OpId, Op] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
+    over_says: BoundedDict[PublicKey, OpId] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
     asked_blocks: BoundedDict[tuple[int, LinkId], int] = field(default_factory=lambda: BoundedDict(UNSEEN_CAP))
 
     def record(self) -> Persist:

@@ -4,14 +4,19 @@ By rules of version 3 an author who long has nothing open leaves the pair's tabl
 (:mod:`gossipbook.crdt.stays`). That a life is over is certain if a certified block says so. Else it is believed of the
 own peer, or of more committee members than there may be liars: they do not know the key in a state in which they
 would, if its last certified op was of a life that goes on. A life of which nothing is certified is over as well once a
-certified block is later than the time until which its first op can be taken, and they still do not know the key.
+certified block is later than the time until which its first op can be taken, and they still do not know the key: it is
+enough that they refuse the first op for that.
 
 What is not certified of a life that is over never will be: its ops follow one that no block can take any more. But
 blocks may have been missed that took some of it, so whoever waits for such an op is told that it is not known.
 """
 
+from collections.abc import Sequence
+
+from gossipbook.crdt.op import Op
 from gossipbook.crdt.stays import LIFE, STAYS_SINCE, life_of, opening_expiry_ms
 from gossipbook.effects import Effect, Emit, Now
+from gossipbook.ids import PublicKey
 from gossipbook.matching.events import Left
 from gossipbook.trade.author_events import MayChange, MembersWanted, OpLost
 from gossipbook.trade.author_state import KeyInPair, KeyState
@@ -62,13 +67,18 @@ class Lives:
         Lives are numbered by the time, so that an old copy of a wallet, or none, begins none that there was.
         """
         over = pair.chain.begin_life(max(life_of(pair.chain.next_seq) + 1, now.wall_ms // MINUTE_MS))
-        effects: list[Effect] = [pair.record(), Emit(MayChange(pair.symbol))]
         for op in over:
             pair.sent_ms.pop(op.id, None)
-            if op.id in pair.wanted:
-                pair.wanted.pop(op.id)
-                effects.append(Emit(OpLost(op.id)))
-        return effects
+            pair.wanted.pop(op.id)
+        return [*(Emit(OpLost(op.id)) for op in over), pair.record(), Emit(MayChange(pair.symbol))]
+
+    def refused(self, pair: KeyInPair, op: Op, who: PublicKey, now: Now) -> list[Effect]:
+        """Take a peer's word that the life which an op begins is over."""
+        if pair.chain.certified_in_life or op.seq != life_of(pair.chain.next_seq) * LIFE:
+            return []
+        pair.over_says[who] = op.id
+        said = [each for each, op_id in pair.over_says.items() if op_id == op.id]
+        return self._begin_if_believed(pair, said, now)
 
     def settle(self, pair: KeyInPair, now: Now) -> list[Effect]:
         """Begin a new life if enough of those who were asked do not know the key, though it should be known."""
@@ -82,8 +92,11 @@ class Lives:
         ]
         if not unaware:
             return []
-        own = any(link.own and link.public_key in unaware for link in self._state.links.values())
-        seats = sum(1 for who in unaware if pair.committee.seat_of(who) is not None)
+        return self._begin_if_believed(pair, unaware, now)
+
+    def _begin_if_believed(self, pair: KeyInPair, who_say_so: Sequence[PublicKey], now: Now) -> list[Effect]:
+        own = any(link.own and link.public_key in who_say_so for link in self._state.links.values())
+        seats = sum(1 for who in who_say_so if pair.committee.seat_of(who) is not None)
         if own or seats > pair.committee.quorum.f:
             return self.begin(pair, now)
         return [Emit(MembersWanted(pair.symbol, pair.committee.quorum.f + 1))]

@@ -122,7 +122,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, exports: list[Path]) -> None:
 def test_one_member_alone_crash_model(tmp_path: Path) -> None:
     """n = 1 and the crash model, from a live peer's journal through the writer."""
     matcher = Matcher("m0", MEMBERS[0].public_key, "op0", ("here:1",))
-    manifest = Manifest("alone", (Pair("A/B"),), (matcher,), 1, "crash")
+    manifest = Manifest("alone", (Pair("A/B"),), (matcher,), 1, "crash", rules_version=2)
     world = World(manifest, MEMBERS[:1], seed=1)
     host = MEMBERS[0].peer_id
     world.start(host)

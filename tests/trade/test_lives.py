@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from consensus.kit import START_MS, SYMBOL, buy, identity
 
-from gossipbook.client_messages import AskAuthor, AuthorWord
+from gossipbook.client_messages import Ack, AckLevel, AskAuthor, AuthorWord
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.crdt.stays import LIFE, life_of
 from gossipbook.effects import Emit, Send
 from gossipbook.matching.commands import Cancel
-from gossipbook.trade.author_events import BlockSeen, LinkUp, MembersWanted, OpLost, Sign, Signed, WordHeard
+from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, OpLost, Sign, Signed, WordHeard
 from gossipbook.trade.lives import MINUTE_MS
 from gossipbook.trade.op_chain import StoredChain
 
@@ -198,3 +199,43 @@ def test_no_return_is_a_fork() -> None:
         numbers += [sign(bench).seq for _ in range(3)]
         bench.timer_ms += MINUTE_MS * (wrong + 1)
     assert len(set(numbers)) == len(numbers)
+
+
+def refuse(bench: AuthorBench, name: str, op: Op) -> list[object]:
+    ack = Ack(SYMBOL, op.id, AckLevel.REFUSED, 0, Inserted.LIFE_OVER.value)
+    return [effect.event for effect in bench.turn(Acked(name.encode(), ack)) if isinstance(effect, Emit)]
+
+
+def begins_a_life_that_is_refused(bench: AuthorBench) -> tuple[Op, Op]:
+    """A first op that peers will find past, and one that follows it."""
+    bench.perform(bench.core.open(SYMBOL, bench.now()))
+    for seat in range(3):
+        link(bench, f"member {seat}", seat)
+        bench.turn(WordHeard(f"member {seat}".encode(), unaware(5)))
+    return sign(bench, expiry_ms=START_MS + 50), sign(bench)
+
+
+def test_more_members_than_may_lie_say_that_a_first_op_is_past() -> None:
+    bench = bench_of()
+    first, second = begins_a_life_that_is_refused(bench)
+    told = refuse(bench, "member 0", first) + refuse(bench, "member 0", first)
+    assert OpLost(first.id) not in told, "one member may lie, however often"
+    assert {OpLost(first.id), OpLost(second.id)} <= set(refuse(bench, "member 1", first))
+    again = sign(bench)
+    assert (again.seq, again.prev) == (NOW_LIFE * LIFE, GENESIS_PREV)
+
+
+def test_the_own_peer_says_that_a_first_op_is_past() -> None:
+    bench = bench_of()
+    first, second = begins_a_life_that_is_refused(bench)
+    link(bench, "own", own=True)
+    assert {OpLost(first.id), OpLost(second.id)} <= set(refuse(bench, "own", first))
+
+
+def test_only_the_first_op_of_the_life_can_be_past() -> None:
+    bench = bench_of()
+    first, second = begins_a_life_that_is_refused(bench)
+    link(bench, "own", own=True)
+    assert OpLost(second.id) not in refuse(bench, "own", second)
+    show(bench, bench.certify(first))
+    assert OpLost(second.id) not in refuse(bench, "own", first)
