@@ -13,6 +13,7 @@ from .duel import Duel, Op, Rules, Run, execute_engine
 
 WARDEN, *AUTHORS = (bytes([65 + i]) * 32 for i in range(8))
 WIDE = Rules(max_price=1_000, max_qty=1_000, max_own=400, max_all=10_000, wardens=(WARDEN,), rules=3)
+BLOCKS_CAP = 20_000
 PLAIN = (FILL, CANCELLED, TRIGGERED, UNCROSSED, EXPIRED, LEASE_ENDED)
 
 
@@ -61,6 +62,7 @@ def _finish(engine: Engine, first: list[Op], splits: random.Random | None) -> tu
         assert todo == [], "there is one op"
         told += [event for event in executed if event[0] in PLAIN]
         blocks += 1
+        assert blocks < BLOCKS_CAP, "no block gets on with what is left over"
     return told, blocks
 
 
