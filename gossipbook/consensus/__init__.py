@@ -45,7 +45,8 @@ COMMIT; ``timed_out`` before a TIMEOUT; FC and block before events. The replica'
 ahead of every output of the same turn.
 
 Deviations from the textbook: a TC carries one FC and one NC, those that prove its highest claims, because the
-others decide nothing; no empty blocks, and no message at all from a pair with nothing to do.
+others decide nothing; no empty blocks but those that end leases, go on with what was left over, or tell the time to
+whoever waits for it; and no message at all from a pair with nothing to do.
 
 Bounds: votes remembered a seat (``tally.VOTES_PER_SEAT_CAP``), one TIMEOUT a seat, unfinalized blocks held
 (``chain.BLOCKS_CAP``), ids asked for (``catchup.WANTED_CAP``), blocks a sync (``ConsensusConfig``).

@@ -85,7 +85,7 @@ class Proposing:
         ops, certified, limits, ages = member.ops, member.certified, member.manifest.limits, self._ages(now)
         chosen = select(ops, certified, limits, ages)
         time_ms = max(now.wall_ms, certified.time_ms + 1)
-        if not chosen and not certified.due(time_ms):
+        if not chosen and not certified.due(time_ms) and not ops.awaits_time():
             return None
         items = canonical_order(member.tip, chosen)
         execution = member.speculation.try_out(time_ms, items)

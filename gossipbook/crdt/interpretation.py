@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 from gossipbook import cbor
 from gossipbook.crdt.merkle import chain_events_digest
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op
-from gossipbook.crdt.stays import STAYS_SINCE, Stays, begins_life, life_of
+from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS, Stays, begins_life, life_of
 from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.manifest import Manifest
 from gossipbook.matching.engine import Engine
@@ -162,8 +162,12 @@ class Interpretation:
         """Whether a block at this time may be without ops.
 
         Where work is bounded, orders that lapse may fill it, so that no op fits; no block is needed for them alone.
+        Where authors have lives, a block may tell the time, so that all agree on whose first op came too late.
         """
-        return self.due(time_ms) or (self.rules >= 3 and 0 < self._next_expiry_ms < time_ms)
+        if self.rules < STAYS_SINCE:
+            return self.due(time_ms)
+        told = time_ms >= self.time_ms + TIME_TOLD_MS
+        return told or self.due(time_ms) or 0 < self._next_expiry_ms < time_ms
 
     def execute(self, time_ms: int, items: Sequence[Item]) -> Execution:
         """Run a block's ops, in the order given, on top of the certified state, until it is full.

@@ -17,7 +17,7 @@ from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
-from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
+from gossipbook.crdt.stays import LIFE, STAYS_SINCE, TIME_TOLD_MS, begins_life
 from gossipbook.effects import LinkId
 from gossipbook.ids import Digest, OpId, PublicKey, digest
 from gossipbook.limits import Limits
@@ -162,6 +162,17 @@ class OpSet:
             del self.logs[author]
         self._mind(author)
         return grown
+
+    def awaits_time(self) -> bool:
+        """Whether a newcomer's first op is past, and no block yet says so: till then its author waits."""
+        if self.block_ms < self._certified.time_ms + TIME_TOLD_MS:
+            return False
+        while self._openings and self._openings[0][0] < self.block_ms:
+            _, author, op_id = self._openings[0]
+            if op_id in self.bodies and author not in self._certified.authors:
+                return True
+            self._openings.pop(0)
+        return False
 
     def drop_hopeless(self, left: Iterable[PublicKey]) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.

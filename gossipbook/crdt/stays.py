@@ -22,6 +22,8 @@ LIFE: Final = 1 << 36
 as minutes in two centuries, so that they can be numbered by the time."""
 LEAVES_PER_BLOCK: Final = 256
 """Authors who leave in one block because they have nothing open."""
+TIME_TOLD_MS: Final = 1_000
+"""So long after its parent a block may be without ops: where nobody else trades, it tells that a life is over."""
 STAYS_SINCE: Final = 3
 """The rules version since when authors leave."""
 

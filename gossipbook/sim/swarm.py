@@ -4,14 +4,15 @@ A swarm run differs from scenario files in that each seed has a network, a workl
 manner of swarm testing (Groce et al., 2012): each seed leaves most kinds of fault out, so that those that are in can
 show what together they would drown.
 
-At most f members are made to lie or lose their disk; the rest may crash, pause and be cut off as often as the dice say.
+At most f members are made to lie or lose their disk, and strangers do what they can; the rest may crash, pause and be
+cut off as often as the dice say.
 """
 
 import random
 from dataclasses import replace
 
 from gossipbook.scenario.chance import seeded
-from gossipbook.scenario.parts import ADVERSARIES, ExpectPart, FaultPart, NetworkPart, WorkloadPart
+from gossipbook.scenario.parts import ADVERSARIES, STRANGERS, ExpectPart, FaultPart, NetworkPart, WorkloadPart
 from gossipbook.scenario.scenario import Scenario
 
 SECONDS = 11.0
@@ -33,6 +34,7 @@ LIARS = (
     "outdated-member",
     "vote-withholder",
     "twins",
+    "slow-leader",
 )
 
 
@@ -57,6 +59,8 @@ def swarm_scenario(seed: int, base: Scenario | None = None) -> Scenario:
         faults += [_fault(kind, rng) for _ in range(rng.randint(*FAULTS_EACH))]
     if base is not None:
         network = base.network
+    for kind in rng.sample(STRANGERS, rng.choice((0, 0, 1, 1, 2))):
+        faults.append(_fault(kind, rng))
     faults = _within_f(faults, network, rng, () if base is None else base.faults)
     faults.sort(key=lambda fault: fault.at_s)
     expect = ExpectPart(fills=0, term_changes=0, heal_s=90.0, observers=network.committee)
@@ -145,6 +149,7 @@ def _within_f(
         seat = rng.randrange(network.committee)
         for kind in rng.sample(LIARS, 1 if bearable == 1 else rng.randint(1, bearable)):
             who = "" if kind == "equivocating-author" else f"seat {seat}"
-            kept.append(FaultPart(kind, rng.randint(2, 60) / 10, 0.0, who=who))
+            for_s = 5.0 if kind == "slow-leader" else 0.0  # its accomplice trades all the while
+            kept.append(FaultPart(kind, rng.randint(2, 60) / 10, for_s, who=who))
             seat = (seat + 1) % network.committee
     return kept

@@ -7,8 +7,10 @@ import pytest
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.messages import CastVote, GiveUp, Propose
 from gossipbook.consensus.selection import Ages
+from gossipbook.crdt.author_log import Inserted
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
+from gossipbook.crdt.op_set import OpSet
 from gossipbook.matching.commands import Place
 
 from .kit import START_MS, SYMBOL, Bench, buy, identity, network
@@ -92,3 +94,39 @@ def test_ages_are_those_of_the_term() -> None:
     assert not ages.is_due(0)
     assert ages.is_pressing(0)
     assert Ages(11_001, 6_000, 5_000).is_due(0)
+
+
+def test_a_leader_tells_the_time_to_whose_first_op_came_too_late() -> None:
+    bench = Bench("a", rules_version=3)
+    bench.op("o1", "alice", buy(1), expiry_ms=START_MS - 1)
+    bench.hold("o1")
+    assert blocks_of(bench.sent) == [0]
+
+
+def test_an_op_that_was_taken_needs_no_block_to_say_that_it_is_past() -> None:
+    manifest, _ = network(rules_version=3)
+    certified = Interpretation(manifest, SYMBOL)
+    pool = OpSet(certified, manifest.limits)
+    pool.wall_ms = START_MS
+    first, other = (
+        sign_op(identity(name), manifest.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(1)], START_MS + expiry_ms)
+        for name, expiry_ms in (("alice", 10), ("bob", 2_000))
+    )
+    for op in (first, other):
+        assert pool.insert(op, 0)[0] is Inserted.ACCEPTED
+    certified.execute(START_MS, [first])
+    certified.commit()
+    pool.wall_ms = START_MS + 1_999
+    assert not pool.awaits_time()
+    pool.wall_ms = START_MS + 2_001
+    assert pool.awaits_time()
+
+
+@pytest.mark.parametrize(("rules", "after_ms", "valid"), [(3, 999, False), (3, 1_000, True), (2, 9_000, False)])
+def test_a_block_without_ops_tells_the_time_at_most_once_a_second(rules: int, after_ms: int, valid: bool) -> None:
+    manifest, _ = network(rules_version=rules)
+    certified = Interpretation(manifest, SYMBOL)
+    op = sign_op(identity("alice"), manifest.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(1)], START_MS + 9_000)
+    certified.execute(START_MS, [op])
+    certified.commit()
+    assert certified.may_be_empty(START_MS + after_ms) == valid

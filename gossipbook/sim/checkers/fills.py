@@ -8,6 +8,7 @@ from typing import Any
 
 from gossipbook.audit.ledger import Ledger
 from gossipbook.consensus.records import Finalized
+from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS
 from gossipbook.matching.commands import Place, PlaceSpecial
 from gossipbook.matching.engine import Engine
 from gossipbook.sim.checkers.base import Checker
@@ -27,6 +28,7 @@ class FillChecker(Checker):
         self._ledgers: dict[str, Ledger] = {}
         self._asked: dict[tuple[str, bytes, int], int] = {}  # lots that the author signed for
         self._next: dict[str, int] = {}
+        self._time_ms: dict[str, int] = {}  # of the block before the next one
         self.fills = 0
         self.happened: Counter[str] = Counter()  # before the heal, by the names of the scenario's expectations
 
@@ -65,6 +67,7 @@ class FillChecker(Checker):
                 self.happened["empty_blocks"] += not block.op_ids
             if not block.op_ids:
                 self._check_due(ledger, pair, height, block.time_ms)
+            self._time_ms[pair] = block.time_ms
             for fault in ledger.take(events, block.time_ms):
                 invariant = "I1" if "filled twice" in fault else "I2"
                 self.blame(invariant, f"block {height} of {pair}: {fault}", pair, height)
@@ -83,7 +86,8 @@ class FillChecker(Checker):
 
     def _check_due(self, ledger: Ledger, pair: str, height: int, time_ms: int) -> None:
         self.counts["I10"] += 1
-        if not ledger.due(time_ms):
+        told = self.view.manifest.rules_version >= STAYS_SINCE and time_ms >= self._time_ms.get(pair, 0) + TIME_TOLD_MS
+        if not told and not ledger.due(time_ms):
             self.blame("I10", f"block {height} of {pair} is empty, and nothing was due", pair, height)
 
     def _count_fill(self, pair: str, height: int, event: tuple[Any, ...]) -> None:
