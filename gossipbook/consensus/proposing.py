@@ -9,7 +9,7 @@ from gossipbook.consensus.records import BlockRecord
 from gossipbook.consensus.selection import Ages, are_left_out, select, unjustly_omitted
 from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
 from gossipbook.consensus.words import BlockFault
-from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.interpretation import Execution, Item
 from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
 from gossipbook.refusals import Scope
@@ -92,6 +92,11 @@ class Proposing:
         if are_left_out(items[execution.ran :], items[: execution.ran], ops, ages):
             items = canonical_order(member.tip, select(ops, certified, limits, ages, only_pressing=True))
             execution = member.speculation.try_out(time_ms, items)
+        return self._block_of(items, execution)
+
+    def _block_of(self, items: list[Item], execution: Execution) -> Block:
+        """A block of as many of some items, in canonical order, as ran when they were tried out."""
+        member = self._member
         items = items[: execution.ran]  # The beginning of a canonical order is one, too.
         block = make_block(
             chain_id=member.committee.chain_id,
@@ -101,7 +106,7 @@ class Proposing:
             parent=member.tip,
             proposer=member.public_key,
             created_term=member.ballot.term,
-            time_ms=time_ms,
+            time_ms=execution.time_ms,
             op_ids=tuple(item.id for item in items),
             events_digest=execution.events_digest,
         )

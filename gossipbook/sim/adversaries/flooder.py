@@ -1,21 +1,15 @@
 """A peer that floods the network: ops of ever new authors, announcements of unknown ids, requests without end."""
 
-import hashlib
 import random
 
 from gossipbook.consensus.messages import Bodies, Fetch, Sync
-from gossipbook.crdt.op import GENESIS_PREV, sign_op
-from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.effects import LinkId
 from gossipbook.gossip.messages import IHave, Push
-from gossipbook.identity import Identity
 from gossipbook.ids import DIGEST_BYTES
-from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
-from gossipbook.scenario.orders import FIRST_PRICE_TICKS
 from gossipbook.sim.adversaries.busy import Busy
+from gossipbook.sim.adversaries.stranger import StrangeAuthor, small_order
 from gossipbook.sim.host import Host
 from gossipbook.sim.host_roles import HostRoles
-from gossipbook.sim.signatures import StubIdentity
 from gossipbook.wire.codec import encode_message
 
 IDS_AT_ONCE = 200
@@ -29,7 +23,6 @@ class Flooder(Busy):
     def __init__(self, roles: HostRoles, host: Host, rng: random.Random) -> None:
         super().__init__(roles, host, rng)
         self._number = 0
-        self._make = StubIdentity if isinstance(host.identity, StubIdentity) else Identity
 
     def receivers(self) -> tuple[LinkId, ...]:
         return tuple(host.peer_id for host in self._roles.hosts if host is not self._host)
@@ -39,11 +32,8 @@ class Flooder(Busy):
         symbol, rng = self._roles.symbol, self._rng
         match self._number % 4:
             case 0:
-                author = self._make(hashlib.sha256(f"flood {self._host.index} {self._number}".encode()).digest())
-                place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, TimeInForce.GTC)
-                world = self._roles.world
-                expiry_ms = opening_expiry_ms(world.now().wall_ms, world.manifest.limits.author_retention_ms)
-                op = sign_op(author, world.manifest.chain_id, symbol, 0, GENESIS_PREV, (place,), expiry_ms)
+                author = StrangeAuthor(self._roles, f"flood {self._host.index} {self._number}")
+                op = author.sign(small_order(1))
                 return encode_message(Push(symbol, encode_message(Bodies(symbol, (op,)))))
             case 1:
                 return encode_message(IHave(symbol, tuple(rng.randbytes(DIGEST_BYTES) for _ in range(IDS_AT_ONCE))))

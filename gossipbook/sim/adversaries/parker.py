@@ -4,9 +4,7 @@ from typing import Any
 
 from gossipbook.client_messages import Submit
 from gossipbook.ids import digest
-from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
-from gossipbook.scenario.orders import FIRST_PRICE_TICKS
-from gossipbook.sim.adversaries.stranger import Stranger
+from gossipbook.sim.adversaries.stranger import Stranger, small_order
 
 
 class Parker(Stranger):
@@ -16,5 +14,5 @@ class Parker(Stranger):
 
     def act(self) -> Any:
         number = self._rng.randrange(2**32)
-        place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, TimeInForce.GTC)
+        place = small_order(1)
         return Submit(self.author(number).sign(place, seq=1 + number % 9, prev=digest(b"nowhere", b"%d" % number)))

@@ -21,11 +21,9 @@ class Poisoner(Stranger):
     def __init__(self, roles: HostRoles, rng: random.Random) -> None:
         super().__init__(roles, rng)
         self._maker, self._taker = self.author("maker"), self.author("taker")
-        self._number = 0
 
     def act(self) -> Any:
-        self._number += 1
-        if self._number % 8 == 0:
+        if self.number % 8 == 0:
             return Submit(self._taker.sign(*self._takes()))
         return Submit(self._maker.sign(*(self._rest() for _ in range(AT_ONCE)), *self._more()))
 

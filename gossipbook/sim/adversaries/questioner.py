@@ -1,6 +1,5 @@
 """A stranger who asks and says what costs to answer: nothing of it may hold up those who trade."""
 
-import random
 from typing import Any
 
 from gossipbook.consensus.messages import AskVotes, Fetch, Status, Sync
@@ -8,7 +7,6 @@ from gossipbook.crdt.messages import AskHeld, Frontier
 from gossipbook.gossip.messages import IHave, IWant
 from gossipbook.ids import DIGEST_BYTES, ZERO_DIGEST
 from gossipbook.sim.adversaries.stranger import Stranger
-from gossipbook.sim.host_roles import HostRoles
 from gossipbook.wire.handshake import Role
 
 IDS = 64
@@ -20,15 +18,10 @@ class Questioner(Stranger):
     gap_us = 5_000
     role = Role.PEER
 
-    def __init__(self, roles: HostRoles, rng: random.Random) -> None:
-        super().__init__(roles, rng)
-        self._number = 0
-
     def act(self) -> Any:
-        self._number += 1
         symbol, rng = self._roles.symbol, self._rng
         ids = tuple(rng.randbytes(DIGEST_BYTES) for _ in range(IDS))
-        match self._number % 8:
+        match self.number % 8:
             case 0:
                 return Sync(symbol, 0, 1)
             case 1:

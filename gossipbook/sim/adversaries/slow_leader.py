@@ -5,18 +5,15 @@ from types import MethodType
 from typing import Any
 
 from gossipbook.client_messages import Submit
-from gossipbook.consensus.block import Block, make_block
+from gossipbook.consensus.block import Block
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.effects import Now
-from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
-from gossipbook.peer.events import LinkUp
-from gossipbook.scenario.orders import FIRST_PRICE_TICKS
-from gossipbook.sim.adversaries.stranger import StrangeAuthor
+from gossipbook.matching.commands import TimeInForce
+from gossipbook.sim.adversaries.stranger import StrangeAuthor, say, small_order
 from gossipbook.sim.host import Behaviour, Host
 from gossipbook.sim.host_roles import HostRoles
 from gossipbook.wire.codec import encode_message
-from gossipbook.wire.handshake import Role
 
 GAP_US = 50_000
 LAST_MOMENT_MS = 1_000
@@ -56,17 +53,9 @@ class SlowLeader(Behaviour):
                 self._patched.append(proposing)
                 proposing.__dict__["_fresh_block"] = MethodType(self._lazily, proposing)
             if len(pair.ops.pending(self._accomplice.identity.public_key)) < 2:
-                price = FIRST_PRICE_TICKS // 10
-                place = Place(self._accomplice.next_id(), Side.BUY, OrderType.LIMIT, price, 1, TimeInForce.IOC)
-                self._submit(encode_message(Submit(self._accomplice.sign(place))))
+                order = small_order(self._accomplice.next_id(), TimeInForce.IOC)
+                say(world, self._host, self._accomplice.identity, encode_message(Submit(self._accomplice.sign(order))))
         world.call(GAP_US, self._tick)
-
-    def _submit(self, raw: bytes) -> None:
-        link, key = self._accomplice.identity.peer_id, self._accomplice.identity.public_key
-        world = self._roles.world
-        world.clients[link] = lambda raw: None
-        world.push(0, self._host.address, LinkUp(link, key, Role.CLIENT, False))
-        world.submit(self._host.address, link, raw)
 
     def _lazily(self, proposing: Any, now: Now) -> Block | None:
         member = proposing._member
@@ -88,19 +77,5 @@ class SlowLeader(Behaviour):
         items = canonical_order(member.tip, chosen)[: member.manifest.limits.max_block_ops]
         if member.certified.refusal(items, time_ms) is not None:
             return None
-        execution = member.speculation.try_out(time_ms, items)
-        items = items[: execution.ran]
-        block = make_block(
-            chain_id=member.committee.chain_id,
-            epoch=member.committee.epoch,
-            pair=member.committee.symbol,
-            height=member.fin + 1,
-            parent=member.tip,
-            proposer=member.public_key,
-            created_term=member.ballot.term,
-            time_ms=time_ms,
-            op_ids=tuple(item.id for item in items),
-            events_digest=execution.events_digest,
-        )
-        member.speculation.name(block.id)
+        block: Block = proposing._block_of(items, member.speculation.try_out(time_ms, items))
         return block

@@ -8,11 +8,13 @@ from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.identity import Identity
 from gossipbook.ids import OpId
-from gossipbook.matching.commands import Command
+from gossipbook.matching.commands import Command, OrderType, Place, Side, TimeInForce
 from gossipbook.peer.events import LinkUp
+from gossipbook.scenario.orders import FIRST_PRICE_TICKS
 from gossipbook.sim.host import Host
 from gossipbook.sim.host_roles import HostRoles
 from gossipbook.sim.signatures import StubIdentity
+from gossipbook.sim.world import World
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.handshake import Role
 
@@ -43,6 +45,19 @@ class StrangeAuthor:
         return op
 
 
+def small_order(client_id: int, time_in_force: TimeInForce = TimeInForce.GTC) -> Place:
+    """Return an order that meets nothing: it is there to be there."""
+    return Place(client_id, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, time_in_force)
+
+
+def say(world: World, host: Host, who: Identity, raw: bytes, role: Role = Role.CLIENT) -> None:
+    """Send a message to a peer over a link of somebody's own, who listens to nothing."""
+    link = who.peer_id + host.index.to_bytes(2, "big")
+    world.clients[link] = lambda raw: None
+    world.push(0, host.address, LinkUp(link, who.public_key, role, False))
+    world.submit(host.address, link, raw)
+
+
 class Stranger:
     """Sends messages to one peer after another, at regular intervals, over links in a role that anybody may have."""
 
@@ -53,7 +68,7 @@ class Stranger:
         self._roles = roles
         self._rng = rng
         self._on = False
-        self._turn = 0
+        self.number = 0  # of the present message, from 1 on
         self.name = type(self).__name__.lower()
         self._key = StrangeAuthor(roles, self.name).identity
 
@@ -75,16 +90,9 @@ class Stranger:
     def _tick(self) -> None:
         if not self._on:
             return
+        host = self._roles.hosts[self.number % len(self._roles.hosts)]
+        self.number += 1
         message = self.act()
-        host = self._roles.hosts[self._turn % len(self._roles.hosts)]
-        self._turn += 1
         if message is not None and host.peer is not None:
-            self._send(host, encode_message(message))
+            say(self._roles.world, host, self._key, encode_message(message), self.role)
         self._roles.world.call(self.gap_us, self._tick)
-
-    def _send(self, host: Host, raw: bytes) -> None:
-        link = self._key.peer_id + host.index.to_bytes(2, "big")
-        world = self._roles.world
-        world.clients[link] = lambda raw: None
-        world.push(0, host.address, LinkUp(link, self._key.public_key, self.role, False))
-        world.submit(host.address, link, raw)

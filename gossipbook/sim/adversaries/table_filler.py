@@ -3,9 +3,8 @@
 from typing import Any
 
 from gossipbook.client_messages import Submit
-from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
-from gossipbook.scenario.orders import FIRST_PRICE_TICKS
-from gossipbook.sim.adversaries.stranger import Stranger
+from gossipbook.matching.commands import TimeInForce
+from gossipbook.sim.adversaries.stranger import Stranger, small_order
 
 
 class TableFiller(Stranger):
@@ -15,5 +14,5 @@ class TableFiller(Stranger):
 
     def act(self) -> Any:
         ends = TimeInForce.IOC if self._rng.random() < 0.5 else TimeInForce.GTC
-        place = Place(1, Side.BUY, OrderType.LIMIT, FIRST_PRICE_TICKS // 10, 1, ends)
+        place = small_order(1, ends)
         return Submit(self.author(self._rng.randrange(2**32)).sign(place))
