@@ -193,8 +193,8 @@ def _is_settled(item: Item, ops: OpSet, ages: Ages) -> bool:
         return False
     if isinstance(item, Evidence):
         return log.evidence is not None and ages.is_settled(log.evidence_since_ms)
-    place = item.seq - log.main[0].seq if log.main else -1
-    return 0 <= place < len(log.main) and log.main[place].id == item.id and ages.is_settled(log.since_ms[place])
+    place = log.place_of(item)
+    return place is not None and ages.is_settled(log.since_ms[place])
 
 
 def due_ids(ops: OpSet, cap: int) -> tuple[OpId, ...]:

@@ -1,30 +1,11 @@
-"""What a pool keeps of one author, and how it answers an op that is offered to it."""
+"""What a pool keeps of one author."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.ids import ZERO_DIGEST, OpId, PublicKey
-
-
-class Inserted(Enum):
-    """What became of an op that was offered to the set."""
-
-    ACCEPTED = "accepted"
-    PARKED = "parked"
-    FORKED = "equivocation"
-    DUPLICATE = "duplicate"
-    STALE = "stale"
-    FROZEN = "author-frozen"
-    NOT_ADMITTED = "author-not-admitted"
-    WINDOW = "author-window-full"
-    POOL_FULL = "pool-full"
-    TABLE_FULL = "author-table-full"
-    LIFE_OVER = "life-over"
-    LIFE_TOO_EARLY = "life-too-early"
-    TOO_LARGE = "op-too-large"
 
 
 @dataclass(slots=True)
@@ -45,6 +26,11 @@ class AuthorLog:
     def next_items(self) -> Sequence[Item]:
         """What blocks can take of the author's, in order."""
         return self.main if self.evidence is None else (self.evidence,)
+
+    def place_of(self, op: Op) -> int | None:
+        """Where in ``main`` an op is; None if it is not there."""
+        place = op.seq - self.main[0].seq if self.main else -1
+        return place if 0 <= place < len(self.main) and self.main[place].id == op.id else None
 
     def held_since_ms(self, place: int) -> int:
         """Since when one of :meth:`next_items` and all before it are held."""

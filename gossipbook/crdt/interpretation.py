@@ -162,12 +162,13 @@ class Interpretation:
         """Whether a block at this time may be without ops.
 
         Where work is bounded, orders that lapse may fill it, so that no op fits; no block is needed for them alone.
-        Where authors have lives, a block may tell the time, so that all agree on whose first op came too late.
         """
-        if self.rules < STAYS_SINCE:
-            return self.due(time_ms)
-        told = time_ms >= self.time_ms + TIME_TOLD_MS
-        return told or self.due(time_ms) or 0 < self._next_expiry_ms < time_ms
+        lapses = self.rules >= STAYS_SINCE and 0 < self._next_expiry_ms < time_ms
+        return lapses or self.due(time_ms) or self.may_tell_time(time_ms)
+
+    def may_tell_time(self, time_ms: int) -> bool:
+        """Whether a block may be there for its time alone, so that all agree on whose life's first op came too late."""
+        return self.rules >= STAYS_SINCE and time_ms >= self.time_ms + TIME_TOLD_MS
 
     def execute(self, time_ms: int, items: Sequence[Item]) -> Execution:
         """Run a block's ops, in the order given, on top of the certified state, until it is full.

@@ -12,12 +12,13 @@ from sortedcontainers import SortedList
 
 from gossipbook import cbor
 from gossipbook.crdt import pool_room
-from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, Inserted, frontier_of
+from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, frontier_of
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
-from gossipbook.crdt.stays import LIFE, STAYS_SINCE, TIME_TOLD_MS, begins_life
+from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
 from gossipbook.effects import LinkId
 from gossipbook.ids import Digest, OpId, PublicKey, digest
 from gossipbook.limits import Limits
@@ -158,14 +159,12 @@ class OpSet:
         follows = not covered or before[covered - 1].id == state.head
         self._set_main(log, before[covered:] if follows else [], covered)
         grown = self._grow(log, author, timer_ms)
-        if not log.held and log.evidence is None:
-            del self.logs[author]
-        self._mind(author)
+        self._tidy(author)
         return grown
 
     def awaits_time(self) -> bool:
         """Whether a newcomer's first op is past, and no block yet says so: till then its author waits."""
-        if self.block_ms < self._certified.time_ms + TIME_TOLD_MS:
+        if not self._certified.may_tell_time(self.block_ms):
             return False
         while self._openings and self._openings[0][0] < self.block_ms:
             _, author, op_id = self._openings[0]
@@ -267,10 +266,7 @@ class OpSet:
     def in_main(self, op: Op) -> bool:
         """Whether an op and all its ancestors are held, unforked."""
         log = self.logs.get(op.author)
-        if log is None or not log.main:
-            return False
-        place = op.seq - log.main[0].seq
-        return 0 <= place < len(log.main) and log.main[place].id == op.id
+        return log is not None and log.place_of(op) is not None
 
     def frontier(self) -> list[FrontierEntry]:
         """One entry an author with anything pending, ordered by author."""

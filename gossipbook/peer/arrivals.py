@@ -6,7 +6,7 @@ A record for people, kept in memory alone. Times are this peer's wall clock; not
 from enum import Enum
 from typing import NamedTuple
 
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.op import Op
 from gossipbook.effects import LinkId
 from gossipbook.ids import OpId, PublicKey

@@ -6,7 +6,7 @@ from gossipbook.consensus.genuine import Culprit, flaw_of, item_flaw
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import ItemRecord
 from gossipbook.consensus.replica import Replica
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.effects import Blame, CoreEffect, LinkId, Now, Persist, Publish

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gossipbook.client_messages import Ack, AckLevel, Submit
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.identity import Identity

@@ -7,7 +7,7 @@ docstring has its rules.
 from collections.abc import Callable
 
 from gossipbook.client_messages import Ack, AckLevel, AskBlock
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.identity import Identity, Verifier

@@ -7,7 +7,7 @@ import pytest
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.messages import CastVote, GiveUp, Propose
 from gossipbook.consensus.selection import Ages
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import GENESIS_PREV, sign_op
 from gossipbook.crdt.op_set import OpSet

@@ -4,7 +4,7 @@ from functools import cache
 
 from consensus.kit import SYMBOL, buy, identity, network
 
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
 from gossipbook.crdt.op_set import OpSet

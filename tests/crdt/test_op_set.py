@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook.crdt import parked, pool_room
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.op import Evidence, Op, evidence_id
 from gossipbook.matching.commands import Cancel
 

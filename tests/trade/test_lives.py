@@ -6,7 +6,7 @@ import pytest
 from consensus.kit import START_MS, SYMBOL, buy, identity
 
 from gossipbook.client_messages import Ack, AckLevel, AskAuthor, AuthorWord
-from gossipbook.crdt.author_log import Inserted
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.crdt.stays import LIFE, life_of
 from gossipbook.effects import Emit, Send
