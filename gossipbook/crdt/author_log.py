@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
+from gossipbook.crdt.stays import begins_life
 from gossipbook.ids import ZERO_DIGEST, OpId, PublicKey
 
 
@@ -31,6 +32,15 @@ class AuthorLog:
         """Where in ``main`` an op is; None if it is not there."""
         place = op.seq - self.main[0].seq if self.main else -1
         return place if 0 <= place < len(self.main) and self.main[place].id == op.id else None
+
+    def first_life(self, time_ms: int) -> int:
+        """Where the lowest life begins that a block of a time may take; 0 if none."""
+        found = (
+            seq
+            for seq, ops in self.by_seq.items()
+            if any(begins_life(op) and op.expiry_ms >= time_ms for op in ops.values())
+        )
+        return min(found, default=0)
 
     def held_since_ms(self, place: int) -> int:
         """Since when one of :meth:`next_items` and all before it are held."""

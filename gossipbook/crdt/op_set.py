@@ -8,14 +8,13 @@ evidence against the author. Of a fork the two smallest ids are kept, plus any t
 
 from collections.abc import Iterable, Iterator
 
-from sortedcontainers import SortedList
-
 from gossipbook import cbor
 from gossipbook.crdt import pool_room
 from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, frontier_of
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
+from gossipbook.crdt.openings import Openings
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
 from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
@@ -42,7 +41,7 @@ class OpSet:
         self.wall_ms = 0  # the time of the last event
         self._ready: dict[PublicKey, None] = {}  # authors of the table with a main chain, or evidence against them
         self._new: dict[PublicKey, None] = {}  # and others
-        self._openings: SortedList[tuple[int, PublicKey, OpId]] = SortedList()  # of lives, by when they are past
+        self._openings = Openings()
         self._digest: Digest | None = None
         self._pinned: frozenset[OpId] = frozenset()
 
@@ -130,6 +129,7 @@ class OpSet:
     def pin(self, ids: Iterable[OpId]) -> None:
         """Keep these ops whatever happens: blocks that may yet become final name them. Replaces the last call's."""
         self._pinned = frozenset(ids)
+        self._openings.unname()
 
     def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
         """Follow the certified state of an author after a block changed it, or let them leave the table.
@@ -166,12 +166,7 @@ class OpSet:
         """Whether a newcomer's first op is past, and no block yet says so: till then its author waits."""
         if not self._certified.may_tell_time(self.block_ms):
             return False
-        while self._openings and self._openings[0][0] < self.block_ms:
-            _, author, op_id = self._openings[0]
-            if op_id in self.bodies and author not in self._certified.authors:
-                return True
-            self._openings.pop(0)
-        return False
+        return any(op.author not in self._certified.authors for op in self._openings.past(self.block_ms))
 
     def drop_hopeless(self, left: Iterable[PublicKey]) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
@@ -189,18 +184,17 @@ class OpSet:
     def _drop_past(self, time_ms: int) -> list[Op]:
         """Drop lives of newcomers whose first op may not be taken after a time."""
         dropped: list[Op] = []
-        while self._openings and self._openings[0][0] < time_ms:
-            _, author, op_id = self._openings.pop(0)
-            op, log = self.bodies.get(op_id), self.logs.get(author)
-            if op is None or log is None or author in self._certified.authors or op_id in self._pinned:
+        for op in self._openings.take_past(time_ms, self._pinned):
+            if op.author in self._certified.authors:
                 continue
+            log = self.logs[op.author]
             over = list(log.main) if op in log.main else [op]
             self._set_main(log, [one for one in log.main if one not in over])
             for one in over:
                 self._forget(log, one)
             dropped += over
-            self._grow(log, author, 0)
-            self._tidy(author)
+            self._grow(log, op.author, 0)
+            self._tidy(op.author)
         return dropped
 
     def _drop_all(self, author: PublicKey) -> list[Op]:
@@ -320,13 +314,7 @@ class OpSet:
         state = certified.author(author)
         if certified.rules < STAYS_SINCE or author in certified.authors:
             return state.next_seq, state.head
-        past = certified.time_ms
-        lives = [
-            seq
-            for seq, ops in log.by_seq.items()
-            if any(begins_life(op) and op.expiry_ms >= past for op in ops.values())
-        ]
-        return min(lives, default=0), GENESIS_PREV
+        return log.first_life(certified.time_ms), GENESIS_PREV
 
     def _grow(self, log: AuthorLog, author: PublicKey, timer_ms: int) -> list[Op]:
         """Extend the main chain by what follows it; returns the extension."""
@@ -338,7 +326,7 @@ class OpSet:
             if op.prev != head:
                 break
             if not main and author not in self._certified.authors:
-                self._openings.add((op.expiry_ms, author, op.id))
+                self._openings.add(op)
             main.append(op)
             log.since_ms.append(timer_ms)
             self.in_chains += 1
@@ -397,6 +385,7 @@ class OpSet:
 
     def _forget(self, log: AuthorLog, op: Op) -> None:
         self.parked.remove(op.id)
+        self._openings.forget(op)
         there = log.by_seq[op.seq]
         del there[op.id]
         if not there:

@@ -2,7 +2,8 @@
 
 import trio
 
-from gossipbook.trade.author_events import Hold, MakeCommands, Sign
+from gossipbook.trade.author_events import Hold, MakeCommands, Sign, Withheld
+from gossipbook.trade.outcome import NotSigned
 from gossipbook.trade.submission import Submission
 
 LOOP_BUSY_S = 0.05
@@ -27,3 +28,12 @@ class SignRequest:
         if not self.done.is_set():
             self.error = error
             self.done.set()
+
+    def withhold(self, event: Withheld) -> None:
+        """Note why it is not signed now; it is tried again when something changed, if that may help."""
+        self.hold, self.hold_text = event.hold, event.text
+        if event.hold is None:
+            assert event.error is not None
+            self.fail(event.error)
+        elif not event.hold.passes:
+            self.fail(NotSigned(event.hold.value, f"{event.text} Nothing was signed."))

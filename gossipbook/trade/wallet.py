@@ -380,23 +380,12 @@ class Wallet(AuthorDriver):
                     self._submissions.setdefault(op.id, []).append(request.submission)
                     request.done.set()
             case Withheld():
-                self._on_withheld(event)
+                request = self._requests.get(event.request)
+                if request is not None:
+                    request.withhold(event)
             case MayChange():
                 if self._requests:
                     self._fresh_requests = True
                     self._stir()
             case _:
                 super()._on_emitted(event)
-
-    def _on_withheld(self, event: Withheld) -> None:
-        request = self._requests.get(event.request)
-        if request is None:
-            return
-        request.hold, request.hold_text = event.hold, event.text
-        if event.hold is not None and event.hold.passes:  # Tried again when something changed.
-            return
-        error = event.error
-        if event.hold is not None:
-            error = NotSigned(event.hold.value, f"{event.text} Nothing was signed.")
-        assert error is not None
-        request.fail(error)

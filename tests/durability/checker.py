@@ -205,6 +205,8 @@ def _signatures(votes: VoteState, named: dict[bytes, tuple[bytes, ...]], ops: di
             yield committed.signature
     if votes.timeout is not None and votes.timed_out:
         yield votes.timeout.signature
+    if votes.high_tc is not None:  # Whoever entered the next term votes in that one no more.
+        yield from (timeout.signature for timeout in votes.high_tc.timeouts)
 
 
 def _reopen(image: Path, manifest: Manifest, public_key: bytes, proven: dict[tuple[Any, ...], int]) -> list[str]:
