@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from crdt.kit import Replicated, key
 from gossipbook.crdt.inserted import Inserted
+from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
 from gossipbook.crdt.op_set import OPENING_SLACK_MS
 from gossipbook.crdt.stays import LIFE, begins_life, life_of, opening_expiry_ms
@@ -73,9 +74,17 @@ class Pair(Replicated):
         newcomers = {item.author for item in items} - set(self.certified.authors)
         late = sorted(newcomers)[self.certified.newcomers_allowed(self.set.block_ms) :]
         items = [item for item in items if item.author not in late]
-        time_ms = self.set.block_ms
-        assert self.certified.refusal(items, time_ms) is None
-        self.certified.execute(time_ms, items)
+        assert self.certified.refusal(items, self.set.block_ms) is None
+        self.make(items)
+
+    def lie(self, op: Op) -> None:
+        """A leader who asks no pool, and names what everybody would vote for."""
+        if self.certified.refusal([op], self.set.block_ms) is None:
+            self.set.insert(op, 0, solicited=True)
+            self.make([op])
+
+    def make(self, items: list[Item]) -> None:
+        self.certified.execute(self.set.block_ms, items)
         execution = self.certified.commit()
         self.taken += [item.id for item in items]
         for author in execution.authors:
@@ -90,6 +99,7 @@ STEPS = st.one_of(
     st.tuples(st.just("act"), st.integers(0, 2)),
     st.tuples(st.just("look"), st.integers(0, 2)),
     st.tuples(st.just("replay"), st.integers(0, 10**6)),
+    st.tuples(st.just("lie"), st.integers(0, 10**6)),
     st.tuples(st.just("block"), st.just(0)),
     st.tuples(st.just("time"), st.sampled_from([1, 900, RETENTION_MS // 2, RETENTION_MS, 3 * RETENTION_MS])),
 )
@@ -106,6 +116,8 @@ def run(steps: list[tuple[str, int]]) -> Pair:
                 pair.look(pair.authors[number])
             case "replay" if pair.signed:
                 pair.set.insert(pair.signed[number % len(pair.signed)], 0)
+            case "lie" if pair.signed:
+                pair.lie(pair.signed[number % len(pair.signed)])
             case "block":
                 pair.block()
             case "time":
@@ -118,6 +130,8 @@ def run(steps: list[tuple[str, int]]) -> Pair:
 def test_nothing_old_counts_again_and_nobody_is_stuck(steps: list[tuple[str, int]]) -> None:
     pair = run(steps)
     for _ in range(2):
+        for op in pair.signed:
+            pair.lie(op)
         for _ in range(2):  # Whose first op came too late is known after these.
             pair.block()
             pair.pass_time(1)
@@ -152,6 +166,9 @@ def test_a_return_and_its_replay() -> None:
     pair.block()
     assert pair.taken[-1] == alice.ops[0].id
     old = sign_op(identity("alice"), MANIFEST.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(9)], 1)
+    for op in first_life:
+        pair.lie(op)
+    assert pair.taken[-1] == alice.ops[0].id
     assert not pair.certified.takes_evidence(Evidence(*sorted((first_life[0], old), key=lambda op: op.id)))
 
 
