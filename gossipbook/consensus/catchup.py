@@ -1,22 +1,22 @@
 """Pulling what others have and this replica lacks: finalized blocks by height, bodies by id.
 
 Upon any sign that a peer is ahead: ask it for the next batch of blocks, one batch at a time; when a batch is
-done and somebody is still ahead, ask again. Upon a batch that does not come in time: forget what that peer
-claimed, and ask another. Upon a block that names unknown ops: give them a moment to come by gossip, then ask
-its sender, then other members in turn. Upon a certificate for an unknown block: ask members in turn. What
-nobody had after a few rounds is no longer asked for; if it is still needed, the rule that needs it asks anew.
+done and somebody is still ahead, ask again. Upon a batch that does not come in time: ask another (:mod:`heights`). Upon
+a block that names unknown ops: give them a moment to come by gossip, then ask its sender, then other members in turn.
+Upon a certificate for an unknown block: ask members in turn. What nobody had after a few rounds is no longer asked for;
+if it is still needed, the rule that needs it asks anew.
 """
 
 from dataclasses import dataclass
 
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import GraceTimer
+from gossipbook.consensus.heights import PEERS_CAP, Heights
 from gossipbook.consensus.messages import FETCH_IDS_CAP, Fetch, FetchBlock, Sync
 from gossipbook.effects import Effect, Lane, Now, Send, SendStored, SetTimer
 from gossipbook.ids import BlockId, OpId, PeerId
 from gossipbook.ordered import BoundedDict
 
-PEERS_CAP = 256
 WANTED_CAP = 4_096
 ROUNDS_CAP = 8
 
@@ -38,7 +38,7 @@ class CatchUp:
         self._epoch = epoch
         self._config = config
         self._members = members
-        self._heights: BoundedDict[PeerId, int] = BoundedDict(PEERS_CAP)
+        self.heights = Heights(members)
         self._helped: BoundedDict[PeerId, int] = BoundedDict(PEERS_CAP)
         self._sync_until = 0  # the last height of the batch under way
         self._sync_peer: PeerId = b""
@@ -49,23 +49,10 @@ class CatchUp:
         self._fetch_deadline_ms = 0
         self._turn = 0
 
-    def target(self) -> int:
-        """The highest finalized height that anybody showed."""
-        return max(self._heights.values(), default=0)
-
     def busy(self, fin: int) -> bool:
         """Whether something that was asked for is still missing."""
-        return self.target() > fin or len(self._wishes) > 0 or self._wanted_block is not None
-
-    def saw_height(self, peer: PeerId, height: int) -> None:
-        """A message shows that a peer has finalized at least so much."""
-        known = self._heights.get(peer)
-        if known is None or height > known:
-            self._heights[peer] = height
-
-    def says_height(self, peer: PeerId, height: int) -> None:
-        """A peer states its height, which takes back whatever it claimed before."""
-        self._heights[peer] = height
+        blocks = self.heights.proven > fin or self._sync_until > fin
+        return blocks or len(self._wishes) > 0 or self._wanted_block is not None
 
     # -- blocks -------------------------------------------------------------------------------------
 
@@ -74,18 +61,15 @@ class CatchUp:
         if self._sync_until > fin:
             if now.timer_ms < self._sync_deadline_ms:
                 return []
-            self._heights.pop(self._sync_peer)  # Nothing came: what it claimed is not to be had from it.
+            self.heights.mute(self._sync_peer, now.timer_ms)
         self._sync_until = 0
-        ahead = [peer for peer, height in self._heights.items() if height > fin]
-        if not ahead:
+        whom = self.heights.whom_to_ask(fin, now.timer_ms, prefer)
+        if whom is None:
             return []
-        if prefer not in ahead:
-            self._turn += 1
-            prefer = ahead[self._turn % len(ahead)]
-        self._sync_peer = prefer
+        self._sync_peer = whom
         self._sync_until = fin + self._config.sync_batch_blocks
         self._sync_deadline_ms = now.timer_ms + self._config.sync_retry_ms
-        return [Send((prefer,), Sync(self._symbol, self._epoch, fin + 1), Lane.SYNC)]
+        return [Send((whom,), Sync(self._symbol, self._epoch, fin + 1), Lane.SYNC)]
 
     def advanced(self, now: Now) -> None:
         """A height was finalized: a batch under way has as long again, and what the height needed is not needed now."""

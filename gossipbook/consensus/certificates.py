@@ -58,7 +58,7 @@ class Certificates:
         else:
             self._learn_final(certificate)
             if certificate.height > self._chain.fin + 1:
-                self._catch_up.saw_height(sender, certificate.height)
+                self._catch_up.heights.proves(sender, certificate.height)
 
     def count(self, vote: Vote) -> bool:
         """Count a vote whose signature is good; True if it completed a certificate at the next height."""

@@ -104,7 +104,7 @@ class Inbox:
         """A proposal above the next height shows that its sender has finalized more."""
         member = self._member
         if m.height > member.fin + 2 or (m.height == member.fin + 2 and m.fc is None):
-            member.catch_up.saw_height(sender, m.height - 1)
+            member.catch_up.heights.shows(sender, m.height - 1)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
 
     def _on_proof(self, sender: PeerId, m: Proof) -> bool:
@@ -121,7 +121,7 @@ class Inbox:
                 self._help(sender, vote.height - 1, vote.term, now)
             return False
         if vote.height > member.fin + 2:
-            member.catch_up.saw_height(sender, vote.height - 1)
+            member.catch_up.heights.shows(sender, vote.height - 1)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
         return member.certificates.count(vote)
 
@@ -146,7 +146,7 @@ class Inbox:
 
     def _on_status(self, sender: PeerId, m: Status, now: Now) -> None:
         member = self._member
-        member.catch_up.says_height(sender, m.height)
+        member.catch_up.heights.says(sender, m.height)
         if m.height > member.fin:
             self._ask(sender, m.height, now)
         elif m.height < member.fin or m.term < member.ballot.term:
@@ -185,7 +185,7 @@ class Inbox:
     def _ask(self, sender: PeerId, height: int, now: Now) -> None:
         member = self._member
         if height > member.fin:
-            member.catch_up.saw_height(sender, height)
+            member.catch_up.heights.shows(sender, height)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
         elif member.catch_up.help(sender, now):
             member.outbox.send((sender,), member.status(bytes(32)))

@@ -270,7 +270,7 @@ class PairReplica:
             return PairCondition(self.replica.member.halted.value), absent
         if self.committee.quorum.n - len(absent) < self.committee.quorum.q:
             return PairCondition.NO_QUORUM, absent
-        if self.replica.member.catch_up.target() > self.replica.fin + 1:
+        if self.replica.member.catch_up.heights.proven > self.replica.fin + 1:
             return PairCondition.SYNCING, absent
         return PairCondition.CERTIFYING, absent
 
