@@ -7,25 +7,32 @@ Upon a certificate for an unknown block: ask members in turn. What nobody had af
 if it is still needed, the rule that needs it asks anew.
 """
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 from gossipbook.consensus.config import ConsensusConfig
+from gossipbook.consensus.due_room import DueRoom
 from gossipbook.consensus.events import GraceTimer
 from gossipbook.consensus.heights import PEERS_CAP, Heights
 from gossipbook.consensus.messages import FETCH_IDS_CAP, Fetch, FetchBlock, Sync
+from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Lane, Now, Send, SendStored, SetTimer
 from gossipbook.ids import BlockId, OpId, PeerId
+from gossipbook.manifest import COMMITTEE_CAP
 from gossipbook.ordered import BoundedDict
 
-WANTED_CAP = 4_096
+DUE_IDS_PER_SEAT_CAP = 256
+"""Ids that are wanted at one time because one member's TIMEOUT names them."""
+WANTED_CAP = 2 * FETCH_IDS_CAP + COMMITTEE_CAP * DUE_IDS_PER_SEAT_CAP
 ROUNDS_CAP = 8
 
 
 @dataclass(slots=True)
 class _Wish:
-    """An op body that was asked for. ``named_by_block``: a block needs it, so the pool's caps do not apply to it."""
+    """An op body that was asked for. ``seat``: whose TIMEOUT names it; None if a block does."""
 
-    named_by_block: bool
+    seat: int | None
     peer: PeerId  # whom to ask first
     rounds: int = 0
 
@@ -44,6 +51,7 @@ class CatchUp:
         self._sync_peer: PeerId = b""
         self._sync_deadline_ms = 0
         self._wishes: BoundedDict[OpId, _Wish] = BoundedDict(WANTED_CAP)
+        self._due_room = DueRoom()
         self._wanted_block: BlockId | None = None
         self._block_rounds = 0
         self._fetch_deadline_ms = 0
@@ -93,16 +101,25 @@ class CatchUp:
 
     # -- bodies -------------------------------------------------------------------------------------
 
-    def want(self, ids: list[OpId], peer: PeerId, now: Now, *, named_by_block: bool) -> list[Effect]:
-        """Note op bodies that are needed; after a grace a peer is asked for those that have not come."""
+    def want(self, ids: list[OpId], peer: PeerId) -> list[Effect]:
+        """Note op bodies that a block needs; after a grace a peer is asked for those that have not come."""
+        return self._want(ids[:FETCH_IDS_CAP], peer, None)
+
+    def want_due(self, ids: list[OpId], peer: PeerId, seat: int) -> list[Effect]:
+        """Note op bodies that a seat's TIMEOUT names, instead of those that its last one named."""
+        for op_id in [op_id for op_id, wish in self._wishes.items() if wish.seat == seat]:
+            self._wishes.pop(op_id)
+        return self._want(ids[:DUE_IDS_PER_SEAT_CAP], peer, seat)
+
+    def _want(self, ids: list[OpId], peer: PeerId, seat: int | None) -> list[Effect]:
         fresh = False
-        for op_id in ids[:FETCH_IDS_CAP]:
+        for op_id in ids:
             wish = self._wishes.get(op_id)
             if wish is None:
-                self._wishes[op_id] = _Wish(named_by_block, peer)
+                self._wishes[op_id] = _Wish(seat, peer)
                 fresh = True
-            elif named_by_block:
-                wish.named_by_block = True
+            elif seat is None:
+                wish.seat = None
         return [SetTimer(self._config.fetch_grace_ms, GraceTimer(self._symbol))] if fresh else []
 
     def grace_over(self, now: Now) -> list[Effect]:
@@ -114,12 +131,14 @@ class CatchUp:
                 asks.setdefault(wish.peer, []).append(op_id)
         if asks:
             self._fetch_deadline_ms = now.timer_ms + self._config.fetch_retry_ms
-        return [Send((peer,), Fetch(self._symbol, tuple(ids[:FETCH_IDS_CAP])), Lane.SYNC) for peer, ids in asks.items()]
+        return [self._fetch(peer, ids) for peer, ids in asks.items()]
 
-    def got(self, op_id: OpId) -> bool:
-        """A body came; whether a block needs it."""
-        wish = self._wishes.pop(op_id)
-        return wish is not None and wish.named_by_block
+    def got(self, item: Item, held: Container[OpId]) -> bool:
+        """A body came; whether it enters the pool whatever its caps: a block needs it, or a TIMEOUT that has room."""
+        wish = self._wishes.pop(item.id)
+        if wish is None or wish.seat is None:
+            return wish is not None
+        return isinstance(item, Op) and self._due_room.take(wish.seat, item, held)
 
     def want_block(self, block_id: BlockId, now: Now) -> list[Effect]:
         """Ask a member for a block whose certificate is here."""
@@ -155,10 +174,14 @@ class CatchUp:
             wish.rounds += 1
             if wish.rounds > ROUNDS_CAP:
                 self._wishes.pop(op_id)
-        ids = tuple(self._wishes)[:FETCH_IDS_CAP]
-        if ids:
-            effects.append(Send((self._next_member(),), Fetch(self._symbol, ids), Lane.SYNC))
-        return effects
+        asks: dict[PeerId, list[OpId]] = {}
+        member = self._next_member()
+        for op_id, wish in self._wishes.items():
+            asks.setdefault(member if wish.seat is None else wish.peer, []).append(op_id)
+        return effects + [self._fetch(peer, ids) for peer, ids in asks.items()]
+
+    def _fetch(self, peer: PeerId, ids: list[OpId]) -> Effect:
+        return Send((peer,), Fetch(self._symbol, tuple(ids[:FETCH_IDS_CAP])), Lane.SYNC)
 
     def _fetch_block(self, block_id: BlockId) -> Effect:
         return Send((self._next_member(),), FetchBlock(self._symbol, self._epoch, block_id), Lane.SYNC)

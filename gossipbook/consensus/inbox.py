@@ -138,9 +138,9 @@ class Inbox:
         mine = member.ballot
         if mine.timed_out and timeout.term == mine.term and member.catch_up.help(sender, now):
             member.outbox.send((sender,), mine.give_up(()))
-        _, missing = member.ops.resolve(m.due)
-        if missing:
-            member.outbox.extend(member.catch_up.want(missing, sender, now, named_by_block=False))
+        if timeout.term == mine.term and timeout.seat == member.committee.seat_of_peer(sender):
+            _, missing = member.ops.resolve(m.due)  # They are not signed: nobody but the signer answers for them.
+            member.outbox.extend(member.catch_up.want_due(missing, sender, timeout.seat))
 
     # -- catching up --------------------------------------------------------------------------------
 

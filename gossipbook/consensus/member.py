@@ -204,6 +204,6 @@ class Member:
         if missing:
             seats = [seat for seat, _ in certificate.signers if seat != self.ballot.seat]
             voter = self.committee.seats[seats[0]].peer_id
-            self.outbox.extend(self.catch_up.want(missing, voter, now, named_by_block=True))
+            self.outbox.extend(self.catch_up.want(missing, voter))
             return None
         return block

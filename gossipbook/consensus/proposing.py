@@ -134,7 +134,7 @@ class Proposing:
         items, missing = member.ops.resolve(block.op_ids)
         if missing:
             leader = member.committee.seats[member.committee.leader(member.ballot.term)].peer_id
-            member.outbox.extend(member.catch_up.want(missing, leader, now, named_by_block=True))
+            member.outbox.extend(member.catch_up.want(missing, leader))
             return False
         fresh = block.created_term == member.ballot.term
         fault = unordered(block, items, member.certified, member.manifest)

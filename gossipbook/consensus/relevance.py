@@ -7,6 +7,11 @@ from gossipbook.consensus.finality import final_id
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import Bodies, CastVote, FinalizedBlock, GiveUp, Propose
 
+HEIGHTS_IN_FLIGHT = 1
+"""Heights that a leader may have proposed and not finalized."""
+_PROPOSAL, _TIMEOUT = -1, -2  # beside the kinds of votes
+
+Slot: TypeAlias = tuple[int, int, int, int]  # kind, seat, term, height
 Gossiped: TypeAlias = CastVote | FinalizedBlock | GiveUp | Propose
 
 
@@ -21,6 +26,23 @@ def is_news(message: Gossiped, member: Member) -> bool:
             return timeout.term >= member.ballot.term
         case Propose():
             return message.height > member.fin and message.term >= member.ballot.term
+
+
+def relay_slot(message: Gossiped, member: Member) -> Slot | None:
+    """The slot that a message takes when it is passed on; None if it is of too far a height or term for that.
+
+    Each seat has one signature to give in each. Whoever is further behind asks for blocks, and needs no votes.
+    """
+    term, height = member.ballot.term + 1, member.fin + HEIGHTS_IN_FLIGHT + 1
+    match message:
+        case CastVote(_, _, vote) if vote.term <= term and vote.height <= height:
+            return vote.kind, vote.seat, vote.term, vote.height
+        case GiveUp(_, _, timeout, _, _, _) if timeout.term <= term:
+            return _TIMEOUT, timeout.seat, timeout.term, 0
+        case Propose() if message.term <= term and message.height <= height:
+            return _PROPOSAL, member.committee.leader(message.term), message.term, message.height
+        case _:
+            return None
 
 
 def is_spent(message: Gossiped, member: Member) -> bool:

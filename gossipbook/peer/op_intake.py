@@ -78,7 +78,7 @@ class OpIntake:
             if blame is not None:
                 effects += [one for one in blame if one not in effects]  # One message is one fault.
                 continue
-            solicited = self._member.catch_up.got(item.id)
+            solicited = self._member.catch_up.got(item, self._ops.bodies)
             if isinstance(item, Evidence):
                 if self._add_evidence(item, now, solicited=solicited):
                     effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]

@@ -28,6 +28,7 @@ from gossipbook.peer.body_exchange import BodyExchange
 from gossipbook.peer.condition import PairCondition
 from gossipbook.peer.op_intake import OpIntake
 from gossipbook.peer.orders import OrderLog
+from gossipbook.peer.relays import Relays
 from gossipbook.peer.stored import StoredPair
 from gossipbook.refusals import Refusals, Scope
 
@@ -64,6 +65,7 @@ class PairReplica:
     def _compose(self, replica: Replica) -> None:
         self.replica = replica
         self.bodies = BodyExchange(self.symbol, self.ops, replica.member.chain)
+        self._relays = Relays(replica.member)
         self._intake = OpIntake(replica, self.acks, self.arrivals)
 
     def _make_replica(self, seat: int | None, votes: VoteState | None) -> Replica:
@@ -142,7 +144,7 @@ class PairReplica:
                 flaw = Flaw.BODIES_ON_TOPIC if beside else flaw_of(message, self.committee, self.verifier)
                 if flaw is not None:
                     return False, [Blame(sender, flaw.value)]
-                return True, self.step(Message(sender, message), now)
+                return self._relays.take(message), self.step(Message(sender, message), now)
             case _:
                 member.refusals.count(Scope.MESSAGE, "a message that does not belong on a topic")
                 return False, []

@@ -254,7 +254,7 @@ class Bench:
             if isinstance(item, Evidence):
                 self.op_set.add_evidence(item, self.timer_ms)
             else:
-                solicited = self.replica.member.catch_up.got(item.id)
+                solicited = self.replica.member.catch_up.got(item, self.replica.member.ops.bodies)
                 _, grown = self.op_set.insert(item, self.timer_ms, solicited=solicited)
                 for op in grown:  # What the composition of a pair does.
                     self.replica.stored(op)
