@@ -8,15 +8,16 @@ entry an author.
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.ids import PublicKey
 
-FRONTIER_ENTRIES_CAP = 1_024  # about 80 bytes each; a longer frontier goes in turns, by author
-REPAIR_OPS_CAP = 1_024
-REPAIR_BYTES_CAP = 512 * 1_024
+FRONTIER_ENTRIES_CAP = 256  # about 80 bytes each; a longer frontier goes in turns, by author
+FRONTIER_READ_CAP = 1_024  # entries of one that is taken; earlier programs send as many
+REPAIR_OPS_CAP = 256
+REPAIR_BYTES_CAP = 256 * 1_024
 
 
 @dataclass(slots=True)
@@ -33,27 +34,27 @@ def frontier_page(op_set: OpSet, after: bytes) -> tuple[list[FrontierEntry], byt
 
     The author range that a page covers is (after, next]; the last page covers all above.
     """
-    entries = [entry for entry in op_set.frontier() if entry.author > after]
-    if len(entries) <= FRONTIER_ENTRIES_CAP:
-        return entries, b""
-    page = entries[:FRONTIER_ENTRIES_CAP]
-    return page, page[-1].author
+    page = list(islice(op_set.frontier.between(after), FRONTIER_ENTRIES_CAP + 1))
+    if len(page) <= FRONTIER_ENTRIES_CAP:
+        return page, b""
+    return page[:-1], page[-2].author
 
 
 def repair(
-    op_set: OpSet, theirs: list[FrontierEntry], after: bytes, until: bytes, settled: dict[PublicKey, int] | None = None
+    op_set: OpSet, theirs: list[FrontierEntry], after: bytes, until: bytes, held_since_ms: int | None = None
 ) -> Repair:
-    """Compare a page of another replica's frontier with ours, over authors in (after, until].
+    """Compare a page of another replica's frontier with ours, over authors in (after, until]: the first of ours.
 
-    ``settled``: each author's frontier seq at the last heartbeat (None: no restriction). What is newer is still on
-    its way by gossip, and sending it here as well would double the traffic of a busy pair.
+    ``held_since_ms`` (timer clock; None: no restriction): what came later is still on its way by gossip, and sending it
+    here as well would double the traffic of a busy pair.
     """
     by_author = {entry.author: entry for entry in theirs}
     found = Repair([], [], False)
     size = 0
-    for mine in op_set.frontier():
-        if mine.author <= after or (until and mine.author > until):
-            continue
+    ours = list(islice(op_set.frontier.between(after, until), FRONTIER_ENTRIES_CAP))
+    if len(ours) == FRONTIER_ENTRIES_CAP:
+        by_author = {author: entry for author, entry in by_author.items() if author <= ours[-1].author}
+    for mine in ours:
         their = by_author.pop(mine.author, None)
         log = op_set.logs[mine.author]
         if their is not None and their.forked:
@@ -65,15 +66,15 @@ def repair(
                 size += log.evidence.size
             continue
         first, last = (0 if their is None else their.seq), mine.seq
-        if settled is not None:
-            last = min(last, settled.get(mine.author, 0))
         if their is not None:
             found.behind = found.behind or their.seq > mine.seq
             if _diverges(log.main, their):
                 first, last = 0, their.seq  # Two chains of one author: show all of ours, so that the fork shows.
                 found.behind = True
-        for op in log.main:
-            if first <= op.seq < last and len(found.ops) < REPAIR_OPS_CAP and size + op.size <= REPAIR_BYTES_CAP:
+        for op, since_ms in zip(log.main, log.since_ms, strict=True):
+            if not first <= op.seq < last or (held_since_ms is not None and since_ms > held_since_ms):
+                continue
+            if len(found.ops) < REPAIR_OPS_CAP and size + op.size <= REPAIR_BYTES_CAP:
                 found.ops.append(op)
                 size += op.size
     found.behind = found.behind or bool(by_author)

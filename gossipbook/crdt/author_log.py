@@ -1,12 +1,12 @@
 """What a pool keeps of one author."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.stays import begins_life
-from gossipbook.ids import ZERO_DIGEST, OpId, PublicKey
+from gossipbook.ids import OpId, PublicKey
 
 
 @dataclass(slots=True)
@@ -58,13 +58,3 @@ class FrontierEntry:
     seq: int
     head: OpId
     forked: bool
-
-
-def frontier_of(logs: Mapping[PublicKey, AuthorLog]) -> list[FrontierEntry]:
-    """The entries of authors with anything pending, in their order; a fork and all that descends from it is one."""
-    return [
-        FrontierEntry(author, 0, ZERO_DIGEST, True)
-        if log.evidence is not None
-        else FrontierEntry(author, log.main[-1].seq + 1, log.main[-1].id, False)
-        for author, log in logs.items()
-    ]

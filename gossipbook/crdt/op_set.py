@@ -8,9 +8,9 @@ evidence against the author. Of a fork the two smallest ids are kept, plus any t
 
 from collections.abc import Iterable, Iterator
 
-from gossipbook import cbor
 from gossipbook.crdt import pool_room
-from gossipbook.crdt.author_log import AuthorLog, FrontierEntry, frontier_of
+from gossipbook.crdt.author_log import AuthorLog
+from gossipbook.crdt.frontier import FrontierTable
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
@@ -19,7 +19,7 @@ from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
 from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
 from gossipbook.effects import LinkId
-from gossipbook.ids import Digest, OpId, PublicKey, digest
+from gossipbook.ids import Digest, OpId, PublicKey
 from gossipbook.limits import Limits
 
 OPENING_SLACK_MS = 60_000
@@ -42,7 +42,7 @@ class OpSet:
         self._ready: dict[PublicKey, None] = {}  # authors of the table with a main chain, or evidence against them
         self._new: dict[PublicKey, None] = {}  # and others
         self._openings = Openings()
-        self._digest: Digest | None = None
+        self.frontier = FrontierTable()
         self._pinned: frozenset[OpId] = frozenset()
 
     def __len__(self) -> int:
@@ -262,16 +262,9 @@ class OpSet:
         log = self.logs.get(op.author)
         return log is not None and log.place_of(op) is not None
 
-    def frontier(self) -> list[FrontierEntry]:
-        """One entry an author with anything pending, ordered by author."""
-        return frontier_of({author: self.logs[author] for author in sorted((*self._ready, *self._new))})
-
     def digest(self) -> Digest:
         """Equal on two replicas with equal certified state exactly when their frontiers are."""
-        if self._digest is None:
-            rows = [[entry.author, entry.seq, entry.head, entry.forked] for entry in self.frontier()]
-            self._digest = digest(b"pending", cbor.encode(rows))
-        return self._digest
+        return self.frontier.digest()
 
     # -- parts --------------------------------------------------------------------------------------
 
@@ -381,7 +374,7 @@ class OpSet:
             here[author] = None
         else:
             here.pop(author, None)
-        self._digest = None
+        self.frontier.note(author, log)
 
     def _forget(self, log: AuthorLog, op: Op) -> None:
         self.parked.remove(op.id)

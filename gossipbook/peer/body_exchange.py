@@ -7,7 +7,7 @@ from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.messages import Frontier
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Lane, LinkId, Send
-from gossipbook.ids import ZERO_DIGEST, OpId, PeerId, PublicKey
+from gossipbook.ids import ZERO_DIGEST, OpId, PeerId
 from gossipbook.ordered import BoundedDict
 
 RECENT_ITEMS_CAP = 4_096
@@ -24,15 +24,15 @@ class BodyExchange:
         self._recent: BoundedDict[OpId, Item] = BoundedDict(RECENT_ITEMS_CAP)  # finalized lately; others may lag
         self._exchanged = False
         self._cursor = b""  # the author after whom the next page of our frontier begins
-        self._settled: dict[PublicKey, int] = {}
+        self._beat_ms = 0  # when the last heartbeat was, by the timer clock
 
     def remember(self, item: Item) -> None:
         """An item became final: it leaves the op set, and somebody may ask for it yet."""
         self._recent[item.id] = item
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, timer_ms: int) -> None:
         self._exchanged = False
-        self._settled = {entry.author: entry.seq for entry in self._ops.frontier()}
+        self._beat_ms = timer_ms
 
     def serve(self, sender: LinkId, ids: tuple[OpId, ...]) -> list[CoreEffect]:
         """The bodies that a peer asked for, as far as they are here."""
@@ -51,7 +51,7 @@ class BodyExchange:
 
     def on_frontier(self, sender: LinkId, message: Frontier) -> list[CoreEffect]:
         """Send what a peer's frontier shows it to miss, and our own frontier if it shows us to miss something."""
-        found = repair(self._ops, list(message.entries), message.after, message.until, self._settled)
+        found = repair(self._ops, list(message.entries), message.after, message.until, self._beat_ms)
         effects = self._bodies(sender, [*found.evidence, *found.ops])
         if found.behind and not message.reply:
             effects.append(self._frontier_to(sender, message.after, reply=True))

@@ -207,7 +207,7 @@ class PairReplica:
         """Say where this replica is to its neighbours on the topic."""
         self.ops.wall_ms = now.wall_ms
         self.ops.expire(now.timer_ms)
-        self.bodies.heartbeat()
+        self.bodies.heartbeat(now.timer_ms)
         self.acks.heartbeat()
         return [Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
 

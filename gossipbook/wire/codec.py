@@ -10,7 +10,7 @@ from gossipbook import client_messages as q
 from gossipbook.consensus import messages as c
 from gossipbook.consensus.block import BLOCK_BYTES_CAP
 from gossipbook.crdt import messages as r
-from gossipbook.crdt.anti_entropy import FRONTIER_ENTRIES_CAP
+from gossipbook.crdt.anti_entropy import FRONTIER_READ_CAP
 from gossipbook.errors import DecodeError, TooLarge
 from gossipbook.gossip import messages as g
 from gossipbook.wire import fields as f
@@ -73,7 +73,7 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     c.AskVotes: (31, (f.SYMBOL, f.EPOCH)),
     c.OwnVotes: (32, (f.SYMBOL, f.EPOCH, f.many(f.VOTE, 2), f.optional(f.TIMEOUT))),
     # pending ops
-    r.Frontier: (40, (f.SYMBOL, f.blob(32), f.blob(32), f.many(f.ENTRY, FRONTIER_ENTRIES_CAP), f.FLAG)),
+    r.Frontier: (40, (f.SYMBOL, f.blob(32), f.blob(32), f.many(f.ENTRY, FRONTIER_READ_CAP), f.FLAG)),
     r.AskHeld: (41, (f.SYMBOL, _IDS)),
     r.Held: (42, (f.SYMBOL, _IDS)),
     # clients
