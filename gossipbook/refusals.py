@@ -15,6 +15,7 @@ class Scope(Enum):
     DISCOVERY = "discovery"
     DHT = "dht"
     MESSAGE = "message"
+    RATE = "rate"
     OP = "op"
     SUBMISSION = "submit refused"
     PROPOSAL = "proposal"

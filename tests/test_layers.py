@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent / "gossipbook"
 FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 
 # What each part may import of gossipbook, besides itself.
-GROUND = {"ids", "errors", "exits", "effects", "ordered", "refusals", "compiled", "tables"}
+GROUND = {"ids", "errors", "exits", "effects", "ordered", "refusals", "compiled", "tables", "buckets"}
 FIRST = GROUND | {"cbor", "identity", "limits", "manifest"}
 CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt"}
 PEER = CORES | {"wire"}
@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "effects": set(),
     "ordered": set(),
+    "buckets": set(),
     "compiled": set(),
     "tables": {"errors"},
     "refusals": {"ordered"},

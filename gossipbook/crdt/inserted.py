@@ -18,4 +18,5 @@ class Inserted(Enum):
     TABLE_FULL = "author-table-full"
     LIFE_OVER = "life-over"
     LIFE_TOO_EARLY = "life-too-early"
+    TOO_FAST = "too-fast"
     TOO_LARGE = "op-too-large"

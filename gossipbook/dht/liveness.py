@@ -33,22 +33,3 @@ class DeadNodes:
 
     def __len__(self) -> int:
         return len(self._until)
-
-
-class TokenBucket:
-    """A token bucket: ``per_s`` units a second on average, at most one second's worth saved up."""
-
-    def __init__(self, per_s: int) -> None:
-        self._per_s = per_s
-        self._units = float(per_s)
-        self._filled_at: float | None = None
-
-    def spend(self, now: float) -> bool:
-        """Take one unit; False if there is none."""
-        if self._filled_at is not None:
-            self._units = min(self._per_s, self._units + (now - self._filled_at) * self._per_s)
-        self._filled_at = now
-        if self._units < 1:
-            return False
-        self._units -= 1
-        return True

@@ -10,11 +10,11 @@ from kademlia.node import Node
 from kademlia.protocol import KademliaProtocol
 
 from gossipbook import cbor
+from gossipbook.buckets import TokenBucket
 from gossipbook.dht import datagram
 from gossipbook.dht.config import DhtConfig
 from gossipbook.dht.datagram import Address, Contact, DatagramError, Reply, Request
 from gossipbook.dht.known_nodes import KnownNodes
-from gossipbook.dht.liveness import TokenBucket
 from gossipbook.dht.records import RECORD_BYTES_CAP, RecordError
 from gossipbook.dht.requests import DOMAIN_PONG, Requests
 from gossipbook.dht.routing import BoundedRoutingTable, KnownNode

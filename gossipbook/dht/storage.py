@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from kademlia.storage import IStorage
 
-from gossipbook.dht.liveness import TokenBucket
+from gossipbook.buckets import TokenBucket
 from gossipbook.dht.records import RecordError, parse_record, record_check
 from gossipbook.dht.table import ProviderTable, Stored, TableLimits
 from gossipbook.identity import Verifier

@@ -37,6 +37,8 @@ EVENTS_PER_TURN_CAP = 512
 TURNS_CAP = 256  # turns decided but not yet performed
 SLOW_COMMIT_MS = 250
 """A commit that takes longer is counted: a quarter of the round timer's base."""
+REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S = 0.02, 1.0
+"""How long a link is not read for each message that was refused, and for all that came together."""
 VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
 
 READING = (Query, Watch, Unfollow, AskAuthor, AskBlock, WatchProven)
@@ -137,14 +139,22 @@ class Driver:
         if self.links.get(link.id) is not link:
             return
         events: list[PeerEvent] = []
+        refused = 0
         for message in messages:
-            if isinstance(message, READING) and self.on_request is not None:
+            answers = self.peer.refuse(link.id, message, self.clock())
+            if answers is not None:
+                refused += 1
+                for answer in answers:
+                    self._perform_one(answer)
+            elif isinstance(message, READING) and self.on_request is not None:
                 with self.guard.alone("a question"):
                     self.on_request(link, message)
             else:
                 events.append(Received(link.id, message))
         if events:
             await self.feed(events)
+        if refused:  # What comes after it waits, so that to read it all costs little.
+            await trio.sleep(min(refused * REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S))
 
     # -- deciding -----------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.effects import Blame, CoreEffect, LinkId, Now, Persist, Publish
 from gossipbook.peer.ack_exchange import AckExchange
+from gossipbook.peer.allowance import Allowance
 from gossipbook.peer.arrivals import Arrivals, Came
 from gossipbook.peer.events import LOCAL
 from gossipbook.refusals import Scope
@@ -21,12 +22,13 @@ _TAKEN = (Inserted.ACCEPTED, Inserted.PARKED, Inserted.FORKED)
 class OpIntake:
     """Judges ops, puts them into the op set, and says what that leads to."""
 
-    def __init__(self, replica: Replica, acks: AckExchange, arrivals: Arrivals) -> None:
+    def __init__(self, replica: Replica, acks: AckExchange, arrivals: Arrivals, allowance: Allowance) -> None:
         self._replica = replica
         self._member = replica.member
         self._ops = replica.member.ops
         self._acks = acks
         self._arrivals = arrivals
+        self._allowance = allowance
         self._grew = False
 
     def has_grown(self) -> bool:
@@ -130,6 +132,9 @@ class OpIntake:
         symbol = self._member.committee.symbol
         solicited = came in (Came.ASKED, Came.BLOCK)
         self._ops.wall_ms = now.wall_ms
+        is_newcomer = op.author not in self._member.certified.authors and op.author not in self._ops.logs
+        if is_newcomer and not solicited and not self._allowance.take_newcomer(link, now):
+            return Inserted.TOO_FAST, []
         outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited, link=link)
         self._arrivals.came(op, outcome, came, link, now.wall_ms)
         effects: list[CoreEffect] = []

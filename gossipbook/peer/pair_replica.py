@@ -23,6 +23,7 @@ from gossipbook.ids import PeerId, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
 from gossipbook.peer.ack_exchange import AckExchange
+from gossipbook.peer.allowance import Allowance
 from gossipbook.peer.arrivals import Arrivals
 from gossipbook.peer.body_exchange import BodyExchange
 from gossipbook.peer.condition import PairCondition
@@ -44,6 +45,7 @@ class PairReplica:
         verifier: Verifier,
         config: ConsensusConfig,
         refusals: Refusals,
+        allowance: Allowance,
     ) -> None:
         self.symbol = symbol
         self.committee = Committee.of(manifest, manifest.chain_id, symbol)
@@ -52,6 +54,7 @@ class PairReplica:
         self.certified = Interpretation(manifest, symbol)
         self.ops = OpSet(self.certified, manifest.limits)
         self._identity, self._config, self._manifest, self._refusals = identity, config, manifest, refusals
+        self._allowance = allowance
         self.orders = OrderLog()
         self.arrivals = Arrivals()
         self.ops_certified = 0
@@ -66,7 +69,7 @@ class PairReplica:
         self.replica = replica
         self.bodies = BodyExchange(self.symbol, self.ops, replica.member.chain)
         self._relays = Relays(replica.member)
-        self._intake = OpIntake(replica, self.acks, self.arrivals)
+        self._intake = OpIntake(replica, self.acks, self.arrivals, self._allowance)
 
     def _make_replica(self, seat: int | None, votes: VoteState | None) -> Replica:
         return Replica(

@@ -4,9 +4,7 @@ Still pure: a driver hands it events with the time, performs its effects in orde
 after each batch of events. The very same class runs under the simulator.
 """
 
-import hashlib
 import random
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +13,14 @@ from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, Sett
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import Finalized
 from gossipbook.consensus.relevance import gossip_id
-from gossipbook.effects import Blame, CoreEffect, Disconnect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
+from gossipbook.effects import Blame, CoreEffect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
 from gossipbook.errors import DecodeError, TooLarge
 from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
 from gossipbook.gossip.router import Router
 from gossipbook.identity import Identity, SignatureCheck, Verifier
 from gossipbook.ids import PeerId, peer_id
 from gossipbook.manifest import Manifest
-from gossipbook.ordered import BoundedDict
+from gossipbook.peer.allowance import RATES, Allowance, refusal_of
 from gossipbook.peer.books import CertifiedBooks
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import (
@@ -38,13 +36,13 @@ from gossipbook.peer.events import (
     TimerFired,
     is_peer_link,
 )
+from gossipbook.peer.faults import Faults
 from gossipbook.peer.pair_replica import PairReplica
+from gossipbook.peer.payloads import Payloads
 from gossipbook.peer.stored import StoredPair
 from gossipbook.refusals import Refusals, Scope
-from gossipbook.wire.codec import decode_message, encode_message
+from gossipbook.wire.codec import encode_message
 from gossipbook.wire.handshake import Role
-
-PAYLOADS_CAP = 65_536
 
 
 class Peer:
@@ -65,16 +63,15 @@ class Peer:
         self.verifier = verifier or Verifier()
         self.refusals = Refusals()
         followed = manifest.symbols() if self.config.pairs is None else list(self.config.pairs)
-        self.pairs = {
-            symbol: PairReplica(manifest, symbol, identity, self.verifier, self.config.consensus, self.refusals)
-            for symbol in followed
-        }
+        members = frozenset(matcher.peer_id for matcher in manifest.matchers)
+        self.allowance = Allowance(members, len(followed), self.refusals)
+        shared = (self.verifier, self.config.consensus, self.refusals, self.allowance)
+        self.pairs = {symbol: PairReplica(manifest, symbol, identity, *shared) for symbol in followed}
         self.router = Router(followed, self.config.gossip, rng)
         self.links: dict[LinkId, str] = {}
-        self.faults: Counter[LinkId] = Counter()
+        self.faults = Faults(self.config.faults_per_link_cap)
         self.books = CertifiedBooks()
-        self._payloads: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
-        self._decoded: BoundedDict[bytes, Any] = BoundedDict(1_024)
+        self._payloads = Payloads()
 
     def restore(
         self,
@@ -107,16 +104,21 @@ class Peer:
 
     # -- driving ------------------------------------------------------------------------------------
 
+    def refuse(self, link: LinkId, message: Any, now: Now) -> list[Effect] | None:
+        """Whether a link sends more than it may, for a driver to ask before anything else: what to answer; None if not.
+
+        A message that is refused is not handed to the core.
+        """
+        is_repeated = isinstance(message, Push) and self._payloads.has(message.payload)
+        if self.allowance.take(link, message, now, is_repeated=is_repeated):
+            return None
+        answer = refusal_of(message)
+        return [] if answer is None else [Send((link,), answer, Lane.SYNC)]
+
     def prepare(self, message: Any) -> list[SignatureCheck]:
         """The signatures that this message will be judged by, for a driver to verify beforehand on a thread."""
         if isinstance(message, Push):
-            key = hashlib.sha256(message.payload).digest()
-            if key in self._payloads:
-                return []
-            try:
-                message = self._decoded[key] = decode_message(message.payload)
-            except DecodeError:
-                return []
+            message = self._payloads.look(message.payload)
         symbol = message.op.pair if isinstance(message, Submit) else getattr(message, "pair", None)
         pair = self.pairs.get(symbol) if symbol is not None else None
         return [] if pair is None else self.verifier.unknown(pair.signature_checks(message))
@@ -164,7 +166,8 @@ class Peer:
 
     def _on_link_down(self, link: LinkId) -> None:
         self.links.pop(link, None)
-        self.faults.pop(link, None)
+        self.faults.forget(link)
+        self.allowance.link_down(link)
         if is_peer_link(link):
             self.router.link_down(link)
             for pair in self.pairs.values():
@@ -185,6 +188,8 @@ class Peer:
             return self._on_push(link, message, now)
         if isinstance(message, Subscribe | Graft | Prune | IHave | IWant):
             return [*self.router.receive(link, message, now)]
+        if type(message) not in RATES:
+            return [Blame(link, "an answer to no question")]
         pair = self.pairs.get(getattr(message, "pair", ""))
         if pair is None:
             self.refusals.count(Scope.MESSAGE, "a message of a pair that is not followed")
@@ -193,23 +198,22 @@ class Peer:
 
     def _on_push(self, link: LinkId, push: Push, now: Now) -> list[CoreEffect]:
         """Judge a gossiped message once, relay it if it is good."""
-        key = hashlib.sha256(push.payload).digest()
-        if key in self._payloads:
+        if self._payloads.has(push.payload):
             self.router.counts["duplicates"] += 1
             return []
         pair = self.pairs.get(push.topic)
         try:
-            message = self._decoded.pop(key) or decode_message(push.payload)
+            message = self._payloads.take(push.payload)
         except DecodeError:
             return [Blame(link, "malformed gossip")]
         if pair is None or getattr(message, "pair", None) != push.topic:
             return [Blame(link, "gossip on a topic that is not its own")]
-        message_id = gossip_id(message) or key
-        if self.router.seen(message_id):
+        message_id = gossip_id(message)
+        if message_id is not None and self.router.seen(message_id):
             return []
         relay, effects = pair.judge(link, message, now)
-        if relay:
-            self._payloads[key] = None
+        if relay and message_id is not None:
+            self._payloads.note(push.payload)
             # Members certify a block before anybody can tell them that it is final.
             besides = pair.replica.member.peers if isinstance(message, FinalizedBlock) else ()
             effects += self.router.accepted(link, message_id, push, besides)
@@ -237,9 +241,10 @@ class Peer:
         return self.pairs[timer.pair].step(timer, now)
 
     def _heartbeat(self, now: Now) -> list[CoreEffect]:
+        self.allowance.renew(now)
+        self.faults.heartbeat()
         effects: list[CoreEffect] = [*self.router.heartbeat(now)]
         effects.append(SetTimer(self.router.next_heartbeat_ms(), Heartbeat()))
-        self.faults = Counter({link: count - 1 for link, count in self.faults.items() if count > 1})
         for symbol, pair in self.pairs.items():
             neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.member.peers])
             effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links), now)
@@ -250,11 +255,10 @@ class Peer:
         self.refusals.count(Scope.MESSAGE, reason)
         if link not in self.links:
             return []
-        self.faults[link] += 1
-        if self.faults[link] >= self.config.faults_per_link_cap:
-            self.links.pop(link, None)  # What else is on its way from there is not looked at.
-            return [Disconnect(link, "too many forged or malformed messages")]
-        return []
+        ended = self.faults.note(link)
+        if ended:
+            self.links.pop(link)  # What else is on its way from there is not looked at.
+        return ended
 
     # -- effects ------------------------------------------------------------------------------------
 
@@ -284,6 +288,6 @@ class Peer:
         except TooLarge:
             self.refusals.count(Scope.MESSAGE, f"not published: too large a {type(effect.message).__name__}")
             return []
-        self._payloads[hashlib.sha256(payload).digest()] = None
+        self._payloads.note(payload)
         besides = effect.besides if not isinstance(effect.message, Bodies) else ()
         return self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)

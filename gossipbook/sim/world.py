@@ -226,6 +226,11 @@ class World:
                 return None
         if host.behaviour is not None and not host.behaviour.hears(sender, message):
             return None
+        assert host.peer is not None
+        refused = host.peer.refuse(sender, message, host.clock.now(self.now_us))
+        if refused is not None:
+            self._perform(host, refused)
+            return None
         return Received(sender, message)
 
     def _turn(self, host: Host, event: PeerEvent) -> None:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import trio
 
 from gossipbook.client_messages import AckLevel
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Emit, Lane, LinkId, Persist, Send, SetTimer
 from gossipbook.errors import WalletError
@@ -35,7 +36,7 @@ from gossipbook.trade.author_events import (
 from gossipbook.trade.op_chain import StoredChain
 from gossipbook.trade.submission import Submission
 
-PASSING_REFUSALS = frozenset({"author-window-full", "pool-full"})
+PASSING_REFUSALS = frozenset({Inserted.WINDOW.value, Inserted.POOL_FULL.value, Inserted.TOO_FAST.value})
 """A peer has no room at the moment; the op is sent again later."""
 REFUSED_CAP = 1_024
 FOREIGN_AUTHORS_CAP = 256

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kademlia.node import Node
 
+from gossipbook.buckets import TokenBucket
 from gossipbook.dht import datagram
 from gossipbook.dht.crawl import CANDIDATES_CAP, Shortlist, State
 from gossipbook.dht.datagram import Contact, DatagramError, Reply, Request
-from gossipbook.dht.liveness import DeadNodes, TokenBucket
+from gossipbook.dht.liveness import DeadNodes
 from gossipbook.dht.records import RECORD_BYTES_CAP
 from gossipbook.dht.routing import BoundedRoutingTable, KnownNode
 from gossipbook.ids import xor_distance

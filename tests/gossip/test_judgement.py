@@ -81,27 +81,27 @@ def test_a_good_op_is_passed_on_once(bench: Bench) -> None:
     for _ in range(3):
         watched.gossip(Bodies(SYMBOL, (bench.ops["o1"],)))
     assert watched.relayed() == 1
-    assert not watched.peer.faults
+    assert not watched.peer.faults.counts
 
 
 def test_a_forged_op_is_held_against_who_sent_it_and_does_not_censor_the_true_one(bench: Bench) -> None:
     watched = Watched(bench)
     forged = open_op(bench.ops["o1"].signed, bytes(64))  # type: ignore[union-attr]
     watched.gossip(Bodies(SYMBOL, (forged,)))
-    assert (watched.relayed(), watched.peer.faults[STRANGER.peer_id]) == (0, 1)
+    assert (watched.relayed(), watched.peer.faults.counts[STRANGER.peer_id]) == (0, 1)
     for _ in range(100):
         watched.gossip(Bodies(SYMBOL, (forged,)))
     watched.gossip(Bodies(SYMBOL, (bench.ops["o1"],)), NEIGHBOUR)
     assert len(watched.pair().ops) == 1
     assert watched.closed == [STRANGER.peer_id]
-    assert watched.peer.faults[NEIGHBOUR.peer_id] == 0
+    assert watched.peer.faults.counts[NEIGHBOUR.peer_id] == 0
 
 
 def test_garbage_is_held_against_who_sent_it(bench: Bench) -> None:
     watched = Watched(bench)
     watched.receive(Push(SYMBOL, b"garbage"))
     watched.receive(Push("OTHER", encode_message(Bodies(SYMBOL, (bench.ops["o1"],)))))
-    assert watched.peer.faults[STRANGER.peer_id] == 2
+    assert watched.peer.faults.counts[STRANGER.peer_id] == 2
     assert watched.relayed() == 0
 
 
@@ -172,5 +172,5 @@ def test_a_client_may_only_submit(bench: Bench) -> None:
     link = identity("client").peer_id + b"\0\0\0\1"
     watched.do(LinkUp(link, identity("client").public_key, Role.CLIENT, False))
     watched.do(Received(link, Bodies(SYMBOL, (bench.ops["o1"],))))
-    assert watched.peer.faults[link] == 1
+    assert watched.peer.faults.counts[link] == 1
     assert len(watched.pair().ops) == 0

@@ -180,7 +180,7 @@ class PeerScript(Script):
     def do_faults(self, words: list[str], _options: dict[str, str]) -> None:
         """Make what is held against a link the next line."""
         (word,) = words
-        self.said = [f"{self.bench.core.faults[self.link(word)]} held against {word}"]
+        self.said = [f"{self.bench.core.faults.counts[self.link(word)]} held against {word}"]
 
     def _op(self, word: str, options: dict[str, str]) -> Op:
         op = self.bench.ops[word]

@@ -1,0 +1,50 @@
+"""Gossiped payloads: which were judged, and those decoded ahead of that."""
+
+import hashlib
+from typing import Any
+
+from gossipbook.errors import DecodeError
+from gossipbook.ordered import BoundedDict
+from gossipbook.wire.codec import decode_message
+
+PAYLOADS_CAP = 65_536
+DECODED_CAP = 1_024
+
+
+class Payloads:
+    """Payloads by their digests: bytes that were good once need no second look."""
+
+    def __init__(self) -> None:
+        self._good: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
+        self._decoded: BoundedDict[bytes, Any] = BoundedDict(DECODED_CAP)
+
+    def note(self, payload: bytes) -> None:
+        """Remember a payload that was good."""
+        self._good[_key(payload)] = None
+
+    def has(self, payload: bytes) -> bool:
+        """Whether a payload was here before, and good."""
+        return _key(payload) in self._good
+
+    def look(self, payload: bytes) -> Any:
+        """Decode a payload that will be taken soon; None if it was here before, or cannot be decoded."""
+        key = _key(payload)
+        if key in self._good:
+            return None
+        try:
+            message = self._decoded[key] = decode_message(payload)
+        except DecodeError:
+            return None
+        return message
+
+    def take(self, payload: bytes) -> Any:
+        """The message in a payload.
+
+        Raises:
+            DecodeError: there is none.
+        """
+        return self._decoded.pop(_key(payload)) or decode_message(payload)
+
+
+def _key(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).digest()
