@@ -93,5 +93,8 @@ class Observer:
     def emitted(self, host: Host, event: object, now_us: int) -> None:
         """A peer told its own subscribers something."""
 
+    def refused(self, host: Host, sender: PeerId, message: object, now_us: int) -> None:
+        """A peer did not take a message, because its sender sends more than it may."""
+
     def disconnected(self, host: Host, link: LinkId, reason: str, now_us: int) -> None:
         """A peer closed a link for what came over it."""

@@ -229,6 +229,8 @@ class World:
         assert host.peer is not None
         refused = host.peer.refuse(sender, message, host.clock.now(self.now_us))
         if refused is not None:
+            for hook in self._watching["refused"]:
+                hook(host, sender, message, self.now_us)
             self._perform(host, refused)
             return None
         return Received(sender, message)

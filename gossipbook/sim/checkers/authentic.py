@@ -1,7 +1,11 @@
-"""I9: no forged, foreign or replayed message changes state, and no honest peer is disconnected for another's fault."""
+"""I9: no forged, foreign or replayed message changes state.
+
+No honest peer is disconnected for another's fault, or held to a limit that is meant for floods.
+"""
 
 from gossipbook.consensus.records import Finalized
 from gossipbook.effects import LinkId
+from gossipbook.ids import PeerId
 from gossipbook.scenario.orders import EQUIVOCATOR, author_identity
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
@@ -43,6 +47,14 @@ class AuthenticityChecker(Checker):
         self.counts["I9"] += 1
         if not other.faulty:
             self.blame("I9", f"{host.name} closed its link to the honest {other.name}: {reason}")
+
+    def refused(self, host: Host, sender: PeerId, message: object, now_us: int) -> None:
+        other = self.view.host(sender)
+        if host.faulty or other is None:
+            return
+        self.counts["I9"] += 1
+        if not other.faulty:
+            self.blame("I9", f"{host.name} refused a {type(message).__name__} of the honest {other.name}: too many")
 
     def finish(self) -> None:
         """Check that no honest author is frozen."""
