@@ -37,7 +37,7 @@ EVENTS_PER_TURN_CAP = 512
 TURNS_CAP = 256  # turns decided but not yet performed
 SLOW_COMMIT_MS = 250
 """A commit that takes longer is counted: a quarter of the round timer's base."""
-REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S = 0.02, 1.0
+REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S = 0.02, 5.0
 """How long a link is not read for each message that was refused, and for all that came together."""
 VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import trio
 
+from gossipbook.buckets import TokenBucket
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import DecodeError, LinkClosed
-from gossipbook.net.transport import Channel
+from gossipbook.net.transport import ODD_FRAMES, Channel
 from gossipbook.ordered import BoundedCounter
 from gossipbook.wire.codec import decode_message, encode_message
 from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
@@ -22,6 +23,8 @@ from gossipbook.wire.link_messages import Ping, Pong
 
 LANES_BYTES_CAP = 16 * 2**20
 LANES_MESSAGES_CAP = 65_536
+PINGS_PER_S, PINGS_BURST = 10, 100
+"""Pings and pongs together that a link may send; each of ours sends one a second, or answers one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +47,12 @@ STUCK = "a write took too long"
 REPLACED = "replaced by a newer link"
 FAULTS = "too many forged or malformed messages"
 TEXT = "they sent text; frames are binary"
+PINGS = "too many pings"
 OVERSIZE = "Exceeded maximum message size"  # the library's word for a frame above our cap
-OWN_WORDS = frozenset({TOO_SLOW, MALFORMED, SILENT, STUCK, REPLACED, FAULTS, TEXT, OVERSIZE, "closed here"})
-ABUSE = frozenset({MALFORMED, FAULTS, TEXT, OVERSIZE})
+OWN_WORDS = frozenset(
+    {TOO_SLOW, MALFORMED, SILENT, STUCK, REPLACED, FAULTS, TEXT, OVERSIZE, "closed here", ODD_FRAMES, PINGS}
+)
+ABUSE = frozenset({MALFORMED, FAULTS, TEXT, OVERSIZE, ODD_FRAMES, PINGS})
 
 Deliver = Callable[["Link", list[Any]], Awaitable[None]]
 
@@ -71,6 +77,7 @@ class Link:
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
         self._last_ping = 0
+        self._pings = TokenBucket(PINGS_PER_S, PINGS_BURST)
 
     # -- sending ------------------------------------------------------------------------------------
 
@@ -150,9 +157,13 @@ class Link:
             self.end_reason = SILENT
 
     def _is_liveness(self, message: object) -> bool:
+        if not isinstance(message, Ping | Pong):
+            return False
+        if not self._pings.spend(trio.current_time()):
+            raise LinkClosed(PINGS)
         if isinstance(message, Ping):
             self.offer(encode_message(Pong(message.number)), Lane.CONSENSUS)
-        return isinstance(message, Ping | Pong)
+        return True
 
     async def _write(self) -> None:
         try:

@@ -20,8 +20,10 @@ from trio_websocket import (
     wrap_server_stream,
 )
 
+from gossipbook.buckets import TokenBucket
 from gossipbook.errors import HandshakeError, LinkClosed
 from gossipbook.net.address import Address
+from gossipbook.net.odd_frames import OddFrames
 from gossipbook.net.tls import make_client_context
 from gossipbook.wire.framing import FRAME_BYTES_CAP
 from gossipbook.wire.handshake import HANDSHAKE_BYTES_CAP, Handshake, Hello
@@ -29,6 +31,8 @@ from gossipbook.wire.handshake import HANDSHAKE_BYTES_CAP, Handshake, Hello
 RECEIVE_BUFFER_BYTES = 65_536  # the library's default of 4 KiB halves the throughput
 MESSAGE_QUEUE = 16  # a queue of 1 blocks the library's reader, and with it its pings
 HANDSHAKE_S = 10.0  # for TCP, TLS, websocket and our own handshake together
+ODD_FRAMES_PER_S, ODD_FRAMES_BURST = 5, 100
+ODD_FRAMES = "too many websocket frames that are no message"
 POLICY_VIOLATION = 1008
 CLOSE_S = 2.0
 
@@ -36,8 +40,9 @@ CLOSE_S = 2.0
 class Channel:
     """A websocket that carries binary messages; ``binding`` is its TLS certificate's SHA-256, or empty."""
 
-    def __init__(self, connection: WebSocketConnection, remote: str, binding: bytes) -> None:
+    def __init__(self, connection: WebSocketConnection, stream: "_Watched", remote: str, binding: bytes) -> None:
         self._connection = connection
+        self._stream = stream
         self.remote = remote
         self.binding = binding
         self.close_reason = ""
@@ -53,7 +58,7 @@ class Channel:
         try:
             message = await self._connection.get_message()
         except ConnectionClosed as error:
-            raise LinkClosed(_reason(error)) from None
+            raise LinkClosed(ODD_FRAMES if self._stream.flooded else _reason(error)) from None
         if isinstance(message, str):
             raise LinkClosed("they sent text; frames are binary")
         return message
@@ -90,11 +95,17 @@ async def _library_faults(what: str) -> AsyncIterator[None]:
 
 
 class _Watched(trio.abc.Stream):
-    """A stream that says when it ended: the library goes on waiting for an upgrade that cannot come any more."""
+    """A stream that says when it ended: the library goes on waiting for an upgrade that cannot come any more.
+
+    It ends when the other side floods the library with what it never hands to us.
+    """
 
     def __init__(self, stream: trio.abc.Stream, ended: Callable[[], None]) -> None:
         self._stream = stream
         self._ended = ended
+        self._odd_frames = OddFrames()
+        self._odd_left = TokenBucket(ODD_FRAMES_PER_S, ODD_FRAMES_BURST)
+        self.flooded = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         try:
@@ -104,6 +115,11 @@ class _Watched(trio.abc.Stream):
             raise
         if not raw:
             self._ended()
+        odd = self._odd_frames.count(raw)
+        if odd and not self._odd_left.spend(trio.current_time(), odd):
+            self.flooded = True
+            self._ended()
+            raise trio.BrokenResourceError(ODD_FRAMES)
         return raw
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
@@ -140,9 +156,10 @@ async def dial(address: Address) -> AsyncIterator[Channel]:
         connection = None
         try:
             with trio.move_on_after(HANDSHAKE_S) as scope:
+                watched = _Watched(stream, scope.cancel)
                 connection = await wrap_client_stream(
                     nursery,
-                    _Watched(stream, scope.cancel),  # type: ignore[arg-type]  # any stream will do
+                    watched,  # type: ignore[arg-type]  # any stream will do
                     address.host,
                     "/",
                     message_queue_size=MESSAGE_QUEUE,
@@ -155,7 +172,7 @@ async def dial(address: Address) -> AsyncIterator[Channel]:
         if connection is None:
             await trio.aclose_forcefully(stream)
             raise LinkClosed(f"no peer at {address}: ended or too slow")
-        channel = Channel(connection, str(address), binding)
+        channel = Channel(connection, watched, str(address), binding)
         try:
             yield channel
         finally:
@@ -181,9 +198,10 @@ async def accept(
             with trio.move_on_after(HANDSHAKE_S) as scope:
                 if context is not None:
                     secured = trio.SSLStream(stream, context, server_side=True)
+                watched = _Watched(secured, scope.cancel)
                 request = await wrap_server_stream(
                     nursery,
-                    _Watched(secured, scope.cancel),
+                    watched,
                     message_queue_size=MESSAGE_QUEUE,
                     max_message_size=FRAME_BYTES_CAP,
                     receive_buffer_size=RECEIVE_BUFFER_BYTES,
@@ -195,7 +213,7 @@ async def accept(
         if connection is None:
             await trio.aclose_forcefully(secured)
             raise LinkClosed("not a websocket: ended or too slow")
-        channel = Channel(connection, remote, binding)
+        channel = Channel(connection, watched, remote, binding)
         try:
             yield channel
         finally:

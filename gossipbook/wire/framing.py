@@ -23,6 +23,8 @@ def split_frame(frame: bytes) -> Iterator[bytes]:
     """
     if len(frame) > FRAME_BYTES_CAP:
         raise DecodeError(f"a frame of {len(frame)} bytes; the cap is {FRAME_BYTES_CAP}")
+    if not frame:
+        raise DecodeError("an empty frame")
     start = 0
     while start < len(frame):
         body = start + PREFIX_BYTES

@@ -22,6 +22,7 @@ from gossipbook.manifest import Manifest
 from gossipbook.wire.codec import encode_message
 from gossipbook.wire.framing import join_frame
 from gossipbook.wire.handshake import FEATURES, PROTOCOL_VERSION, Handshake, Role
+from gossipbook.wire.link_messages import Ping
 
 from .support import SYMBOL, Author, closed, shaken, stranger, tcp, websocket
 
@@ -60,9 +61,10 @@ def frame(opcode, payload, *, fin=True, masked=True):
     """A raw websocket frame."""
     size = len(payload)
     mask = 0x80 if masked else 0
-    length = bytes([mask | size]) if size < 126 else bytes([mask | 126]) + size.to_bytes(2, "big")
     if size > 65_535:
         length = bytes([mask | 127]) + size.to_bytes(8, "big")
+    else:
+        length = bytes([mask | size]) if size < 126 else bytes([mask | 126]) + size.to_bytes(2, "big")
     return bytes([0x80 * fin | opcode]) + length + (bytes(4) if masked else b"") + payload
 
 
@@ -229,6 +231,24 @@ async def tiny_fragments_without_end(target):
                 pass
 
 
+def odd_frames_without_end(raw):
+    async def send(target):
+        async with target.shaken() as connection:
+            with trio.fail_after(15):
+                try:
+                    while True:
+                        await connection.below.send_all(raw * 2_000)
+                        await trio.lowlevel.checkpoint()
+                except GONE:
+                    pass
+
+    return send
+
+
+async def pings_without_end(target):
+    await _then(target, *[join_frame([encode_message(Ping(1))] * 100)] * 5, ends_with="too many pings")
+
+
 async def malformed_messages(target):
     good = encode_message(Graft(SYMBOL))
     for raw in (
@@ -241,6 +261,7 @@ async def malformed_messages(target):
         join_frame([b"\x81" * 3_000]),
         join_frame([os.urandom(400)]),
         join_frame([good + b"\0"]),
+        b"",
         join_frame([encode_message(Fetch(SYMBOL, ()))[:-1] + b"\x05"]),
     ):
         for role in Role:
@@ -354,7 +375,10 @@ QUICK = [
     (oversize_frames(Role.CLIENT), ["links ended: Exceeded maximum message size"]),
     (oversize_frames(Role.PEER), ["links ended: Exceeded maximum message size"]),
     (text_frames, ["links ended: they sent text"]),
-    (tiny_fragments_without_end, ["links ended: Exceeded maximum message size"]),
+    (tiny_fragments_without_end, ["links ended: too many websocket frames"]),
+    (odd_frames_without_end(frame(9, b"")), ["links ended: too many websocket frames"]),
+    (odd_frames_without_end(frame(10, b"x")), ["links ended: too many websocket frames"]),
+    (pings_without_end, ["links ended: too many pings"]),
     (malformed_messages, ["malformed frame"]),
     (peer_messages_from_a_client, ["a client sent what only peers send"]),
     (forged_ops_from_a_client, ["submit refused: bad-signature", "submit refused: wrong-network"]),

@@ -343,7 +343,7 @@ def test_no_such_message(raw: object) -> None:
 # -- frames -----------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.binary(min_size=1, max_size=300), max_size=20))
+@given(st.lists(st.binary(min_size=1, max_size=300), min_size=1, max_size=20))
 @settings(max_examples=200, deadline=None)
 def test_frames_come_apart_as_they_were_joined(messages: list[bytes]) -> None:
     assert list(split_frame(join_frame(messages))) == messages
