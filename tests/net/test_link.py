@@ -187,7 +187,7 @@ async def test_pings_are_answered_and_not_delivered(autojump_clock, channel, lin
         join_frame([MESSAGE + b"\x00"]),
         bytes(128 * 1024 + 1),
     ],
-    ids=["prefix", "empty", "long", "cut", "kind-0", "unknown", "map", "deep", "trailing", "oversize"],
+    ids=["nothing", "prefix", "empty", "long", "cut", "kind-0", "unknown", "map", "deep", "trailing", "oversize"],
 )
 async def test_a_malformed_frame_ends_the_link_and_nothing_of_it_is_delivered(autojump_clock, channel, link, frame):
     delivered = []

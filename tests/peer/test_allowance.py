@@ -1,0 +1,216 @@
+"""What links may ask for: rates by kind, and for strangers an equal part of the work; honest ones notice nothing."""
+
+import random
+
+import pytest
+from consensus.kit import SYMBOL, Bench, buy, identity, network
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gossipbook import client_messages as q
+from gossipbook.consensus.messages import Bodies, Fetch, Status
+from gossipbook.crdt.inserted import Inserted
+from gossipbook.effects import Now, Send
+from gossipbook.gossip.messages import Push
+from gossipbook.peer.allowance import (
+    NEWCOMERS_BURST,
+    NEWCOMERS_PER_S,
+    RATES,
+    STRANGERS_US_PER_S,
+    Allowance,
+    equal_part,
+    refusal_of,
+)
+from gossipbook.peer.events import LOCAL, LinkDown, LinkUp, Received
+from gossipbook.peer.peer import Peer
+from gossipbook.refusals import Refusals, Scope
+from gossipbook.wire.codec import LAYOUTS, encode_message
+from gossipbook.wire.handshake import Role
+from gossipbook.wire.link_messages import Ping, Pong
+
+MEMBER, STRANGER, OTHER = b"m" * 20, b"s" * 20, b"o" * 20
+STATUS = Status(SYMBOL, 0, 0, bytes(32), 0, bytes(32), True)
+ANSWERS = {
+    *(q.Ack, q.PairEvents, q.Answer, q.AuthorWord, q.ProvenBlock),
+    *(q.BookPart, q.BookMark, q.FeedEnded, Ping, Pong),
+}
+
+
+def at(ms: int) -> Now:
+    return Now(1_700_000_000_000 + ms, ms)
+
+
+def an_allowance(pairs: int = 1) -> Allowance:
+    return Allowance({MEMBER}, pairs, Refusals())
+
+
+def taken(
+    allowance: Allowance, link: bytes, message: object, times: int, ms: int = 0, *, repeated: bool = False
+) -> int:
+    return sum(allowance.take(link, message, at(ms), is_repeated=repeated) for _ in range(times))
+
+
+def test_every_message_that_a_peer_takes_has_a_rate() -> None:
+    assert set(RATES) == set(LAYOUTS) - ANSWERS
+
+
+@pytest.mark.parametrize("pairs", [1, 3])
+def test_a_kind_has_its_bucket_on_each_link(pairs: int) -> None:
+    allowance, rate = an_allowance(pairs), RATES[Status]
+    assert taken(allowance, MEMBER, STATUS, 1_000) == rate.burst * pairs
+    assert taken(allowance, MEMBER, STATUS, 1_000, 1_000) == rate.per_s * pairs
+    assert taken(allowance, MEMBER, Fetch(SYMBOL, ()), 5, 1_000) == 5, "another kind has its own"
+    assert taken(allowance, STRANGER, STATUS, 5, 1_000) == 5, "so has another link"
+
+
+def test_ids_are_what_is_counted() -> None:
+    allowance, rate = an_allowance(), RATES[Fetch]
+    page = Fetch(SYMBOL, tuple(bytes([i % 256]) * 32 for i in range(1_000)))
+    assert taken(allowance, MEMBER, page, 100) == rate.burst // 1_000
+
+
+def test_time_that_stands_still_or_goes_back_gives_nothing() -> None:
+    allowance = an_allowance()
+    taken(allowance, MEMBER, STATUS, 1_000, 5_000)
+    assert taken(allowance, MEMBER, STATUS, 10, 5_000) == 0
+    assert taken(allowance, MEMBER, STATUS, 10, 1_000) == 0
+    assert taken(allowance, MEMBER, STATUS, 1_000, 1_001_000) == RATES[Status].burst
+
+
+def test_a_link_that_is_gone_begins_anew() -> None:
+    allowance = an_allowance()
+    taken(allowance, STRANGER, STATUS, 1_000)
+    assert taken(allowance, STRANGER, STATUS, 1) == 0
+    allowance.link_down(STRANGER)
+    assert taken(allowance, STRANGER, STATUS, 1) == 1
+
+
+# -- the share -------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.integers(0, 1_000_000), max_size=40), st.integers(1, 1_000_000))
+def test_an_equal_part(wanted: list[int], budget: int) -> None:
+    part = equal_part([float(each) for each in wanted], float(budget))
+    got = [min(each, part) for each in wanted]
+    assert sum(got) <= budget * (1 + 1e-9)
+    if sum(wanted) > budget:
+        assert sum(got) == pytest.approx(budget), "all of it is given out"
+    else:
+        assert got == wanted
+
+
+def flood(allowance: Allowance, links: list[bytes], seconds: int, quiet: bytes) -> tuple[float, int]:
+    """Work taken of floods per second, in microseconds, and how many of one quiet link's messages were refused."""
+    question = q.Query(1, "status", ())
+    cost, took, refused = RATES[q.Query].work_us, 0, 0
+    for second in range(seconds):
+        allowance.renew(at(1_000 * second))
+        for tenth in range(10):
+            ms = 1_000 * second + 100 * tenth
+            for link in links:
+                took += taken(allowance, link, question, 30, ms)
+            refused += taken(allowance, quiet, question, 2, ms) != 2 and second > 0
+    return took * cost / seconds, refused
+
+
+def test_a_flood_takes_no_more_than_the_share_and_nothing_from_who_asks_little() -> None:
+    floods = [bytes([i]) * 20 for i in range(20)]
+    used, refused = flood(an_allowance(), floods, 20, STRANGER)
+    assert used < 1.3 * STRANGERS_US_PER_S, "the first second, when nobody knew, included"
+    assert refused == 0
+
+
+def test_pauses_gain_nothing() -> None:
+    allowance, floods, cost = an_allowance(), [bytes([i]) * 20 for i in range(20)], RATES[q.Query].work_us
+    took = 0
+    for second in range(60):
+        allowance.renew(at(1_000 * second))
+        if second % 2:
+            took += sum(taken(allowance, link, q.Query(1, "status", ()), 200, 1_000 * second) for link in floods)
+    assert took * cost / 60 < STRANGERS_US_PER_S
+
+
+def test_members_take_no_part_in_it() -> None:
+    allowance = an_allowance()
+    floods = [bytes([i]) * 20 for i in range(20)]
+    flood(allowance, floods, 3, STRANGER)
+    push = Push(SYMBOL, b"x")
+    assert taken(allowance, MEMBER, push, 5_000, 3_000) == 5_000
+    assert taken(allowance, floods[0], push, 5_000, 3_000) < 100
+    assert taken(allowance, OTHER, push, 5_000, 3_000, repeated=True) > 500, "what was here before costs little"
+
+
+# -- newcomers -------------------------------------------------------------------------------------
+
+
+def test_newcomers_of_a_strangers_link_are_few_and_of_others_not() -> None:
+    allowance = an_allowance()
+    assert sum(allowance.take_newcomer(STRANGER, at(0)) for _ in range(1_000)) == NEWCOMERS_BURST
+    assert sum(allowance.take_newcomer(STRANGER, at(1_000)) for _ in range(1_000)) == NEWCOMERS_PER_S
+    assert all(allowance.take_newcomer(link, at(0)) for link in (MEMBER, LOCAL) for _ in range(1_000))
+
+
+class Stage:
+    """A peer with a stranger's link."""
+
+    def __init__(self) -> None:
+        self.bench = Bench("b")
+        self.peer = Peer(self.bench.manifest, identity("watched"), rng=random.Random(1))
+        for link in (STRANGER, OTHER):
+            self.peer.handle(LinkUp(link, identity(link.hex()).public_key, Role.PEER, False), at(0))
+
+    def submitted(self, authors: int, *, start: int = 0) -> list[str]:
+        """What a client hears that submits the first ops of so many keys."""
+        client = STRANGER + b"0001"
+        self.peer.handle(LinkUp(client, identity("client").public_key, Role.CLIENT, False), at(0))
+        heard = []
+        for number in range(start, start + authors):
+            op = self.bench.op(f"o{number}", f"author {number}", buy(1))
+            effects = self.peer.handle(Received(client, q.Submit(op)), at(0)) + self.peer.flush(at(0))
+            acks = [e.message for e in effects if isinstance(e, Send) and isinstance(e.message, q.Ack)]
+            heard.append(acks[0].reason if acks else "")
+        return heard
+
+    def pushed(self, authors: int) -> int:
+        """How many pushed first ops of so many keys get into the pool."""
+        pool = self.peer.pairs[SYMBOL].ops.bodies
+        before = len(pool)
+        for number in range(authors):
+            op = self.bench.op(f"p{number}", f"pushed {number}", buy(1))
+            push = Push(SYMBOL, encode_message(Bodies(SYMBOL, (op,))))
+            self.peer.handle(Received(OTHER, push), at(0))
+        return len(pool) - before
+
+
+def test_a_client_with_many_keys_is_told_that_it_is_too_fast() -> None:
+    heard = Stage().submitted(NEWCOMERS_BURST + 20)
+    assert heard == [""] * NEWCOMERS_BURST + [Inserted.TOO_FAST.value] * 20
+
+
+def test_a_link_that_pushes_many_keys_is_held_to_as_many() -> None:
+    stage = Stage()
+    assert stage.pushed(NEWCOMERS_BURST + 20) == NEWCOMERS_BURST
+    assert stage.peer.refusals.of(Scope.RATE)["too many ops of unknown authors"] == 20
+
+
+def test_an_author_counts_once() -> None:
+    """Who is not in the table yet may send many ops, one after another."""
+    stage, link = Stage(), OTHER
+    for number in range(NEWCOMERS_BURST + 50):
+        op = stage.bench.op(f"a{number}", "alice", buy(number + 1))
+        stage.peer.handle(Received(link, Push(SYMBOL, encode_message(Bodies(SYMBOL, (op,))))), at(0))
+    assert len(stage.peer.pairs[SYMBOL].ops.bodies) == NEWCOMERS_BURST + 50
+
+
+def test_who_waits_for_an_answer_gets_one() -> None:
+    manifest, _ = network()
+    peer = Peer(manifest, identity("watched"), rng=random.Random(1))
+    question = q.Query(7, "status", ())
+    answers = [peer.refuse(STRANGER, question, at(0)) for _ in range(RATES[q.Query].burst + 1)]
+    assert answers[0] is None
+    (answer,) = answers[-1] or []
+    assert isinstance(answer, Send)
+    assert (answer.to, answer.message.number, answer.message.good) == ((STRANGER,), 7, False)  # type: ignore[attr-defined]
+    assert refusal_of(STATUS) is None
+    peer.handle(LinkDown(STRANGER), at(0))
+    assert peer.refuse(STRANGER, question, at(0)) is None
