@@ -14,7 +14,7 @@ from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.due_room import DueRoom
 from gossipbook.consensus.events import GraceTimer
 from gossipbook.consensus.heights import PEERS_CAP, Heights
-from gossipbook.consensus.messages import FETCH_IDS_CAP, Fetch, FetchBlock, Sync
+from gossipbook.consensus.messages import DUE_IDS_CAP, FETCH_IDS_CAP, Fetch, FetchBlock, Sync
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Lane, Now, Send, SendStored, SetTimer
@@ -22,9 +22,7 @@ from gossipbook.ids import BlockId, OpId, PeerId
 from gossipbook.manifest import COMMITTEE_CAP
 from gossipbook.ordered import BoundedDict
 
-DUE_IDS_PER_SEAT_CAP = 256
-"""Ids that are wanted at one time because one member's TIMEOUT names them."""
-WANTED_CAP = 2 * FETCH_IDS_CAP + COMMITTEE_CAP * DUE_IDS_PER_SEAT_CAP
+WANTED_CAP = 2 * FETCH_IDS_CAP + COMMITTEE_CAP * DUE_IDS_CAP
 ROUNDS_CAP = 8
 
 
@@ -109,7 +107,7 @@ class CatchUp:
         """Note op bodies that a seat's TIMEOUT names, instead of those that its last one named."""
         for op_id in [op_id for op_id, wish in self._wishes.items() if wish.seat == seat]:
             self._wishes.pop(op_id)
-        return self._want(ids[:DUE_IDS_PER_SEAT_CAP], peer, seat)
+        return self._want(ids[:DUE_IDS_CAP], peer, seat)
 
     def _want(self, ids: list[OpId], peer: PeerId, seat: int | None) -> list[Effect]:
         fresh = False

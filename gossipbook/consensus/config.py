@@ -12,7 +12,7 @@ class ConsensusConfig:
     fetch_grace_ms: int = 40  # bodies follow a proposal in a slower lane; measured: else most are fetched in vain
     fetch_retry_ms: int = 300  # a guess: several round trips, well under a term
     sync_retry_ms: int = 1_000  # a guess: one batch of blocks over a slow link
-    sync_batch_blocks: int = 64  # with bodies at most 64 x 64 KiB, what one sync may cost its server
+    sync_batch_blocks: int = 16  # with bodies at most 16 x 64 KiB, what one sync may cost its server
     settle_ms: int = 1_000  # how long to wait for the others' record of my own votes after a start
     help_pause_ms: int = 200  # the least time between two helpings of one laggard
 

@@ -8,6 +8,7 @@ from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.genuine import flaw_of
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import (
+    DUE_IDS_CAP,
     AskVotes,
     BlockBody,
     Bodies,
@@ -139,7 +140,9 @@ class Inbox:
         if mine.timed_out and timeout.term == mine.term and member.catch_up.help(sender, now):
             member.outbox.send((sender,), mine.give_up(()))
         if timeout.term == mine.term and timeout.seat == member.committee.seat_of_peer(sender):
-            _, missing = member.ops.resolve(m.due)  # They are not signed: nobody but the signer answers for them.
+            _, missing = member.ops.resolve(
+                m.due[:DUE_IDS_CAP]
+            )  # They are not signed: nobody but the signer answers for them.
             member.outbox.extend(member.catch_up.want_due(missing, sender, timeout.seat))
 
     # -- catching up --------------------------------------------------------------------------------

@@ -7,8 +7,10 @@ from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, V
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.ids import BlockId, Digest, OpId
 
-DUE_IDS_CAP = 1_024
-FETCH_IDS_CAP = 1_024
+DUE_IDS_CAP = 256
+FETCH_IDS_CAP = 448
+IDS_READ_CAP = 1_024
+"""Ids in one message that is taken; no more than the former caps are looked at."""
 
 
 @dataclass(frozen=True, slots=True)

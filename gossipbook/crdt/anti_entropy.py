@@ -14,8 +14,8 @@ from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
 
-FRONTIER_ENTRIES_CAP = 256  # about 80 bytes each; a longer frontier goes in turns, by author
-FRONTIER_READ_CAP = 1_024  # entries of one that is taken; earlier programs send as many
+FRONTIER_ENTRIES_CAP = 128  # about 80 bytes each; a longer frontier goes in turns, by author
+FRONTIER_READ_CAP = 192  # entries of one that is taken
 REPAIR_OPS_CAP = 256
 REPAIR_BYTES_CAP = 256 * 1_024
 

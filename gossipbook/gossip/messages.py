@@ -6,7 +6,8 @@ from typing import TypeAlias
 Topic: TypeAlias = str
 MessageId: TypeAlias = bytes
 
-IHAVE_IDS_CAP = 3_500  # GossipSub v1.1 has MaxIHaveLength 5,000; so many fit one frame of ours
+IHAVE_IDS_CAP = 512  # GossipSub v1.1 has MaxIHaveLength 5,000, which costs its reader milliseconds here
+IHAVE_IDS_READ_CAP = 1_024  # of a message that is taken
 TOPICS_CAP = 1_024
 
 

@@ -272,14 +272,14 @@ class Driver:
         if link is None or self._reader_thread.statistics().tasks_waiting > len(self.links):
             self.counts["sync requests not served"] += 1
             return
-        for height in range(effect.first, effect.last + 1):
+        epoch = self.peer.manifest.epoch
+        blocks = await trio.to_thread.run_sync(
+            self.journal.blocks, effect.pair, effect.first, effect.last, epoch, limiter=self._reader_thread
+        )
+        for block in blocks:
             if not link.room(Lane.SYNC) or self.links.get(effect.to) is not link:
                 return
-            blocks = await trio.to_thread.run_sync(
-                self.journal.blocks, effect.pair, height, height, self.peer.manifest.epoch, limiter=self._reader_thread
-            )
-            for block in blocks:
-                link.offer(encode_message(block), Lane.SYNC)
+            link.offer(encode_message(block), Lane.SYNC)
 
     # -- timers -------------------------------------------------------------------------------------
 

@@ -23,6 +23,8 @@ from gossipbook.wire.link_messages import Ping, Pong
 
 LANES_BYTES_CAP = 16 * 2**20
 LANES_MESSAGES_CAP = 65_536
+ANSWER_BYTES_PER_S, ANSWER_BYTES_BURST = 8 * 2**20, 32 * 2**20
+"""Bytes of answers that one link may have; more than a replica executes that catches up."""
 PINGS_PER_S, PINGS_BURST = 10, 100
 """Pings and pongs together that a link may send; each of ours sends one a second, or answers one."""
 
@@ -77,12 +79,16 @@ class Link:
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
         self._last_ping = 0
+        self._answers = TokenBucket(ANSWER_BYTES_PER_S, ANSWER_BYTES_BURST)
         self._pings = TokenBucket(PINGS_PER_S, PINGS_BURST)
 
     # -- sending ------------------------------------------------------------------------------------
 
     def offer(self, raw: bytes, lane: Lane) -> None:
-        """Queue one encoded message."""
+        """Queue one encoded message. Answers beyond what a link may have are dropped; who needs them asks again."""
+        if lane == Lane.SYNC and not self._answers.spend(trio.current_time(), len(raw)):
+            self.counts["dropped: more answers than a link may have"] += 1
+            return
         self._lanes[lane].append(raw)
         self._bytes += len(raw)
         self._messages += 1

@@ -53,7 +53,7 @@ class AckExchange:
 
     def on_ask_held(self, sender: LinkId, message: AskHeld) -> list[CoreEffect]:
         """A peer asks whether ops are held here; it is told now or when they are."""
-        for op_id in message.ids:
+        for op_id in message.ids[:FETCH_IDS_CAP]:
             op = self._ops.bodies.get(op_id)
             if self.acks.height_of(op_id) is not None or (op is not None and self._ops.in_main(op)):
                 self._answer([sender], op_id)
@@ -66,9 +66,10 @@ class AckExchange:
         seat = self._committee.seat_of_peer(sender)
         if seat is None:
             return []
-        for op_id in message.ids:
+        ids = message.ids[:FETCH_IDS_CAP]
+        for op_id in ids:
             self._arrivals.held(op_id, seat, wall_ms)
-        return self.tell([told for op_id in message.ids for told in self.acks.held_there(op_id, seat)])
+        return self.tell([told for op_id in ids for told in self.acks.held_there(op_id, seat)])
 
     def heartbeat(self) -> None:
         """Ask again about ops that too few members are known to hold."""

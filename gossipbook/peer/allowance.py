@@ -82,7 +82,7 @@ RATES: dict[type[Any], Rate] = {
     c.GiveUp: Rate(20, 100, 500, per_pair=True),
     c.Proof: Rate(200, 1_000, 500, per_pair=True),
     c.Status: Rate(10, 50, 50, per_pair=True),
-    c.Sync: Rate(20, 50, 1_000, per_pair=True),
+    c.Sync: Rate(40, 200, 1_000, per_pair=True),
     c.FinalizedBlock: Rate(500, 2_000, 500, per_pair=True),
     c.Fetch: Rate(4_000, 16_000, 100, 10, _ids),
     c.Bodies: Rate(4_000, 16_000, 100, 200, _items),

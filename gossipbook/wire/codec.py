@@ -21,7 +21,7 @@ PAYLOAD_CAP = 96 * 1024
 ITEMS_CAP = 1_024
 JSON_CAP = 110 * 1024
 
-_IDS = f.many(f.DIGEST, c.FETCH_IDS_CAP)
+_IDS = f.digests(c.IDS_READ_CAP)
 
 LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     Ping: (1, (f.uint(),)),
@@ -30,8 +30,8 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     g.Subscribe: (10, (f.many(f.SYMBOL, g.TOPICS_CAP),)),
     g.Graft: (11, (f.SYMBOL,)),
     g.Prune: (12, (f.SYMBOL, f.uint(2**32 - 1))),
-    g.IHave: (13, (f.SYMBOL, f.many(f.DIGEST, g.IHAVE_IDS_CAP))),
-    g.IWant: (14, (f.many(f.DIGEST, g.IHAVE_IDS_CAP),)),
+    g.IHave: (13, (f.SYMBOL, f.digests(g.IHAVE_IDS_READ_CAP))),
+    g.IWant: (14, (f.digests(g.IHAVE_IDS_READ_CAP),)),
     g.Push: (15, (f.SYMBOL, f.blob(PAYLOAD_CAP))),
     # consensus
     c.Propose: (
@@ -56,7 +56,7 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
             f.TIMEOUT,
             f.optional(f.CERTIFICATE),
             f.optional(f.CERTIFICATE),
-            f.many(f.DIGEST, c.DUE_IDS_CAP),
+            _IDS,
         ),
     ),
     c.Proof: (23, (f.SYMBOL, f.EPOCH, f.PROOF)),

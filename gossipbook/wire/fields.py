@@ -19,6 +19,9 @@ from gossipbook.crdt.op import Evidence, Op, open_op
 from gossipbook.errors import DecodeError
 from gossipbook.ids import DIGEST_BYTES, PUBLIC_KEY_BYTES, SIGNATURE_BYTES
 
+_BYTES = frozenset({bytes})
+_DIGEST_LENGTHS = frozenset({DIGEST_BYTES})
+
 Reader = Callable[[object, str], Any]
 Writer = Callable[[Any], Any]
 
@@ -74,6 +77,18 @@ def many(item: Field, limit: int) -> Field:
         return tuple(item.read(part, name) for part in cbor.check_list(value, name, limit))
 
     return Field(write, read)
+
+
+def digests(limit: int) -> Field:
+    """A tuple of at most ``limit`` digests; the same as ``many(DIGEST, limit)``, looked through at once."""
+
+    def read(value: object, name: str) -> Any:
+        items = cbor.check_list(value, name, limit)
+        if not (_BYTES.issuperset(map(type, items)) and _DIGEST_LENGTHS.issuperset(map(len, items))):
+            raise DecodeError(f"{name}: expected {DIGEST_BYTES} bytes each")
+        return tuple(items)
+
+    return Field(list, read)
 
 
 def optional(item: Field) -> Field:

@@ -3,7 +3,7 @@
 import pytest
 
 from gossipbook.consensus import due_room
-from gossipbook.consensus.catchup import DUE_IDS_PER_SEAT_CAP, WANTED_CAP
+from gossipbook.consensus.catchup import WANTED_CAP
 from gossipbook.consensus.due_room import DueRoom
 from gossipbook.consensus.events import Message
 from gossipbook.consensus.messages import DUE_IDS_CAP, Fetch, GiveUp
@@ -46,14 +46,14 @@ def test_another_terms_timeout_names_nothing() -> None:
 def test_what_one_seat_names_takes_no_room_from_blocks_or_others() -> None:
     bench = Bench("c")
     catch_up = bench.replica.member.catch_up
-    block_needs = list(ids("block", 1_000))
+    block_needs = list(ids("block", 400))
     catch_up.want(block_needs, bench.peer("d"))
     for seat in range(COMMITTEE_CAP):
         for time in range(3):
-            catch_up.want_due(list(ids(f"{seat} {time}", DUE_IDS_CAP)), bench.peer("a"), seat)
+            catch_up.want_due(list(ids(f"{seat} {time}", 4 * DUE_IDS_CAP)), bench.peer("a"), seat)
     wanted = [id_ for effect in catch_up.grace_over(bench.now()) for id_ in effect.message.ids]  # type: ignore[union-attr]
     assert set(block_needs) <= set(wanted)
-    assert len(catch_up._wishes) == 1_000 + COMMITTEE_CAP * DUE_IDS_PER_SEAT_CAP <= WANTED_CAP
+    assert len(catch_up._wishes) == 400 + COMMITTEE_CAP * DUE_IDS_CAP <= WANTED_CAP
 
 
 @pytest.mark.parametrize("cap", ["ops", "bytes"])

@@ -17,7 +17,7 @@ from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.records import VoteState
 from gossipbook.crdt import messages as r
-from gossipbook.crdt.anti_entropy import FRONTIER_ENTRIES_CAP
+from gossipbook.crdt.anti_entropy import FRONTIER_READ_CAP
 from gossipbook.crdt.author_log import FrontierEntry
 from gossipbook.crdt.op import decode_evidence, decode_op
 from gossipbook.errors import DecodeError
@@ -303,19 +303,19 @@ def test_sizes_are_checked_before_anything_else() -> None:
 
 
 FULL = {
-    "IHave": lambda: g.IHave("x" * 32, (bytes(32),) * g.IHAVE_IDS_CAP),
-    "IWant": lambda: g.IWant((bytes(32),) * g.IHAVE_IDS_CAP),
+    "IHave": lambda: g.IHave("x" * 32, (bytes(32),) * g.IHAVE_IDS_READ_CAP),
+    "IWant": lambda: g.IWant((bytes(32),) * g.IHAVE_IDS_READ_CAP),
     "Subscribe": lambda: g.Subscribe(("x" * 32,) * g.TOPICS_CAP),
     "Push": lambda: g.Push("x" * 32, bytes(codec.PAYLOAD_CAP)),
-    "Fetch": lambda: c.Fetch("x" * 32, (bytes(32),) * c.FETCH_IDS_CAP),
+    "Fetch": lambda: c.Fetch("x" * 32, (bytes(32),) * c.IDS_READ_CAP),
     "Answer": lambda: q.Answer(1, True, bytes(codec.JSON_CAP)),
     "Frontier": lambda: r.Frontier(
         "x" * 32, bytes(32), bytes(32),
-        (FrontierEntry(bytes(32), 2**63 - 1, bytes(32), True),) * FRONTIER_ENTRIES_CAP, True,
+        (FrontierEntry(bytes(32), 2**63 - 1, bytes(32), True),) * FRONTIER_READ_CAP, True,
     ),
     "GiveUp": lambda: c.GiveUp(
         "x" * 32, 2**32 - 1, SAMPLES["GiveUp"].timeout, SAMPLES["GiveUp"].fc, SAMPLES["GiveUp"].nc,
-        (bytes(32),) * c.DUE_IDS_CAP,
+        (bytes(32),) * c.IDS_READ_CAP,
     ),
 }  # fmt: skip
 
@@ -331,7 +331,7 @@ def test_one_more_than_a_cap_is_refused() -> None:
     with pytest.raises(DecodeError):
         decode_message(encode_message(over))
     with pytest.raises(DecodeError):
-        decode_message(encode_message(c.Fetch("x", (bytes(32),) * (c.FETCH_IDS_CAP + 1))))
+        decode_message(encode_message(c.Fetch("x", (bytes(32),) * (c.IDS_READ_CAP + 1))))
 
 
 @pytest.mark.parametrize("raw", [[], [0], [999, 1], ["1"], [True, 0], [1], [1, 0, 0], 1, None, b"", [-1, 0]])
