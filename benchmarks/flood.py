@@ -29,7 +29,7 @@ STRETCHES = 5  # into which the flood is cut, to see what grows
 
 async def main() -> None:
     seconds, count, cores = (float(w) for w in (*sys.argv[1:], *("600", "20", "0.5")[len(sys.argv) - 1 :]))
-    print(f"yardstick {yardstick():.2f} s; {count:.0f} strangers with {cores:g} cores, {PER_S:g} honest orders a second")
+    print(f"yardstick {yardstick():.2f} s; {count:g} strangers with {cores:g} cores, {PER_S:g} honest orders a s")
     with tempfile.TemporaryDirectory() as folder:
         async with four_peers(Path(folder)) as network, AsyncExitStack() as stack:
             chain = network.manifest.chain_id

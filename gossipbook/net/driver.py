@@ -21,6 +21,7 @@ from gossipbook.errors import JournalError, PeerFault, TooLarge
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.clock import system_now
 from gossipbook.net.guard import Guard, leaf
+from gossipbook.net.inbox import Inbox
 from gossipbook.net.link import ABUSE, Link
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
@@ -32,8 +33,6 @@ from gossipbook.wire.codec import encode_message
 
 log = logging.getLogger(__name__)
 
-INBOX_CAP = 256  # batches of events
-EVENTS_PER_TURN_CAP = 512
 TURNS_CAP = 256  # turns decided but not yet performed
 SLOW_COMMIT_MS = 250
 """A commit that takes longer is counted: a quarter of the round timer's base."""
@@ -66,7 +65,8 @@ class Driver:
         self.on_link_down: list[Callable[[LinkId], None]] = []
         self.slowest_commit_ms = 0
         self.counts: Counter[str] = BoundedCounter()
-        self._send_inbox, self._inbox = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
+        self._inbox = Inbox()
+        self._asking = trio.Lock()
         self._turns: deque[list[Effect]] = deque()
         self._decided = trio.Event()
         self._performed = trio.Event()
@@ -90,12 +90,12 @@ class Driver:
 
     async def feed(self, events: list[PeerEvent]) -> None:
         """Queue events; waits while the core is behind, which holds back whoever produces them."""
-        await self._send_inbox.send(events)
+        await self._inbox.put(events)
 
     def feed_soon(self, events: list[PeerEvent]) -> None:
         """Queue events without waiting; while the core is behind, a task waits for it."""
         try:
-            self._send_inbox.send_nowait(events)
+            self._inbox.put_nowait(events)
         except trio.WouldBlock:
             self.start_soon(self.feed, events)
 
@@ -114,7 +114,8 @@ class Driver:
         if older is not None:
             older.close("replaced by a newer link")
             up.insert(0, LinkDown(link.id))
-        await self.feed(up)
+        of_stranger = not self.peer.allowance.is_member(link.id)
+        await self._inbox.put(up, of_stranger=of_stranger)  # In the queue of what comes over the link.
         self._tell(self.on_link_up, link)
         try:
             await link.run(self._deliver)
@@ -127,7 +128,7 @@ class Driver:
                 del self.links[link.id]
                 self._tell(self.on_link_down, link.id)
                 with trio.CancelScope(shield=True), trio.move_on_after(1):
-                    await self.feed([LinkDown(link.id)])
+                    await self._inbox.put([LinkDown(link.id)], of_stranger=of_stranger)
 
     def _tell(self, callbacks: list[Callable[[T], None]], what: T) -> None:
         for callback in callbacks:
@@ -147,12 +148,13 @@ class Driver:
                 for answer in answers:
                     self._perform_one(answer)
             elif isinstance(message, READING) and self.on_request is not None:
-                with self.guard.alone("a question"):
-                    self.on_request(link, message)
+                async with self._asking:  # One question of all links at a time; between two, others have their turn.
+                    with self.guard.alone("a question"):
+                        self.on_request(link, message)
             else:
                 events.append(Received(link.id, message))
         if events:
-            await self.feed(events)
+            await self._inbox.put(events, of_stranger=not self.peer.allowance.is_member(link.id))
         if refused:  # What comes after it waits, so that to read it all costs little.
             await trio.sleep(min(refused * REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S))
 
@@ -160,12 +162,7 @@ class Driver:
 
     async def _decide(self) -> None:
         while True:
-            events = await self._inbox.receive()
-            while len(events) < EVENTS_PER_TURN_CAP:
-                try:
-                    events = events + self._inbox.receive_nowait()
-                except trio.WouldBlock:
-                    break
+            events = await self._inbox.take()
             await self._verify(events)
             effects = self._turn(events)
             self.counts["turns"] += 1

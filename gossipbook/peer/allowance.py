@@ -131,6 +131,10 @@ class Allowance:
         """Forget a link."""
         self._accounts.pop(link)
 
+    def is_member(self, link: LinkId) -> bool:
+        """Whether a link is a committee member's."""
+        return link in self._members
+
     def take(self, link: LinkId, message: Any, now: Now, *, is_repeated: bool) -> bool:
         """Whether a link may send a message now. ``is_repeated``: it was here before, so that it makes no work."""
         account = self._account(link)

@@ -81,7 +81,8 @@ class Watched:
     def told(self) -> str:
         waits = [1_000 * self.at(share) for share in (0.5, 0.99, 1)]
         cores = ", ".join(f"{each:.2f}" for each in self.cores)
-        text = f"{len(self.waits_s)} orders certified in {waits[0]:.0f} ms (p50), {waits[1]:.0f} (p99), {waits[2]:.0f} (all)"
+        p50, p99, longest = (f"{each:.0f}" for each in waits)
+        text = f"{len(self.waits_s)} orders certified in {p50} ms (p50), {p99} (p99), {longest} (all)"
         return f"{text}; cores of each peer: {cores} (mean {statistics.fmean(self.cores):.3f})"
 
 
@@ -111,8 +112,9 @@ async def strangers(network: DemoNetwork, count: int, seconds: float, cores: flo
     addresses = ",".join(peer.address for peer in network.peers)
     words = [str(network.folder / "network.toml"), addresses, str(count), str(seconds), str(cores)]
     environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "hostile.strangers", *words], stdout=subprocess.PIPE, env=environment, text=True
+    command = [sys.executable, "-m", "hostile.strangers", *words]
+    process = await trio.to_thread.run_sync(
+        lambda: subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True)
     )
     try:
         yield lambda: Counter(json.loads(process.communicate()[0]))

@@ -220,9 +220,7 @@ async def be_strange(manifest: Manifest, addresses: list[str], number: int, budg
         await trio.sleep(AGAIN_S)
 
 
-async def main() -> None:
-    file, addresses, count, seconds, cores = sys.argv[1:]
-    manifest = Manifest.from_toml(Path(file).read_text(encoding="utf-8"))
+async def main(manifest: Manifest, addresses: str, count: str, seconds: str, cores: str) -> None:
     budget, sent = Budget(float(cores)), Counter[str]()
     with trio.move_on_after(float(seconds)):
         async with trio.open_nursery() as nursery:
@@ -232,4 +230,4 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    trio.run(main)
+    trio.run(main, Manifest.from_toml(Path(sys.argv[1]).read_text(encoding="utf-8")), *sys.argv[2:])

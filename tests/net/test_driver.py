@@ -10,7 +10,8 @@ from gossipbook.effects import Emit, Lane, LinkId, Now, Persist, Send, SetTimer
 from gossipbook.errors import JournalFull
 from gossipbook.gossip.messages import Graft
 from gossipbook.identity import Verifier
-from gossipbook.net.driver import EVENTS_PER_TURN_CAP, INBOX_CAP, TURNS_CAP, Driver
+from gossipbook.net.driver import TURNS_CAP, Driver
+from gossipbook.net.inbox import EVENTS_PER_TURN_CAP, INBOX_CAP
 from gossipbook.peer.events import Begun, Submitted, TimerFired
 from gossipbook.peer.turns import transactions
 from gossipbook.refusals import Refusals
