@@ -11,6 +11,7 @@ import heapq
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any, TypeAlias, TypeVar
 
 import trio
@@ -23,6 +24,7 @@ from gossipbook.net.clock import system_now
 from gossipbook.net.guard import Guard, leaf
 from gossipbook.net.inbox import Inbox
 from gossipbook.net.link import ABUSE, Link
+from gossipbook.net.turnstile import Turnstile
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
@@ -36,8 +38,6 @@ log = logging.getLogger(__name__)
 TURNS_CAP = 256  # turns decided but not yet performed
 SLOW_COMMIT_MS = 250
 """A commit that takes longer is counted: a quarter of the round timer's base."""
-REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S = 0.02, 5.0
-"""How long a link is not read for each message that was refused, and for all that came together."""
 VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
 
 READING = (Query, Watch, Unfollow, AskAuthor, AskBlock, WatchProven)
@@ -66,7 +66,7 @@ class Driver:
         self.slowest_commit_ms = 0
         self.counts: Counter[str] = BoundedCounter()
         self._inbox = Inbox()
-        self._asking = trio.Lock()
+        self._turnstile = Turnstile()
         self._turns: deque[list[Effect]] = deque()
         self._decided = trio.Event()
         self._performed = trio.Event()
@@ -85,6 +85,7 @@ class Driver:
             nursery.start_soon(self._decide)
             nursery.start_soon(self._perform)
             nursery.start_soon(self._fire_timers)
+            nursery.start_soon(self._turnstile.run)
             await self.feed([Begun()])
             task_status.started()
 
@@ -118,7 +119,7 @@ class Driver:
         await self._inbox.put(up, of_stranger=of_stranger)  # In the queue of what comes over the link.
         self._tell(self.on_link_up, link)
         try:
-            await link.run(self._deliver)
+            await link.run(self._deliver, self._turnstile if of_stranger else None)
         finally:
             self._tell(self.on_link_end, link)
             self.counts[f"links ended: {link.end_word()}"] += 1
@@ -139,24 +140,26 @@ class Driver:
         """What only reads is answered by the shell; everything else is the core's."""
         if self.links.get(link.id) is not link:
             return
+        of_stranger = not self.peer.allowance.is_member(link.id)
+        with self._turnstile.charging(link.id) if of_stranger else nullcontext():
+            events = self._sort(link, messages)
+        if events:
+            await self._inbox.put(events, of_stranger=of_stranger)
+
+    def _sort(self, link: Link, messages: list[Any]) -> list[PeerEvent]:
+        """Refuse what is too much and answer what only reads; what is for the core."""
         events: list[PeerEvent] = []
-        refused = 0
         for message in messages:
             answers = self.peer.refuse(link.id, message, self.clock())
             if answers is not None:
-                refused += 1
                 for answer in answers:
                     self._perform_one(answer)
             elif isinstance(message, READING) and self.on_request is not None:
-                async with self._asking:  # One question of all links at a time; between two, others have their turn.
-                    with self.guard.alone("a question"):
-                        self.on_request(link, message)
+                with self.guard.alone("a question"):
+                    self.on_request(link, message)
             else:
                 events.append(Received(link.id, message))
-        if events:
-            await self._inbox.put(events, of_stranger=not self.peer.allowance.is_member(link.id))
-        if refused:  # What comes after it waits, so that to read it all costs little.
-            await trio.sleep(min(refused * REFUSED_PAUSE_S, REFUSED_PAUSE_CAP_S))
+        return events
 
     # -- deciding -----------------------------------------------------------------------------------
 
@@ -180,7 +183,11 @@ class Driver:
         effects: list[Effect] = []
         try:
             for event in events:
-                effects += self.peer.handle(event, now)
+                if isinstance(event, Received) and not self.peer.allowance.is_member(event.link):
+                    with self._turnstile.charging(event.link):
+                        effects += self.peer.handle(event, now)
+                else:
+                    effects += self.peer.handle(event, now)
             effects += self.peer.flush(now)
         except Exception as error:
             raise PeerFault(f"the core met a fault of this program: {leaf(error)}") from error

@@ -5,7 +5,7 @@ one is, the link is closed: a peer that cannot take consensus messages is no pee
 """
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from gossipbook.buckets import TokenBucket
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import DecodeError, LinkClosed
 from gossipbook.net.transport import ODD_FRAMES, Channel
+from gossipbook.net.turnstile import Turnstile
 from gossipbook.ordered import BoundedCounter
 from gossipbook.wire.codec import decode_message, encode_message
 from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
@@ -23,6 +24,8 @@ from gossipbook.wire.link_messages import Ping, Pong
 
 LANES_BYTES_CAP = 16 * 2**20
 LANES_MESSAGES_CAP = 65_536
+AT_ONCE = 4
+"""Messages of a stranger's frame that are taken before others have their turn."""
 ANSWER_BYTES_PER_S, ANSWER_BYTES_BURST = 8 * 2**20, 32 * 2**20
 """Bytes of answers that one link may have; more than a replica executes that catches up."""
 PINGS_PER_S, PINGS_BURST = 10, 100
@@ -133,34 +136,50 @@ class Link:
 
     # -- running ------------------------------------------------------------------------------------
 
-    async def run(self, deliver: Deliver) -> None:
-        """Read and write until the link ends, one way or another; never raises for what a remote does."""
+    async def run(self, deliver: Deliver, turnstile: Turnstile | None = None) -> None:
+        """Read and write until the link ends, one way or another; never raises for what a remote does.
+
+        ``turnstile``: which the link has to pass with each frame.
+        """
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._ping)
-                await self._read(deliver)
+                await self._read(deliver, turnstile)
                 nursery.cancel_scope.cancel()
         self.ended.set()
         await self.channel.close(self.end_reason)
 
-    async def _read(self, deliver: Deliver) -> None:
+    async def _read(self, deliver: Deliver, turnstile: Turnstile | None) -> None:
         try:
             while True:
                 with trio.fail_after(self._patience.read_deadline_s):
                     frame = await self.channel.receive()
                 self.counts["frames in"] += 1
                 self.counts["bytes in"] += len(frame)
-                messages = [decode_message(raw) for raw in split_frame(frame)]
-                kept = [m for m in messages if not self._is_liveness(m)]
-                if kept:
-                    await deliver(self, kept)
+                if turnstile is None:
+                    await self._deliver(self._decode(split_frame(frame)), deliver)
+                    continue
+                raws = list(split_frame(frame))
+                for start in range(0, len(raws), AT_ONCE):
+                    async with turnstile.turn(self.id):
+                        with turnstile.charging(self.id):
+                            messages = self._decode(raws[start : start + AT_ONCE])
+                        await self._deliver(messages, deliver)
         except LinkClosed as error:
             self.end_reason = self.end_reason or str(error)
         except DecodeError as error:
             self.end_reason = f"{MALFORMED}: {error}"
         except trio.TooSlowError:
             self.end_reason = SILENT
+
+    def _decode(self, raws: Iterable[bytes]) -> list[Any]:
+        messages = [decode_message(raw) for raw in raws]
+        return [message for message in messages if not self._is_liveness(message)]
+
+    async def _deliver(self, messages: list[Any], deliver: Deliver) -> None:
+        if messages:
+            await deliver(self, messages)
 
     def _is_liveness(self, message: object) -> bool:
         if not isinstance(message, Ping | Pong):

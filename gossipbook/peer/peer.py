@@ -109,8 +109,7 @@ class Peer:
 
         A message that is refused is not handed to the core.
         """
-        is_repeated = isinstance(message, Push) and self._payloads.has(message.payload)
-        if self.allowance.take(link, message, now, is_repeated=is_repeated):
+        if self.allowance.take(link, message, now):
             return None
         answer = refusal_of(message)
         return [] if answer is None else [Send((link,), answer, Lane.SYNC)]
@@ -241,7 +240,6 @@ class Peer:
         return self.pairs[timer.pair].step(timer, now)
 
     def _heartbeat(self, now: Now) -> list[CoreEffect]:
-        self.allowance.renew(now)
         self.faults.heartbeat()
         effects: list[CoreEffect] = [*self.router.heartbeat(now)]
         effects.append(SetTimer(self.router.next_heartbeat_ms(), Heartbeat()))

@@ -199,7 +199,7 @@ async def be_strange(manifest: Manifest, addresses: list[str], number: int, budg
     for turn in range(10**9):
         role = Role.CLIENT if (number + turn) % 2 else Role.PEER
         kinds = list(trickster.of_a_client() if role is Role.CLIENT else trickster.of_a_peer())
-        address = addresses[(number + turn) % len(addresses)]
+        address = addresses[(number // 2 + turn) % len(addresses)]  # Both roles everywhere.
         try:
             async with dial(parse_address(address)) as channel:
                 nonce = os.urandom(32)

@@ -1,11 +1,9 @@
-"""What links may ask for: rates by kind, and for strangers an equal part of the work; honest ones notice nothing."""
+"""What links may ask for: rates by kind, and few newcomers from a stranger's link."""
 
 import random
 
 import pytest
 from consensus.kit import SYMBOL, Bench, buy, identity, network
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gossipbook import client_messages as q
 from gossipbook.consensus.messages import Bodies, Fetch, Status
@@ -16,9 +14,7 @@ from gossipbook.peer.allowance import (
     NEWCOMERS_BURST,
     NEWCOMERS_PER_S,
     RATES,
-    STRANGERS_US_PER_S,
     Allowance,
-    equal_part,
     refusal_of,
 )
 from gossipbook.peer.events import LOCAL, LinkDown, LinkUp, Received
@@ -44,10 +40,8 @@ def an_allowance(pairs: int = 1) -> Allowance:
     return Allowance({MEMBER}, pairs, Refusals())
 
 
-def taken(
-    allowance: Allowance, link: bytes, message: object, times: int, ms: int = 0, *, repeated: bool = False
-) -> int:
-    return sum(allowance.take(link, message, at(ms), is_repeated=repeated) for _ in range(times))
+def taken(allowance: Allowance, link: bytes, message: object, times: int, ms: int = 0) -> int:
+    return sum(allowance.take(link, message, at(ms)) for _ in range(times))
 
 
 def test_every_message_that_a_peer_takes_has_a_rate() -> None:
@@ -83,61 +77,6 @@ def test_a_link_that_is_gone_begins_anew() -> None:
     assert taken(allowance, STRANGER, STATUS, 1) == 0
     allowance.link_down(STRANGER)
     assert taken(allowance, STRANGER, STATUS, 1) == 1
-
-
-# -- the share -------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.integers(0, 1_000_000), max_size=40), st.integers(1, 1_000_000))
-def test_an_equal_part(wanted: list[int], budget: int) -> None:
-    part = equal_part([float(each) for each in wanted], float(budget))
-    got = [min(each, part) for each in wanted]
-    assert sum(got) <= budget * (1 + 1e-9)
-    if sum(wanted) > budget:
-        assert sum(got) == pytest.approx(budget), "all of it is given out"
-    else:
-        assert got == wanted
-
-
-def flood(allowance: Allowance, links: list[bytes], seconds: int, quiet: bytes) -> tuple[float, int]:
-    """Work taken of floods per second, in microseconds, and how many of one quiet link's messages were refused."""
-    question = q.Query(1, "status", ())
-    cost, took, refused = RATES[q.Query].work_us, 0, 0
-    for second in range(seconds):
-        allowance.renew(at(1_000 * second))
-        for tenth in range(10):
-            ms = 1_000 * second + 100 * tenth
-            for link in links:
-                took += taken(allowance, link, question, 30, ms)
-            refused += taken(allowance, quiet, question, 2, ms) != 2 and second > 0
-    return took * cost / seconds, refused
-
-
-def test_a_flood_takes_no_more_than_the_share_and_nothing_from_who_asks_little() -> None:
-    floods = [bytes([i]) * 20 for i in range(20)]
-    used, refused = flood(an_allowance(), floods, 20, STRANGER)
-    assert used < 1.3 * STRANGERS_US_PER_S, "the first second, when nobody knew, included"
-    assert refused == 0
-
-
-def test_pauses_gain_nothing() -> None:
-    allowance, floods, cost = an_allowance(), [bytes([i]) * 20 for i in range(20)], RATES[q.Query].work_us
-    took = 0
-    for second in range(60):
-        allowance.renew(at(1_000 * second))
-        if second % 2:
-            took += sum(taken(allowance, link, q.Query(1, "status", ()), 200, 1_000 * second) for link in floods)
-    assert took * cost / 60 < STRANGERS_US_PER_S
-
-
-def test_members_take_no_part_in_it() -> None:
-    allowance = an_allowance()
-    floods = [bytes([i]) * 20 for i in range(20)]
-    flood(allowance, floods, 3, STRANGER)
-    push = Push(SYMBOL, b"x")
-    assert taken(allowance, MEMBER, push, 5_000, 3_000) == 5_000
-    assert taken(allowance, floods[0], push, 5_000, 3_000) < 100
-    assert taken(allowance, OTHER, push, 5_000, 3_000, repeated=True) > 500, "what was here before costs little"
 
 
 # -- newcomers -------------------------------------------------------------------------------------
