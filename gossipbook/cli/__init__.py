@@ -37,6 +37,15 @@ def _run() -> None:
     for needed in ("click", "rich", "tomli_w"):
         if find_spec(needed) is None:
             sys.exit(f"gossipbook: the peer binary needs {needed}; install it with: pip install 'gossipbook[peer]'")
+    import click
+
     from gossipbook.cli.app import app
 
-    app()
+    try:
+        code = app.main(standalone_mode=False)
+    except click.Abort:  # What click makes of an interrupt; it would end with 1, which says that something is bad.
+        raise KeyboardInterrupt from None
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    sys.exit(code if isinstance(code, int) else Exit.GOOD)

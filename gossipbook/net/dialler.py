@@ -33,9 +33,9 @@ class AddressBook:
         if merged != known:
             self._addresses[peer] = merged
 
-    def learn_anonymous(self, address: Address) -> None:
-        """An address from the settings, whose peer is not known yet."""
-        self._anonymous[address] = None
+    def set_anonymous(self, addresses: Iterable[Address]) -> None:
+        """The addresses in the settings, whose peers are not known yet."""
+        self._anonymous = dict.fromkeys(addresses)
 
     def peers(self) -> list[PeerId]:
         return list(self._addresses)

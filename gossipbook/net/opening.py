@@ -95,14 +95,15 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
     settings = runtime.settings
     if not settings.dht:
         return
-    seeds = [parse_host_port(address) for address in settings.bootstrap] + load_good_nodes(folder.good_nodes_file)
+    seeds = runtime.seeds
+    seeds += [parse_host_port(address) for address in settings.bootstrap] + load_good_nodes(folder.good_nodes_file)
     runtime.dht = await stack.enter_async_context(
         open_dht(
             identity=runtime.identity,
             chain_id=runtime.manifest.chain_id,
             listen=parse_host_port(settings.dht_listen),
             advertise=parse_host_port(settings.dht_advertise) if settings.dht_advertise else None,
-            bootstrap=seeds,
+            bootstrap=list(seeds),
             matchers=[matcher.public_key for matcher in runtime.manifest.matchers],
             refusals=runtime.peer.refusals,
             wall_ms=lambda: system_now().wall_ms,
@@ -110,7 +111,7 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
     )
     nursery.start_soon(guard.keep, "announcing", _announce, runtime, runtime.dht)
     nursery.start_soon(guard.keep, "discovery", _discover, runtime, runtime.dht)
-    nursery.start_soon(guard.keep, "joining the DHT", _rejoin, runtime, runtime.dht, seeds)
+    nursery.start_soon(guard.keep, "joining the DHT", _rejoin, runtime, runtime.dht)
 
 
 async def _announce(runtime: Runtime, dht: DhtNode) -> None:
@@ -127,13 +128,13 @@ async def _discover(runtime: Runtime, dht: DhtNode) -> None:
         return
 
 
-async def _rejoin(runtime: Runtime, dht: DhtNode, seeds: list[tuple[str, int]]) -> None:
+async def _rejoin(runtime: Runtime, dht: DhtNode) -> None:
     """A bootstrap node that was not there yet may be there now."""
     try:
-        while seeds:
+        while True:
             await trio.sleep(LOOKUP_INTERVAL_S)
-            if not dht.good_nodes() or runtime.peer.wanted_peers():
-                await dht.bootstrap(seeds)
+            if runtime.seeds and (not dht.good_nodes() or runtime.peer.wanted_peers()):
+                await dht.bootstrap(list(runtime.seeds))
     except DhtClosed:
         return
 

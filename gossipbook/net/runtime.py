@@ -3,6 +3,7 @@
 import os
 import ssl
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 
 import trio
@@ -31,6 +32,8 @@ DIAL_INTERVAL_S = 0.25
 LOOKUP_INTERVAL_S = 1.0
 SETTLED_LOOKUP_INTERVAL_S = 10.0
 DUPLICATE = "duplicate-link"
+RELOADABLE = ("advertise", "bootstrap", "peers")
+"""Settings that a running peer can take over; the rest needs a restart."""
 
 
 class Runtime:
@@ -44,6 +47,7 @@ class Runtime:
         self.driver = driver
         self.archivist = archivist
         self.addresses: tuple[Address, ...] = ()
+        self._bound = ("", 0)
         self.local_address = ""  # where this machine itself reaches the listener
         self.dht: DhtNode | None = None
         self.failed_dials = 0
@@ -55,8 +59,15 @@ class Runtime:
         self._clients = 0
         for matcher in manifest.matchers:
             self._book.learn(matcher.peer_id, [parse_address(a) for a in matcher.addresses])
-        for address in settings.peers:
-            self._book.learn_anonymous(parse_address(address))
+        self.seeds: list[tuple[str, int]] = []  # DHT nodes to join through
+        self._book.set_anonymous(map(parse_address, settings.peers))
+
+    def reload(self, settings: NetSettings) -> None:
+        """Take over what of new settings a running peer can: see :data:`RELOADABLE`."""
+        self.settings = replace(self.settings, **{name: getattr(settings, name) for name in RELOADABLE})
+        self._book.set_anonymous(map(parse_address, settings.peers))
+        self.seeds[:] = dict.fromkeys([*map(parse_host_port, settings.bootstrap), *self.seeds])
+        self.addresses = self.settings.advertised(*self._bound)
 
     @property
     def rejected(self) -> Counter[str]:
@@ -82,6 +93,7 @@ class Runtime:
         if self.settings.use_tls:
             self._tls = make_server_context()
         bound_port = listeners[0].socket.getsockname()[1]
+        self._bound = (host, bound_port)
         self.addresses = self.settings.advertised(host, bound_port)
         local_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
         self.local_address = str(Address(local_host, bound_port, self.settings.use_tls))

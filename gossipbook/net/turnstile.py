@@ -18,7 +18,7 @@ from gossipbook.effects import LinkId
 from gossipbook.ordered import BoundedDict
 
 SHARE = 0.1
-"""Of the loop's time, to take in what all strangers send. Measured: with half of it saturated trade is a third slower."""
+"""Of the loop's time, to take in what all strangers send; with half of it saturated trade is a third slower."""
 HALF_LIFE_S = 2.0
 """How fast it is forgotten what a link used."""
 LINKS_CAP = 4_096

@@ -6,22 +6,26 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import trio
 
-from gossipbook.cli.operate.config import load_config
+from gossipbook.cli.operate.config import FileConfig, load_config
 from gossipbook.cli.operate.endpoint import write_endpoint
 from gossipbook.cli.operate.log_lines import FORMATTERS, LEVELS, LineWriter, log_to
 from gossipbook.cli.output import json_option, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
-from gossipbook.errors import ConfigError
+from gossipbook.errors import ConfigError, GossipbookError
 from gossipbook.manifest import Manifest
+from gossipbook.net.descriptors import fit
 from gossipbook.net.opening import Progress, open_runtime
 from gossipbook.net.reporting import Reporting
-from gossipbook.net.runtime import Runtime
+from gossipbook.net.runtime import RELOADABLE, Runtime
 from gossipbook.net.service import Service
 from gossipbook.net.settings import NetSettings
 
@@ -50,7 +54,8 @@ TELL_START_S = 0.5
 def start(folder: Path, as_json: bool, log_level: str, log_format: str, **flags: Any) -> None:
     """Run the peer of a folder.
 
-    It runs until SIGINT (Ctrl-C) or SIGTERM; a second SIGINT ends it at once. It logs to standard error.
+    It runs until SIGINT (Ctrl-C) or SIGTERM; a second SIGINT ends it at once. SIGHUP has it read its configuration
+    again. It logs to standard error.
     """
     if not (folder / "keys" / "peer.key").exists():
         raise ConfigError(f"{folder} is not a peer's folder: it has no keys/peer.key. {_hint(folder)}")
@@ -59,7 +64,8 @@ def start(folder: Path, as_json: bool, log_level: str, log_format: str, **flags:
     lines = Lines(out, as_json=as_json)
     log_to(err, log_level, log_format)
     try:
-        trio.run(_run, config.manifest(folder), config.settings(folder), lines)
+        reload = partial(_reload, folder, flags, config)
+        trio.run(_run, config.manifest(folder), fit(config.settings(folder)), lines, reload)
     except* KeyboardInterrupt:  # a signal before the peer was ready
         lines.say({"event": "stopping", "signal": "while starting"})
     finally:
@@ -75,7 +81,7 @@ def _hint(folder: Path) -> str:
     return f"Make a key with: gossipbook keys new {folder / 'keys' / 'peer.key'}"
 
 
-async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines") -> None:
+async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines", reload: Callable[[Runtime], None]) -> None:
     async with open_runtime(manifest, settings, lines.starting(settings)) as runtime, trio.open_nursery() as nursery:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
             Service(runtime)
@@ -85,13 +91,29 @@ async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines") -> Non
             lines.ready(runtime)
             async for received in signals:
                 if received == signal.SIGHUP:
-                    log.warning("SIGHUP: nothing of a running peer is read anew; restart it to change its settings")
+                    reload(runtime)
                     continue
                 lines.say({"event": "stopping", "signal": signal.Signals(received).name})
                 break
         signal.signal(signal.SIGINT, _force)
         reporting.tell_bulk()
         nursery.cancel_scope.cancel()
+
+
+def _reload(folder: Path, flags: dict[str, Any], started: FileConfig, runtime: Runtime) -> None:
+    """Read the configuration again, take over what can be, and say what cannot."""
+    try:
+        config = load_config(folder, flags)
+        runtime.reload(config.settings(folder))
+        same_network = config.manifest(folder).digest == runtime.manifest.digest
+    except (GossipbookError, OSError) as error:
+        log.error("SIGHUP: nothing was read anew: %s", error)
+        return
+    changed = [field.name for field in fields(config) if getattr(config, field.name) != getattr(started, field.name)]
+    later = [name for name in changed if name not in RELOADABLE] + ([] if same_network else ["what network names"])
+    log.info("SIGHUP: %s read anew", ", ".join(RELOADABLE))
+    if later:
+        log.warning("SIGHUP: changed, and taken over by a restart only: %s", ", ".join(later))
 
 
 def _force(_signal: int, _frame: Any) -> None:
