@@ -42,7 +42,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Ballot: ("committee", "_identity"),
     # Whom to ask next and when. What was asked for may come at any time here, and nothing else has to.
     CatchUp: (
-        *("_symbol", "_epoch", "_config", "_members", "_turn", "_heights", "_helped", "_block_rounds"),
+        *("_symbol", "_epoch", "_config", "_members", "_turn", "heights", "_helped", "_due_room", "_block_rounds"),
         *("_sync_until", "_sync_peer", "_sync_deadline_ms", "_fetch_deadline_ms"),
     ),
     Certificates: ("_chain", "_catch_up"),  # seen from the replica

@@ -148,7 +148,7 @@ async def shaken(address, manifest, identity=None, *, role=Role.CLIENT, source="
         yield connection
 
 
-async def closed(connection, within_s=10.0):
+async def closed(connection, within_s=40.0):
     """Read until the other side closes; its reason."""
 
     with trio.fail_after(within_s):
