@@ -33,6 +33,8 @@ UPGRADE = (
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
 TLS_HELLO = bytes.fromhex("16030100c8010000c40303") + bytes(range(190))
+FAULTS = 200
+"""Messages that a link is closed for: more than it takes, for one is forgotten a second."""
 OTHER_NETWORK = digest(b"test", b"another network")
 
 
@@ -304,16 +306,16 @@ async def forged_ops_from_a_client(target):
 
 async def forged_ops_from_a_peer(target):
     author = Author(target.manifest.chain_id)
-    pushes = [Push(SYMBOL, encode_message(Bodies(SYMBOL, (forged(author.op()),)))) for _ in range(64)]
+    pushes = [Push(SYMBOL, encode_message(Bodies(SYMBOL, (forged(author.op()),)))) for _ in range(FAULTS)]
     await _then(target, join_frame(map(encode_message, pushes)), role=Role.PEER, ends_with="too many forged")
-    bodies = [Bodies(SYMBOL, (forged(author.op()),)) for _ in range(64)]
+    bodies = [Bodies(SYMBOL, (forged(author.op()),)) for _ in range(FAULTS)]
     await _then(target, join_frame(map(encode_message, bodies)), role=Role.PEER, ends_with="too many forged")
 
 
 async def gossip_that_is_none(target):
     other = Author(OTHER_NETWORK)
     strange = [Push(SYMBOL, encode_message(Bodies(SYMBOL, (other.op(),)))) for _ in range(10)]
-    garbage = [Push(SYMBOL, os.urandom(100)) for _ in range(64)]
+    garbage = [Push(SYMBOL, os.urandom(100)) for _ in range(FAULTS)]
     await _then(target, join_frame(map(encode_message, strange + garbage)), role=Role.PEER, ends_with="too many forged")
 
 

@@ -17,7 +17,7 @@ import pytest
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 BUGS = sorted((HERE / "bugs").glob("*.patch"))
-BUDGET = 100  # simulated runs
+BUDGET = 150  # simulated runs
 TIMEOUT_S = 400
 
 
