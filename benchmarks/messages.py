@@ -12,17 +12,21 @@ docs/SECURITY.md has the table, and ``peer/allowance.py`` the limits.
 import hashlib
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import trio
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from consensus.cluster import Author, Cluster, S  # noqa: E402
 from consensus.kit import SYMBOL, buy, identity  # noqa: E402
+from net.support import make_network, open_peer, until  # noqa: E402
 from simulation import yardstick  # noqa: E402
 
 from gossipbook import client_messages as q  # noqa: E402
@@ -33,13 +37,15 @@ from gossipbook.consensus.committee import PREPARE  # noqa: E402
 from gossipbook.crdt.author_log import FrontierEntry  # noqa: E402
 from gossipbook.crdt.messages import AskHeld, Frontier, Held  # noqa: E402
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, sign_op  # noqa: E402
-from gossipbook.effects import Send, SendStored  # noqa: E402
+from gossipbook.effects import Lane, Send, SendStored  # noqa: E402
 from gossipbook.gossip import messages as g  # noqa: E402
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, verify_signature  # noqa: E402
 from gossipbook.ids import ZERO_DIGEST, PublicKey  # noqa: E402
+from gossipbook.net.service import Service  # noqa: E402
 from gossipbook.peer.allowance import RATES  # noqa: E402
-from gossipbook.peer.events import LinkUp, Received  # noqa: E402
+from gossipbook.peer.events import LinkUp, Received, Submitted  # noqa: E402
 from gossipbook.sim.clocks import START_WALL_MS  # noqa: E402
+from gossipbook.trade.wallet import Wallet  # noqa: E402
 from gossipbook.wire.codec import decode_message, encode_message  # noqa: E402
 from gossipbook.wire.handshake import Role  # noqa: E402
 
@@ -47,6 +53,7 @@ AUTHORS = 5_000
 BLOCKS = 80
 EACH = 15
 IDS = 1_024
+ORDERS = 4_000
 
 
 def number(salt: str, n: int) -> bytes:
@@ -235,36 +242,103 @@ def from_clients(v: Victim) -> dict[str, Maker]:
     }
 
 
+def row(name: str, kind: type[Any], size: float, cpu_s: float, to_asker: float, to_others: float = 0) -> None:
+    """Print a row of docs/SECURITY.md."""
+    rate = RATES[kind]
+    limit = f"{rate.per_s:,}, {rate.burst:,}{' *p*' if rate.per_pair else ''}"
+    times = f"{to_others:,.0f} (× {to_others / size:.1f})" if to_others else "0"
+    print(
+        f"| {name} | {size:,.0f} | {1_000_000 * cpu_s / YARD_S:,.0f} | {to_asker:,.0f} | {times} | {limit} |",
+        flush=True,
+    )
+
+
 def table(v: Victim, link: bytes, makers: dict[str, Maker]) -> None:
+    """What the core is given."""
+    kinds = {kind.__name__: kind for kind in RATES}
     for name, make in makers.items():
-        kind = next(kind for kind in RATES if name.startswith(kind.__name__))
-        messages = [make(n) for n in range(EACH)]
-        costs = [v.cost(link, message) for message in messages]
-        cpu_ms = 1_000 * statistics.median(cost.cpu_s for cost in costs)
-        of = [
-            statistics.median(getattr(cost, field) for cost in costs) for field in ("bytes_in", "to_asker", "to_others")
-        ]
-        size, asker, others = of
-        rate = RATES[kind]
-        print(
-            f"{name:32s} {size:8,.0f} B in {cpu_ms:8.3f} ms {1_000_000 * cpu_ms / YARD_MS:7.1f} ppm"
-            f" {asker:9,.0f} B to who asks {others:7,.0f} B to others (x{others / size:5.1f})"
-            f"   {rate.per_s:6,}/s, {rate.burst:6,} at once",
-            flush=True,
+        costs = [v.cost(link, message) for message in [make(n) for n in range(EACH)]]
+        fields = ("bytes_in", "cpu_s", "to_asker", "to_others")
+        row(
+            name,
+            kinds[name.replace(",", " ").split()[0]],
+            *(statistics.median(getattr(cost, field) for cost in costs) for field in fields),
         )
 
 
-YARD_MS = 1_000 * yardstick()
+class Ear:
+    """Stands where a client's link stands, and counts what it is sent."""
+
+    def __init__(self, number: int) -> None:
+        self.id = identity("ear").peer_id + number.to_bytes(8, "big")
+        self.heard = 0
+        self.ended = trio.Event()
+
+    def offer(self, raw: bytes, _lane: Lane) -> None:
+        self.heard += len(raw)
+        self.ended.set()
+
+    def backlog_bytes(self, _lane: Lane) -> int:
+        return 0
+
+    def room(self, _lane: Lane) -> bool:
+        return True
+
+
+async def questions(folder: Path) -> None:
+    """What the shell answers: a peer alone, with a book of many orders behind it."""
+    manifest = make_network(folder, 1)
+    pair = manifest.symbols()[0]
+    async with open_peer(manifest, folder / "peer1") as runtime:
+        service = Service(runtime)
+        wallet = Wallet(identity("asker"), manifest.chain_id)
+        ops = []
+        for first in range(1, ORDERS, 250):
+            orders = [buy(n, 100 + n % 500) for n in range(first, first + 250)]
+            ops.append(wallet.sign(pair, orders))
+        await runtime.driver.feed([Submitted(op) for op in ops])
+        await until(lambda: runtime.peer.pairs[pair].commands_certified >= ORDERS)
+        key = wallet.identity.public_key
+        told = {"pair": pair, "key": key.hex()}
+        asked: dict[str, tuple[Any, ...]] = {
+            "status": (),
+            "peers": (),
+            "members": (pair,),
+            "manifest": (),
+            "pair": (pair,),
+            "book": (pair, "500"),
+            "order": (pair, told["key"], "1"),
+            "head": (pair, told["key"]),
+            "receipt": (pair, told["key"], "1", "0"),
+            "explain": (pair, told["key"], "1"),
+        }
+        makers: dict[str, Any] = {f"Query: {what}": q.Query(1, what, words) for what, words in asked.items()}
+        makers |= {"AskAuthor": q.AskAuthor(pair, key, 0), "AskBlock": q.AskBlock(pair, 1)}
+        for number, (name, message) in enumerate(makers.items()):
+            cpu, heard = [], 0
+            for turn in range(EACH):
+                ear = Ear(1_000 * number + turn)
+                raw = encode_message(message)
+                began = time.process_time()
+                service.answer(ear, decode_message(raw))  # type: ignore[arg-type]
+                await ear.ended.wait()
+                cpu.append(time.process_time() - began)
+                heard = ear.heard
+            row(name, type(message), len(raw), statistics.median(cpu), heard)
+
+
+YARD_S = yardstick()
 
 
 def main() -> None:
     victim = Victim(int(sys.argv[1]) if len(sys.argv) > 1 else AUTHORS)
     ops = victim.pair.ops
-    print(
-        f"yardstick {YARD_MS:,.0f} ms; {len(ops):,} ops of {len(ops.logs):,} authors, {victim.pair.replica.fin} blocks"
-    )
+    print(f"yardstick {YARD_S:.2f} s; {len(ops):,} ops of {len(ops.logs):,} authors, {victim.pair.replica.fin} blocks")
+    print("| message | bytes in | CPU | to who asks | to others | a second, at once |\n|---|---:|---:|---:|---:|---:|")
     table(victim, victim.stranger, from_peers(victim))
     table(victim, victim.client, from_clients(victim))
+    with tempfile.TemporaryDirectory() as folder:
+        trio.run(questions, Path(folder))
 
 
 if __name__ == "__main__":

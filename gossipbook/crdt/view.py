@@ -4,12 +4,16 @@ A pure function of (certified state, pending ops). The matcher never runs on the
 shows as pending quantity at its price, a resting order with a pending cancel as cancel-pending.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import Cancel, CancelAll, Place, PlaceSpecial, Side, TimeInForce
+from gossipbook.matching.commands import Cancel, CancelAll, Command, Place, PlaceSpecial, Side, TimeInForce
+
+OVERLAY_WORK_CAP = 2_000
+"""Pending commands, and orders that they would cancel, that one view looks at; the others are not shown as pending."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,10 @@ class BookView:
 def view_book(symbol: str, height: int, certified: Interpretation, pending: OpSet, levels: int) -> BookView:
     """The book at ``levels`` price levels a side."""
     overlay = _Overlay()
-    for author in sorted(pending.logs):
-        for op in pending.logs[author].main:
-            for command in op.commands:
-                overlay.add(certified, author, command)
+    for author, command in _pending_commands(pending):
+        if overlay.work >= OVERLAY_WORK_CAP:
+            break
+        overlay.add(certified, author, command)
     return BookView(
         symbol=symbol,
         height=height,
@@ -54,14 +58,23 @@ def view_book(symbol: str, height: int, certified: Interpretation, pending: OpSe
     )
 
 
+def _pending_commands(pending: OpSet) -> Iterator[tuple[PublicKey, Command]]:
+    for entry in pending.frontier.between(b""):
+        for op in pending.logs[entry.author].main:
+            for command in op.commands:
+                yield entry.author, command
+
+
 class _Overlay:
-    """Pending lots by (side, price)."""
+    """Pending lots by (side, price). ``work``: commands and orders that were looked at."""
 
     def __init__(self) -> None:
+        self.work = 0
         self.pending: dict[tuple[int, int], int] = {}
         self.cancelling: dict[tuple[PublicKey, int], tuple[int, int, int]] = {}
 
     def add(self, certified: Interpretation, author: PublicKey, command: object) -> None:
+        self.work += 1
         if isinstance(command, Place | PlaceSpecial):
             if command.tif in (TimeInForce.IOC, TimeInForce.FOK):
                 return  # It never rests.
@@ -75,6 +88,7 @@ class _Overlay:
                 self.cancelling[author, order.client_id] = (order.side, order.price_ticks, order.open_lots)
         elif isinstance(command, CancelAll):
             for order in certified.engine.book.own_orders(author):
+                self.work += 1
                 if command.side in (0, order.side) and not certified.engine.book.is_waiting(order):
                     self.cancelling[author, order.client_id] = (order.side, order.price_ticks, order.open_lots)
 

@@ -1,8 +1,9 @@
 """What each link may ask of this peer: so many messages of a kind, in ids and items.
 
 Each link has a token bucket for each kind of message (:data:`RATES`). A message takes as many tokens as it has ids or
-items. Rates are several times what an honest link was seen to need, so that they bound a flood and nothing else; how
-links share the time that is left is for drivers, who can measure it. What is refused is counted, and changes nothing.
+items, and a dear question several. Rates are several times what an honest link was seen to need, so that they bound a
+flood and nothing else; how links share the time that is left is for drivers, who can measure it. What is refused is
+counted, and changes nothing.
 """
 
 import json
@@ -41,6 +42,11 @@ def _items(message: Any) -> int:
     return max(1, len(message.items))
 
 
+def _by_question(message: Any) -> int:
+    """Questions about the past read and check whole blocks, a deep book is as long as many answers."""
+    return {"receipt": 20, "explain": 20, "book": 5}.get(message.what, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """Tokens a second and at once, for each pair that is followed if ``per_pair``."""
@@ -77,10 +83,10 @@ RATES: dict[type[Any], Rate] = {
     r.Held: Rate(8_000, 32_000, _ids),
     q.Submit: Rate(2_000, 8_000),
     q.Watch: Rate(2, 20, per_pair=True),
-    q.Query: Rate(100, 500),
-    q.AskAuthor: Rate(20, 200, per_pair=True),
+    q.Query: Rate(100, 500, _by_question),
+    q.AskAuthor: Rate(5, 50, per_pair=True),
     q.WatchProven: Rate(2, 20, per_pair=True),
-    q.AskBlock: Rate(100, 500, per_pair=True),
+    q.AskBlock: Rate(50, 500, per_pair=True),
     q.Follow: Rate(2, 20, per_pair=True),
     q.Unfollow: Rate(2, 20, per_pair=True),
 }

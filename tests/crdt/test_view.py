@@ -1,7 +1,9 @@
 """What a client sees: certified and pending, side by side."""
 
+import pytest
 from consensus.kit import SYMBOL, buy, sell
 
+from gossipbook.crdt import view
 from gossipbook.crdt.view import LevelView, view_book
 from gossipbook.matching.commands import Cancel, CancelAll, OrderType, Place, Side, TimeInForce
 
@@ -66,3 +68,27 @@ def test_orders_that_never_rest_are_no_level() -> None:
     market = Place(1, Side.SELL, OrderType.MARKET, 1, 5, TimeInForce.IOC)
     r.offer(signed("bob", 0, None, market))
     assert look(r).asks == ()
+
+
+def test_a_view_of_a_full_pool_is_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask for it, and pending ops may be anybody's."""
+    monkeypatch.setattr(view, "OVERLAY_WORK_CAP", 10)
+    r = Replicated()
+    for number in range(50):
+        r.offer(signed(f"author {number}", 0, None, buy(1, 100 + number, 5)))
+    shown = look(r, 500)
+    assert sum(level.pending_lots for level in shown.bids) == 50
+    assert shown.pending_ops == 50
+
+
+def test_cancelling_much_again_and_again_is_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(view, "OVERLAY_WORK_CAP", 10)
+    r = Replicated()
+    first = signed("alice", 0, None, *(buy(n + 1, 100 + n) for n in range(9)))
+    r.certify(first)
+    visited = []
+    orders = r.certified.engine.book.own_orders
+    monkeypatch.setattr(type(r.certified.engine.book), "own_orders", lambda _, who: visited.append(who) or orders(who))
+    r.offer(signed("alice", 1, first, *(CancelAll(0) for _ in range(100))))
+    look(r)
+    assert len(visited) == 1

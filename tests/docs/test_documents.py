@@ -17,7 +17,7 @@ from gossipbook.scenario.reading import parse_scenario
 from .document import MINUTES, ROOT, Block, Reader, read_blocks, shell_lines
 
 README_LINES_CAP = 150
-OTHERWISE_TESTED = {"BOOKS.md", "PRIORITY.md"}
+OTHERWISE_TESTED = {"BOOKS.md", "PRIORITY.md", "SECURITY.md"}
 DOCUMENTS = [ROOT / "README.md", *sorted(each for each in ROOT.glob("docs/*.md") if each.name not in OTHERWISE_TESTED)]
 LANGUAGES = {"sh", "python", "toml", "text", ""}
 
