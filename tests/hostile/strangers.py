@@ -104,6 +104,9 @@ class Trickster:
             self.first_op(key, 0, *(self.order(1_000 * salt + n) for n in range(size)))
             for salt, size in enumerate(sizes, 1)
         ]
+        return self.evidence_of(ops)
+
+    def evidence_of(self, ops: list[Op]) -> Evidence:
         return Evidence(*sorted(ops, key=lambda op: op.id))
 
     # -- messages -----------------------------------------------------------------------------------
