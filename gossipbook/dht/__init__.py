@@ -17,7 +17,7 @@ asks for. Count the reason, do nothing else. Nothing a remote sends raises into 
 
 *ping*: sign the request's id and the asker's key. *find_node*: name the nearest eight nodes that are not
 known to be dead. *find_providers*: the same, and a page of the key's records; matchers' first.
-*store_record*: check size, form, key, expiry and clock, then whether the table would take it, then the
+*store_record*: check size, form, key and how long it lasts, then whether the table would take it, then the
 signature. Any other method, ``store`` and ``find_value`` among them, is refused.
 
 *a sender that is not in the routing table*: ping it; if the answer proves its key, admit it. *a known id at a

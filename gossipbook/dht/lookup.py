@@ -60,14 +60,14 @@ class Discovery:
         """The union of all valid records, nearest signer first; neither withdrawn nor expired ones."""
         protocol = self._protocol
         found = ProviderTable(self._config.table, matchers=self._matchers)
-        for record, raw in protocol.storage.table.records(key, protocol.wall_ms()):
-            found.put(record, raw, protocol.wall_ms())
+        for record, raw in protocol.storage.table.records(key, protocol.monotonic()):
+            found.put(record, raw, protocol.monotonic())
 
         async def query(contact: Contact, learn: Learn) -> bool:
             return await self._read_pages(contact, key, found, learn)
 
         await Crawl(protocol, key, protocol.nodes.nearest_matchers(key), query).find()
-        records = [record for record, _ in found.records(key, protocol.wall_ms()) if not record.withdrawn]
+        records = [record for record, _ in found.records(key, protocol.monotonic()) if not record.withdrawn]
         return sorted(records, key=lambda record: xor_distance(peer_id(record.public_key), key))
 
     async def _read_pages(self, contact: Contact, key: PeerId, found: ProviderTable, learn: Learn) -> bool:
@@ -91,10 +91,10 @@ class Discovery:
     def _collect(self, found: ProviderTable, key: PeerId, raw: bytes) -> bool:
         """Whether to go on reading from a node that gave this record."""
         try:
-            self._protocol.storage.collect(found, key, raw, self._protocol.wall_ms())
+            self._protocol.storage.collect(found, key, raw, self._protocol.monotonic())
         except RecordError as error:
             self._protocol.refusals.count(Scope.DHT, f"records_refused:{error.reason}")
-            return error.reason == "expired"  # It may have been good when it was sent. The rest is lies.
+            return False
         return True
 
     async def _store(self, key: PeerId, raw: bytes, everywhere: bool) -> int:

@@ -123,14 +123,13 @@ class DhtNode:
 
     def _sign(self, key: PeerId, record: ProviderRecord, *, withdrawn: bool) -> bytes:
         assert len(key) == PEER_ID_BYTES
-        now_ms = self._protocol.wall_ms()
-        self._sequence = max(now_ms, self._sequence + 1)
+        self._sequence = max(self._protocol.wall_ms(), self._sequence + 1)
         whole = replace(
             record,
             key=key,
             public_key=self._protocol.identity.public_key,
             sequence=self._sequence,
-            expires_ms=now_ms + round(self.config.expiry_s * 1000),
+            expires_ms=self._sequence + round(self.config.expiry_s * 1000),
             withdrawn=withdrawn,
         )
         return sign_record(self._protocol.identity, self._protocol.chain_id, whole)

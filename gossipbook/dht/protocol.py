@@ -139,7 +139,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
             nodes = nodes[: datagram.NODES_PER_REPLY - 1]  # The claim takes the place of one.
             room -= datagram.CLAIM_BYTES
         room -= datagram.NODE_BYTES * len(nodes)
-        records, following = self.storage.table.page(key, cursor, room, self.wall_ms())
+        records, following = self.storage.table.page(key, cursor, room, self.monotonic())
         return [nodes, records, following]
 
     def _on_store_record(self, address: Address, request: Request) -> list[Any]:
@@ -151,7 +151,7 @@ class DhtProtocol(KademliaProtocol):  # type: ignore[misc]  # kademlia is untype
     def store_locally(self, key: PeerId, raw: bytes) -> bool:
         """Verify and keep a record; whether the table now knows it."""
         try:
-            outcome = self.storage.put(key, raw, self.wall_ms(), self.monotonic())
+            outcome = self.storage.put(key, raw, self.monotonic())
         except RecordError as error:
             self.refusals.count(Scope.DHT, f"stores_refused:{error.reason}")
             return False

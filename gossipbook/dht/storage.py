@@ -29,29 +29,29 @@ class RecordStorage(IStorage):  # type: ignore[misc]  # kademlia is untyped
         self._chain_id = chain_id
         self._budget = TokenBucket(signatures_per_s)
 
-    def put(self, key: PeerId, raw: bytes, wall_ms: int, now: float) -> Stored:
+    def put(self, key: PeerId, raw: bytes, now: float) -> Stored:
         """Store a record from a remote.
 
         Raises:
             RecordError: the record is no good, or (``busy``) too many signatures were asked for lately.
         """
-        return self._take(self.table, key, raw, wall_ms, now)
+        return self._take(self.table, key, raw, now, is_asked=False)
 
-    def collect(self, found: ProviderTable, key: PeerId, raw: bytes, wall_ms: int) -> Stored:
+    def collect(self, found: ProviderTable, key: PeerId, raw: bytes, now: float) -> Stored:
         """Add a record that a look-up of ours brought to what it found; raises as :meth:`put`, never ``busy``."""
-        return self._take(found, key, raw, wall_ms, None)
+        return self._take(found, key, raw, now, is_asked=True)
 
-    def _take(self, table: ProviderTable, key: PeerId, raw: bytes, wall_ms: int, now: float | None) -> Stored:
+    def _take(self, table: ProviderTable, key: PeerId, raw: bytes, now: float, *, is_asked: bool) -> Stored:
         # The cheap refusals first, the signature last.
-        record = parse_record(raw, key, wall_ms)
-        outcome = table.judge(record, raw, wall_ms)
+        record = parse_record(raw, key)
+        outcome = table.judge(record, raw, now)
         if outcome is not Stored.NEW:
             return outcome
-        if now is not None and not self._budget.spend(now):
+        if not is_asked and not self._budget.spend(now):
             raise RecordError("busy")
         if not self.verifier.good(record_check(raw, self._chain_id)):
             raise RecordError("signature")
-        return table.put(record, raw, wall_ms)
+        return table.put(record, raw, now)
 
     def __setitem__(self, key: object, value: object) -> NoReturn:
         raise RecordError("unsigned", "use put")

@@ -2,7 +2,8 @@
 
 Records of one signer under one key are totally ordered by (sequence, bytes) and only the greatest is kept,
 so the table's content does not depend on the order of arrival. An entry outlives its record until every
-record it ever replaced has expired: a withdrawn or superseded record cannot be played back.
+record it ever replaced has expired: a withdrawn or superseded record cannot be played back before. Times are in
+seconds of one clock, whichever; a record is good from when it comes for as long as it lasts.
 
 Flooding. Keys cost nothing, so a table that takes everybody can be filled by anybody. The manifest's
 matchers therefore have room of their own, an equal share each, that nobody else can use. All other signers
@@ -55,7 +56,8 @@ class TableLimits:
 class _Entry:
     record: ProviderRecord
     raw: bytes
-    keep_until_ms: int
+    good_until: float
+    keep_until: float
 
 
 def anybody(_: PublicKey) -> bool:
@@ -81,7 +83,7 @@ class ProviderTable:
         self._allowed = allowed
         self._share = max(MIN_RECORDS_PER_MATCHER, self._limits.matcher_records // max(1, len(self._matchers)))
         self._keys: dict[PeerId, dict[PublicKey, _Entry]] = {}
-        self._by_end: SortedSet[tuple[int, PeerId, PublicKey]] = SortedSet()
+        self._by_end: SortedSet[tuple[float, PeerId, PublicKey]] = SortedSet()
         self._per_matcher: dict[PublicKey, int] = {}
         self._strangers_by_key: dict[PeerId, int] = {}
         self._strangers = 0
@@ -90,9 +92,9 @@ class ProviderTable:
         """Entries held, withdrawn and superseded-but-remembered ones included."""
         return len(self._by_end)
 
-    def judge(self, record: ProviderRecord, raw: bytes, now_ms: int) -> Stored:
+    def judge(self, record: ProviderRecord, raw: bytes, now: float) -> Stored:
         """What :meth:`put` would answer. Asked before paying for the signature."""
-        self.purge(now_ms)
+        self.purge(now)
         held = self._keys.get(record.key, {}).get(record.public_key)
         if held is not None:
             return self._against(held, record, raw)
@@ -105,27 +107,27 @@ class ProviderTable:
             return Stored.KEY_FULL
         return Stored.NODE_FULL if self._strangers >= self._limits.stranger_records else Stored.NEW
 
-    def put(self, record: ProviderRecord, raw: bytes, now_ms: int) -> Stored:
+    def put(self, record: ProviderRecord, raw: bytes, now: float) -> Stored:
         """Take a verified record, unless a newer one of its signer is known or there is no room."""
-        outcome = self.judge(record, raw, now_ms)
+        outcome = self.judge(record, raw, now)
         if outcome is not Stored.NEW:
             return outcome
         signers = self._keys.setdefault(record.key, {})
         held = signers.get(record.public_key)
-        keep_until_ms = record.expires_ms
+        good_until = keep_until = now + record.lasts_ms / 1_000
         if held is None:
             self._count(record.key, record.public_key, 1)
         else:
-            keep_until_ms = max(keep_until_ms, held.keep_until_ms)
-            self._by_end.discard((held.keep_until_ms, record.key, record.public_key))
-        signers[record.public_key] = _Entry(record, raw, keep_until_ms)
-        self._by_end.add((keep_until_ms, record.key, record.public_key))
+            keep_until = max(keep_until, held.keep_until)
+            self._by_end.discard((held.keep_until, record.key, record.public_key))
+        signers[record.public_key] = _Entry(record, raw, good_until, keep_until)
+        self._by_end.add((keep_until, record.key, record.public_key))
         return Stored.NEW
 
-    def purge(self, now_ms: int) -> int:
+    def purge(self, now: float) -> int:
         """Forget what can no longer be played back; returns how many entries went."""
         gone = 0
-        while self._by_end and self._by_end[0][0] <= now_ms:
+        while self._by_end and self._by_end[0][0] <= now:
             _, key, public_key = self._by_end.pop(0)
             signers = self._keys[key]
             del signers[public_key]
@@ -135,16 +137,16 @@ class ProviderTable:
             gone += 1
         return gone
 
-    def records(self, key: PeerId, now_ms: int) -> list[tuple[ProviderRecord, bytes]]:
+    def records(self, key: PeerId, now: float) -> list[tuple[ProviderRecord, bytes]]:
         """The key's unexpired records with their bytes, withdrawals included (a reader must hear of those).
 
         Matchers come first, so that a reader who stops early has missed only strangers.
         """
-        entries = [e for e in self._keys.get(key, {}).values() if e.record.expires_ms > now_ms]
+        entries = [e for e in self._keys.get(key, {}).values() if e.good_until > now]
         entries.sort(key=lambda e: (e.record.public_key not in self._matchers, e.record.public_key))
         return [(entry.record, entry.raw) for entry in entries]
 
-    def page(self, key: PeerId, cursor: PublicKey, room: int, now_ms: int) -> tuple[list[bytes], PublicKey]:
+    def page(self, key: PeerId, cursor: PublicKey, room: int, now: float) -> tuple[list[bytes], PublicKey]:
         """Records after the signer ``cursor`` (empty: from the start) that fit ``room`` bytes, and the next cursor.
 
         The next cursor is empty when nothing is left. It names a signer, not a position, so that records that
@@ -154,7 +156,7 @@ class ProviderTable:
         pages: list[bytes] = []
         after = (cursor not in self._matchers, cursor) if cursor else None
         last = cursor
-        for record, raw in self.records(key, now_ms):
+        for record, raw in self.records(key, now):
             if after is not None and (record.public_key not in self._matchers, record.public_key) <= after:
                 continue
             room -= len(raw) + BYTES_HEAD

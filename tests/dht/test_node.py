@@ -10,7 +10,7 @@ from gossipbook.dht import DhtConfig, ProviderRecord, RecordError, datagram, ope
 from gossipbook.dht.node import DhtClosed, announce_forever, open_dht
 from gossipbook.errors import ConfigError
 
-from .support import CHAIN, KEY, LOOPBACK, Rogue, identity, known_ids, record, signed, signers, until
+from .support import CHAIN, KEY, LOOPBACK, Rogue, Wall, identity, known_ids, record, signed, signers, until
 
 PROVIDERS = range(10)
 
@@ -88,12 +88,45 @@ async def test_who_stops_announcing_is_gone_after_the_expiry(autojump_clock, swa
     nodes = await swarm.grow(4)
     await nodes[1].announce(KEY, record(identity(1)))
     await nodes[2].announce(KEY, record(identity(2)))
-    wall.ms += 29_999
+    began_s = trio.current_time()
+    await trio.sleep_until(began_s + 29.5)
     assert len(await nodes[3].lookup(KEY)) == 2
     await nodes[2].announce(KEY, record(identity(2), load=9))
-    wall.ms += 1
+    await trio.sleep_until(began_s + 30.5)
     found = await nodes[3].lookup(KEY)
     assert [(item.public_key, item.load) for item in found] == [(identity(2).public_key, 9)]
+
+
+@pytest.mark.parametrize("off_ms", [-(10**10), -45_000, 45_000, 10**10])
+async def test_a_clock_that_is_wrong_and_is_put_right_hides_nobody(autojump_clock, swarm, wall, off_ms):
+    wrong = Wall()
+    wrong.ms += off_ms
+    nodes = await swarm.grow(3)
+    lost = await swarm.start(7, [nodes[0].address], wall_ms=wrong)
+    await lost.announce(KEY, record(identity(7)))
+    await nodes[1].announce(KEY, record(identity(1)))
+    assert len(await nodes[2].lookup(KEY)) == len(await lost.lookup(KEY)) == 2
+    wrong.ms = wall.ms
+    for _ in range(4):
+        await lost.announce(KEY, record(identity(7)))
+        await trio.sleep(20)
+    assert [item.public_key for item in await nodes[2].lookup(KEY)] == [identity(7).public_key]
+
+
+async def test_a_program_that_starts_again_with_its_clock_put_back_is_found_after_an_expiry(
+    autojump_clock, swarm, wall
+):
+    ahead = Wall()
+    ahead.ms += 3_600_000
+    nodes = await swarm.grow(2)
+    early = await swarm.start(7, [nodes[0].address], wall_ms=ahead)
+    await early.announce(KEY, record(identity(7), load=1))
+    await swarm.kill(7)
+    again = await swarm.start(7, [nodes[0].address])
+    await again.announce(KEY, record(identity(7), load=2))
+    await trio.sleep(31)
+    await again.announce(KEY, record(identity(7), load=3))
+    assert [item.load for item in await nodes[1].lookup(KEY)] == [3]
 
 
 async def test_heartbeats_keep_a_record_alive_and_take_the_keys_as_they_are(autojump_clock, swarm, wall):
@@ -291,8 +324,8 @@ async def test_announce_fills_in_what_it_must_and_counts_up(autojump_clock, swar
     for _ in range(3):  # The wall clock stands still, the sequence must not.
         await node.announce(KEY, ProviderRecord(bytes(20), bytes(32), sequence=5, expires_ms=5, withdrawn=True))
         raws += (await spy.ask(node, datagram.FIND_PROVIDERS, KEY, b""))[1]
-    opened = [open_record(raw, CHAIN, KEY, wall.ms) for raw in raws]
+    opened = [open_record(raw, CHAIN, KEY) for raw in raws]
     assert [item.sequence for item in opened] == [wall.ms, wall.ms + 1, wall.ms + 2]
-    assert all(item.expires_ms == wall.ms + 30_000 and not item.withdrawn for item in opened)
+    assert all(item.lasts_ms == 30_000 and not item.withdrawn for item in opened)
     with pytest.raises(RecordError):
-        open_record(raws[0], bytes(32), KEY, wall.ms)
+        open_record(raws[0], bytes(32), KEY)
