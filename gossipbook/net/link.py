@@ -14,6 +14,8 @@ import trio
 from gossipbook.buckets import TokenBucket
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import DecodeError, LinkClosed
+from gossipbook.net.clock import system_now
+from gossipbook.net.clock_offset import ahead_ms
 from gossipbook.net.transport import ODD_FRAMES, Channel
 from gossipbook.net.turnstile import Turnstile
 from gossipbook.ordered import BoundedCounter
@@ -81,7 +83,7 @@ class Link:
         self.ended = trio.Event()  # nothing is sent any more; the channel may still be closing
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
-        self._last_ping = 0
+        self.clock_ahead_ms: int | None = None  # the other side's clock of this one, by its last ping
         self._answers = TokenBucket(ANSWER_BYTES_PER_S, ANSWER_BYTES_BURST)
         self._pings = TokenBucket(PINGS_PER_S, PINGS_BURST)
 
@@ -187,6 +189,7 @@ class Link:
         if not self._pings.spend(trio.current_time()):
             raise LinkClosed(PINGS)
         if isinstance(message, Ping):
+            self.clock_ahead_ms = ahead_ms(message.number, system_now().wall_ms)
             self.offer(encode_message(Pong(message.number)), Lane.CONSENSUS)
         return True
 
@@ -222,5 +225,4 @@ class Link:
     async def _ping(self) -> None:
         while True:
             await trio.sleep(self._patience.ping_s)
-            self._last_ping += 1
-            self.offer(encode_message(Ping(self._last_ping)), Lane.CONSENSUS)
+            self.offer(encode_message(Ping(system_now().wall_ms)), Lane.CONSENSUS)

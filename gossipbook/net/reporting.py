@@ -10,6 +10,7 @@ from collections import Counter
 import trio
 
 from gossipbook.consensus.records import PairHalted, TermChanged
+from gossipbook.net.clock_offset import clock_trouble, time_trouble
 from gossipbook.net.link import Link
 from gossipbook.net.runtime import Runtime
 from gossipbook.peer.condition import PairCondition
@@ -33,6 +34,7 @@ class Reporting:
         self._refused: Counter[str] = Counter()
         self._slow_commits = 0
         self._archive_trouble = ""
+        self._troubled: dict[str, bool] = {}  # by pair, and for this clock by no pair
         runtime.driver.subscribers.append(self._on_event)
         runtime.driver.on_link_up.append(self._on_link_up)
         runtime.driver.on_link_end.append(self._on_link_end)
@@ -55,15 +57,30 @@ class Reporting:
             if condition is not before:
                 self._conditions[symbol] = condition
                 self._tell_condition(symbol, before, condition, absent)
+            self._tell_change(symbol, time_trouble(pair, self._runtime.manifest.timing), "block time goes on")
             reason = pair.replica.member.observer_reason
             if reason != self._observers.get(symbol, ""):
                 self._observers[symbol] = reason
                 if reason:
                     log.warning("this member does not vote: %s", reason, extra={"pair": symbol})
+        trouble = clock_trouble(self._runtime.clock_offset_ms, self._runtime.manifest.timing)
+        self._tell_change("", trouble, "this clock agrees with the committee's")
         trouble = self._runtime.archivist.trouble
         if trouble != self._archive_trouble:
             self._archive_trouble = trouble
             log.warning("%s", trouble or "the archive of events is complete again")
+
+    def _tell_change(self, symbol: str, trouble: str, over: str) -> None:
+        """Tell that something is wrong when it begins, and that it is over; how much of it there is may change."""
+        before = self._troubled.get(symbol, False)
+        if bool(trouble) is not before:
+            self._troubled[symbol] = bool(trouble)
+            log.log(
+                logging.WARNING if trouble else logging.INFO,
+                "%s",
+                trouble or over,
+                extra={"pair": symbol} if symbol else None,
+            )
 
     def tell_bulk(self) -> None:
         """Tell what was refused, and how often the disk was slow, since this was last called."""

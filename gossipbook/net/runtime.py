@@ -16,6 +16,7 @@ from gossipbook.net.address import Address, parse_address, parse_host_port
 from gossipbook.net.admission import Admission
 from gossipbook.net.archivist import Archivist
 from gossipbook.net.clock import system_now
+from gossipbook.net.clock_offset import own_offset_ms
 from gossipbook.net.dialler import AddressBook
 from gossipbook.net.driver import Driver
 from gossipbook.net.good_nodes import save_good_nodes
@@ -288,6 +289,12 @@ class Runtime:
             roles=("matcher",) if self.is_matcher else ("follower",),
             load=len(self.driver.links),
         )
+
+    @property
+    def clock_offset_ms(self) -> int | None:
+        """How far this clock is ahead of the committees' median, by their pings; None while nobody has said."""
+        links = self.driver.links
+        return own_offset_ms(links[m.peer_id].clock_ahead_ms for m in self.manifest.matchers if m.peer_id in links)
 
     @property
     def is_matcher(self) -> bool:

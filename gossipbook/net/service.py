@@ -18,6 +18,7 @@ from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.matching.commands import Side
+from gossipbook.net.clock_offset import clock_trouble, time_trouble
 from gossipbook.net.driver import ReadingMessage
 from gossipbook.net.explaining import explain_order
 from gossipbook.net.feeds import Feeds
@@ -150,6 +151,8 @@ class Service:
             "counts": dict(sorted(runtime.driver.counts.items())),
             "journal_commits": runtime.driver.journal.commits,
             "archive_trouble": runtime.archivist.trouble,
+            "clock_offset_ms": runtime.clock_offset_ms,
+            "clock_trouble": clock_trouble(runtime.clock_offset_ms, runtime.manifest.timing),
         }
 
     def _pair_status(self, pair: PairReplica) -> dict[str, Any]:
@@ -180,6 +183,7 @@ class Service:
             "fills": pair.fills_certified,
             "open_orders": summary.open_orders,
             "events_digest": pair.certified.events_digest.hex(),
+            "time_trouble": time_trouble(pair, self._runtime.manifest.timing),
         }
 
     def peers(self) -> list[dict[str, Any]]:

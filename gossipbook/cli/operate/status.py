@@ -98,7 +98,10 @@ def draw_status(answer: Any, target: Target) -> RenderableType:
     for pair in answer["pairs"]:
         table.add_row(*_pair_row(pair, answer["name"]))
     parts: list[RenderableType] = [head, table]
-    if notes := _notes(answer["pairs"], target.manifest.quorum):
+    notes = _notes(answer["pairs"], target.manifest.quorum)
+    if trouble := answer.get("clock_trouble"):
+        notes.append(Text(trouble, style="bold yellow"))
+    if notes:
         parts += [Text(""), *notes]
     return Group(*parts, Text(""), _rejected(answer["rejected"]))
 
@@ -143,11 +146,14 @@ def _notes(pairs: list[Any], quorum: Quorum) -> list[Text]:
     missing: dict[tuple[str, ...], list[str]] = {}
     notes: dict[str, list[str]] = {}
     closed: dict[str, list[str]] = {}
+    times: dict[str, list[str]] = {}
     for pair in pairs:
         if pair.get("trading", "open") != "open":
             closed.setdefault(pair["trading"], []).append(pair["symbol"])
         if pair["absent"]:
             missing.setdefault(tuple(sorted(pair["absent"])), []).append(pair["symbol"])
+        if pair.get("time_trouble"):
+            times.setdefault(pair["time_trouble"], []).append(pair["symbol"])
         if pair["observer_reason"]:
             notes.setdefault(pair["observer_reason"], []).append(pair["symbol"])
     lines = []
@@ -157,6 +163,8 @@ def _notes(pairs: list[Any], quorum: Quorum) -> list[Text]:
     for word, symbols in closed.items():
         verb = "are" if len(symbols) > 1 else "is"
         lines.append(Text(f"{_symbols(symbols, pairs)} {verb} {TRADING[word]}", style="bold yellow"))
+    for trouble, symbols in times.items():
+        lines.append(Text(f"{_symbols(symbols, pairs)}: {trouble}", style="bold yellow"))
     for reason, symbols in notes.items():
         lines.append(Text(f"{_symbols(symbols, pairs)}: this peer may not vote: {reason}", style="yellow"))
     return lines
