@@ -18,7 +18,7 @@ import trio
 
 from gossipbook.client_messages import AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.effects import Disconnect, Effect, Emit, Lane, LinkId, Now, Persist, Send, SendStored, SetTimer
-from gossipbook.errors import JournalError, PeerFault, TooLarge
+from gossipbook.errors import GossipbookError, JournalError, PeerFault, TooLarge
 from gossipbook.identity import SignatureCheck, verify_signature
 from gossipbook.net.clock import system_now
 from gossipbook.net.guard import Guard, leaf
@@ -82,12 +82,20 @@ class Driver:
         """Drive until cancelled."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self._decide)
-            nursery.start_soon(self._perform)
-            nursery.start_soon(self._fire_timers)
-            nursery.start_soon(self._turnstile.run)
+            for loop in (self._decide, self._perform, self._fire_timers):
+                nursery.start_soon(self._whole, loop)
+            nursery.start_soon(self.guard.keep, "the turnstile", self._turnstile.run)
             await self.feed([Begun()])
             task_status.started()
+
+    async def _whole(self, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run one of the loops that the core depends on: whatever ends it, ends the peer, as a fault of it."""
+        try:
+            await loop()
+        except GossipbookError:
+            raise
+        except Exception as error:
+            raise PeerFault(f"the core's driver met a fault of this program: {leaf(error)}") from error
 
     async def feed(self, events: list[PeerEvent]) -> None:
         """Queue events; waits while the core is behind, which holds back whoever produces them."""

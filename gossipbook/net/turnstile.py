@@ -60,7 +60,7 @@ class Turnstile:
         self._changed.set()
         try:
             await event.wait()
-        except trio.Cancelled:
+        except BaseException:  # A cancellation, or a fault: nobody is inside, and nobody waits.
             if self._waiting.get(link) is event:
                 del self._waiting[link]
             elif event.is_set():
