@@ -7,8 +7,8 @@ withdraws its records, ends its links, and closes the journal.
 import itertools
 import os
 import random
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 
 import trio
 
@@ -42,22 +42,40 @@ async def open_runtime(
     Raises:
         GossipbookError: its folder, key, journal, ports or settings are not usable; says which and what to do.
     """
+    with ungrouped(), assembled(manifest, settings, progress) as runtime:
+        async with going(runtime):
+            yield runtime
+
+
+@contextmanager
+def assembled(
+    manifest: Manifest, settings: NetSettings, progress: Progress = lambda done, total: None
+) -> Iterator[Runtime]:
+    """The first half of :func:`open_runtime`: a peer on its folder, its journal executed, that does nothing yet.
+
+    It does not await: an interrupt ends it wherever it is.
+    """
     if settings.folder is None:
         raise ConfigError("folder: a peer needs a folder for its key and journal")
-    with ungrouped(), ExitStack() as stack:
+    with ExitStack() as stack:
         folder = stack.enter_context(PeerFolder(settings.folder))
         identity = folder.identity()
         journal = folder.open_journal(identity, manifest.chain_id)
         stack.callback(journal.close)
         archivist = Archivist(manifest, folder.data)
         stack.callback(archivist.close)
-        runtime = _assemble(manifest, identity, settings, journal, archivist, progress)
-        async with trio.open_nursery() as nursery:
-            async with AsyncExitStack() as inner:
-                await _go(runtime, nursery, inner, folder)
-                yield runtime
-                await _withdraw(runtime)
-            nursery.cancel_scope.cancel()
+        yield _assemble(manifest, identity, settings, journal, archivist, progress)
+
+
+@asynccontextmanager
+async def going(runtime: Runtime) -> AsyncIterator[None]:
+    """The second half: it listens, dials and is found, for the length of the block."""
+    async with trio.open_nursery() as nursery:
+        async with AsyncExitStack() as inner:
+            await _go(runtime, nursery, inner)
+            yield
+            await _withdraw(runtime)
+        nursery.cancel_scope.cancel()
 
 
 def _assemble(
@@ -86,7 +104,7 @@ def _assemble(
     return Runtime(settings, peer, driver, archivist)
 
 
-async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, folder: PeerFolder) -> None:
+async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack) -> None:
     await runtime.listen(nursery)
     guard = runtime.driver.guard
     nursery.start_soon(guard.keep, "the archivist", runtime.archivist.run)
@@ -96,7 +114,7 @@ async def _go(runtime: Runtime, nursery: trio.Nursery, stack: AsyncExitStack, fo
     if not settings.dht:
         return
     seeds = runtime.seeds
-    seeds += [parse_host_port(address) for address in settings.bootstrap] + load_good_nodes(folder.good_nodes_file)
+    seeds += [parse_host_port(address) for address in settings.bootstrap] + load_good_nodes(runtime.good_nodes_file)
     runtime.dht = await stack.enter_async_context(
         open_dht(
             identity=runtime.identity,

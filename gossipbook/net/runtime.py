@@ -5,6 +5,7 @@ import ssl
 from collections import Counter
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -272,11 +273,15 @@ class Runtime:
             self._keep_good_nodes(dht)
             await trio.sleep(LOOKUP_INTERVAL_S if self._wanted() else SETTLED_LOOKUP_INTERVAL_S)
 
+    @property
+    def good_nodes_file(self) -> Path:
+        """Where DHT nodes that were of use are kept for the next start."""
+        assert self.settings.folder is not None
+        return PeerFolder(self.settings.folder).good_nodes_file
+
     def _keep_good_nodes(self, dht: DhtNode) -> None:
-        if self.settings.folder is None:
-            return
         try:
-            save_good_nodes(PeerFolder(self.settings.folder).good_nodes_file, dht.good_nodes())
+            save_good_nodes(self.good_nodes_file, dht.good_nodes())
         except OSError as error:
             self._refused(Scope.HINT, f"good nodes not written: {error.strerror}")
 

@@ -83,7 +83,7 @@ RATES: dict[type[Any], Rate] = {
     r.Held: Rate(8_000, 32_000, _ids),
     q.Submit: Rate(2_000, 8_000),
     q.Watch: Rate(2, 20, per_pair=True),
-    q.Query: Rate(100, 500, _by_question),
+    q.Query: Rate(200, 2_000, _by_question),
     q.AskAuthor: Rate(5, 50, per_pair=True),
     q.WatchProven: Rate(2, 20, per_pair=True),
     q.AskBlock: Rate(50, 500, per_pair=True),

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,10 @@ from gossipbook.cli.operate.endpoint import write_endpoint
 from gossipbook.cli.operate.log_lines import FORMATTERS, LEVELS, LineWriter, log_to
 from gossipbook.cli.output import json_option, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
-from gossipbook.errors import ConfigError, GossipbookError
+from gossipbook.errors import ConfigError, GossipbookError, ungrouped
 from gossipbook.manifest import Manifest
 from gossipbook.net.descriptors import fit
-from gossipbook.net.opening import Progress, open_runtime
+from gossipbook.net.opening import Progress, assembled, going
 from gossipbook.net.reporting import Reporting
 from gossipbook.net.runtime import RELOADABLE, Runtime
 from gossipbook.net.service import Service
@@ -82,22 +82,55 @@ def _hint(folder: Path) -> str:
 
 
 async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines", reload: Callable[[Runtime], None]) -> None:
-    async with open_runtime(manifest, settings, lines.starting(settings)) as runtime, trio.open_nursery() as nursery:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            Service(runtime)
-            runtime.driver.subscribers.append(lines.on_event)
-            reporting = Reporting(runtime)
-            nursery.start_soon(runtime.driver.guard.keep, "reporting", reporting.run)
-            lines.ready(runtime)
-            async for received in signals:
-                if received == signal.SIGHUP:
-                    reload(runtime)
-                    continue
-                lines.say({"event": "stopping", "signal": signal.Signals(received).name})
-                break
+    # A signal is an event once the peer is assembled: an interrupt in the midst of anything could be lost there.
+    heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    with (
+        ungrouped(),
+        assembled(manifest, settings, lines.starting(settings)) as runtime,
+        trio.open_signal_receiver(*heeded) as signals,
+    ):
+        async with trio.open_nursery() as nursery:
+            stop = Stop(nursery.cancel_scope)
+            nursery.start_soon(_heed, signals, lines, partial(reload, runtime), stop)
+            async with going(runtime), trio.open_nursery() as inner:
+                Service(runtime)
+                runtime.driver.subscribers.append(lines.on_event)
+                reporting = Reporting(runtime)
+                inner.start_soon(runtime.driver.guard.keep, "reporting", reporting.run)
+                lines.ready(runtime)
+                await stop.asked()
+                reporting.tell_bulk()
+                inner.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+
+
+class Stop:
+    """Ends a peer: one that starts at once, one that runs in order."""
+
+    def __init__(self, starting: trio.CancelScope) -> None:
+        self._starting: trio.CancelScope | None = starting
+        self._event = trio.Event()
+
+    def ask(self) -> None:
+        """Have it end."""
+        self._event.set()
+        if self._starting is not None:
+            self._starting.cancel()
+
+    async def asked(self) -> None:
+        """The start is over: wait for the end."""
+        self._starting = None
+        await self._event.wait()
+
+
+async def _heed(signals: AsyncIterator[int], lines: "Lines", reload: Callable[[], None], stop: Stop) -> None:
+    async for received in signals:
+        if received == signal.SIGHUP:
+            reload()
+            continue
+        lines.say({"event": "stopping", "signal": signal.Signals(received).name})
         signal.signal(signal.SIGINT, _force)
-        reporting.tell_bulk()
-        nursery.cancel_scope.cancel()
+        stop.ask()
 
 
 def _reload(folder: Path, flags: dict[str, Any], started: FileConfig, runtime: Runtime) -> None:
