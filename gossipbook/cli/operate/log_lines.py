@@ -47,15 +47,16 @@ class LineWriter:
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
-            if self._untold:
-                line = f"{self._untold} lines before this one were lost\n{line}"
-            self._write(line)
+            told = self._untold
+            if told:
+                line = f"{told} lines before this one were lost\n{line}"
+            self._write(line, told)
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str, told: int) -> None:
         try:
             self._stream.write(line + "\n")
             self._stream.flush()
-            self._untold = 0
+            self._untold -= told  # More may be lost while a stream takes a line slowly.
         except (OSError, ValueError):  # ValueError: the stream was closed.
             self._lose()
 
