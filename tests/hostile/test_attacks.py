@@ -28,7 +28,7 @@ from .strangers import Trickster
 SOON_S = 2.0
 """What is promised of an honest order; and, for machines that are busy with other tests, so many calm waits."""
 CALM_WAITS = 40
-ATTACK_S, AFTER_S, GAP_S = 5.0, 2.0, 0.2
+ATTACK_S, AFTER_S, GAP_S = 4.0, 1.0, 0.2
 ICEBERGS, SLICES = 4_000, 100
 PARKED_KEYS = 1_500
 ODD_NUMBERS = ("-1", str(2**63), str(2**64), "9" * 120, "1e3", "١", "1_0", " 1", "", "0x1")
