@@ -137,8 +137,8 @@ def _reload(folder: Path, flags: dict[str, Any], started: FileConfig, runtime: R
     """Read the configuration again, take over what can be, and say what cannot."""
     try:
         config = load_config(folder, flags)
-        runtime.reload(config.settings(folder))
         same_network = config.manifest(folder).digest == runtime.manifest.digest
+        runtime.reload(config.settings(folder))
     except (GossipbookError, OSError) as error:
         log.error("SIGHUP: nothing was read anew: %s", error)
         return
