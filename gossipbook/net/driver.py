@@ -11,7 +11,7 @@ import heapq
 import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeAlias, TypeVar
 
 import trio
@@ -149,10 +149,14 @@ class Driver:
         if self.links.get(link.id) is not link:
             return
         of_stranger = not self.peer.allowance.is_member(link.id)
-        with self._turnstile.charging(link.id) if of_stranger else nullcontext():
+        with self._charging(link.id):
             events = self._sort(link, messages)
         if events:
             await self._inbox.put(events, of_stranger=of_stranger)
+
+    def _charging(self, link: LinkId) -> AbstractContextManager[None]:
+        """Measure work for a link, unless it is a member's."""
+        return nullcontext() if self.peer.allowance.is_member(link) else self._turnstile.charging(link)
 
     def _sort(self, link: Link, messages: list[Any]) -> list[PeerEvent]:
         """Refuse what is too much and answer what only reads; what is for the core."""
@@ -191,10 +195,7 @@ class Driver:
         effects: list[Effect] = []
         try:
             for event in events:
-                if isinstance(event, Received) and not self.peer.allowance.is_member(event.link):
-                    with self._turnstile.charging(event.link):
-                        effects += self.peer.handle(event, now)
-                else:
+                with self._charging(event.link) if isinstance(event, Received) else nullcontext():
                     effects += self.peer.handle(event, now)
             effects += self.peer.flush(now)
         except Exception as error:
@@ -281,7 +282,8 @@ class Driver:
     async def _send_stored(self, effect: SendStored) -> None:
         """Send finalized blocks from the journal; what the lane has no room for is asked for again."""
         link = self.links.get(effect.to)
-        if link is None or self._reader_thread.statistics().tasks_waiting > len(self.links):
+        is_busy = self._reader_thread.statistics().tasks_waiting > len(self.links)
+        if link is None or is_busy or not link.room(Lane.SYNC):
             self.counts["sync requests not served"] += 1
             return
         epoch = self.peer.manifest.epoch
