@@ -69,10 +69,9 @@ class Controls(Market):
 
     def is_bare(self, author: bytes) -> bool:
         """Whether an author has no open order, no lease, and is in nobody's group nor has admitted anybody."""
-        account, groups = self.book.accounts.get(author), self.groups
-        has_orders = account is not None and len(account.orders) > 0
+        groups = self.groups
         tied = author in self.book.timetable.leases or author in groups.joined or author in groups.admitted
-        return not has_orders and not tied
+        return not tied and not self.has_orders(author)
 
     def has_orders(self, author: bytes) -> bool:
         """Whether an author has anything open."""

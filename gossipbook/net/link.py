@@ -19,6 +19,7 @@ from gossipbook.net.clock_offset import ahead_ms
 from gossipbook.net.transport import ODD_FRAMES, Channel
 from gossipbook.net.turnstile import Turnstile
 from gossipbook.ordered import BoundedCounter
+from gossipbook.peer.faults import TOO_MANY
 from gossipbook.wire.codec import decode_message, encode_message
 from gossipbook.wire.framing import FRAME_TARGET_BYTES, join_frame, split_frame
 from gossipbook.wire.handshake import Hello
@@ -52,14 +53,13 @@ MALFORMED = "malformed frame"
 SILENT = "nothing was read for too long"
 STUCK = "a write took too long"
 REPLACED = "replaced by a newer link"
-FAULTS = "too many forged or malformed messages"
 TEXT = "they sent text; frames are binary"
 PINGS = "too many pings"
 OVERSIZE = "Exceeded maximum message size"  # the library's word for a frame above our cap
 OWN_WORDS = frozenset(
-    {TOO_SLOW, MALFORMED, SILENT, STUCK, REPLACED, FAULTS, TEXT, OVERSIZE, "closed here", ODD_FRAMES, PINGS}
+    {TOO_SLOW, MALFORMED, SILENT, STUCK, REPLACED, TOO_MANY, TEXT, OVERSIZE, "closed here", ODD_FRAMES, PINGS}
 )
-ABUSE = frozenset({MALFORMED, FAULTS, TEXT, OVERSIZE, ODD_FRAMES, PINGS})
+ABUSE = frozenset({MALFORMED, TOO_MANY, TEXT, OVERSIZE, ODD_FRAMES, PINGS})
 
 Deliver = Callable[["Link", list[Any]], Awaitable[None]]
 

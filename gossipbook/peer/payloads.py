@@ -12,23 +12,23 @@ DECODED_CAP = 1_024
 
 
 class Payloads:
-    """Payloads by their digests: bytes that were good once need no second look."""
+    """Payloads by their keys: bytes that were good once need no second look."""
 
     def __init__(self) -> None:
         self._good: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
         self._decoded: BoundedDict[bytes, Any] = BoundedDict(DECODED_CAP)
 
-    def note(self, payload: bytes) -> None:
+    def note(self, key: bytes) -> None:
         """Remember a payload that was good."""
-        self._good[_key(payload)] = None
+        self._good[key] = None
 
-    def has(self, payload: bytes) -> bool:
+    def has(self, key: bytes) -> bool:
         """Whether a payload was here before, and good."""
-        return _key(payload) in self._good
+        return key in self._good
 
     def look(self, payload: bytes) -> Any:
         """Decode a payload that will be taken soon; None if it was here before, or cannot be decoded."""
-        key = _key(payload)
+        key = payload_key(payload)
         if key in self._good:
             return None
         try:
@@ -37,14 +37,15 @@ class Payloads:
             return None
         return message
 
-    def take(self, payload: bytes) -> Any:
+    def take(self, key: bytes, payload: bytes) -> Any:
         """The message in a payload.
 
         Raises:
             DecodeError: there is none.
         """
-        return self._decoded.pop(_key(payload)) or decode_message(payload)
+        return self._decoded.pop(key) or decode_message(payload)
 
 
-def _key(payload: bytes) -> bytes:
+def payload_key(payload: bytes) -> bytes:
+    """What a payload is known by; worked out once for each that comes."""
     return hashlib.sha256(payload).digest()

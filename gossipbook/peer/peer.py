@@ -38,7 +38,7 @@ from gossipbook.peer.events import (
 )
 from gossipbook.peer.faults import Faults
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.peer.payloads import Payloads
+from gossipbook.peer.payloads import Payloads, payload_key
 from gossipbook.peer.stored import StoredPair
 from gossipbook.refusals import Refusals, Scope
 from gossipbook.wire.codec import encode_message
@@ -197,12 +197,13 @@ class Peer:
 
     def _on_push(self, link: LinkId, push: Push, now: Now) -> list[CoreEffect]:
         """Judge a gossiped message once, relay it if it is good."""
-        if self._payloads.has(push.payload):
+        key = payload_key(push.payload)
+        if self._payloads.has(key):
             self.router.counts["duplicates"] += 1
             return []
         pair = self.pairs.get(push.topic)
         try:
-            message = self._payloads.take(push.payload)
+            message = self._payloads.take(key, push.payload)
         except DecodeError:
             return [Blame(link, "malformed gossip")]
         if pair is None or getattr(message, "pair", None) != push.topic:
@@ -212,7 +213,7 @@ class Peer:
             return []
         relay, effects = pair.judge(link, message, now)
         if relay and message_id is not None:
-            self._payloads.note(push.payload)
+            self._payloads.note(key)
             # Members certify a block before anybody can tell them that it is final.
             besides = pair.replica.member.peers if isinstance(message, FinalizedBlock) else ()
             effects += self.router.accepted(link, message_id, push, besides)
@@ -286,6 +287,6 @@ class Peer:
         except TooLarge:
             self.refusals.count(Scope.MESSAGE, f"not published: too large a {type(effect.message).__name__}")
             return []
-        self._payloads.note(payload)
+        self._payloads.note(payload_key(payload))
         besides = effect.besides if not isinstance(effect.message, Bodies) else ()
         return self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)

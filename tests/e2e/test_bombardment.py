@@ -1,14 +1,12 @@
 """Four peer processes trade while strangers do their worst to all of them."""
 
-from pathlib import Path
-
 import pytest
 import trio
+from hostile.flood import four_peers, resident_bytes
 from net import rude
 from net.rude import Target, counted
-from net.support import SYMBOL, Author, stranger, until
+from net.support import Author, stranger, until
 
-from gossipbook.demo.network import DemoNetwork
 from gossipbook.trade.opening import open_client
 
 DATAGRAMS = 3_000
@@ -18,17 +16,8 @@ MEMORY_GROWTH_CAP = 120 * 2**20
 
 @pytest.fixture
 async def network(tmp_path):
-    made = DemoNetwork(tmp_path, pairs=(SYMBOL,), peers=4)
-    try:
-        with trio.fail_after(60):
-            await made.start()
+    async with four_peers(tmp_path) as made:
         yield made
-    finally:
-        made.kill_all()
-
-
-def resident_bytes(pid):
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4_096
 
 
 async def links_of(client):
