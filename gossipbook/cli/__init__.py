@@ -16,12 +16,14 @@ from gossipbook.exits import Exit
 
 def main() -> None:
     """Entry point of the ``gossipbook`` command. An interrupt, a TERM and a lost terminal end it in one line."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # What it cannot show is replaced; it must not change how a command ends.
-            stream.reconfigure(errors="replace")
     try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGHUP, _interrupt)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(
+                stream, TextIOWrapper
+            ):  # What it cannot show is replaced; it must not change how a command ends.
+                stream.reconfigure(errors="replace")
         _run()
     except KeyboardInterrupt:
         sys.exit(Exit.INTERRUPTED)
