@@ -23,7 +23,8 @@ Rules, as :class:`~gossipbook.consensus.replica.Replica` applies them after ever
    I neither PREPARE nor COMMIT in that term or any before it.
 8. *Join* n-q+1 others who gave up my term.
 9. *Enter* the next term on q TIMEOUTs for exactly one term (a TC).
-10. *Relay* each certificate once; a vote for a member to whom there is no link goes by the pair's topic;
+10. *Relay* each certificate, once: a TC at once and to all, an NC or FC after a while to the members whose votes have
+    not shown that they have it; a vote for a member to whom there is no link goes by the pair's topic;
     laggards are answered with blocks, FC and TC.
 11. *Retransmit* identical bytes, on timer expiry or to a member whose link just came up, never otherwise.
 12. *Restart* from the journal, count my own votes again, send the identical bytes again.
@@ -34,11 +35,12 @@ or a later one shares an honest member with them, whose TIMEOUT came after its C
 finalized or a lock on it at least that late; by induction the highest-term lock on the highest finalized height
 is that block.
 
-Modules: :mod:`ballot` makes every signature and is the only judge of whether it may be made; :mod:`validity`
-says what is wrong with a block; :mod:`selection` what belongs in one; :mod:`canonical` in which order;
-:mod:`tally` counts; :mod:`catchup` asks for what is missing. :mod:`member` is the state that the rules share; above it
-are :mod:`proposing` (rules 1 and 2), :mod:`finality` (3 to 5), :mod:`terms` (8 and 9), :mod:`pacing` (6 and 11) and
-:mod:`inbox`, which checks and files messages; :mod:`replica` on top restores, and applies the rules until none acts.
+Modules: :mod:`ballot` makes every signature and is the only judge of whether it may be made; :mod:`validity` says
+what is wrong with a block; :mod:`selection` what belongs in one; :mod:`canonical` in which order; :mod:`tally`
+counts; :mod:`relaying` knows who lacks what I have; :mod:`catchup` asks for what is missing. :mod:`member` is the
+state that the rules share; above it are :mod:`proposing` (rules 1 and 2), :mod:`finality` (3 to 5), :mod:`terms` (8
+and 9), :mod:`pacing` (6 and 11) and :mod:`inbox`, which checks and files messages; :mod:`replica` on top restores,
+and applies the rules until none acts.
 
 Durable before anything leaves: the own proposal; a PREPARE with its block and op bodies; the lock before a
 COMMIT; ``timed_out`` before a TIMEOUT; FC and block before events. The replica's effects list every record

@@ -55,6 +55,13 @@ class GraceTimer:
 
 
 @dataclass(frozen=True, slots=True)
+class RelayTimer:
+    """Send certificates to the members who have not shown that they have them."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettleTimer:
     """Stop waiting for the others' record of my own votes."""
 
@@ -68,5 +75,5 @@ class WakeTimer:
     pair: str
 
 
-Timer: TypeAlias = RoundTimer | RetryTimer | GraceTimer | SettleTimer | WakeTimer
+Timer: TypeAlias = RoundTimer | RetryTimer | GraceTimer | RelayTimer | SettleTimer | WakeTimer
 Event: TypeAlias = Started | Message | PoolGrew | MemberUp | Timer

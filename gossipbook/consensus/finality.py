@@ -6,7 +6,7 @@ from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
-from gossipbook.consensus.records import BlockRecord, Dropped, Finalized, FinalRecord
+from gossipbook.consensus.records import Dropped, Finalized, FinalRecord
 from gossipbook.consensus.validity import misfit, unordered
 from gossipbook.consensus.words import BlockFault, Halt
 from gossipbook.crdt.interpretation import Execution
@@ -33,7 +33,7 @@ class Finality:
         member.relay(nc)
         held = member.chain.block(nc.block_id)
         if held is not None:
-            member.outbox.record(BlockRecord(member.committee.symbol, held))
+            member.outbox.store_block(held)
         return True
 
     def commit(self, now: Now) -> bool:
@@ -80,6 +80,7 @@ class Finality:
         self._publish(block, fc)
         member.outbox.put(Emit(Finalized(member.committee.symbol, block, fc, tuple(items), execution.events)))
         self._advance(block, fc, execution, now)
+        member.outbox.final(items)
         return True
 
     def _advance(self, block: Block, fc: Certificate, execution: Execution, now: Now) -> None:

@@ -5,6 +5,7 @@ any other one tells is filed.
 """
 
 from gossipbook.consensus.block import decode_block
+from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.genuine import flaw_of
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import (
@@ -110,6 +111,9 @@ class Inbox:
 
     def _on_proof(self, sender: PeerId, m: Proof) -> bool:
         member = self._member
+        seat = member.committee.seat_of_peer(sender)
+        if seat is not None and isinstance(m.certificate, Certificate):
+            member.relaying.sent(seat, m.certificate)
         if not member.certificates.news(m.certificate, member.ballot.term):
             return False
         member.certificates.learn(m.certificate, sender, member.ballot.term)
@@ -121,6 +125,7 @@ class Inbox:
             if vote.height < member.fin:
                 self._help(sender, vote.height - 1, vote.term, now)
             return False
+        member.relaying.voted(vote)
         if vote.height > member.fin + 2:
             member.catch_up.heights.shows(sender, vote.height - 1)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
@@ -150,6 +155,9 @@ class Inbox:
     def _on_status(self, sender: PeerId, m: Status, now: Now) -> None:
         member = self._member
         member.catch_up.heights.says(sender, m.height)
+        seat = member.committee.seat_of_peer(sender)
+        if seat is not None:
+            member.relaying.finalized(seat, m.height)
         if m.height > member.fin:
             self._ask(sender, m.height, now)
         elif m.height < member.fin or m.term < member.ballot.term:
@@ -157,10 +165,9 @@ class Inbox:
         if m.term > member.ballot.term and member.ballot.seat is not None and member.catch_up.help(sender, now):
             member.outbox.send((sender,), member.status(bytes(32)))
         stuck_ms = now.timer_ms - max(member.last_progress_ms, member.term_started_ms)
-        if member.voting and stuck_ms > member.manifest.timing.timeout_base_ms and member.has_work():
-            seat = member.committee.seat_of_peer(sender)
-            if seat is not None and member.catch_up.help(sender, now):
-                self._pacing.retransmit((sender,))
+        stuck = member.voting and stuck_ms > member.manifest.timing.timeout_base_ms and member.has_work()
+        if stuck and seat is not None and member.catch_up.help(sender, now):
+            self._pacing.retransmit((sender,))
 
     def _on_final(self, sender: PeerId, m: FinalizedBlock, now: Now) -> None:
         member = self._member

@@ -13,7 +13,8 @@ from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.genuine import Part
 from gossipbook.consensus.messages import DUE_IDS_CAP, CastVote, Proof, Status
 from gossipbook.consensus.outbox import Outbox
-from gossipbook.consensus.records import BlockRecord, PairHalted, VoteState
+from gossipbook.consensus.records import PairHalted, VoteState
+from gossipbook.consensus.relaying import Relaying
 from gossipbook.consensus.selection import due_ids
 from gossipbook.consensus.speculation import Speculation
 from gossipbook.consensus.words import Halt
@@ -23,10 +24,7 @@ from gossipbook.effects import Emit, Now
 from gossipbook.identity import Identity, Verifier
 from gossipbook.ids import BlockId
 from gossipbook.manifest import Manifest
-from gossipbook.ordered import BoundedDict
 from gossipbook.refusals import Refusals
-
-RELAYED_CAP = 64
 
 
 class Member:
@@ -74,7 +72,8 @@ class Member:
         self.entered_ms: int | None = None  # when the present term was entered, if it was in this run
         self.last_progress_ms = 0
         self.wall_ms = 0  # when the last event happened
-        self._relayed: BoundedDict[tuple[int, int, int], None] = BoundedDict(RELAYED_CAP)
+        self.timer_ms = 0
+        self.relaying = Relaying(committee, seat, self.config.relay_after_ms)
 
     # -- questions ----------------------------------------------------------------------------------
 
@@ -179,7 +178,7 @@ class Member:
     def store(self, block: Block, items: list[Item]) -> None:
         """What a vote stands for is durable with it."""
         self.outbox.store(items)
-        self.outbox.record(BlockRecord(self.committee.symbol, block))
+        self.outbox.store_block(block)
 
     def cast(self, vote: Vote) -> None:
         self.votes_cast += 1
@@ -187,12 +186,9 @@ class Member:
         self.certificates.count(vote)
 
     def relay(self, certificate: Certificate) -> None:
-        """Who first obtains an NC or FC sends it once to all members."""
-        slot = (certificate.kind, certificate.term, certificate.height)
-        if self.ballot.seat is None or slot in self._relayed:
-            return
-        self._relayed[slot] = None
-        self.outbox.send(self.peers, Proof(self.committee.symbol, self.committee.epoch, certificate))
+        """Rule 10: who obtains an NC or FC sees to it that all members have it."""
+        if self.ballot.seat is not None:
+            self.relaying.obtained(certificate, self.timer_ms)
 
     def certified_block(self, certificate: Certificate, now: Now) -> Block | None:
         """A certified block with all its bodies here, or None after asking for what is missing."""

@@ -1,7 +1,7 @@
 """When a member loses patience, and what it says again: rules 6 and 11."""
 
 from gossipbook.consensus.config import round_ms
-from gossipbook.consensus.events import RetryTimer, RoundTimer, WakeTimer
+from gossipbook.consensus.events import RelayTimer, RetryTimer, RoundTimer, WakeTimer
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import DUE_IDS_CAP, AskVotes, CastVote, Proof
 from gossipbook.consensus.selection import due_ids
@@ -10,14 +10,15 @@ from gossipbook.ids import PeerId
 
 
 class Pacing:
-    """The round timer, which runs exactly while there is work, the retry timer, while something is asked for, and a
-    timer for the end of the next lease, which is work too."""
+    """The round timer, which runs exactly while there is work; the retry timer, while something is asked for; one for
+    the end of the next lease, which is work too; and one while a member may lack a certificate that I have."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
         self._round_on = False
         self._generation = 0  # a timer of an earlier one is stale
         self._retry_on = False
+        self._relay_on = False
         self._lease_ms = 0  # the lease whose end a timer waits for
 
     def restart(self) -> None:
@@ -31,10 +32,21 @@ class Pacing:
     def retry_over(self) -> None:
         self._retry_on = False
 
+    def relay(self) -> None:
+        """Send certificates to the members who have not shown in time that they have them."""
+        self._relay_on = False
+        member = self._member
+        for to, certificate in member.relaying.take(member.timer_ms):
+            member.outbox.send(to, Proof(member.committee.symbol, member.committee.epoch, certificate))
+
+    def is_over(self, timer: RoundTimer) -> bool:
+        """Whether a timer has no meaning any more: its round ended by itself."""
+        return timer.generation != self._generation or not self._round_on
+
     def round_over(self, timer: RoundTimer) -> None:
         """The term went on for long enough: give it up, or say again what was said."""
         member = self._member
-        if timer.generation != self._generation or not self._round_on:
+        if self.is_over(timer):
             return
         self._round_on = False
         if not member.voting or not member.has_work():
@@ -58,6 +70,9 @@ class Pacing:
         if member.voting and member.wall_ms <= lease_ms != self._lease_ms:
             self._lease_ms = lease_ms
             member.outbox.put(SetTimer(lease_ms - member.wall_ms + 1, WakeTimer(symbol)))
+        if not self._relay_on and (wait_ms := member.relaying.wait_ms(member.timer_ms)) is not None:
+            self._relay_on = True
+            member.outbox.put(SetTimer(wait_ms, RelayTimer(symbol)))
         if not self._retry_on and member.catch_up.busy(member.fin):
             self._retry_on = True
             member.outbox.put(SetTimer(member.config.fetch_retry_ms, RetryTimer(symbol)))

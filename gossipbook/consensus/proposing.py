@@ -5,7 +5,6 @@ from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.member import Member
-from gossipbook.consensus.records import BlockRecord
 from gossipbook.consensus.selection import Ages, are_left_out, select, unjustly_omitted
 from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
 from gossipbook.consensus.words import BlockFault
@@ -13,6 +12,8 @@ from gossipbook.crdt.interpretation import Execution, Item
 from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
 from gossipbook.refusals import Scope
+
+LONG_AGO_MS = -(10**12)  # before any time of a timer
 
 
 class Proposing:
@@ -24,6 +25,8 @@ class Proposing:
         self.proposals: dict[int, Block] = {}  # the first of this term's leader by height: the next one, or one more
         self._came_ms: dict[int, int] = {}  # when each of these came, by this member's own clock
         self._waking: BlockId = b""  # the block whose time a timer waits for
+        self._newcomers_alone_ms = LONG_AGO_MS  # when a block of newcomers alone was made here
+        self._company_until_ms = LONG_AGO_MS  # till when a timer lets the next ones wait
         self._of_next_term: tuple[int, Block, int] | None = None  # one that came with the TC of its term, and when
 
     def offer(self, block: Block, term: int, tc: TermChange | None) -> None:
@@ -83,8 +86,10 @@ class Proposing:
     def _fresh_block(self, now: Now) -> Block | None:
         member = self._member
         ops, certified, limits, ages = member.ops, member.certified, member.manifest.limits, self._ages(now)
-        chosen = select(ops, certified, limits, ages)
         time_ms = max(now.wall_ms, certified.time_ms + 1)
+        if self._awaits_company(now) and not certified.due(time_ms):
+            return None
+        chosen = select(ops, certified, limits, ages)
         if not chosen and not certified.due(time_ms) and not ops.awaits_time():
             return None
         items = canonical_order(member.tip, chosen)
@@ -92,7 +97,27 @@ class Proposing:
         if are_left_out(items[execution.ran :], items[: execution.ran], ops, ages):
             items = canonical_order(member.tip, select(ops, certified, limits, ages, only_pressing=True))
             execution = member.speculation.try_out(time_ms, items)
+        if items and not any(item.author in certified.authors for item in items):
+            self._newcomers_alone_ms = now.timer_ms
         return self._block_of(items, execution)
+
+    def _awaits_company(self, now: Now) -> bool:
+        """Whether there are newcomers' first ops only, and a block of such alone was made just now.
+
+        A block costs all members the same with one op as with ten, and keys cost nothing: who brings one a moment
+        would make a block a moment, for whose end everybody else's next op would have to wait.
+        """
+        member = self._member
+        until_ms = self._newcomers_alone_ms + member.config.newcomer_pause_ms
+        if now.timer_ms >= until_ms:
+            return False
+        authors = [author for author, _ in member.ops.eligible()]
+        if not authors or any(author in member.certified.authors for author in authors):
+            return False
+        if self._company_until_ms < until_ms:
+            self._company_until_ms = until_ms
+            member.outbox.put(SetTimer(until_ms - now.timer_ms, WakeTimer(member.committee.symbol)))
+        return True
 
     def _block_of(self, items: list[Item], execution: Execution) -> Block:
         """A block of as many of some items, in canonical order, as ran when they were tried out."""
@@ -119,7 +144,7 @@ class Proposing:
         member.hold(block)
         self.proposals[block.height] = block
         self._came_ms[block.height] = member.wall_ms
-        member.outbox.record(BlockRecord(member.committee.symbol, block))
+        member.outbox.store_block(block)
         member.outbox.send(member.peers, member.ballot.proposal(block.raw, member.chain.fc))
         return True
 

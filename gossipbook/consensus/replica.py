@@ -16,6 +16,7 @@ from gossipbook.consensus.events import (
     MemberUp,
     Message,
     PoolGrew,
+    RelayTimer,
     RetryTimer,
     RoundTimer,
     SettleTimer,
@@ -139,7 +140,7 @@ class Replica:
         """Take one event; the effects, records first."""
         member = self.member
         moved = True
-        member.wall_ms = now.wall_ms
+        member.wall_ms, member.timer_ms = now.wall_ms, now.timer_ms
         member.ops.wall_ms = now.wall_ms
         match event:
             case Message(sender, message):
@@ -151,6 +152,9 @@ class Replica:
             case RetryTimer():
                 self.pacing.retry_over()
                 member.outbox.extend(member.catch_up.retry(member.fin, now))
+            case RelayTimer():
+                self.pacing.relay()
+                moved = False
             case GraceTimer():
                 member.outbox.extend(member.catch_up.grace_over(now))
             case Started():

@@ -36,7 +36,8 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
         *("refusals", "takeovers", "votes_cast", "gave_up"),  # counted for people
         "entered_ms",  # how soon a term may be given up
         "failed_terms",  # how long a round takes; here a round takes as long as the search likes
-        "_relayed",  # what was relayed; a certificate that can be formed can be delivered anyhow
+        "relaying",  # what is relayed to whom; a certificate that can be formed can be delivered anyhow
+        "timer_ms",  # the fixed moment
         "ops",  # every member holds every op, until a block of its chain names it
     ),
     Ballot: ("committee", "_identity"),
@@ -48,9 +49,10 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Certificates: ("_chain", "_catch_up"),  # seen from the replica
     VoteTally: ("_quorum",),
     TimeoutTally: ("_quorum",),
-    Outbox: ("_symbol", "_stored"),  # which ops the journal has: all
-    Proposing: ("_member",),
-    Pacing: ("_member", "_generation", "_retry_on"),  # whether the newest timer is armed is the member's to say
+    Outbox: ("_symbol", "_stored", "_stored_blocks"),  # what the journal has: all ops, and blocks as the member says
+    Proposing: ("_member", "_company_until_ms", "_newcomers_alone_ms"),
+    # Whether the newest round timer is armed is the member's to say.
+    Pacing: ("_member", "_generation", "_retry_on", "_relay_on"),
     Speculation: ("certified", "_execution"),  # follows from the finalized chain and the block's id
     Chain: (),
 }

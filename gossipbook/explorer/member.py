@@ -2,6 +2,7 @@
 
 from gossipbook.consensus.block import Block, decode_block
 from gossipbook.consensus.certificate import Timeout
+from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import Event, Message, PoolGrew, RoundTimer, Started
 from gossipbook.consensus.messages import CastVote, GiveUp, Propose
 from gossipbook.consensus.records import (
@@ -112,6 +113,7 @@ class ExploredMember:
             certified=certified,
             ops=ops,
             votes=None if self._votes is None else VoteState.decode(self._votes),
+            config=ConsensusConfig(newcomer_pause_ms=0),  # The clock stands still.
         )
         done: set[bytes] = set()
         for final in self._finals:

@@ -6,11 +6,14 @@ from gossipbook.consensus.messages import FETCH_IDS_CAP
 from gossipbook.crdt.messages import AskHeld, Held
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Send
+from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Send, SetTimer
 from gossipbook.ids import OpId, PeerId
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.arrivals import Arrivals
-from gossipbook.peer.events import LOCAL
+from gossipbook.peer.events import LOCAL, AskTimer
+
+ASK_AFTER_MS = 100
+"""An op is asked about when it was not certified in the time that this takes as a rule."""
 
 
 class AckExchange:
@@ -22,6 +25,7 @@ class AckExchange:
         self._ops = ops
         self._arrivals = arrivals
         self._ask: list[OpId] = []
+        self._timer_on = False
         self._held: dict[LinkId, list[OpId]] = {}
 
     def tell(self, acks: list[tuple[LinkId, Ack]]) -> list[CoreEffect]:
@@ -75,16 +79,26 @@ class AckExchange:
         """Ask again about ops that too few members are known to hold."""
         self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
 
-    def flush(self, members: tuple[PeerId, ...]) -> list[CoreEffect]:
-        """The HELD and ASK-HELD of this turn; ``members`` are the linked ones."""
+    def flush(self) -> list[CoreEffect]:
+        """The HELD of this turn, and a timer to ask others what they hold."""
         symbol = self._committee.symbol
         effects: list[CoreEffect] = [
             Send((link,), Held(symbol, page), Lane.OPS) for link, ids in self._held.items() for page in _pages(ids)
         ]
-        if members:
-            effects += [Send(members, AskHeld(symbol, page), Lane.OPS) for page in _pages(self._ask)]
-        self._held, self._ask = {}, []
+        self._held = {}
+        if self._ask and not self._timer_on:
+            self._timer_on = True
+            effects.append(SetTimer(ASK_AFTER_MS, AskTimer(symbol)))
         return effects
+
+    def ask(self, members: tuple[PeerId, ...]) -> list[CoreEffect]:
+        """The ASK-HELD about ops that are not certified meanwhile; ``members`` are the linked ones."""
+        self._timer_on = False
+        ids = [op_id for op_id in dict.fromkeys(self._ask) if self.acks.is_unrelayed(op_id)]
+        self._ask = []
+        return (
+            [Send(members, AskHeld(self._committee.symbol, page), Lane.OPS) for page in _pages(ids)] if members else []
+        )
 
     def _answer(self, askers: list[LinkId], op_id: OpId) -> None:
         for asker in askers:

@@ -15,8 +15,9 @@ from gossipbook.ids import OpId
 from gossipbook.ordered import BoundedDict
 
 TRACKED_CAP = 65_536
-ASKS_CAP = 65_536
-ASKERS_CAP = 16
+CERTIFIED_CAP = 8_192
+ASKERS_CAP = 256
+ASKS_PER_LINK_CAP = 1_024
 FOLLOWERS_CAP = 16
 
 
@@ -34,8 +35,8 @@ class Acks:
         self._committee = committee
         self.seat = seat
         self._tracked: BoundedDict[OpId, _Tracked] = BoundedDict(TRACKED_CAP)
-        self._asks: BoundedDict[OpId, list[LinkId]] = BoundedDict(ASKS_CAP)
-        self._included: BoundedDict[OpId, int] = BoundedDict(TRACKED_CAP)
+        self._asks: BoundedDict[LinkId, BoundedDict[OpId, None]] = BoundedDict(ASKERS_CAP)
+        self._included: BoundedDict[OpId, int] = BoundedDict(CERTIFIED_CAP)
 
     def height_of(self, op_id: OpId) -> int | None:
         """The height at which an op was lately certified."""
@@ -61,7 +62,7 @@ class Acks:
 
         Returns what to tell its submitters, who asked to be told HELD, and whether other members are to be asked.
         """
-        askers = self._asks.pop(op_id) or []
+        askers = self._askers(op_id)
         tracked = self._tracked.get(op_id)
         if tracked is None:
             return [], askers, False
@@ -80,16 +81,35 @@ class Acks:
         waiting = [op_id for op_id, tracked in self._tracked.items() if tracked.level == AckLevel.DURABLE]
         return waiting[:cap]
 
+    def is_unrelayed(self, op_id: OpId) -> bool:
+        """Whether an op is tracked, durable here, and not known to be held by enough members."""
+        tracked = self._tracked.get(op_id)
+        return tracked is not None and tracked.level == AckLevel.DURABLE
+
     def asked(self, op_id: OpId, link: LinkId) -> None:
         """A peer wants to know when an op is held here that is not yet."""
-        askers = self._asks.get(op_id) or []
-        if link not in askers and len(askers) < ASKERS_CAP:
-            self._asks[op_id] = [*askers, link]
+        asked = self._asks.get(link)
+        if asked is None:
+            asked = self._asks[link] = BoundedDict(ASKS_PER_LINK_CAP)
+        asked[op_id] = None
+
+    def link_down(self, link: LinkId) -> None:
+        """Forget what a link asked."""
+        self._asks.pop(link)
+
+    def _askers(self, op_id: OpId) -> list[LinkId]:
+        """Take out who asked about an op."""
+        found = [link for link, ids in self._asks.items() if op_id in ids]
+        for link in found:
+            ids = self._asks.get(link)
+            assert ids is not None
+            ids.pop(op_id)
+        return found
 
     def certified(self, op_id: OpId, height: int) -> tuple[list[tuple[LinkId, Ack]], list[LinkId]]:
         """An op is in a finalized block: what to tell its submitters, and who still waits for HELD."""
         self._included[op_id] = height
-        askers = self._asks.pop(op_id) or []
+        askers = self._askers(op_id)
         tracked = self._tracked.pop(op_id)
         if tracked is None:
             return [], askers

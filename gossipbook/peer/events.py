@@ -67,6 +67,13 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTimer:
+    """A pair asks other members about the ops that it took and that are not certified yet."""
+
+    pair: str
+
+
+@dataclass(frozen=True, slots=True)
 class Begun:
     """The driver runs; the first event after restoring."""
 

@@ -6,20 +6,20 @@ from typing import Any
 from gossipbook.client_messages import Submit
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
-from gossipbook.consensus.events import Event, MemberUp, Message, PoolGrew, Started
+from gossipbook.consensus.events import Event, MemberUp, Message, PoolGrew, Started, Timer
 from gossipbook.consensus.genuine import Flaw, flaw_of, signature_checks
 from gossipbook.consensus.messages import Bodies, CastVote, Fetch, FinalizedBlock, GiveUp, Propose, Status
 from gossipbook.consensus.records import Dropped, Finalized, ItemRecord, VoteState
 from gossipbook.consensus.relevance import gossip_id, is_news, is_spent
 from gossipbook.consensus.replica import Replica
-from gossipbook.crdt.interpretation import Interpretation, Item
+from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.messages import AskHeld, Frontier, Held
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.crdt.view import BookView, view_book
 from gossipbook.effects import Blame, CoreEffect, Emit, Lane, LinkId, Now, Persist, Publish, Send
 from gossipbook.identity import Identity, SignatureCheck, Verifier
-from gossipbook.ids import PeerId, PublicKey
+from gossipbook.ids import PeerId
 from gossipbook.manifest import Manifest
 from gossipbook.matching.events import FILL
 from gossipbook.peer.ack_exchange import AckExchange
@@ -27,6 +27,8 @@ from gossipbook.peer.allowance import Allowance
 from gossipbook.peer.arrivals import Arrivals
 from gossipbook.peer.body_exchange import BodyExchange
 from gossipbook.peer.condition import PairCondition
+from gossipbook.peer.events import AskTimer
+from gossipbook.peer.heads import Heads
 from gossipbook.peer.op_intake import OpIntake
 from gossipbook.peer.orders import OrderLog
 from gossipbook.peer.relays import Relays
@@ -60,7 +62,7 @@ class PairReplica:
         self.ops_certified = 0
         self.commands_certified = 0
         self.fills_certified = 0
-        self.head_heights: dict[PublicKey, int] = {}  # where each author's newest certified op is
+        self.heads = Heads(self.certified.authors, 2 * manifest.limits.max_authors_per_pair)
         self.live: dict[PeerId, bool] = {}  # linked peers, and whether they say that they vote
         self.acks = AckExchange(self.committee, self.seat, self.ops, self.arrivals)
         self._compose(self._make_replica(self.seat, None))
@@ -125,6 +127,7 @@ class PairReplica:
 
     def link_down(self, peer: PeerId) -> None:
         self.live.pop(peer, None)
+        self.acks.acks.link_down(peer)
 
     # -- messages -----------------------------------------------------------------------------------
 
@@ -179,32 +182,29 @@ class PairReplica:
         """The signatures that handling a message now would verify; fewer or more does no harm."""
         match message:
             case Submit(op):
-                return self._unheld((op,))
+                return self._intake.signature_checks((op,))
             case Bodies(_, items):
-                return self._unheld(items)
+                return self._intake.signature_checks(items)
             case FinalizedBlock(_, _, _, _, items):
-                return self._consensus_checks(message) + self._unheld(items)
+                return self._consensus_checks(message) + self._intake.signature_checks(items)
             case _:
                 return self._consensus_checks(message)
 
     def _consensus_checks(self, message: Any) -> list[SignatureCheck]:
         return signature_checks(message, self.committee, self.replica.member.worth_checking)
 
-    def _unheld(self, items: tuple[Item, ...]) -> list[SignatureCheck]:
-        checks: list[SignatureCheck] = []
-        for item in items:
-            if isinstance(item, Evidence):
-                checks += item.checks()
-            elif item.id not in self.ops.bodies:
-                checks.append(item.check())
-        return checks
-
     # -- turns --------------------------------------------------------------------------------------
 
     def flush(self, now: Now) -> list[CoreEffect]:
         """End of a turn: what was gathered in it goes out in one piece."""
         effects = self.step(PoolGrew(), now) if self._intake.has_grown() else []
-        return effects + self.acks.flush(tuple(peer for peer in self.replica.member.peers if peer in self.live))
+        return effects + self.acks.flush()
+
+    def fire(self, timer: Timer | AskTimer, now: Now) -> list[CoreEffect]:
+        """One of this pair's timers went off."""
+        if isinstance(timer, AskTimer):
+            return self.acks.ask(tuple(peer for peer in self.replica.member.peers if peer in self.live))
+        return self.step(timer, now)
 
     def heartbeat(self, peers: tuple[PeerId, ...], now: Now) -> list[CoreEffect]:
         """Say where this replica is to its neighbours on the topic."""
@@ -247,7 +247,7 @@ class PairReplica:
             self.bodies.remember(item)
             if isinstance(item, Op):
                 self.ops_certified += 1
-                self.head_heights[item.author] = final.block.height
+                self.heads.note(item.author, final.block.height)
                 self.commands_certified += len(item.commands)
                 effects += self.acks.certified(item, final.block.height)
         self.orders.follow(final.events)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gossipbook.client_messages import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, Follow, Submit
-from gossipbook.consensus.events import GraceTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
+from gossipbook.consensus.events import GraceTimer, RelayTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import Finalized
 from gossipbook.consensus.relevance import gossip_id
@@ -25,6 +25,7 @@ from gossipbook.peer.books import CertifiedBooks
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import (
     LOCAL,
+    AskTimer,
     Begun,
     BookAsked,
     Heartbeat,
@@ -121,6 +122,10 @@ class Peer:
         symbol = message.op.pair if isinstance(message, Submit) else getattr(message, "pair", None)
         pair = self.pairs.get(symbol) if symbol is not None else None
         return [] if pair is None else self.verifier.unknown(pair.signature_checks(message))
+
+    def is_over(self, timer: object) -> bool:
+        """Whether a timer need not be fired any more, for a driver to ask when it is due."""
+        return isinstance(timer, RoundTimer) and self.pairs[timer.pair].replica.pacing.is_over(timer)
 
     def handle(self, event: PeerEvent, now: Now) -> list[Effect]:
         """Take one event; effects in the order in which they are to be performed."""
@@ -237,8 +242,8 @@ class Peer:
     def _on_timer(self, timer: object, now: Now) -> list[CoreEffect]:
         if isinstance(timer, Heartbeat):
             return self._heartbeat(now)
-        assert isinstance(timer, RoundTimer | RetryTimer | GraceTimer | SettleTimer | WakeTimer)
-        return self.pairs[timer.pair].step(timer, now)
+        assert isinstance(timer, AskTimer | RoundTimer | RetryTimer | GraceTimer | RelayTimer | SettleTimer | WakeTimer)
+        return self.pairs[timer.pair].fire(timer, now)
 
     def _heartbeat(self, now: Now) -> list[CoreEffect]:
         self.faults.heartbeat()
@@ -251,7 +256,7 @@ class Peer:
 
     def _blame(self, link: LinkId, reason: str) -> list[Effect]:
         """A remote broke the rules: count it, and close the link of one that does so again and again."""
-        self.refusals.count(Scope.MESSAGE, reason)
+        self.refusals.blame(reason)
         if link not in self.links:
             return []
         ended = self.faults.note(link)

@@ -193,6 +193,8 @@ class World:
             if received is None:
                 return
             event = received
+        elif isinstance(event, TimerFired) and host.peer.is_over(event.timer):
+            return
         self._turn(host, event)  # type: ignore[arg-type]
 
     def in_flight(self) -> dict[PeerId, int]:

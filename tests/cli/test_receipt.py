@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -133,24 +134,45 @@ def test_the_story_of_an_order(traded):
 
 
 def test_who_says_that_they_hold_it(network, new_trader):
-    """The peer that took an op from a client asks the committee's members whether they hold it."""
+    """The peer that took an op from a client asks the committee's members whether they hold it, if it has to wait."""
     trader = new_trader()
-    trader.do("place", "WAIT-USD", "buy", 1, 1)
     where = ("explain", "WAIT-USD", 1, "--author", trader.public_key, "--home")
-    story = answer(*where, trader.home)
-    assert story["arrival"]["how"] == "from a client"
-    assert story["arrival"]["held_by"]
+    slow = [network.processes[number] for number in (3, 4)]
+    for process in slow:
+        process.send_signal(signal.SIGSTOP)
+    try:
+        trader.do("place", "WAIT-USD", "buy", 1, 1, "--wait", "durable")
+        until(lambda: _holders(where, trader.home), "peer 2 says that it holds the op")
+    finally:
+        for process in slow:
+            process.send_signal(signal.SIGCONT)
     assert "says that it holds it too" in invoke(*where, trader.home).stdout
+    story = until(lambda: _certified(where, trader.home), "the order is certified")
+    assert story["arrival"]["how"] == "from a client"
     height = story["blocks"][0]["height"]
     other = until(lambda: _certified_at(where, network.home(3), height), "peer 3 has the block")
     assert other["arrival"]["how"] != "from a client"
     assert len(other["blocks"][0]["signers"]) >= 3
 
 
-def _certified_at(where, home, height):
+def _holders(where, home):
+    story = _story(where, home)
+    return story and story["arrival"]["held_by"]
+
+
+def _certified(where, home):
+    story = _story(where, home)
+    return story if story and story["blocks"] else None
+
+
+def _story(where, home):
     result = CliRunner(env={}).invoke(commands, [*map(str, where), str(home), "--json"])
-    story = json.loads(result.stdout.splitlines()[-1]) if result.exit_code == 0 else {"blocks": []}
-    return story if any(block["height"] == height for block in story["blocks"]) else None
+    return json.loads(result.stdout.splitlines()[-1]) if result.exit_code == 0 else None
+
+
+def _certified_at(where, home, height):
+    story = _certified(where, home)
+    return story if story and any(block["height"] == height for block in story["blocks"]) else None
 
 
 def test_the_name_of_the_file_says_whose_it_is(traded, tmp_path, monkeypatch):

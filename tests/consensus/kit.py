@@ -16,12 +16,14 @@ from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
+from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import (
     Event,
     GraceTimer,
     MemberUp,
     Message,
     PoolGrew,
+    RelayTimer,
     RetryTimer,
     RoundTimer,
     SettleTimer,
@@ -63,6 +65,7 @@ from gossipbook.ids import ZERO_DIGEST, PeerId
 from gossipbook.limits import Limits, Timing
 from gossipbook.manifest import Manifest, Matcher, Pair, Quorum
 from gossipbook.matching.commands import Cancel, CancelAll, Command, OrderType, Place, Side, TimeInForce
+from gossipbook.peer.events import AskTimer
 
 SYMBOL = "GOLD/USD"
 START_MS = 1_700_000_000_000
@@ -133,6 +136,9 @@ class Bench:
 
     # -- the member's life --------------------------------------------------------------------------
 
+    config = ConsensusConfig(newcomer_pause_ms=0)
+    """Almost everybody is a newcomer on a bench."""
+
     def _boot(
         self,
         votes: VoteState | None,
@@ -151,6 +157,7 @@ class Bench:
             certified=self.certified,
             ops=self.op_set,
             votes=votes,
+            config=self.config,
         )
         held = {item.id: item for item in items}
         final_ids = set()
@@ -416,11 +423,24 @@ def _preparers(bench: Bench, commit: Vote) -> set[int]:
             vote = message.vote
             if (vote.kind, vote.term, vote.height, vote.block_id) == slot:
                 seats.add(vote.seat)
-        if isinstance(message, Proof) and isinstance(message.certificate, Certificate):
-            nc = message.certificate
+        for nc in _certificates(message):
             if (nc.kind, nc.term, nc.height, nc.block_id) == slot:
                 seats |= {seat for seat, _ in nc.signers}
     return seats
+
+
+def _certificates(message: object) -> list[Certificate]:
+    """The certificates of blocks that a message carries."""
+    match message:
+        case Proof(_, _, Certificate() as certificate):
+            return [certificate]
+        case Proof(_, _, TermChange() as tc) | Propose(tc=TermChange() as tc):
+            carried = [tc.nc]
+        case GiveUp():
+            carried = [message.nc]
+        case _:
+            carried = []
+    return [nc for nc in carried if nc is not None]
 
 
 # -- scripts ------------------------------------------------------------------------------------------
@@ -606,9 +626,11 @@ class Script:
                 names = {
                     RoundTimer: "Round",
                     RetryTimer: "Retry",
+                    RelayTimer: "Relay",
                     GraceTimer: "Grace",
                     SettleTimer: "Settle",
                     WakeTimer: "Wake",
+                    AskTimer: "Ask",
                 }
                 return [f"timer {after_ms}ms {names[type(timer)]}"]
             case Emit(Finalized(_, block, _, items, events)):

@@ -23,6 +23,7 @@ from gossipbook.identity import Identity
 from gossipbook.ids import SIGNATURE_BYTES, PublicKey
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import (
+    AskTimer,
     Begun,
     BookAsked,
     BookRead,
@@ -151,6 +152,9 @@ class PeerScript(Script):
     def do_ask_held(self, words: list[str], options: dict[str, str]) -> list[Effect]:
         ids = tuple(self.bench.ops[word].id for word in words)
         return self._received(options["from"], AskHeld(SYMBOL, ids))
+
+    def do_ask_timer(self, _words: list[str], _options: dict[str, str]) -> list[Effect]:
+        return self.bench.turn(TimerFired(AskTimer(SYMBOL)))
 
     def do_held(self, words: list[str], options: dict[str, str]) -> list[Effect]:
         ids = tuple(self.bench.ops[word].id for word in words)

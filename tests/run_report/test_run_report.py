@@ -137,7 +137,7 @@ def test_what_is_sent_in_fair_weather_is_delivered() -> None:
     _, recording = two_orders()
     for name, traffic in recording.traffic.items():
         if name == "Ack":
-            assert (traffic.sent, traffic.delivered) == (6, 0)  # to clients, who are no peers
+            assert (traffic.sent, traffic.delivered) == (4, 0)  # to clients, who are no peers
         elif name == "Submit":
             assert (traffic.sent, traffic.delivered) == (0, 2)
         else:

@@ -347,7 +347,7 @@ def test_crashes_fall_between_two_effects_and_end_in_a_restart() -> None:
 
 def test_torn_writes_leave_torn_frames_behind() -> None:
     torn = survived = 0
-    for seed in range(8):
+    for seed in range(24):
         exchange, tape, injected, _ = one(on("torn-write", who="members"), seed)
         run_to(exchange, LATER)
         assert len(tape.crashes) == 4
