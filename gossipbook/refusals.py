@@ -30,6 +30,9 @@ _BARE = (Scope.LINK, Scope.MESSAGE)
 """Scopes whose reasons need no word before them."""
 
 
+_OWN_DOING = (Scope.RATE, Scope.SUBMISSION)
+
+
 class Refusals:
     """Counts by scope and reason since this program started.
 
@@ -38,10 +41,18 @@ class Refusals:
 
     def __init__(self) -> None:
         self._counts: dict[Scope, Counter[str]] = {scope: BoundedCounter() for scope in Scope}
+        self.faults = 0
+        """Refusals that are the sender's own doing, whoever that is: too much, forged, or no good as a submission."""
 
     def count(self, scope: Scope, reason: str) -> None:
         """Note one refusal."""
         self._counts[scope][reason] += 1
+        self.faults += scope in _OWN_DOING
+
+    def blame(self, reason: str) -> None:
+        """Note a message that its sender was to know better than to send."""
+        self.count(Scope.MESSAGE, reason)
+        self.faults += 1
 
     def of(self, scope: Scope) -> Counter[str]:
         """A copy of one scope's counts, by reason."""

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 BACKLOG_CAP = 4_096  # blocks
 BATCH_CAP = 256  # blocks a transaction
+GATHER_S = 0.1  # blocks are written together, unless somebody asks
 WAITING_CAP = 64  # readers in line
 
 T = TypeVar("T")
@@ -42,6 +43,8 @@ class Archivist:
         self._backlog: deque[ArchivedBlock] = deque()
         self._taken = self._written = 0  # blocks
         self._moved = trio.Event()
+        self._asking = 0  # how many wait for what is not written yet
+        self._asked = trio.Event()
         self._writer_thread = trio.CapacityLimiter(1)
         self._reader_thread = trio.CapacityLimiter(1)
         self.trouble = ""
@@ -75,6 +78,9 @@ class Archivist:
         """Write until cancelled."""
         while True:
             if self._backlog:
+                if not self._asking:
+                    with trio.move_on_after(GATHER_S):
+                        await self._asked.wait()
                 batch = self._next_batch()
                 self._wrote(*await trio.to_thread.run_sync(self._write, batch, limiter=self._writer_thread))
             else:
@@ -137,8 +143,15 @@ class Archivist:
         if self._reader_thread.statistics().tasks_waiting >= WAITING_CAP:
             raise JournalError("too many questions about the past at one time; ask again")
         taken = self._taken
-        while self._written < taken and not self.trouble:
-            await self._moved.wait()
+        self._asking += 1
+        self._asked.set()
+        try:
+            while self._written < taken and not self.trouble:
+                await self._moved.wait()
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._asked = trio.Event()
         if self.trouble:
             raise JournalError(self.trouble)
         return await trio.to_thread.run_sync(self._read, question, limiter=self._reader_thread)

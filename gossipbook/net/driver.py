@@ -12,6 +12,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import trio
@@ -38,11 +39,16 @@ log = logging.getLogger(__name__)
 TURNS_CAP = 256  # turns decided but not yet performed
 SLOW_COMMIT_MS = 250
 """A commit that takes longer is counted: a quarter of the round timer's base."""
-VERIFY_BATCH_CAP = 64  # signatures a thread hop; a hop costs as much as one of them
+VERIFY_BATCH_CAP = 64  # signatures a thread hop
+VERIFY_HERE_CAP = 3
+"""So few are verified on the loop: a hop costs it as much as two, and whoever waits, two changes of threads."""
 
 READING = (Query, Watch, Unfollow, AskAuthor, AskBlock, WatchProven)
 ReadingMessage: TypeAlias = Query | Watch | Unfollow | AskAuthor | AskBlock | WatchProven
 """What clients send that only reads, and that no core takes."""
+
+TURNSTILE_PAUSE_S = 1.0
+"""Before a turnstile that met a fault opens again: less than clients wait for an answer to a ping."""
 
 T = TypeVar("T")
 Subscriber = Callable[[object], None]
@@ -68,6 +74,7 @@ class Driver:
         self._inbox = Inbox()
         self._turnstile = Turnstile()
         self._turns: deque[list[Effect]] = deque()
+        self._performing = False  # turns are waiting, or under way
         self._decided = trio.Event()
         self._performed = trio.Event()
         self._timers: list[tuple[int, int, object]] = []
@@ -84,7 +91,9 @@ class Driver:
             self._nursery = nursery
             for loop in (self._decide, self._perform, self._fire_timers):
                 nursery.start_soon(self._whole, loop)
-            nursery.start_soon(self.guard.keep, "the turnstile", self._turnstile.run)
+            nursery.start_soon(
+                partial(self.guard.keep, "the turnstile", self._turnstile.run, pause_s=TURNSTILE_PAUSE_S)
+            )
             await self.feed([Begun()])
             task_status.started()
 
@@ -156,7 +165,9 @@ class Driver:
 
     def _charging(self, link: LinkId) -> AbstractContextManager[None]:
         """Measure work for a link, unless it is a member's."""
-        return nullcontext() if self.peer.allowance.is_member(link) else self._turnstile.charging(link)
+        return (
+            nullcontext() if self.peer.allowance.is_member(link) else self._turnstile.charging(link, self.peer.refusals)
+        )
 
     def _sort(self, link: Link, messages: list[Any]) -> list[PeerEvent]:
         """Refuse what is too much and answer what only reads; what is for the core."""
@@ -182,8 +193,11 @@ class Driver:
             effects = self._turn(events)
             self.counts["turns"] += 1
             self.counts["events"] += len(events)
-            if effects:
+            if not self._performing and not any(isinstance(effect, Persist) for effect in effects):
+                self._perform_all(effects)  # Nothing has to be durable first.
+            elif effects:
                 self._turns.append(effects)
+                self._performing = True
                 self._decided.set()
             while len(self._turns) >= TURNS_CAP:
                 self._performed = trio.Event()
@@ -203,13 +217,16 @@ class Driver:
         return effects
 
     async def _verify(self, events: list[PeerEvent]) -> None:
-        """Work out, off this thread, the verdicts that the core is about to ask for."""
+        """Work out, off this thread if they are many, the verdicts that the core is about to ask for."""
         checks = [
             check for event in events if isinstance(event, Received) for check in self.peer.prepare(event.message)
         ]
         for start in range(0, len(checks), VERIFY_BATCH_CAP):
             batch = checks[start : start + VERIFY_BATCH_CAP]
-            verdicts = await trio.to_thread.run_sync(_verify_all, batch, limiter=self._verifier_threads)
+            if len(batch) <= VERIFY_HERE_CAP:
+                verdicts = _verify_all(batch)
+            else:
+                verdicts = await trio.to_thread.run_sync(_verify_all, batch, limiter=self._verifier_threads)
             for check, verdict in zip(batch, verdicts, strict=True):
                 self.peer.verifier.learn(check, verdict)
             self.counts["signatures verified"] += len(batch)
@@ -219,6 +236,7 @@ class Driver:
     async def _perform(self) -> None:
         while True:
             if not self._turns:
+                self._performing = False
                 self._decided = trio.Event()
                 await self._decided.wait()
             effects = [effect for turn in self._turns for effect in turn]
@@ -244,6 +262,9 @@ class Driver:
             self.counts["slow commits"] += took_ms >= SLOW_COMMIT_MS
             self.slowest_commit_ms = max(self.slowest_commit_ms, took_ms)
             self.counts["records"] += len(records)
+        self._perform_all(effects)
+
+    def _perform_all(self, effects: list[Effect]) -> None:
         for effect in effects:
             self._perform_one(effect)
 
@@ -311,8 +332,11 @@ class Driver:
             due: list[PeerEvent] = []
             now_ms = self.clock().timer_ms
             while self._timers and self._timers[0][0] <= now_ms:
-                due.append(TimerFired(heapq.heappop(self._timers)[2]))
-            await self.feed(due)
+                timer = heapq.heappop(self._timers)[2]
+                if not self.peer.is_over(timer):
+                    due.append(TimerFired(timer))
+            if due:
+                await self.feed(due)
 
 
 def _verify_all(checks: list[SignatureCheck]) -> list[bool]:

@@ -116,9 +116,9 @@ class Feeds:
     def _prepare(self, snapshot: BookSnapshot) -> "_Ready":
         """Make a snapshot ready for all who ask before the next block, and have the pair's book compared with it."""
         pair = snapshot.pair
-        book = L3Book.of_snapshot(self._runtime.manifest.pair(pair), snapshot)
-        kept = self._books.get(pair)
-        if kept is None or kept.snapshot() != snapshot:
+        book = kept = self._books.get(pair)
+        if book is None or book.snapshot() != snapshot:
+            book = L3Book.of_snapshot(self._runtime.manifest.pair(pair), snapshot)
             if kept is not None:
                 log.error("the book of %s at height %d is not the engine's", pair, snapshot.height)
                 self._runtime.peer.refusals.count(Scope.FEED, "a book that was not the engine's")

@@ -50,7 +50,9 @@ class Guard:
         with self.alone(what):
             await task(*arguments)
 
-    async def keep(self, what: str, task: Callable[..., Awaitable[object]], *arguments: object) -> None:
+    async def keep(
+        self, what: str, task: Callable[..., Awaitable[object]], *arguments: object, pause_s: float = PAUSE_S
+    ) -> None:
         """Run a background task until it returns; one that failed runs again after a pause."""
         returned = False
         while not returned:
@@ -58,7 +60,7 @@ class Guard:
                 await task(*arguments)
                 returned = True
             if not returned:
-                await trio.sleep(PAUSE_S)
+                await trio.sleep(pause_s)
 
 
 def leaf(error: BaseException) -> str:

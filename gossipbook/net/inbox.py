@@ -4,7 +4,7 @@ A turn's length is how long everybody else waits. So what members, timers and th
 and beside it so many messages of strangers, traders' clients included, as cost a few milliseconds.
 """
 
-import math
+from collections import deque
 
 import trio
 
@@ -13,22 +13,19 @@ from gossipbook.peer.events import PeerEvent
 INBOX_CAP = 256  # batches of events, of strangers and of others
 EVENTS_PER_TURN_CAP = 512
 STRANGERS_PER_TURN_CAP = 32
-STRANGERS_PAUSE_S = 0.01
-"""Between two turns with messages of strangers: each makes a commit, which those who come after wait for."""
 
 
 class Inbox:
-    """Two queues of batches. Who puts something in waits while its queue is full."""
+    """Two queues of batches. Who puts something in waits while its queue is full, those who came first go first."""
 
     def __init__(self) -> None:
-        self._send, self._urgent = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
-        self._send_strange, self._strange = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
+        self._urgent = _Queue()
+        self._strange = _Queue()
         self._came = trio.Event()
-        self._strangers_from_s = -math.inf
 
     async def put(self, events: list[PeerEvent], *, of_stranger: bool = False) -> None:
         """Queue a batch."""
-        await (self._send_strange if of_stranger else self._send).send(events)
+        await (self._strange if of_stranger else self._urgent).put(events)
         self._came.set()
 
     def put_nowait(self, events: list[PeerEvent]) -> None:
@@ -37,32 +34,39 @@ class Inbox:
         Raises:
             trio.WouldBlock: the queue is full.
         """
-        self._send.send_nowait(events)
+        self._urgent.put_nowait(events)
         self._came.set()
 
     async def take(self) -> list[PeerEvent]:
         """The events of one turn; waits for some."""
         while True:
-            events = _drain(self._urgent, EVENTS_PER_TURN_CAP)
-            if trio.current_time() >= self._strangers_from_s:
-                of_strangers = _drain(self._strange, STRANGERS_PER_TURN_CAP)
-                if of_strangers:
-                    self._strangers_from_s = trio.current_time() + STRANGERS_PAUSE_S
-                events += of_strangers
+            events = self._urgent.take(EVENTS_PER_TURN_CAP)
+            events += self._strange.take(STRANGERS_PER_TURN_CAP)
             if events:
                 return events
             self._came = trio.Event()
-            waiting = self._strange.statistics().current_buffer_used > 0
-            with trio.move_on_at(self._strangers_from_s if waiting else math.inf):
-                await self._came.wait()
+            await self._came.wait()
 
 
-def _drain(queue: "trio.MemoryReceiveChannel[list[PeerEvent]]", cap: int) -> list[PeerEvent]:
-    """Whole batches, until there are so many events or no more."""
-    events: list[PeerEvent] = []
-    while len(events) < cap:
-        try:
-            events += queue.receive_nowait()
-        except trio.WouldBlock:
-            break
-    return events
+class _Queue:
+    """Batches in order, so many at most."""
+
+    def __init__(self) -> None:
+        self.batches: deque[list[PeerEvent]] = deque()
+        self._room = trio.Semaphore(INBOX_CAP)
+
+    async def put(self, events: list[PeerEvent]) -> None:
+        await self._room.acquire()
+        self.batches.append(events)
+
+    def put_nowait(self, events: list[PeerEvent]) -> None:
+        self._room.acquire_nowait()
+        self.batches.append(events)
+
+    def take(self, cap: int) -> list[PeerEvent]:
+        """Whole batches, until there are so many events or no more."""
+        events: list[PeerEvent] = []
+        while self.batches and len(events) < cap:
+            events += self.batches.popleft()
+            self._room.release()
+        return events

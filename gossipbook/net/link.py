@@ -4,6 +4,7 @@
 one is, the link is closed: a peer that cannot take consensus messages is no peer.
 """
 
+import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -83,6 +84,7 @@ class Link:
         self.ended = trio.Event()  # nothing is sent any more; the channel may still be closing
         self._wake = trio.Event()
         self._scope = trio.CancelScope()
+        self._reads_since_s = self._writes_since_s = math.inf  # since when a read or write waits; infinite if none does
         self.clock_ahead_ms: int | None = None  # the other side's clock of this one, by its last ping
         self._answers = TokenBucket(ANSWER_BYTES_PER_S, ANSWER_BYTES_BURST)
         self._pings = TokenBucket(PINGS_PER_S, PINGS_BURST)
@@ -147,6 +149,7 @@ class Link:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)
                 nursery.start_soon(self._ping)
+                nursery.start_soon(self._watch)
                 await self._read(deliver, turnstile)
                 nursery.cancel_scope.cancel()
         self.ended.set()
@@ -155,8 +158,9 @@ class Link:
     async def _read(self, deliver: Deliver, turnstile: Turnstile | None) -> None:
         try:
             while True:
-                with trio.fail_after(self._patience.read_deadline_s):
-                    frame = await self.channel.receive()
+                self._reads_since_s = trio.current_time()
+                frame = await self.channel.receive()
+                self._reads_since_s = math.inf
                 self.counts["frames in"] += 1
                 self.counts["bytes in"] += len(frame)
                 if turnstile is None:
@@ -172,8 +176,6 @@ class Link:
             self.end_reason = self.end_reason or str(error)
         except DecodeError as error:
             self.end_reason = f"{MALFORMED}: {error}"
-        except trio.TooSlowError:
-            self.end_reason = SILENT
 
     def _decode(self, raws: Iterable[bytes]) -> list[Any]:
         messages = [decode_message(raw) for raw in raws]
@@ -200,14 +202,13 @@ class Link:
                     self._wake = trio.Event()
                     await self._wake.wait()
                 frame = join_frame(self._next_batch())
-                with trio.fail_after(self._patience.write_deadline_s):
-                    await self.channel.send(frame)
+                self._writes_since_s = trio.current_time()
+                await self.channel.send(frame)
+                self._writes_since_s = math.inf
                 self.counts["frames out"] += 1
                 self.counts["bytes out"] += len(frame)
         except LinkClosed as error:
             self.close(str(error))
-        except trio.TooSlowError:
-            self.close(STUCK)
 
     def _next_batch(self) -> list[bytes]:
         """The most urgent messages, up to about a frame's worth."""
@@ -221,6 +222,20 @@ class Link:
         self._messages -= len(batch)
         self._bytes -= size
         return batch
+
+    async def _watch(self) -> None:
+        """End the link once a read or a write waits for too long: one task, because a deadline a frame costs more."""
+        patience = self._patience
+        while True:
+            now_s = trio.current_time()
+            silent_s = self._reads_since_s + patience.read_deadline_s
+            stuck_s = self._writes_since_s + patience.write_deadline_s
+            if now_s >= min(silent_s, stuck_s):
+                self.close(SILENT if silent_s <= stuck_s else STUCK)
+                return
+            await trio.sleep_until(
+                min(silent_s, stuck_s, now_s + patience.read_deadline_s, now_s + patience.write_deadline_s)
+            )
 
     async def _ping(self) -> None:
         while True:

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -120,8 +121,9 @@ async def exercise(runtime: Any, second: Any, manifest: Any) -> None:
     """Deal with a peer in every way there is: links, trades, questions, feeds, a second peer, a stranger."""
     from net.support import SYMBOL, Author, shaken
 
-    from gossipbook.client_messages import AskAuthor, AskBlock, Follow, Query, Unfollow, Watch, WatchProven
+    from gossipbook.client_messages import AskAuthor, AskBlock, Follow, Query, Submit, Unfollow, Watch, WatchProven
     from gossipbook.consensus.messages import Sync
+    from gossipbook.errors import GossipbookError
     from gossipbook.trade.opening import open_client
     from gossipbook.wire.codec import encode_message
     from gossipbook.wire.framing import join_frame
@@ -137,6 +139,22 @@ async def exercise(runtime: Any, second: Any, manifest: Any) -> None:
                 await client.query(*question)
             await client.query("receipt", SYMBOL, key.hex(), "1", "0")
             await client.query("explain", SYMBOL, key.hex(), "1")
+            with suppress(GossipbookError):
+                await client.query("order", SYMBOL, key.hex(), "99")
+
+    async def flood() -> None:
+        """More signatures than are verified on the loop, what has to be refused, and more work than links may make."""
+        many = Author(manifest.chain_id)
+        ops = [many.op() for _ in range(8)]
+        forged = replace(ops[0], signature=bytes(64))
+        async with shaken(runtime.local_address, manifest, role=Role.CLIENT) as raw:
+            await raw.send_message(join_frame(encode_message(Submit(op)) for op in ops))
+            await raw.send_message(join_frame([encode_message(Submit(forged))]))
+            for number in range(100):
+                await raw.send_message(join_frame([encode_message(Query(number, "status", ()))]))
+            with trio.move_on_after(SETTLED_S):
+                while True:
+                    await raw.get_message()
 
     async def listen(role: Role) -> None:
         async with shaken(runtime.local_address, manifest, role=role) as raw:
@@ -165,7 +183,7 @@ async def exercise(runtime: Any, second: Any, manifest: Any) -> None:
 
     with trio.move_on_after(EXERCISE_S):
         async with trio.open_nursery() as nursery:
-            for act in ((trade,), (listen, Role.CLIENT), (listen, Role.PEER), (lose_a_link,), (be_rude,)):
+            for act in ((trade,), (listen, Role.CLIENT), (listen, Role.PEER), (lose_a_link,), (be_rude,), (flood,)):
                 nursery.start_soon(alone, *act)
 
 

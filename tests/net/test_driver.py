@@ -34,6 +34,9 @@ class Core:
     def prepare(self, _message):
         return []
 
+    def is_over(self, _timer):
+        return False
+
     def handle(self, event, _now):
         self.events.append(event)
         key = event.op if isinstance(event, Submitted) else event.timer if isinstance(event, TimerFired) else None

@@ -5,7 +5,8 @@ from collections import Counter
 import pytest
 import trio
 
-from gossipbook.net.turnstile import DEBT_CAP_S, HALF_LIFE_S, SHARE, Turnstile
+from gossipbook.net.turnstile import HALF_LIFE_S, HOLD_S, REST_CAP_S, REST_S, SHARE, Turnstile
+from gossipbook.refusals import Refusals, Scope
 
 BUSY = [bytes([number]) * 20 for number in range(20)]
 QUIET = b"q" * 20
@@ -65,7 +66,7 @@ async def test_who_sends_little_waits_for_one_turn_and_not_for_all(autojump_cloc
             with turnstile.charging(QUIET):
                 work.spent_s += COST_S
         await trio.sleep(0.2)
-    assert longest_s <= 1.01 * COST_S / SHARE
+    assert longest_s <= 1.01 * (REST_S + COST_S / SHARE)
 
 
 async def test_one_is_inside_at_a_time(autojump_clock, turnstile, nursery):
@@ -97,12 +98,26 @@ async def test_who_gives_up_holds_nobody_up(autojump_clock, turnstile, work, nur
             pass
 
 
-async def test_use_is_forgotten_and_a_debt_has_a_cap(autojump_clock, turnstile):
+async def test_use_is_forgotten_and_a_rest_has_a_cap(autojump_clock, turnstile):
     turnstile.charge(QUIET, 100.0)
     began_s = trio.current_time()
     async with turnstile.turn(BUSY[0]):
-        assert trio.current_time() - began_s == pytest.approx(DEBT_CAP_S)
+        assert trio.current_time() - began_s == pytest.approx(REST_CAP_S)
     used = turnstile.used(QUIET)
     await trio.sleep(HALF_LIFE_S)
     assert turnstile.used(QUIET) == pytest.approx(used / 2)
     assert turnstile.used(BUSY[0]) == 0
+
+
+async def test_who_sends_what_is_refused_is_not_read_for_a_while(autojump_clock, turnstile):
+    refusals = Refusals()
+    for fault in (False, True):
+        async with turnstile.turn(BUSY[0]):
+            with turnstile.charging(BUSY[0], refusals):
+                if fault:
+                    refusals.count(Scope.RATE, "too many")
+        began_s = trio.current_time()
+        async with turnstile.turn(QUIET):
+            assert trio.current_time() == began_s
+        async with turnstile.turn(BUSY[0]):
+            assert trio.current_time() - began_s == pytest.approx(HOLD_S if fault else 0)
