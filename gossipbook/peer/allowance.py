@@ -23,8 +23,11 @@ from gossipbook.ordered import BoundedDict
 from gossipbook.peer.events import LOCAL
 from gossipbook.refusals import Refusals, Scope
 
-NEWCOMERS_PER_S, NEWCOMERS_BURST = 2, 50
-"""Ops of unknown authors that a stranger's link may bring: keys are free, places in a pair's table are not."""
+NEWCOMERS_PER_S, NEWCOMERS_BURST = 0.2, 50
+"""Ops of unknown authors, and evidence against them, that a stranger's link may bring: keys cost nothing.
+
+Ten links that bring as many as they may take an hour to bring as many as the default author table has places.
+"""
 TOO_FAST = json.dumps({"error": "more questions than a link may ask; ask again in a while"}).encode()
 ACCOUNTS_CAP = 4_096
 """Links that are remembered: several times what there can be."""
@@ -51,7 +54,7 @@ def _by_question(message: Any) -> int:
 class Rate:
     """Tokens a second and at once, for each pair that is followed if ``per_pair``."""
 
-    per_s: int
+    per_s: float
     burst: int
     tokens: Callable[[Any], int] = _one
     per_pair: bool = False
@@ -70,7 +73,7 @@ RATES: dict[type[Any], Rate] = {
     c.GiveUp: Rate(20, 100, per_pair=True),
     c.Proof: Rate(200, 1_000, per_pair=True),
     c.Status: Rate(10, 50, per_pair=True),
-    c.Sync: Rate(40, 200, per_pair=True),
+    c.Sync: Rate(10, 50, per_pair=True),
     c.FinalizedBlock: Rate(500, 2_000, per_pair=True),
     c.Fetch: Rate(4_000, 16_000, _ids),
     c.Bodies: Rate(4_000, 16_000, _items),
@@ -82,13 +85,13 @@ RATES: dict[type[Any], Rate] = {
     r.AskHeld: Rate(8_000, 32_000, _ids),
     r.Held: Rate(8_000, 32_000, _ids),
     q.Submit: Rate(2_000, 8_000),
-    q.Watch: Rate(2, 20, per_pair=True),
-    q.Query: Rate(200, 2_000, _by_question),
-    q.AskAuthor: Rate(5, 50, per_pair=True),
-    q.WatchProven: Rate(2, 20, per_pair=True),
-    q.AskBlock: Rate(50, 500, per_pair=True),
-    q.Follow: Rate(2, 20, per_pair=True),
-    q.Unfollow: Rate(2, 20, per_pair=True),
+    q.Watch: Rate(1, 10, per_pair=True),
+    q.Query: Rate(40, 200, _by_question),
+    q.AskAuthor: Rate(2, 20, per_pair=True),
+    q.WatchProven: Rate(1, 10, per_pair=True),
+    q.AskBlock: Rate(50, 200, per_pair=True),
+    q.Follow: Rate(0.5, 10, per_pair=True),
+    q.Unfollow: Rate(1, 10, per_pair=True),
 }
 """By kind of message. Kinds that are missing are answers to clients."""
 

@@ -10,6 +10,8 @@ from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.effects import Blame, CoreEffect, LinkId, Now, Persist, Publish
+from gossipbook.identity import SignatureCheck
+from gossipbook.ids import PublicKey
 from gossipbook.peer.ack_exchange import AckExchange
 from gossipbook.peer.allowance import Allowance
 from gossipbook.peer.arrivals import Arrivals, Came
@@ -65,7 +67,7 @@ class OpIntake:
         if blame is not None:
             return False, blame
         if isinstance(item, Evidence):
-            fresh = self._add_evidence(item, now)
+            fresh = self._add_evidence(item, sender, now)
             return fresh, [Persist(ItemRecord(self._member.committee.symbol, item))] if fresh else []
         outcome, effects = self._insert(item, now, Came.GOSSIP, sender)
         if outcome not in _TAKEN:
@@ -82,7 +84,7 @@ class OpIntake:
                 continue
             solicited = self._member.catch_up.got(item, self._ops.bodies)
             if isinstance(item, Evidence):
-                if self._add_evidence(item, now, solicited=solicited):
+                if self._add_evidence(item, sender, now, solicited=solicited):
                     effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]
                 continue
             outcome, more = self._insert(item, now, Came.ASKED if solicited else Came.REPAIR, sender)
@@ -112,7 +114,19 @@ class OpIntake:
                 effects += self._insert(item, now, Came.BLOCK, sender)[1]
         return effects
 
-    def _add_evidence(self, evidence: Evidence, now: Now, *, solicited: bool = False) -> bool:
+    def signature_checks(self, items: tuple[Item, ...]) -> list[SignatureCheck]:
+        """The signatures that taking items would verify: those of ops that are not here yet, and all of evidence."""
+        checks: list[SignatureCheck] = []
+        for item in items:
+            if isinstance(item, Evidence):
+                checks += item.checks()
+            elif item.id not in self._ops.bodies:
+                checks.append(item.check())
+        return checks
+
+    def _add_evidence(self, evidence: Evidence, link: LinkId, now: Now, *, solicited: bool = False) -> bool:
+        if self._is_newcomer(evidence.author) and not solicited and not self._allowance.take_newcomer(link, now):
+            return False
         fresh = self._ops.add_evidence(evidence, now.timer_ms, solicited=solicited)
         self._grew = self._grew or fresh
         return fresh
@@ -132,8 +146,7 @@ class OpIntake:
         symbol = self._member.committee.symbol
         solicited = came in (Came.ASKED, Came.BLOCK)
         self._ops.wall_ms = now.wall_ms
-        is_newcomer = op.author not in self._member.certified.authors and op.author not in self._ops.logs
-        if is_newcomer and not solicited and not self._allowance.take_newcomer(link, now):
+        if self._is_newcomer(op.author) and not solicited and not self._allowance.take_newcomer(link, now):
             return Inserted.TOO_FAST, []
         outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited, link=link)
         self._arrivals.came(op, outcome, came, link, now.wall_ms)
@@ -156,6 +169,9 @@ class OpIntake:
             effects += [self._publication(waited) for waited in grown if waited is not op]  # as they were not before
             effects += self._acks.stored(grown)
         return outcome, effects
+
+    def _is_newcomer(self, author: PublicKey) -> bool:
+        return author not in self._member.certified.authors and author not in self._ops.logs
 
     def _refuse(self, op: Op, link: LinkId, reason: str, now: Now) -> list[CoreEffect]:
         if reason not in ("wrong-network", "bad-signature"):

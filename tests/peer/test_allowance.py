@@ -85,7 +85,7 @@ def test_a_link_that_is_gone_begins_anew() -> None:
 def test_newcomers_of_a_strangers_link_are_few_and_of_others_not() -> None:
     allowance = an_allowance()
     assert sum(allowance.take_newcomer(STRANGER, at(0)) for _ in range(1_000)) == NEWCOMERS_BURST
-    assert sum(allowance.take_newcomer(STRANGER, at(1_000)) for _ in range(1_000)) == NEWCOMERS_PER_S
+    assert sum(allowance.take_newcomer(STRANGER, at(60_000)) for _ in range(1_000)) == 60 * NEWCOMERS_PER_S
     assert all(allowance.take_newcomer(link, at(0)) for link in (MEMBER, LOCAL) for _ in range(1_000))
 
 
