@@ -15,7 +15,7 @@ from gossipbook.ordered import BoundedDict
 
 SEED_BYTES = 32
 TAG_BYTES = 8
-VERDICT_CACHE_CAP = 65_536
+VERDICT_CACHE_CAP = 8_192
 
 DOMAIN_OP = b"op"
 DOMAIN_PROPOSE = b"propose"

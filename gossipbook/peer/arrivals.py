@@ -12,7 +12,7 @@ from gossipbook.effects import LinkId
 from gossipbook.ids import OpId, PublicKey
 from gossipbook.ordered import BoundedDict
 
-ARRIVALS_CAP = 16_384
+ARRIVALS_CAP = 4_096
 REFUSALS_CAP = 4_096
 HEIGHTS_CAP = 4_096
 

@@ -10,7 +10,7 @@ from gossipbook.effects import CoreEffect, Lane, LinkId, Send
 from gossipbook.ids import ZERO_DIGEST, OpId, PeerId
 from gossipbook.ordered import BoundedDict
 
-RECENT_ITEMS_CAP = 4_096
+RECENT_ITEMS_CAP = 2_048
 BODIES_CHUNK_BYTES = 64 * 1024
 
 

@@ -1,5 +1,6 @@
 """What became of each order, by following a pair's events: for those who ask about one order."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +10,8 @@ from gossipbook.matching.commands import PLACE, PLACE_SPECIAL
 from gossipbook.matching.events import RawEvent
 from gossipbook.ordered import BoundedDict
 
-ORDERS_CAP = 200_000
+CLOSED_CAP = 4_096
+"""Orders that trade no more and are remembered. Those of before are in the archive of events."""
 
 
 @dataclass(slots=True)
@@ -34,28 +36,33 @@ class OrderState:
     hidden_lots: int = 0
 
 
+OrderKey = tuple[PublicKey, int]
+
+
 class OrderLog:
-    """The latest orders of a pair, by (author, client order id)."""
+    """A pair's orders by (author, client order id): all that are open, and the latest that are not."""
 
     def __init__(self) -> None:
-        self._orders: BoundedDict[tuple[PublicKey, int], OrderState] = BoundedDict(ORDERS_CAP)
+        self._open: dict[OrderKey, OrderState] = {}  # as many as the book has
+        self._closed: BoundedDict[OrderKey, OrderState] = BoundedDict(CLOSED_CAP)
 
     def find(self, author: PublicKey, client_id: int) -> OrderState | None:
-        return self._orders.get((author, client_id))
+        key = author, client_id
+        return self._open.get(key) or self._closed.get(key)
 
-    def follow(self, events: tuple[RawEvent, ...]) -> None:
+    def follow(self, events: Sequence[RawEvent]) -> None:
         """Take a finalized block's events."""
         for raw in events:
             event: Any = e.name_event(raw)
             match event:
                 case e.Accepted():
                     state = OrderState(event.side, event.price_ticks, event.qty_lots, event.qty_lots)
-                    self._orders[event.author, event.client_id] = state
+                    self._open[event.author, event.client_id] = state
                 case e.StopAccepted():
                     lots = event.qty_lots
                     state = OrderState(event.side, event.price_ticks, lots, lots, status="waiting")
                     state.stop_ticks = event.stop_ticks
-                    self._orders[event.author, event.client_id] = state
+                    self._open[event.author, event.client_id] = state
                 case e.Triggered():
                     self._triggered(event)
                 case e.Rejected():
@@ -73,43 +80,45 @@ class OrderLog:
                     pass  # Of no order: what it brings to orders follows as events of their own.
 
     def _triggered(self, event: e.Triggered) -> None:
-        state = self._orders.get((event.author, event.client_id))
+        state = self._open.get((event.author, event.client_id))
         if state is not None:
             state.status, state.triggered = "open", True
 
     def _sliced(self, event: e.Sliced) -> None:
-        state = self._orders.get((event.author, event.client_id))
+        state = self._open.get((event.author, event.client_id))
         if state is not None:
             state.hidden_lots = event.hidden_lots
 
     def _rejected(self, event: e.Rejected) -> None:
-        key = (event.author, event.client_id)
-        if event.command in (PLACE, PLACE_SPECIAL) and key not in self._orders:
+        if event.command in (PLACE, PLACE_SPECIAL) and self.find(event.author, event.client_id) is None:
             reason = e.RejectReason(event.reason).word
-            self._orders[key] = OrderState(0, 0, 0, 0, status="rejected", reason=reason)
+            self._closed[event.author, event.client_id] = OrderState(0, 0, 0, 0, status="rejected", reason=reason)
 
     def _fill(self, author: PublicKey, client_id: int, lots: int) -> None:
-        state = self._orders.get((author, client_id))
+        state = self._open.get((author, client_id))
         if state is not None:
             state.open_lots -= lots
             state.filled_lots += lots
             if not state.open_lots:
-                state.status = "filled"
+                self._close(author, client_id, "filled")
 
     def _reduced(self, event: e.Cancelled | e.Expired) -> None:
-        state = self._orders.get((event.author, event.client_id))
+        state = self._open.get((event.author, event.client_id))
         if state is None:
             return
         state.open_lots -= event.qty_lots
         state.cancelled_lots += event.qty_lots
         if not state.open_lots:
             state.hidden_lots = 0
-            cancelled = isinstance(event, e.Cancelled)
-            state.status = "cancelled" if cancelled else "expired"
             state.reason = e.CancelCause(event.cause).word if isinstance(event, e.Cancelled) else "gtd"
+            self._close(event.author, event.client_id, "cancelled" if isinstance(event, e.Cancelled) else "expired")
+
+    def _close(self, author: PublicKey, client_id: int, status: str) -> None:
+        state = self._closed[author, client_id] = self._open.pop((author, client_id))
+        state.status = status
 
     def _amended(self, event: e.Amended) -> None:
-        state = self._orders.get((event.author, event.client_id))
+        state = self._open.get((event.author, event.client_id))
         if state is not None:
             # A reduction takes from what is hidden first; any other amend enters anew, and is sliced again if it rests.
             less = state.open_lots - event.open_lots

@@ -7,7 +7,7 @@ from gossipbook.errors import DecodeError
 from gossipbook.ordered import BoundedDict
 from gossipbook.wire.codec import decode_message
 
-PAYLOADS_CAP = 65_536
+PAYLOADS_CAP = 8_192  # what is gossiped in minutes; one that comes later is decoded, and seen to be known
 DECODED_CAP = 1_024
 
 

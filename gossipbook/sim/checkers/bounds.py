@@ -26,7 +26,7 @@ CAPS: dict[str, int] = {
     "OpSet.logs": 20_000,
     "AuthorLog.by_seq": 1_024 + 256,
     "AuthorLog.main": 1_024,
-    "OrderLog._orders": 1_000_000,
+    "OrderLog._open": 1_000_000,
     "Ladder.levels": 1_000_000,
     "Ladder.keys": 1_000_000,
     "Stops.buys": 1_000_000,
