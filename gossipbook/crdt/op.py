@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gossipbook import cbor
-from gossipbook.crdt.command_code import decode_command, encode_command, least_version, priority_class
+from gossipbook.crdt.command_code import decode_commands, encode_command, least_version, priority_class
 from gossipbook.errors import DecodeError
 from gossipbook.identity import DOMAIN_OP, Identity, SignatureCheck, signed_message
 from gossipbook.ids import (
@@ -164,7 +164,7 @@ def open_op(signed: object, signature: object) -> Op:
     version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
     if cbor.check_uint(version, "version") not in OP_VERSIONS:
         raise DecodeError(f"op: version {version!r}; this build knows {OP_VERSIONS}")
-    decoded = tuple(decode_command(item) for item in cbor.check_list(commands, "commands", COMMANDS_PER_OP_CAP))
+    decoded = decode_commands(cbor.check_list(commands, "commands", COMMANDS_PER_OP_CAP))
     if not decoded:
         raise DecodeError("op: no commands")
     if version != least_version(decoded):

@@ -5,7 +5,9 @@ finalized, and to whoever asks for a height. The latest blocks are answered from
 the archive, by a task of its own.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import TypeVar
 
 from gossipbook.client_messages import AskAuthor, AskBlock, AuthorWord, ProvenBlock, WatchProven
 from gossipbook.consensus.records import Finalized
@@ -22,9 +24,13 @@ from gossipbook.refusals import Scope
 from gossipbook.storage.archive import Past
 from gossipbook.wire.codec import encode_message
 
+T = TypeVar("T")
+
 EVENTS_PER_PART = 512
 RECENT_BLOCKS_CAP = 64
 """Blocks a pair that are answered from memory: those of the last seconds, which clients that reconnect ask for."""
+SENT_CAP = 16
+"""Blocks that are kept as messages: 200 KB each, if they are the largest."""
 READERS_CAP = 32
 """Questions that read the disk at one time; more are not answered, and asked again by those who wait."""
 
@@ -38,6 +44,7 @@ class Proofs:
         pairs = runtime.peer.pairs
         self._recent: dict[str, BoundedDict[int, Executed]] = {name: BoundedDict(RECENT_BLOCKS_CAP) for name in pairs}
         self._digests = {name: pair.certified.events_digest for name, pair in pairs.items()}
+        self._sent: BoundedDict[tuple[str, int], list[bytes]] = BoundedDict(SENT_CAP)
         self._reading = 0
         runtime.driver.on_link_down.append(self._forget)
         runtime.driver.subscribers.append(self._on_event)
@@ -64,29 +71,34 @@ class Proofs:
         self._recent[pair][event.block.height] = executed
         driver_links = self._runtime.driver.links
         links = [link for link_id in self._watchers[pair] if (link := driver_links.get(link_id)) is not None]
-        for raw in _encoded(pair, executed) if links else ():
+        for raw in self._encoded(pair, executed) if links else ():
             for link in links:
                 link.offer(raw, Lane.OPS)
 
     async def block(self, pair: str, height: int) -> Executed | None:
         """A finalized block with its events; None if it is not here."""
-        return self._recent[pair].get(height) or await self._read(pair, height)
+        return self._recent[pair].get(height) or await self._ask(lambda past: past.block(pair, height, bodies=False))
 
     async def word(self, message: AskAuthor) -> AuthorWord:
         """This peer's word on an author, with its proof."""
         pair = self._runtime.peer.pairs[message.pair]
         word = author_word(pair, message.author, message.from_seq)
         head = pair.certified.author(message.author).head
-        height = pair.head_heights.get(message.author)
+        height = pair.heads.height_of(message.author)
         if not word.next_seq or height is None:
             return word
-        executed = await self._read(message.pair, height, bodies=True)
-        return word if executed is None else _with_proof(word, executed, head)
+        proof = await self._ask(lambda past: past.certified_item(message.pair, height, head))
+        if proof is None:
+            return word
+        newest, block, fc = proof
+        if not isinstance(newest, Op):
+            return word
+        return replace(word, newest=newest, block=block, fc=fc)
 
     async def _tell_block(self, link: Link, message: AskBlock) -> None:
         try:
             executed = await self.block(message.pair, message.height)
-            for raw in () if executed is None else _encoded(message.pair, executed):
+            for raw in () if executed is None else self._encoded(message.pair, executed):
                 if link.room(Lane.SYNC):
                     link.offer(raw, Lane.SYNC)
         finally:
@@ -99,28 +111,25 @@ class Proofs:
         finally:
             self._reading -= 1
 
-    async def _read(self, pair: str, height: int, *, bodies: bool = False) -> Executed | None:
-        """A finalized block from the disk; None if it is not there."""
-
-        def read(past: Past) -> Executed:
-            return past.block(pair, height, bodies=bodies)
-
+    async def _ask(self, question: Callable[[Past], T]) -> T | None:
+        """Something of a finalized block from the disk; None if it is not there."""
         try:
-            return await self._runtime.archivist.ask(read)
+            return await self._runtime.archivist.ask(question)
         except JournalError:
             self._runtime.peer.refusals.count(Scope.QUESTION, "a block that is not here")
             return None
 
+    def _encoded(self, pair: str, executed: Executed) -> list[bytes]:
+        """A block as messages; those that were lately sent are kept."""
+        key = pair, executed.block.height
+        parts = self._sent.get(key)
+        if parts is None:
+            parts = self._sent[key] = _encoded(pair, executed)
+        return parts
+
     def _forget(self, link: LinkId) -> None:
         for watchers in self._watchers.values():
             watchers.pop(link, None)
-
-
-def _with_proof(word: AuthorWord, executed: Executed, head: bytes) -> AuthorWord:
-    newest = next((item for item in executed.items if isinstance(item, Op) and item.id == head), None)
-    if newest is None:
-        return word
-    return replace(word, newest=newest, block=executed.block.raw, fc=executed.fc)
 
 
 def _encoded(pair: str, executed: Executed) -> list[bytes]:

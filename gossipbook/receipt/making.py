@@ -1,7 +1,7 @@
 """Making a receipt out of finalized blocks and their events, wherever those come from."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from gossipbook.consensus.block import Block
@@ -20,7 +20,7 @@ from gossipbook.receipt.format import (
     Receipt,
 )
 from gossipbook.receipt.order import concerns, entering
-from gossipbook.receipt.tree import leaf, prune
+from gossipbook.receipt.tree import Tree, leaf
 
 Item: TypeAlias = Op | Evidence
 
@@ -34,6 +34,13 @@ class Executed:
     items: Sequence[Item]
     events: Sequence[RawEvent]
     digest_before: Digest
+    _tree: list[Tree] = field(default_factory=list, compare=False, repr=False)
+
+    def tree(self) -> Tree:
+        """The tree of the events; made when it is first asked for, which takes longer than all else in a receipt."""
+        if not self._tree:
+            self._tree.append(Tree([leaf(event) for event in self.events]))
+        return self._tree[0]
 
 
 class NoReceipt(VerifyError):
@@ -80,7 +87,7 @@ def _part(manifest: Manifest, executed: Executed, author: PublicKey, client_id: 
         places |= {0, len(events) - 1}
     if len(places) > SHOWN_EVENTS_CAP:
         raise NoReceipt(f"the order has more than {SHOWN_EVENTS_CAP} events in block {executed.block.height}")
-    siblings = [] if len(places) == len(events) else prune([leaf(event) for event in events], places)
+    siblings = [] if len(places) == len(events) else executed.tree().prune(places)
     return BlockPart(
         executed.block.raw,
         executed.fc.term,

@@ -34,22 +34,28 @@ def climb(width: int, shown: Mapping[int, Digest], supply: Supply) -> Digest:
     return nodes[0]
 
 
-def prune(leaves: Sequence[Digest], shown: Iterable[int]) -> list[Digest]:
-    """The siblings that recompute the root from the leaves at these places."""
-    levels = [list(leaves)]
-    while len(levels[-1]) > 1:
-        below = levels[-1]
-        whole = len(below) // 2 * 2
-        above = [hashlib.sha256(b"\1" + below[at] + below[at + 1]).digest() for at in range(0, whole, 2)]
-        levels.append(above + below[whole:])
-    siblings: list[Digest] = []
+class Tree:
+    """A whole tree, out of which any leaves can be shown."""
 
-    def supply(level: int, place: int) -> Digest:
-        siblings.append(levels[level][place])
-        return siblings[-1]
+    def __init__(self, leaves: Sequence[Digest]) -> None:
+        self._levels = [list(leaves)]
+        while len(self._levels[-1]) > 1:
+            below = self._levels[-1]
+            whole = len(below) // 2 * 2
+            above = [hashlib.sha256(b"\1" + below[at] + below[at + 1]).digest() for at in range(0, whole, 2)]
+            self._levels.append(above + below[whole:])
 
-    climb(len(leaves), {place: leaves[place] for place in shown}, supply)
-    return siblings
+    def prune(self, shown: Iterable[int]) -> list[Digest]:
+        """The siblings that recompute the root from the leaves at these places."""
+        leaves = self._levels[0]
+        siblings: list[Digest] = []
+
+        def supply(level: int, place: int) -> Digest:
+            siblings.append(self._levels[level][place])
+            return siblings[-1]
+
+        climb(len(leaves), {place: leaves[place] for place in shown}, supply)
+        return siblings
 
 
 def recompute(width: int, shown: Mapping[int, Digest], siblings: Sequence[Digest]) -> Digest:

@@ -14,20 +14,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gossipbook import cbor
+from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.records import Finalized
+from gossipbook.crdt.interpretation import Item
 from gossipbook.errors import DecodeError, JournalError
-from gossipbook.ids import ZERO_DIGEST, ChainId, PublicKey
+from gossipbook.ids import ZERO_DIGEST, ChainId, OpId, PublicKey
 from gossipbook.matching.events import RawEvent
+from gossipbook.ordered import BoundedDict
 from gossipbook.receipt.format import RECEIPT_BLOCKS_CAP
 from gossipbook.receipt.making import Executed, entering_op
 from gossipbook.receipt.order import named_orders
-from gossipbook.storage.rows import FinalRow, read_block, read_certificate
+from gossipbook.storage.rows import FinalRow, ItemRow, read_block, read_certificate, read_item
 from gossipbook.storage.sqlite import open_readonly, stored_blocks
 
 log = logging.getLogger(__name__)
 
 FILE = "events.db"
 ARCHIVE_VERSION = 1
+KEPT_CAP = 4
+"""Blocks that are kept as they were read: two megabytes each, if they are the largest."""
 
 _SCHEMA = """
 CREATE TABLE meta (chain_id BLOB NOT NULL) STRICT;
@@ -128,6 +133,7 @@ class Past:
             JournalError: there is no journal, or no archive.
         """
         self._epoch = epoch
+        self._kept: BoundedDict[tuple[str, int, bool], Executed] = BoundedDict(KEPT_CAP)
         self._journal = self._archive = None
         try:
             self._journal = open_readonly(folder / "journal.db")
@@ -160,11 +166,17 @@ class Past:
             yield block
 
     def block(self, pair: str, height: int, *, bodies: bool = True) -> Executed:
-        """One block.
+        """One block; the last ones that were asked for are kept.
 
         Raises:
             JournalError: it is not there whole.
         """
+        kept = self._kept.get((pair, height, bodies))
+        if kept is None:
+            kept = self._kept[pair, height, bodies] = self._read_block(pair, height, bodies)
+        return kept
+
+    def _read_block(self, pair: str, height: int, bodies: bool) -> Executed:
         assert self._journal is not None
         assert self._archive is not None
         query = "SELECT events FROM blocks WHERE pair = ? AND height = ?"
@@ -180,6 +192,20 @@ class Past:
         block = read_block(pair, final.id, final.body)
         items = stored_blocks(self._journal, pair, height, height, self._epoch)[0].items if bodies else ()
         return Executed(block, read_certificate(final), items, events, self._digest_before(pair, height))
+
+    def certified_item(self, pair: str, height: int, item_id: OpId) -> tuple[Item, bytes, Certificate]:
+        """One item of a block, the block, and its certificate: without the block's other items and its events.
+
+        Raises:
+            JournalError: one of them is not there.
+        """
+        assert self._journal is not None
+        row = self._journal.execute("SELECT * FROM finals WHERE pair = ? AND height = ?", (pair, height)).fetchone()
+        item = self._journal.execute("SELECT * FROM items WHERE pair = ? AND id = ?", (pair, item_id)).fetchone()
+        if row is None or item is None:
+            raise JournalError(f"block {height} of {pair} with {item_id.hex()[:10]} is not in the journal")
+        final = FinalRow(*row)
+        return read_item(ItemRow(item[0], item[1], bool(item[2]), *item[3:])), final.body, read_certificate(final)
 
     def _digest_before(self, pair: str, height: int) -> bytes:
         if height == 1:

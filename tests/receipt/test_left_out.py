@@ -13,7 +13,7 @@ from gossipbook.matching.commands import Amend, Cancel, Command, Place, PlaceSpe
 from gossipbook.receipt.format import BlockPart, Receipt, decode_receipt
 from gossipbook.receipt.making import Executed, make_receipt
 from gossipbook.receipt.order import Life, concerns
-from gossipbook.receipt.tree import leaf, prune
+from gossipbook.receipt.tree import Tree, leaf
 from gossipbook.receipt.verifying import verify_receipt
 
 from .kit import MANIFEST, Author, Chain, make_manifest
@@ -84,7 +84,7 @@ def _fewer_events(part: BlockPart, executed: Executed, author: bytes, client_id:
     events = [tuple(event) for event in executed.events]
     own = [at for at, event in enumerate(events) if concerns(event, author, client_id)]
     places = {at for at in own if rng.random() < 0.6} | {0, len(events) - 1}
-    siblings = prune([leaf(event) for event in events], places)
+    siblings = Tree([leaf(event) for event in events]).prune(places)
     return replace(part, events=tuple(events[at] for at in sorted(places)), siblings=tuple(siblings))
 
 

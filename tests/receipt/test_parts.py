@@ -14,7 +14,7 @@ from gossipbook.crdt.merkle import merkle_root
 from gossipbook.errors import VerifyError
 from gossipbook.manifest import Pair
 from gossipbook.receipt.network import read_manifest
-from gossipbook.receipt.tree import leaf, prune, recompute
+from gossipbook.receipt.tree import Tree, leaf, recompute
 
 from .kit import MANIFEST, identity, make_manifest
 
@@ -24,7 +24,7 @@ def test_what_is_pruned_is_recomputed(width: int, chosen: int) -> None:
     events = [(1, at) for at in range(width)]
     shown = [at for at in range(width) if chosen >> at & 1] or [width - 1]
     leaves = [leaf(event) for event in events]
-    siblings = prune(leaves, shown)
+    siblings = Tree(leaves).prune(shown)
     assert recompute(width, {at: leaves[at] for at in shown}, siblings) == merkle_root(events)
     with pytest.raises(VerifyError, match="too long"):
         recompute(width, {at: leaves[at] for at in shown}, [*siblings, leaves[0]])
@@ -38,9 +38,9 @@ def test_a_leaf_elsewhere_gives_another_root() -> None:
     for width in range(2, 40):
         leaves = [leaf((1, at)) for at in range(width)]
         at = rng.randrange(width)
-        siblings = prune(leaves, [at])
+        siblings = Tree(leaves).prune([at])
         for other in set(range(width)) - {at}:
-            if len(prune(leaves, [other])) == len(siblings):
+            if len(Tree(leaves).prune([other])) == len(siblings):
                 assert recompute(width, {other: leaves[at]}, siblings) != merkle_root([(1, i) for i in range(width)])
 
 
