@@ -22,8 +22,11 @@ def build(
     blocks: Sequence[Sequence[Item]],
     ordered: bool = True,
     obeyed: Manifest | None = None,
+    after_ms: Sequence[int] = (),
 ) -> list[Line]:
     """An export of blocks of these items, in canonical order, 10 ms apart; nothing but the order is seen to.
+
+    ``after_ms``: when each block is made instead, in ms after the start.
 
     The members execute by the manifest that is ``obeyed``, if they obey another one than they say.
     """
@@ -33,7 +36,8 @@ def build(
     parent = seats.genesis
     for height, items in enumerate(blocks, 1):
         chosen = canonical_order(parent, items) if ordered else list(items)
-        execution = certified.execute(START_MS + 10 * height, chosen)
+        at_ms = after_ms[height - 1] if after_ms else 10 * height
+        execution = certified.execute(START_MS + at_ms, chosen)
         certified.commit()
         block = make_block(
             chain_id=manifest.chain_id,

@@ -15,7 +15,7 @@ from gossipbook.crdt.op import decode_evidence, decode_op
 from gossipbook.manifest import Manifest
 from gossipbook.storage.rows import to_row
 from gossipbook.wire.codec import LAYOUTS, decode_message, encode_message
-from gossipbook.wire.handshake import RULES_2, decode_hello
+from gossipbook.wire.handshake import RULES_2, RULES_3, decode_hello
 
 from . import samples
 
@@ -34,9 +34,14 @@ def every_vector() -> dict[str, bytes]:
     hello, dialler, listener = samples.handshake(RULES_2)
     found["handshake.rules-2.hello"] = hello.encode()
     found["handshake.rules-2.dialler-signature"], found["handshake.rules-2.listener-signature"] = dialler, listener
+    hello, dialler, listener = samples.handshake(RULES_2, RULES_3)
+    found["handshake.rules-3.hello"] = hello.encode()
+    found["handshake.rules-3.dialler-signature"], found["handshake.rules-3.listener-signature"] = dialler, listener
     found["op.version-2"] = samples.a_later_op().encode()
     later = network(rules_version=2)[0]
     found["manifest.rules-2.canonical"], found["manifest.rules-2.chain-id"] = later.canonical(), later.chain_id
+    newest = network(rules_version=3)[0]
+    found["manifest.rules-3.canonical"], found["manifest.rules-3.chain-id"] = newest.canonical(), newest.chain_id
     bench = samples.a_bench()
     found["block"] = bench.blocks["b1"].raw
     found["op"] = samples.an_op().encode()
@@ -87,6 +92,7 @@ def test_other_formats_read_back() -> None:
     assert decode_block(EVERY["block"]) == samples.a_bench().blocks["b1"]
     assert decode_hello(EVERY["handshake.hello"]) == samples.handshake()[0]
     assert decode_hello(EVERY["handshake.rules-2.hello"]) == samples.handshake(RULES_2)[0]
+    assert decode_hello(EVERY["handshake.rules-3.hello"]) == samples.handshake(RULES_2, RULES_3)[0]
 
 
 def test_a_manifest_survives_its_toml_form() -> None:
