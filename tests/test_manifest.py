@@ -56,6 +56,10 @@ def test_a_manifest_reads() -> None:
     assert Manifest.from_dict(manifest.to_dict()) == manifest
 
 
+ODD_SIZES = ("1_0", "٠.٠١", " 0.01", "1e-999999999", "1e999999", "1E-5000", "1E-2", "0.01\\n", "+1")
+"""What Python takes for a number, and no other program has to."""
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "says"),
     [
@@ -66,6 +70,7 @@ def test_a_manifest_reads() -> None:
         ('ticksize = "0.05"', 'tick_size = "0.05"', ["pair", "'ticksize'", "'tick_size'"]),
         ("tick_size = 0.05", 'tick_size = "0.05"', ["pair.tick_size", "str"]),
         ('tick_size = "-1"', 'tick_size = "0.05"', ["tick_size", "positive"]),
+        *((f'tick_size = "{size}"', 'tick_size = "0.05"', ["tick_size", "plain"]) for size in ODD_SIZES),
         ('tick_size = "NaN"', 'tick_size = "0.05"', ["tick_size", "positive"]),
         ('operater = "north"', 'operator = "north"', ["matcher", "'operater'", "'operator'"]),
         ('addresses = "10.0.0.1:7000"', 'addresses = ["10.0.0.1:7000"]', ["matcher.addresses", "list"]),
