@@ -20,9 +20,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, _interrupt)
         signal.signal(signal.SIGHUP, _interrupt)
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(
-                stream, TextIOWrapper
-            ):  # What it cannot show is replaced; it must not change how a command ends.
+            if isinstance(stream, TextIOWrapper):  # What it cannot show is replaced, and does not change the end.
                 stream.reconfigure(errors="replace")
         _run()
     except KeyboardInterrupt:
