@@ -4,8 +4,6 @@ A turn's length is how long everybody else waits. So what members, timers and th
 and beside it so many messages of strangers, traders' clients included, as cost a few milliseconds.
 """
 
-from collections import deque
-
 import trio
 
 from gossipbook.peer.events import PeerEvent
@@ -16,16 +14,17 @@ STRANGERS_PER_TURN_CAP = 32
 
 
 class Inbox:
-    """Two queues of batches. Who puts something in waits while its queue is full, those who came first go first."""
+    """Two queues of batches. Who puts something in waits while its queue is full; who came first goes first."""
 
     def __init__(self) -> None:
-        self._urgent = _Queue()
-        self._strange = _Queue()
+        self._send, self._urgent = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
+        self._send_strange, self._strange = trio.open_memory_channel[list[PeerEvent]](INBOX_CAP)
         self._came = trio.Event()
+        self._took_of_strangers = False
 
     async def put(self, events: list[PeerEvent], *, of_stranger: bool = False) -> None:
         """Queue a batch."""
-        await (self._strange if of_stranger else self._urgent).put(events)
+        await (self._send_strange if of_stranger else self._send).send(events)
         self._came.set()
 
     def put_nowait(self, events: list[PeerEvent]) -> None:
@@ -34,39 +33,30 @@ class Inbox:
         Raises:
             trio.WouldBlock: the queue is full.
         """
-        self._urgent.put_nowait(events)
+        self._send.send_nowait(events)
         self._came.set()
 
     async def take(self) -> list[PeerEvent]:
-        """The events of one turn; waits for some."""
+        """The events of one turn; waits for some. All others have their turn between two with messages of strangers."""
+        if self._took_of_strangers:
+            await trio.lowlevel.checkpoint()
         while True:
-            events = self._urgent.take(EVENTS_PER_TURN_CAP)
-            events += self._strange.take(STRANGERS_PER_TURN_CAP)
+            events = _drain(self._urgent, EVENTS_PER_TURN_CAP)
+            of_strangers = _drain(self._strange, STRANGERS_PER_TURN_CAP)
+            self._took_of_strangers = bool(of_strangers)
+            events += of_strangers
             if events:
                 return events
             self._came = trio.Event()
             await self._came.wait()
 
 
-class _Queue:
-    """Batches in order, so many at most."""
-
-    def __init__(self) -> None:
-        self.batches: deque[list[PeerEvent]] = deque()
-        self._room = trio.Semaphore(INBOX_CAP)
-
-    async def put(self, events: list[PeerEvent]) -> None:
-        await self._room.acquire()
-        self.batches.append(events)
-
-    def put_nowait(self, events: list[PeerEvent]) -> None:
-        self._room.acquire_nowait()
-        self.batches.append(events)
-
-    def take(self, cap: int) -> list[PeerEvent]:
-        """Whole batches, until there are so many events or no more."""
-        events: list[PeerEvent] = []
-        while self.batches and len(events) < cap:
-            events += self.batches.popleft()
-            self._room.release()
-        return events
+def _drain(queue: "trio.MemoryReceiveChannel[list[PeerEvent]]", cap: int) -> list[PeerEvent]:
+    """Whole batches, until there are so many events or no more."""
+    events: list[PeerEvent] = []
+    while len(events) < cap:
+        try:
+            events += queue.receive_nowait()
+        except trio.WouldBlock:
+            break
+    return events
