@@ -94,6 +94,8 @@ class Archivist:
             self._archive.add(batch)
         except sqlite3.Error as error:
             return 0, str(error)
+        except Exception as error:  # noqa: BLE001 - told: whatever it is, what was taken out is not there
+            return 0, f"{type(error).__name__}: {error}"
         return len(batch), ""
 
     def _wrote(self, blocks: int, trouble: str) -> None:
@@ -113,6 +115,9 @@ class Archivist:
         self._moved = trio.Event()
 
     def close(self) -> None:
+        """Write what still waits, and let go of the files."""
+        if not self.trouble:
+            self.catch_up()
         if self._past is not None:
             self._past.close()
         self._archive.close()

@@ -31,6 +31,7 @@ from gossipbook.peer.author_word import author_word
 from gossipbook.peer.orders import OrderLog, OrderState
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.pair_summary import find_order, read_standing
+from gossipbook.receipt.order import concerns
 from gossipbook.storage.archive import Past
 from gossipbook.wire.codec import JSON_CAP, encode_message
 
@@ -40,6 +41,7 @@ RECEIPTS_CAP = 8  # made and not fetched whole yet
 RECEIPT_PART_BYTES = 64 * 1024
 SERVED_RECEIPT_BYTES_CAP = 4 * 2**20
 NUMBER_CAP = 2**63 - 1
+ORDER_BLOCKS_CAP = 100  # that are read to answer what became of an order long ago
 SLOW_ARGUMENTS = {"receipt": 4, "explain": 3, "order": 3}
 
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
@@ -247,11 +249,15 @@ class Service:
         return _order_row(pair, author, number, found)
 
     def _is_recent(self, symbol: str, author: str, client_id: str) -> bool:
-        """Whether a question about an order can be answered from memory."""
+        """Whether a question about an order can be answered from memory: one above its author's last is none."""
         try:
-            return find_order(self._pair(symbol), _key(author), _number(client_id, "client id")) is not None
+            pair, key, number = self._pair(symbol), _key(author), _number(client_id, "client id")
         except BadQuery:
             return False
+        if find_order(pair, key, number) is not None:
+            return True
+        with pair.replica.certified_view() as certified:
+            return number > certified.engine.book.last_id(key)
 
     async def _past_order(self, _link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
         """What became of an order long ago, out of the archive."""
@@ -259,9 +265,12 @@ class Service:
         pair, key, number = self._pair(symbol), _key(author), _number(client_id, "client id")
 
         def read(past: Past) -> OrderState | None:
-            log = OrderLog()
-            for executed in past.blocks(symbol, key, number):
-                log.follow(executed.events)
+            log, heights = OrderLog(), past.heights(symbol, key, number)
+            if len(heights) > ORDER_BLOCKS_CAP:
+                raise BadQuery(f"the order had events in more than {ORDER_BLOCKS_CAP} blocks: `explain` tells of them")
+            for height in heights:
+                events = past.block(symbol, height, bodies=False).events
+                log.follow([event for event in events if concerns(event, key, number)])
             return log.find(key, number)
 
         found = await self._runtime.archivist.ask(read)

@@ -90,6 +90,9 @@ class OrderLog:
             state.hidden_lots = event.hidden_lots
 
     def _rejected(self, event: e.Rejected) -> None:
+        """An order that was rejected, unless its id was used: then there was another one, whatever is known of it."""
+        if event.reason == e.RejectReason.ID_REUSED:
+            return
         if event.command in (PLACE, PLACE_SPECIAL) and self.find(event.author, event.client_id) is None:
             reason = e.RejectReason(event.reason).word
             self._closed[event.author, event.client_id] = OrderState(0, 0, 0, 0, status="rejected", reason=reason)

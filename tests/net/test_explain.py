@@ -13,6 +13,7 @@ from gossipbook.crdt.op import sign_op
 from gossipbook.errors import GossipbookError, JournalError, SubmitRefused
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place, Side
+from gossipbook.peer import orders
 from gossipbook.receipt.verifying import verify_receipt
 from gossipbook.trade.peer_link import QueryFailed
 
@@ -161,3 +162,23 @@ async def test_trading_goes_on_without_an_archive(tmp_path):
             assert peer.status()["archive_trouble"] == ""
             receipts = [await peer.pair(SYMBOL).receipt(alice.identity.public_key, number) for number in (1, 2)]
             assert [verify_receipt(raw).blocks[0].block.height for raw in receipts] == [1, 2]
+
+
+async def test_orders_that_were_closed_long_ago_are_found_in_the_archive(monkeypatch):
+    monkeypatch.setattr(orders, "CLOSED_CAP", 2)
+    with trio.fail_after(ENOUGH_S):
+        async with gossipbook.open_peer(pairs=[SYMBOL]) as peer:
+            pair, alice = peer.pair(SYMBOL), peer.wallet()
+            author = alice.identity.public_key
+            for number in range(1, 6):
+                await (await pair.place(alice, "buy", price_ticks=90 + number, qty_lots=number)).certified()
+                await (await pair.cancel(alice, number)).certified()
+            reused = [Place(1, Side.BUY, 1, 50, 7, 1)]
+            await (await pair.submit(alice, reused)).certified()
+            async with gossipbook.open_client(peer.addresses[0], peer.manifest.chain_id) as client:
+                for number in (1, 5):
+                    found = await client.query("order", SYMBOL, author.hex(), str(number))
+                    assert (found["status"], found["price_ticks"]) == ("cancelled", 90 + number)
+                    assert found["cancelled_lots"] == found["qty_lots"] == number
+                with pytest.raises(QueryFailed, match=r"no order 99 .* is known here"):
+                    await client.query("order", SYMBOL, author.hex(), "99")
