@@ -73,7 +73,8 @@ class Member:
         self.last_progress_ms = 0
         self.wall_ms = 0  # when the last event happened
         self.timer_ms = 0
-        self.relaying = Relaying(committee, seat, self.config.relay_after_ms)
+        relay_after_ms = min(self.config.relay_after_ms, manifest.timing.timeout_base_ms // 10)
+        self.relaying = Relaying(committee, seat, relay_after_ms)
 
     # -- questions ----------------------------------------------------------------------------------
 

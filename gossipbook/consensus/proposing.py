@@ -57,6 +57,10 @@ class Proposing:
             self.proposals[block.height] = block
             self._came_ms[block.height] = came_ms
 
+    def woken(self) -> None:
+        """A timer went off; if it was early by this clock, what it waited for is waited for again."""
+        self._waking, self._company_until_ms = b"", LONG_AGO_MS
+
     def advanced(self) -> None:
         """A height was finalized."""
         fin = self._member.fin
@@ -108,7 +112,8 @@ class Proposing:
         would make a block a moment, for whose end everybody else's next op would have to wait.
         """
         member = self._member
-        until_ms = self._newcomers_alone_ms + member.config.newcomer_pause_ms
+        most_ms = member.manifest.timing.timeout_base_ms // 10  # Whoever waits has the leader's time.
+        until_ms = self._newcomers_alone_ms + min(member.config.newcomer_pause_ms, most_ms)
         if now.timer_ms >= until_ms:
             return False
         authors = [author for author, _ in member.ops.eligible()]

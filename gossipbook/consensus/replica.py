@@ -164,6 +164,7 @@ class Replica:
                 member.settled = True
             case WakeTimer():
                 self.pacing.woken()
+                self.proposing.woken()
             case PoolGrew():
                 pass  # _progress looks for work by itself.
         if moved and not member.halted:

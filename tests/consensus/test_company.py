@@ -2,7 +2,7 @@
 
 from gossipbook.consensus.committee import COMMIT
 from gossipbook.consensus.config import ConsensusConfig
-from gossipbook.consensus.events import PoolGrew
+from gossipbook.consensus.events import PoolGrew, WakeTimer
 from gossipbook.consensus.messages import FinalizedBlock, Propose
 from gossipbook.effects import SetTimer
 
@@ -81,3 +81,16 @@ def test_timers_of_a_stream_of_newcomers_are_few() -> None:
         leader.come(f"o{number}", f"newcomer {number}")
     timers = [effect for turn in leader.turns[before:] for effect in turn if isinstance(effect, SetTimer)]
     assert len(timers) <= 2  # The round's, and one for the pause.
+
+
+def test_a_timer_that_is_early_by_this_clock_is_set_again() -> None:
+    leader = Leader("a")
+    leader.come("o", "the first")
+    certify(leader)
+    leader.come("o1", "alice")
+    leader.advance(PAUSE_MS // 2)
+    before = len(leader.turns)
+    leader.turn(WakeTimer(SYMBOL))
+    assert any(isinstance(effect, SetTimer) for turn in leader.turns[before:] for effect in turn)
+    leader.advance(PAUSE_MS // 2)
+    assert len(leader.proposed()) == 2
