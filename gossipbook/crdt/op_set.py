@@ -115,8 +115,6 @@ class OpSet:
         if author in certified.authors and not certified.takes_evidence(evidence):
             return False  # Of another life than this one.
         log = self.logs.get(author)
-        if log is None and author not in certified.authors and certified.rules >= STAYS_SINCE and not solicited:
-            return False  # It can be in no block, and there is nothing of theirs that it could keep out of one.
         fresh = log is None or log.evidence is None
         if log is None:
             if len(self.logs) >= pool_room.POOL_AUTHORS_CAP and not solicited:

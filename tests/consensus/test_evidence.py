@@ -38,11 +38,6 @@ def evidence(manifest: Manifest, who: Identity, count: int, *, seq: int = 0, pre
     return Evidence(*sorted(forks, key=lambda op: op.id))
 
 
-def beyond_a_gap(manifest: Manifest, who: Identity) -> Op:
-    """An op that makes its author known to a pool, and that no block can take."""
-    return sign_op(who, manifest.chain_id, SYMBOL, 9, b"9" * 32, [buy(9)])
-
-
 class Attack:
     """Four members of rules version 3, a stranger linked to all of them, and an honest trader."""
 
@@ -136,20 +131,11 @@ def test_the_same_evidence_is_kept_whatever_came_first(rules: int) -> None:
     kept = set()
     for order in (some, some[::-1], some[2:] + some[:2]):
         ops = OpSet(Interpretation(manifest, SYMBOL), manifest.limits)
-        ops.insert(beyond_a_gap(manifest, who), 0)
         assert [ops.add_evidence(each, 0) for each in order] == [True, *[False] * 5]
         (held,) = ops.evidence.values()
         kept.add((held.first.id, held.second.id))
     forks = sorted(op.id for each in some for op in (each.first, each.second) if op.seq == 1)
     assert kept == {(forks[0], forks[1])}
-
-
-def test_evidence_against_somebody_of_whom_nothing_is_here_is_not_kept() -> None:
-    """It can be in no block, and keys cost nothing."""
-    manifest, _ = network(rules_version=3)
-    ops = OpSet(Interpretation(manifest, SYMBOL), manifest.limits)
-    assert not ops.add_evidence(evidence(manifest, identity("eve"), SMALL), 0)
-    assert ops.logs == {}
 
 
 def test_evidence_of_ops_that_no_network_takes_is_not_kept() -> None:
@@ -181,7 +167,6 @@ def test_the_rules_that_a_block_is_judged_by_are_those_that_it_is_made_by() -> N
     certified = Interpretation(manifest, SYMBOL)
     ops = OpSet(certified, manifest.limits)
     stranger = evidence(manifest, identity("eve"), SMALL)
-    ops.insert(beyond_a_gap(manifest, identity("eve")), 5)
     assert ops.add_evidence(stranger, 5)
     assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == []
     assert list(ops.eligible()) == []
