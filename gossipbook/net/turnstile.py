@@ -44,7 +44,7 @@ class Turnstile:
         self._none = Refusals()
         self._used: BoundedDict[LinkId, tuple[float, float]] = BoundedDict(LINKS_CAP)  # seconds, and when
         self._held_until_s: BoundedDict[LinkId, float] = BoundedDict(LINKS_CAP)
-        self._waiting: dict[LinkId, trio.Event] = {}
+        self._waiting: dict[trio.Event, LinkId] = {}
         self._inside = False
         self._owes_until_s = 0.0  # when what was used will be made up for
         self._resting = False
@@ -65,7 +65,9 @@ class Turnstile:
         """Let the link pass that used the least, if one may."""
         if self._waiting and not self._inside and not self._resting:
             self._inside = True
-            self._waiting.pop(min(self._waiting, key=self.used)).set()
+            event = min(self._waiting, key=lambda event: self.used(self._waiting[event]))
+            del self._waiting[event]
+            event.set()
 
     @asynccontextmanager
     async def turn(self, link: LinkId) -> AsyncIterator[None]:
@@ -73,15 +75,16 @@ class Turnstile:
         held_until_s = self._held_until_s.get(link)
         if held_until_s is not None and held_until_s > trio.current_time():
             await trio.sleep_until(held_until_s)
-        event = self._waiting.setdefault(link, trio.Event())
+        event = trio.Event()
+        self._waiting[event] = link
         self._admit()
         try:
             await event.wait()
         except BaseException:  # A cancellation, or a fault: nobody is inside, and nobody waits.
-            if self._waiting.get(link) is event:
-                del self._waiting[link]
-            elif event.is_set():
+            if event.is_set():
                 self._leave()
+            else:
+                del self._waiting[event]
             raise
         try:
             yield

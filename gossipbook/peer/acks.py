@@ -15,7 +15,7 @@ from gossipbook.ids import OpId
 from gossipbook.ordered import BoundedDict
 
 TRACKED_CAP = 65_536
-CERTIFIED_CAP = 8_192
+CERTIFIED_CAP = 65_536
 ASKERS_CAP = 256
 ASKS_PER_LINK_CAP = 1_024
 FOLLOWERS_CAP = 16

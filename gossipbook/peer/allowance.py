@@ -26,7 +26,8 @@ from gossipbook.refusals import Refusals, Scope
 NEWCOMERS_PER_S, NEWCOMERS_BURST = 0.2, 50
 """Ops of unknown authors, and evidence against them, that a stranger's link may bring: keys cost nothing.
 
-Ten links that bring as many as they may take an hour to bring as many as the default author table has places.
+Ten links that bring as many as they may take an hour to bring as many as the default author table has places. A peer
+passes on what others signed: what is too much is dropped, and is no fault of its link's.
 """
 TOO_FAST = json.dumps({"error": "more questions than a link may ask; ask again in a while"}).encode()
 ACCOUNTS_CAP = 4_096
@@ -47,7 +48,7 @@ def _items(message: Any) -> int:
 
 def _by_question(message: Any) -> int:
     """Questions about the past read and check whole blocks, a deep book is as long as many answers."""
-    return {"receipt": 20, "explain": 20, "book": 5}.get(message.what, 1)
+    return {"receipt": 20, "explain": 20, "book": 5, "order": 2}.get(message.what, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ class Allowance:
         """Whether a link may bring one more op of an unknown author."""
         if link == LOCAL or link in self._members or self._account(link).newcomers.spend(now.timer_ms / 1_000):
             return True
-        self._refusals.count(Scope.RATE, "too many ops of unknown authors")
+        self._refusals.count(Scope.OP, "of an unknown author, of whom the link brought too many")
         return False
 
     def _account(self, link: LinkId) -> _Account:

@@ -132,7 +132,7 @@ async def longest_wait(traders: list[Trader], seconds: float) -> float:
         (bring_evidence, ""),
         (park, ""),
         (ask_oddly, ""),
-        (submit_junk, "too many ops of unknown authors"),
+        (submit_junk, "of an unknown author"),
     ],
     ids=lambda each: each.__name__ if callable(each) else "",
 )

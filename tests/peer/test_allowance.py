@@ -129,7 +129,7 @@ def test_a_client_with_many_keys_is_told_that_it_is_too_fast() -> None:
 def test_a_link_that_pushes_many_keys_is_held_to_as_many() -> None:
     stage = Stage()
     assert stage.pushed(NEWCOMERS_BURST + 20) == NEWCOMERS_BURST
-    assert stage.peer.refusals.of(Scope.RATE)["too many ops of unknown authors"] == 20
+    assert stage.peer.refusals.of(Scope.OP)["of an unknown author, of whom the link brought too many"] == 20
 
 
 def test_an_author_counts_once() -> None:
