@@ -34,6 +34,8 @@ async def explain_order(runtime: "Runtime", pair: PairReplica, author: PublicKey
     """
     order = author, client_id
     op, blocks, left_out = await runtime.archivist.ask(lambda past: _past(past, pair, *order))
+    if op is None and pending_op(pair, *order) is None:  # It may have become certified while the past was read.
+        op, blocks, left_out = await runtime.archivist.ask(lambda past: _past(past, pair, *order))
     state, absent = pair.state()
     pending = None if op is not None else pending_op(pair, *order)
     refusal = None if op is not None or pending is not None else pair.arrivals.refusal(*order)
