@@ -139,8 +139,9 @@ async def exercise(runtime: Any, second: Any, manifest: Any) -> None:
                 await client.query(*question)
             await client.query("receipt", SYMBOL, key.hex(), "1", "0")
             await client.query("explain", SYMBOL, key.hex(), "1")
-            with suppress(GossipbookError):
-                await client.query("order", SYMBOL, key.hex(), "99")
+            for question in ("order", "explain"):  # Of an order that there is not, which the past has to be read for.
+                with suppress(GossipbookError):
+                    await client.query(question, SYMBOL, key.hex(), "0")
 
     async def flood() -> None:
         """More signatures than are verified on the loop, what has to be refused, and more work than links may make."""

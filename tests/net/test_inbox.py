@@ -70,4 +70,4 @@ async def test_everybody_has_a_turn_between_two_with_messages_of_strangers(autoj
             assert len(events) <= STRANGERS_PER_TURN_CAP
             taken, turns = taken + len(events), turns + 1
         nursery.cancel_scope.cancel()
-    assert steps >= turns - 2 > 0
+    assert steps >= turns // 2 > 0
