@@ -241,17 +241,16 @@ class Service:
 
     def order(self, symbol: str, author: str, client_id: str) -> dict[str, Any]:
         """What became of one order."""
-        pair = self._pair(symbol)
-        number = _number(client_id, "client id")
-        found = find_order(pair, _key(author), number)
-        if found is None:
-            raise BadQuery(f"no order {client_id} of {author[:10]} in {symbol} is known here")
-        return _order_row(pair, author, number, found)
+        pair, key, number = self._which_order(symbol, author, client_id)
+        return _order_row(pair, author, number, find_order(pair, key, number))
+
+    def _which_order(self, symbol: str, author: str, client_id: str) -> tuple[PairReplica, PublicKey, int]:
+        return self._pair(symbol), _key(author), _number(client_id, "client id")
 
     def _is_recent(self, symbol: str, author: str, client_id: str) -> bool:
         """Whether a question about an order can be answered from memory: one above its author's last is none."""
         try:
-            pair, key, number = self._pair(symbol), _key(author), _number(client_id, "client id")
+            pair, key, number = self._which_order(symbol, author, client_id)
         except BadQuery:
             return False
         if find_order(pair, key, number) is not None:
@@ -261,8 +260,8 @@ class Service:
 
     async def _past_order(self, _link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
         """What became of an order long ago, out of the archive."""
-        symbol, author, client_id = arguments
-        pair, key, number = self._pair(symbol), _key(author), _number(client_id, "client id")
+        symbol, author, _ = arguments
+        pair, key, number = self._which_order(*arguments)
 
         def read(past: Past) -> OrderState | None:
             log, heights = OrderLog(), past.heights(symbol, key, number)
@@ -273,10 +272,7 @@ class Service:
                 log.follow([event for event in events if concerns(event, key, number)])
             return log.find(key, number)
 
-        found = await self._runtime.archivist.ask(read)
-        if found is None:
-            raise BadQuery(f"no order {client_id} of {author[:10]} in {symbol} is known here")
-        return _order_row(pair, author, number, found)
+        return _order_row(pair, author, number, await self._runtime.archivist.ask(read))
 
     def head(self, symbol: str, author: str) -> dict[str, Any]:
         """Where an author's chain of ops is: certified, and with what is pending here."""
@@ -370,7 +366,9 @@ def _level_row(level: LevelView) -> dict[str, int]:
     }
 
 
-def _order_row(pair: PairReplica, author: str, client_id: int, found: OrderState) -> dict[str, Any]:
+def _order_row(pair: PairReplica, author: str, client_id: int, found: OrderState | None) -> dict[str, Any]:
+    if found is None:
+        raise BadQuery(f"no order {client_id} of {author[:10]} in {pair.symbol} is known here")
     row = asdict(found)
     row["side"] = "" if not found.side else Side(found.side).name.lower()
     return row | {"symbol": pair.symbol, "author": author, "client_id": client_id, "height": pair.replica.fin}

@@ -78,8 +78,7 @@ class Acks:
 
     def unrelayed(self, cap: int) -> list[OpId]:
         """Ops that are durable here and that too few members are known to hold, to ask about again."""
-        waiting = [op_id for op_id, tracked in self._tracked.items() if tracked.level == AckLevel.DURABLE]
-        return waiting[:cap]
+        return [op_id for op_id in self._tracked if self.is_unrelayed(op_id)][:cap]
 
     def is_unrelayed(self, op_id: OpId) -> bool:
         """Whether an op is tracked, durable here, and not known to be held by enough members."""
