@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import trio
+
 from gossipbook.crdt.command_code import encode_command
 from gossipbook.crdt.op import Op
 from gossipbook.errors import GossipbookError
@@ -17,6 +19,7 @@ from gossipbook.storage.archive import Past
 if TYPE_CHECKING:
     from gossipbook.net.runtime import Runtime
 
+ASK_AGAIN, ASK_AGAIN_S = 4, 0.05
 FIRST_BLOCKS, LAST_BLOCKS = 30, 70
 EVENTS_CAP = 300  # in all blocks together; an answer holds about so many
 
@@ -34,7 +37,14 @@ async def explain_order(runtime: "Runtime", pair: PairReplica, author: PublicKey
     """
     order = author, client_id
     op, blocks, left_out = await runtime.archivist.ask(lambda past: _past(past, pair, *order))
-    if op is None and pending_op(pair, *order) is None:  # It may have become certified while the past was read.
+    for _ in range(ASK_AGAIN):  # It may be certified by the core, and not written yet.
+        if (
+            op is not None
+            or pending_op(pair, *order) is not None
+            or pair.certified.engine.book.last_id(author) < client_id
+        ):
+            break
+        await trio.sleep(ASK_AGAIN_S)
         op, blocks, left_out = await runtime.archivist.ask(lambda past: _past(past, pair, *order))
     state, absent = pair.state()
     pending = None if op is not None else pending_op(pair, *order)

@@ -146,8 +146,7 @@ def test_who_says_that_they_hold_it(network, new_trader):
     finally:
         for process in slow:
             process.send_signal(signal.SIGCONT)
-    told = "says that it holds it too"
-    until(lambda: told in invoke(*where, trader.home, code=None).stdout, "it is told, before and after it is certified")
+    assert "says that it holds it too" in invoke(*where, trader.home).stdout
     story = until(lambda: _certified(where, trader.home), "the order is certified")
     assert story["arrival"]["how"] == "from a client"
     height = story["blocks"][0]["height"]
