@@ -19,7 +19,8 @@ from gossipbook.trade.opening import open_client
 
 PAIRS = ("GOLD/USD", "IRON/USD", "SALT/USD")
 PLANTED = Path(__file__).parent / "planted"
-ALWAYS = ("PREPARE", "COMMIT", "PROPOSE", "ack durable", "ack relayed", "ack certified", "HELD", "in a certificate")
+ALWAYS = ("PREPARE", "COMMIT", "PROPOSE", "ack durable", "ack certified", "in a certificate")
+WITHOUT_LEADER = ("TIMEOUT", "ack relayed", "HELD")  # what is said only where certifying takes a while
 CERTIFIED_S = 20.0
 
 
@@ -60,7 +61,7 @@ async def test_what_leaves_a_peer_is_durable(tmp_path: Path, strace: str) -> Non
     verdict = await run_traced(tmp_path, strace, PEER, kill_a_leader=True)
     print(dict(verdict.checked), f"{verdict.syncs} syncs, {verdict.reopened} images reopened")
     assert verdict.violations == []
-    for kind in (*ALWAYS, "TIMEOUT", "events"):
+    for kind in (*ALWAYS, *WITHOUT_LEADER, "events"):
         assert verdict.checked[kind] > 0, f"no {kind} was checked"
     assert verdict.reopened > 0
 
@@ -70,7 +71,8 @@ async def test_a_log_that_starts_over_keeps_it_durable(tmp_path: Path, strace: s
     verdict = await run_traced(tmp_path, strace, [sys.executable, str(PLANTED / "small_log.py")])
     print(dict(verdict.checked), f"{verdict.syncs} syncs, {verdict.reopened} images reopened, {verdict.restarts} logs")
     assert verdict.violations == []
-    assert all(verdict.checked[kind] for kind in ALWAYS)
+    for kind in ALWAYS:
+        assert verdict.checked[kind] > 0, f"no {kind} was checked"
     assert verdict.restarts > 3
 
 
