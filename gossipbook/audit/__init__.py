@@ -25,7 +25,8 @@ COMMIT, epoch u32, SHA-256(symbol), term u64, height u64, block id), big-endian.
 
 *Op.* Id = SHA-256 of the signed bytes, which decode to an op of this chain and pair with commands that exist, in
 their one encoding; of version 2 only where the manifest has rules version 2; the author's signature is good. Evidence
-is two different good ops of one author and sequence number, smaller id first, and its id is H("evidence", author).
+is two different good ops of one author and sequence number, smaller id first. Its id is H("evidence", author); where
+the author is in another life than the first, H("evidence", author, life u64).
 
 *Eligibility.* An author is admitted, not frozen, and within the author table; an op's seq and prev follow the
 author's last; no op appears twice. Evidence freezes its author.

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 from gossipbook.audit.export import Event
 from gossipbook.audit.oracle import OracleBook
-from gossipbook.audit.records import Evidence, Item, Op
+from gossipbook.audit.records import LIFE, LIVES_SINCE, Evidence, Item, Op
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.manifest import Manifest
 
-LIVES_SINCE = 3  # the rules version
-LIFE = 2**36  # how many sequence numbers one has
 LEAVES = 256  # authors with nothing open who leave in one block
 DISPLACED_PART = 4  # of a block's work, that making authors leave may take
 

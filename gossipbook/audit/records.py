@@ -20,6 +20,8 @@ OP_BYTES_CAP = 65_536
 COMMANDS_CAP = 256
 SYMBOL_CAP = 32
 EPOCH_MAX = 2**32 - 1
+LIVES_SINCE = 3  # the rules version
+LIFE = 2**36  # how many sequence numbers a life of an author has
 
 PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
 PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP = 5, 6, 7, 8, 9
@@ -171,7 +173,9 @@ def make_evidence(first: Op, second: Op) -> Evidence:
     same = (first.author, first.seq) == (second.author, second.seq)
     if not same or first.id >= second.id:
         raise Defect("evidence is not of two different ops of one author and sequence number, smaller id first")
-    return Evidence(digest(b"evidence", first.author), first.author, first, second)
+    life = first.seq // LIFE
+    parts = (first.author, life.to_bytes(8, "big")) if life else (first.author,)
+    return Evidence(digest(b"evidence", *parts), first.author, first, second)
 
 
 def _command(item: object) -> Command:

@@ -9,7 +9,9 @@ from gossipbook.consensus.proposing import Proposing
 from gossipbook.consensus.records import Dropped, Finalized, FinalRecord
 from gossipbook.consensus.validity import misfit, unordered
 from gossipbook.consensus.words import BlockFault, Halt
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Execution
+from gossipbook.crdt.stays import STAYS_SINCE
 from gossipbook.effects import Emit, Now, Publish
 from gossipbook.ids import BlockId, digest
 from gossipbook.refusals import Scope
@@ -92,9 +94,10 @@ class Finality:
         member.ops.pin([op_id for held in member.chain.held() for op_id in held.op_ids])
         for author in execution.authors:
             member.outbox.store(list(member.ops.advance(author, now.timer_ms)))
-        dropped = member.ops.drop_hopeless(execution.left)
+        dropped = member.ops.drop_hopeless(execution.left, now.timer_ms)
         if dropped:
-            member.outbox.put(Emit(Dropped(member.committee.symbol, tuple(dropped))))
+            reason = Inserted.LIFE_OVER if member.certified.rules >= STAYS_SINCE else Inserted.TABLE_FULL
+            member.outbox.put(Emit(Dropped(member.committee.symbol, tuple(dropped), reason.value)))
         self._proposing.advanced()
         member.failed_terms = 0
         member.last_progress_ms = now.timer_ms

@@ -155,10 +155,11 @@ class Finalized:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Pending ops of authors for whom the author table has no room any more: they will never be certified."""
+    """Pending ops that will never be certified, and why: the word for it that submitters are told."""
 
     pair: str
     ops: tuple[Op, ...]
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

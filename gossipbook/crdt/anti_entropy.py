@@ -7,11 +7,12 @@ The cost is near that of the missing bytes, for the certified chain needs one in
 entry an author.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
-from gossipbook.crdt.author_log import FrontierEntry
-from gossipbook.crdt.op import Evidence, Op
+from gossipbook.crdt.author_log import AuthorLog, FrontierEntry
+from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import Evidence, Op, life_of
 from gossipbook.crdt.op_set import OpSet
 
 FRONTIER_ENTRIES_CAP = 128  # about 80 bytes each; a longer frontier goes in turns, by author
@@ -24,9 +25,20 @@ REPAIR_BYTES_CAP = 256 * 1_024
 class Repair:
     """What to send to a replica whose frontier was read, and whether it holds something that we miss."""
 
-    ops: list[Op]
-    evidence: list[Evidence]
-    behind: bool
+    ops: list[Op] = field(default_factory=list)
+    evidence: list[Evidence] = field(default_factory=list)
+    behind: bool = False
+    bytes: int = 0
+
+    def add(self, item: Item) -> None:
+        """Send an item too, if there is room for it."""
+        ops, evidence = self.ops, self.evidence
+        if len(ops) + len(evidence) < REPAIR_OPS_CAP and self.bytes + item.size <= REPAIR_BYTES_CAP:
+            self.bytes += item.size
+            if isinstance(item, Evidence):
+                evidence.append(item)
+            else:
+                ops.append(item)
 
 
 def frontier_page(op_set: OpSet, after: bytes) -> tuple[list[FrontierEntry], bytes]:
@@ -49,36 +61,49 @@ def repair(
     here as well would double the traffic of a busy pair.
     """
     by_author = {entry.author: entry for entry in theirs}
-    found = Repair([], [], False)
-    size = 0
+    found = Repair()
     ours = list(islice(op_set.frontier.between(after, until), FRONTIER_ENTRIES_CAP))
     if len(ours) == FRONTIER_ENTRIES_CAP:
         by_author = {author: entry for author, entry in by_author.items() if author <= ours[-1].author}
     for mine in ours:
         their = by_author.pop(mine.author, None)
         log = op_set.logs[mine.author]
-        if their is not None and their.forked:
-            found.behind = found.behind or not mine.forked
+        if their is not None and _goes_before(their, mine):
+            found.behind = True
             continue
-        if log.evidence is not None:
-            if size + log.evidence.size <= REPAIR_BYTES_CAP:
-                found.evidence.append(log.evidence)
-                size += log.evidence.size
-            continue
+        if their is not None and life_of(their.seq) > life_of(mine.seq):
+            their = None  # All of ours goes before what they have.
         first, last = (0 if their is None else their.seq), mine.seq
-        if their is not None:
-            found.behind = found.behind or their.seq > mine.seq
-            if _diverges(log.main, their):
-                first, last = 0, their.seq  # Two chains of one author: show all of ours, so that the fork shows.
-                found.behind = True
+        found.behind = found.behind or first > last
+        if mine.forked and (their is None or not their.forked or first > last):
+            _show_fork(found, log)
+            continue
+        if their is not None and _diverges(log.main, their):
+            first, last = 0, their.seq  # Two chains of one author: show all of ours, so that the fork shows.
+            found.behind = True
         for op, since_ms in zip(log.main, log.since_ms, strict=True):
-            if not first <= op.seq < last or (held_since_ms is not None and since_ms > held_since_ms):
-                continue
-            if len(found.ops) < REPAIR_OPS_CAP and size + op.size <= REPAIR_BYTES_CAP:
-                found.ops.append(op)
-                size += op.size
+            if first <= op.seq < last and (held_since_ms is None or since_ms <= held_since_ms):
+                found.add(op)
     found.behind = found.behind or bool(by_author)
     return found
+
+
+def _goes_before(their: FrontierEntry, mine: FrontierEntry) -> bool:
+    """Whether nothing of ours counts where theirs is: an author's lowest life goes first, and ends where it forks."""
+    if life_of(their.seq) != life_of(mine.seq):
+        return life_of(their.seq) < life_of(mine.seq)
+    return their.forked and not mine.forked
+
+
+def _show_fork(found: Repair, log: AuthorLog) -> None:
+    """Send what shows that an author equivocates; of one who is in no table also where the life begins that forks."""
+    proof = log.proof()
+    assert proof is not None
+    if log.evidence is not None:
+        found.add(proof)
+        return
+    for op in (*log.main[:1], proof.first, proof.second):
+        found.add(op)
 
 
 def _diverges(main: list[Op], their: FrontierEntry) -> bool:

@@ -66,6 +66,8 @@ class FrontierTable:
 
 def _entry_of(author: PublicKey, log: AuthorLog) -> FrontierEntry | None:
     """An author's entry; a fork and all that descends from it is one."""
-    if log.evidence is not None:
-        return FrontierEntry(author, 0, ZERO_DIGEST, True)
-    return FrontierEntry(author, log.main[-1].seq + 1, log.main[-1].id, False) if log.main else None
+    if log.evidence is None and log.main:
+        return FrontierEntry(author, log.main[-1].seq + 1, log.main[-1].id, log.forked)
+    if not log.forked:
+        return None
+    return FrontierEntry(author, 0 if log.fork_seq is None else log.fork_seq, ZERO_DIGEST, True)

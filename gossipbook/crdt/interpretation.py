@@ -12,8 +12,8 @@ from typing import NamedTuple, TypeAlias
 
 from gossipbook import cbor
 from gossipbook.crdt.merkle import chain_events_digest
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op
-from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS, Stays, begins_life, life_of
+from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, life_of
+from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS, Stays, begins_life
 from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
 from gossipbook.manifest import Manifest
 from gossipbook.matching.engine import Engine

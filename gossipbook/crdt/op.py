@@ -9,6 +9,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from gossipbook import cbor
 from gossipbook.crdt.command_code import decode_commands, encode_command, least_version, priority_class
@@ -28,6 +29,9 @@ from gossipbook.limits import COMMANDS_PER_OP_CAP
 from gossipbook.matching.commands import Command
 
 OP_VERSIONS = (1, 2)
+LIFE: Final = 1 << 36
+"""Sequence numbers of one life of an author's (:mod:`~gossipbook.crdt.stays`): at a hundred ops a second it lasts for
+more than twenty years. There are as many lives as minutes in two centuries, so that the time can number them."""
 OP_BYTES_CAP = 65_536  # above any manifest's max_op_bytes; checked before decoding
 SYMBOL_CAP = 32
 GENESIS_PREV: OpId = ZERO_DIGEST
@@ -73,8 +77,8 @@ class Op:
 class Evidence:
     """Two different ops that one author signed with one sequence number; ``first`` has the smaller id.
 
-    It is an unsigned system op: its id derives from the author alone, so that all evidence against an
-    author is one block entry.
+    It is an unsigned system op: its id derives from the author and the life alone, so that all evidence against an
+    author in one life is one block entry.
     """
 
     first: Op
@@ -94,15 +98,19 @@ class Evidence:
 
     @property
     def id(self) -> OpId:
-        return evidence_id(self.author)
+        return evidence_id(self.author, life_of(self.first.seq))
 
     @property
     def size(self) -> int:
         return self.first.size + self.second.size
 
-    def rank(self) -> tuple[int, OpId, OpId]:
-        """Which of several evidences against one author is kept: the one of the lowest rank."""
-        return self.first.seq, self.first.id, self.second.id
+    def joined(self, other: "Evidence") -> "Evidence":
+        """Which evidence two give that are against one author: of the lower number, and then of the smallest ids."""
+        if self.first.seq != other.first.seq:
+            return min(self, other, key=lambda one: one.first.seq)
+        ops = {op.id: op for op in (self.first, self.second, other.first, other.second)}
+        first, second = sorted(ops)[:2]
+        return Evidence(ops[first], ops[second])
 
     def checks(self) -> list[SignatureCheck]:
         return [self.first.check(), self.second.check()]
@@ -111,8 +119,14 @@ class Evidence:
         return cbor.encode([[op.signed, op.signature] for op in (self.first, self.second)])
 
 
-def evidence_id(author: PublicKey) -> OpId:
-    return digest(b"evidence", author)
+def life_of(seq: int) -> int:
+    """The life that a sequence number belongs to; 0 in networks whose rules know none."""
+    return seq // LIFE
+
+
+def evidence_id(author: PublicKey, life: int = 0) -> OpId:
+    """The id of all evidence against an author in a life."""
+    return digest(b"evidence", author, life.to_bytes(8, "big")) if life else digest(b"evidence", author)
 
 
 def sign_op(

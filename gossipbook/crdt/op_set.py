@@ -12,18 +12,19 @@ from gossipbook.crdt import pool_room
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.frontier import FrontierTable
 from gossipbook.crdt.inserted import Inserted
-from gossipbook.crdt.interpretation import AuthorState, Interpretation, Item
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, evidence_id
+from gossipbook.crdt.interpretation import Interpretation, Item
+from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, life_of
 from gossipbook.crdt.openings import Openings
 from gossipbook.crdt.parked import ParkedOps
-from gossipbook.crdt.pool_room import is_barred, is_full_for, is_too_large
-from gossipbook.crdt.stays import LIFE, STAYS_SINCE, begins_life
+from gossipbook.crdt.pool_room import OPENING_SLACK_MS, is_barred, is_full_for, is_too_large, refusal
+from gossipbook.crdt.stays import STAYS_SINCE, begins_life
 from gossipbook.effects import LinkId
 from gossipbook.ids import Digest, OpId, PublicKey
 from gossipbook.limits import Limits
+from gossipbook.ordered import BoundedDict
 
-OPENING_SLACK_MS = 60_000
-"""By how much clocks may differ for a life's first op to be kept until a block can take it; a guess."""
+NAMED_EVIDENCE_CAP = 1_024
+"""Evidence that blocks name which may yet become final: as many as a block may have items."""
 
 
 class OpSet:
@@ -44,6 +45,7 @@ class OpSet:
         self._openings = Openings()
         self.frontier = FrontierTable()
         self._pinned: frozenset[OpId] = frozenset()
+        self._named: BoundedDict[OpId, Evidence] = BoundedDict(NAMED_EVIDENCE_CAP)
 
     def __len__(self) -> int:
         return len(self.bodies)
@@ -65,25 +67,26 @@ class OpSet:
         """
         if op.id in self.bodies:
             return Inserted.DUPLICATE, []
-        state = self._certified.author(op.author)
-        refused = self._refuse(op, state, solicited)
+        refused = self._refuse(op, solicited)
         if refused is not None:
             return refused, []
         log = self.logs.get(op.author)
         if log is None:
             log = self.logs[op.author] = AuthorLog()
-        others = log.by_seq.setdefault(op.seq, {})
-        spare = sorted(op_id for op_id in others if op_id not in self._pinned)
-        if len(others) >= 2 and len(spare) >= 2 and not solicited:
+        spare = sorted(op_id for op_id in log.by_seq.get(op.seq, {}) if op_id not in self._pinned)
+        if len(spare) >= 2 and not solicited:
             if op.id > spare[-1]:
                 return Inserted.FORKED, []
-            self._forget(log, others[spare[-1]])
-        others[op.id] = op
+            self._forget(log, self.bodies[spare[-1]])
+        if self._comes_before(op, log):
+            self._set_main(log, [])  # The lowest life goes first, whatever came first.
+        log.hold(op)
         self.bodies[op.id] = op
         self.bytes += op.size
-        log.held += 1
-        if len(others) > 1:
-            self._note_fork(log, op.seq, timer_ms)
+        if self._is_newcomer(op.author) and begins_life(op):
+            self._openings.add(op)
+        if op.seq in log.forks:
+            self._end_at_fork(log, op.seq, timer_ms)
             self._park(op, link, timer_ms, solicited=solicited)
             self._mind(op.author)
             return Inserted.FORKED, []
@@ -93,27 +96,41 @@ class OpSet:
         self._mind(op.author)
         return (Inserted.ACCEPTED, grown) if op in grown else (Inserted.PARKED, grown)
 
+    def settle(self, timer_ms: int) -> None:
+        """After all that was stored is here again: what no block can take and none names is parked, as it was."""
+        loose = [op for op in self.bodies.values() if op.id not in self.parked and not self.in_main(op)]
+        for op in loose:
+            if op.id in self.bodies:
+                self._park(op, b"", timer_ms, solicited=False)
+
     def expire(self, timer_ms: int) -> None:
         """Drop what waited for too long for the ops before it, and lives that can begin by no clock any more."""
         if self._certified.rules >= STAYS_SINCE:
-            self._drop_past(self.block_ms - OPENING_SLACK_MS)
+            self._drop_past(self.block_ms - OPENING_SLACK_MS, timer_ms)
         for op in self.parked.expire(timer_ms):
-            self._drop_parked(op)
+            self._drop_parked(op, timer_ms)
 
     def add_evidence(self, evidence: Evidence, timer_ms: int, *, solicited: bool = False) -> bool:
-        """Take evidence whose signatures are good; True if the author was not known to equivocate.
+        """Take evidence whose signatures are good, if a block may take it; True if there was none against the author.
 
         Of all evidence against one author that was offered, the same is kept everywhere: that of the lowest sequence
-        number, and then of the smallest ids. ``solicited``: a block names it, so that no local cap applies.
+        number, and then of the smallest ids. ``solicited``: a block names it, so that no local cap applies, and it is
+        there for this block whether the present state takes it or not.
         """
         certified, author = self._certified, evidence.author
         optional = not solicited or certified.rules >= 3  # Then any smaller evidence does, and there is some.
         if optional and any(is_too_large(op, self._limits) for op in (evidence.first, evidence.second)):
             return False
-        if certified.author(author).frozen or not certified.admitted(author) or self._is_barred(author):
+        if (
+            certified.author(author).frozen
+            or not certified.admitted(author)
+            or is_barred(author, certified, self._limits)
+        ):
             return False
-        if author in certified.authors and not certified.takes_evidence(evidence):
-            return False  # Of another life than this one.
+        if solicited:
+            self._named[evidence.id] = evidence
+        if not certified.takes_evidence(evidence):
+            return False
         log = self.logs.get(author)
         fresh = log is None or log.evidence is None
         if log is None:
@@ -122,13 +139,13 @@ class OpSet:
             log = self.logs[evidence.author] = AuthorLog()
         self._keep_evidence(log, evidence, timer_ms)
         self._mind(author)
-        for op in (evidence.first, evidence.second):
-            self.insert(op, timer_ms)  # Refused or not: the evidence holds both.
         return fresh
 
     def pin(self, ids: Iterable[OpId]) -> None:
         """Keep these ops whatever happens: blocks that may yet become final name them. Replaces the last call's."""
         self._pinned = frozenset(ids)
+        for op_id in [op_id for op_id in self._named if op_id not in self._pinned]:
+            self._named.pop(op_id)
         self._openings.unname()
 
     def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
@@ -141,19 +158,16 @@ class OpSet:
             return []
         state = self._certified.author(author)
         if state.frozen:
-            self._set_main(log, [])
-            for op in [op for ops in log.by_seq.values() for op in ops.values()]:
-                self._forget(log, op)
-            del self.logs[author]
-            self.evidence.pop(evidence_id(author), None)
-            self._mind(author)
+            self._drop_all(author)
             return []
         if author not in self._certified.authors:
-            return []  # What it is to that they left is for :meth:`left`.
-        for seq in [seq for seq in log.by_seq if seq < state.next_seq]:
+            return []  # What follows from that they left is for :meth:`drop_hopeless`.
+        for seq in sorted(log.forks):  # They are evidence now, if they were not before.
+            self._end_at_fork(log, seq, timer_ms)
+        life = life_of(state.next_seq)
+        for seq in [seq for seq in log.by_seq if seq < state.next_seq or life_of(seq) != life]:
             for op in list(log.by_seq[seq].values()):
                 self._forget(log, op)
-        log.fork_seq = min((seq for seq, ops in log.by_seq.items() if len(ops) > 1), default=None)
         before = log.main
         covered = sum(1 for op in before if op.seq < state.next_seq)
         follows = not covered or before[covered - 1].id == state.head
@@ -166,9 +180,10 @@ class OpSet:
         """Whether a newcomer's first op is past, and no block yet says so: till then its author waits."""
         if not self._certified.may_tell_time(self.block_ms):
             return False
-        return any(op.author not in self._certified.authors for op in self._openings.past(self.block_ms))
+        past = self._openings.past(self.block_ms)
+        return any(self._is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
 
-    def drop_hopeless(self, left: Iterable[PublicKey]) -> list[Op]:
+    def drop_hopeless(self, left: Iterable[PublicKey], timer_ms: int) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
 
         That are lives that are over; by rules without lives, newcomers once the author table is full. It depends on
@@ -176,24 +191,25 @@ class OpSet:
         """
         certified = self._certified
         if certified.rules < STAYS_SINCE:
-            hopeless = [author for author in self.logs if self._is_barred(author)]
+            hopeless = [author for author in self.logs if is_barred(author, certified, self._limits)]
             return [op for author in hopeless for op in self._drop_all(author)]
         dropped = [op for author in left for op in self._drop_all(author)]
-        return dropped + self._drop_past(certified.time_ms)
+        return dropped + self._drop_past(certified.time_ms, timer_ms)
 
-    def _drop_past(self, time_ms: int) -> list[Op]:
+    def _drop_past(self, time_ms: int, timer_ms: int) -> list[Op]:
         """Drop lives of newcomers whose first op may not be taken after a time."""
         dropped: list[Op] = []
         for op in self._openings.take_past(time_ms, self._pinned):
-            if op.author in self._certified.authors:
+            if not self._is_newcomer(op.author):
                 continue
             log = self.logs[op.author]
-            over = list(log.main) if op in log.main else [op]
-            self._set_main(log, [one for one in log.main if one not in over])
+            over = log.over_with(op)
+            if op in log.main[:1]:
+                self._set_main(log, [])
             for one in over:
                 self._forget(log, one)
             dropped += over
-            self._grow(log, op.author, 0)
+            self._grow(log, op.author, timer_ms)
             self._tidy(op.author)
         return dropped
 
@@ -206,8 +222,9 @@ class OpSet:
         dropped = [op for ops in log.by_seq.values() for op in ops.values()]
         for op in dropped:
             self._forget(log, op)
+        if log.evidence is not None:
+            del self.evidence[log.evidence.id]
         del self.logs[author]
-        self.evidence.pop(evidence_id(author), None)
         self._mind(author)
         return dropped
 
@@ -224,17 +241,12 @@ class OpSet:
         certified = self._certified
         for author in self._ready:
             log = self.logs[author]
-            if log.main if log.evidence is None else certified.takes_evidence(log.evidence):
-                yield author, log
+            yield author, log
         if not self._new or not certified.newcomers_allowed(self.block_ms):
             return
         for author in self._new:
             log = self.logs[author]
-            if log.evidence is not None:
-                ready = certified.takes_evidence(log.evidence)
-            else:
-                ready = bool(log.main) and certified.may_begin(log.main[0], self.block_ms)
-            if ready:
+            if log.evidence is not None or certified.may_begin(log.main[0], self.block_ms):
                 yield author, log
 
     def has_eligible(self) -> bool:
@@ -245,7 +257,7 @@ class OpSet:
         items: list[Item] = []
         missing: list[OpId] = []
         for op_id in ids:
-            item = self.bodies.get(op_id) or self.evidence.get(op_id)
+            item = self.bodies.get(op_id) or self.evidence.get(op_id) or self._named.get(op_id)
             if item is None:
                 missing.append(op_id)
             else:
@@ -268,58 +280,44 @@ class OpSet:
 
     # -- parts --------------------------------------------------------------------------------------
 
-    def _refuse(self, op: Op, state: AuthorState, solicited: bool) -> Inserted | None:
-        if is_too_large(op, self._limits):
-            return Inserted.TOO_LARGE
-        if state.frozen:
-            return Inserted.FROZEN
-        if op.seq < state.next_seq:
-            return Inserted.STALE
-        if not self._certified.admitted(op.author):
-            return Inserted.NOT_ADMITTED
-        if self._is_barred(op.author):
-            return Inserted.TABLE_FULL  # For good, since by these rules nobody leaves it.
-        if solicited:
-            return None
-        has_lives = self._certified.rules >= STAYS_SINCE and op.author not in self._certified.authors
-        if (op.seq % LIFE if has_lives else op.seq - state.next_seq) >= self._limits.author_window:
-            return Inserted.WINDOW
-        if has_lives and begins_life(op):
-            if op.expiry_ms < self._certified.time_ms:  # And no block up to there took it.
-                return Inserted.LIFE_OVER
-            if op.expiry_ms > self.block_ms + self._limits.author_retention_ms + OPENING_SLACK_MS:
-                return Inserted.LIFE_TOO_EARLY
+    def _refuse(self, op: Op, solicited: bool) -> Inserted | None:
         log = self.logs.get(op.author) or AuthorLog()
+        refused = refusal(op, log, self._certified, self._limits, None if solicited else self.block_ms)
+        if refused is not None or solicited:
+            return refused
         follows = (op.seq, op.prev) == self._next_of(log, op.author)
-        if not follows and not (has_lives and not log.main and begins_life(op)):
+        if not follows and not self._comes_before(op, log):
             return None  # It will be parked, which has a budget of its own.
         held, size = len(self.bodies) - len(self.parked), self.bytes - self.parked.bytes
         return Inserted.POOL_FULL if is_full_for(op, self._certified, held, size, self._new) else None
 
-    def _is_barred(self, author: PublicKey) -> bool:
-        return is_barred(author, self._certified, self._limits)
+    def _is_newcomer(self, author: PublicKey) -> bool:
+        """Whether an author may begin a life now, by rules that know lives."""
+        return self._certified.rules >= STAYS_SINCE and author not in self._certified.authors
+
+    def _comes_before(self, op: Op, log: AuthorLog) -> bool:
+        """Whether an op begins a life that goes before the one that the main chain is of."""
+        is_lower = not log.main or op.seq < log.main[0].seq
+        return is_lower and begins_life(op) and self._is_newcomer(op.author)
 
     def _next_of(self, log: AuthorLog, author: PublicKey) -> tuple[int, OpId]:
         """The number of the op that follows the main chain, and the id that it names."""
         if log.main:
             return log.main[-1].seq + 1, log.main[-1].id
-        certified = self._certified
-        state = certified.author(author)
-        if certified.rules < STAYS_SINCE or author in certified.authors:
-            return state.next_seq, state.head
-        return log.first_life(certified.time_ms), GENESIS_PREV
+        if self._is_newcomer(author):
+            return log.first_life(self._certified.time_ms), GENESIS_PREV
+        state = self._certified.author(author)
+        return state.next_seq, state.head
 
     def _grow(self, log: AuthorLog, author: PublicKey, timer_ms: int) -> list[Op]:
         """Extend the main chain by what follows it; returns the extension."""
         main = log.main
         grown: list[Op] = []
         seq, head = self._next_of(log, author)
-        while seq != log.fork_seq and (there := log.by_seq.get(seq)):
+        while seq != log.evidence_seq and len(there := log.by_seq.get(seq, {})) == 1:
             (op,) = there.values()
             if op.prev != head:
                 break
-            if not main and author not in self._certified.authors:
-                self._openings.add(op)
             main.append(op)
             log.since_ms.append(timer_ms)
             self.in_chains += 1
@@ -336,32 +334,36 @@ class OpSet:
         log.since_ms = log.since_ms[first : first + len(main)]
 
     def _keep_evidence(self, log: AuthorLog, evidence: Evidence, timer_ms: int) -> None:
+        """Keep evidence that a block may take, or what it gives with what there is; the main chain ends there."""
         if log.evidence is None:
             log.evidence_since_ms = timer_ms
-        if log.evidence is None or evidence.rank() < log.evidence.rank():
-            log.evidence = self.evidence[evidence.id] = evidence
+        kept = evidence if log.evidence is None else log.evidence.joined(evidence)
+        log.evidence = self.evidence[kept.id] = kept
+        self._cut(log, evidence.first.seq)
 
-    def _note_fork(self, log: AuthorLog, seq: int, timer_ms: int) -> None:
-        """End the main chain at the lowest fork and keep evidence of it."""
-        if log.fork_seq is None or seq < log.fork_seq:
-            log.fork_seq = seq
-            self._set_main(log, [op for op in log.main if op.seq < seq])
-        first, second = sorted(log.by_seq[seq].values(), key=lambda op: op.id)[:2]
-        self._keep_evidence(log, Evidence(first, second), timer_ms)
+    def _end_at_fork(self, log: AuthorLog, seq: int, timer_ms: int) -> None:
+        """End the main chain at a fork, and keep evidence of it if a block may take it."""
+        self._cut(log, seq)
+        evidence = log.evidence_at(seq)
+        if self._certified.takes_evidence(evidence):
+            self._keep_evidence(log, evidence, timer_ms)
+
+    def _cut(self, log: AuthorLog, seq: int) -> None:
+        place = seq - log.main[0].seq if log.main else -1
+        if 0 <= place < len(log.main):
+            self._set_main(log, log.main[:place])
 
     def _park(self, op: Op, link: LinkId, timer_ms: int, *, solicited: bool) -> None:
         """Put an op that no block can take yet under the budget of such; a block's is kept whatever the budget."""
         if not solicited and op.id not in self._pinned:
             for gone in self.parked.add(op, link, timer_ms):
-                self._drop_parked(gone)
+                self._drop_parked(gone, timer_ms)
 
-    def _drop_parked(self, op: Op) -> None:
+    def _drop_parked(self, op: Op, timer_ms: int) -> None:
         log = self.logs[op.author]
         self._forget(log, op)
-        if not log.held and (log.evidence is None or not self._certified.takes_evidence(log.evidence)):
-            del self.logs[op.author]
-            self.evidence.pop(evidence_id(op.author), None)
-        self._mind(op.author)
+        self._grow(log, op.author, timer_ms)  # It may have been half of a fork.
+        self._tidy(op.author)
 
     def _mind(self, author: PublicKey) -> None:
         """Note whether an author has anything that a block may take, after something of theirs changed."""
@@ -370,6 +372,11 @@ class OpSet:
         if author not in self._certified.authors:
             here, there = there, here
         there.pop(author, None)
+        if log is not None and self._is_newcomer(author):
+            seq = self._next_of(log, author)[0]
+            log.fork_seq = log.first_fork(life_of(seq)) if log.main or seq in log.by_seq else None
+        elif log is not None:
+            log.fork_seq = None
         if log is not None and (log.main or log.evidence is not None):
             here[author] = None
         else:
@@ -379,10 +386,6 @@ class OpSet:
     def _forget(self, log: AuthorLog, op: Op) -> None:
         self.parked.remove(op.id)
         self._openings.forget(op)
-        there = log.by_seq[op.seq]
-        del there[op.id]
-        if not there:
-            del log.by_seq[op.seq]
+        log.forget(op)
         del self.bodies[op.id]
         self.bytes -= op.size
-        log.held -= 1

@@ -1,10 +1,12 @@
-"""How much room a pool has, and for whom."""
+"""What a pool takes of whom, and how much room it has."""
 
 from collections.abc import Collection
 
+from gossipbook.crdt.author_log import AuthorLog
+from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation
-from gossipbook.crdt.op import Op
-from gossipbook.crdt.stays import STAYS_SINCE
+from gossipbook.crdt.op import LIFE, Op
+from gossipbook.crdt.stays import STAYS_SINCE, begins_life
 from gossipbook.ids import PublicKey
 from gossipbook.limits import Limits
 
@@ -13,8 +15,45 @@ POOL_BYTES_CAP = 64 * 2**20
 POOL_AUTHORS_CAP = 20_000
 NEWCOMERS_SHARE = 2
 """Authors who are not certified yet may fill one in so many parts of the pool: their keys are free."""
+OPENING_SLACK_MS = 60_000
+"""By how much clocks may differ for a life's first op to be kept until a block can take it; a guess."""
+LIVES_CAP = 4
+"""Lives that a pool keeps of an author who is in no table. The honest have two at most, where a block is awaited that
+says that the first is over."""
 CANCELS_SHARE = 8
 """Cancels of certified authors have such a part of the pool beyond its caps: who has orders can take them out."""
+
+
+def refusal(op: Op, log: AuthorLog, certified: Interpretation, limits: Limits, block_ms: int | None) -> Inserted | None:
+    """Why no pool takes an op, whatever room it has; None if it may. ``log`` is what it holds of the author.
+
+    ``block_ms``: the time that a block would have which was made now; None if a block names the op, so that nothing
+    counts but what no block can take.
+    """
+    state = certified.author(op.author)
+    if is_too_large(op, limits):
+        return Inserted.TOO_LARGE
+    if state.frozen:
+        return Inserted.FROZEN
+    if op.seq < state.next_seq:
+        return Inserted.STALE
+    if not certified.admitted(op.author):
+        return Inserted.NOT_ADMITTED
+    if is_barred(op.author, certified, limits):
+        return Inserted.TABLE_FULL  # For good, since by these rules nobody leaves it.
+    has_lives = certified.rules >= STAYS_SINCE and op.author not in certified.authors
+    if has_lives and begins_life(op) and op.expiry_ms < certified.time_ms:
+        return Inserted.LIFE_OVER
+    if block_ms is None:
+        return None
+    if (op.seq % LIFE if has_lives else op.seq - state.next_seq) >= limits.author_window:
+        return Inserted.WINDOW
+    if has_lives and begins_life(op):
+        if op.seq not in log.by_seq and log.lives() >= LIVES_CAP:
+            return Inserted.WINDOW
+        if op.expiry_ms > block_ms + limits.author_retention_ms + OPENING_SLACK_MS:
+            return Inserted.LIFE_TOO_EARLY
+    return None
 
 
 def is_full_for(op: Op, certified: Interpretation, held: int, size: int, newcomers: Collection[PublicKey]) -> bool:

@@ -2,11 +2,11 @@
 
 The table is bounded, and keys are free, so an author with nothing open leaves it after the retention time, and is then
 as unknown as any other key. What they signed before must not count again. So each stay is a *life*, numbered by the
-author: the ops of life n are numbered from n · :data:`LIFE` on, and none is the successor of an op of another life. A
-life's first op carries an expiry of at most the retention time after the block that takes it, and no block takes it
-later: when an author leaves, at least the retention time after their last op, the first op of the life is past, and
-with it all that follow it by hash. Two ops are a fork only if they have one number, so of one life: who begins a new
-life without having left, or the reverse, is mistaken, but no cheat.
+author: the ops of life n are numbered from n · :data:`~gossipbook.crdt.op.LIFE` on, and none is the successor of an op
+of another life. A life's first op carries an expiry of at most the retention time after the block that takes it, and no
+block takes it later: when an author leaves, at least the retention time after their last op, the first op of the life
+is past, and with it all that follow it by hash. Two ops are a fork only if they have one number, so of one life: who
+begins a new life without having left, or the reverse, is mistaken, but no cheat.
 
 A client order id names an order within a life.
 """
@@ -14,23 +14,15 @@ A client order id names an order within a life.
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from gossipbook.crdt.op import GENESIS_PREV, Op
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op
 from gossipbook.ids import PublicKey
 
-LIFE: Final = 1 << 36
-"""Sequence numbers of one life: at a hundred ops a second it lasts for more than twenty years. There are as many lives
-as minutes in two centuries, so that they can be numbered by the time."""
 LEAVES_PER_BLOCK: Final = 256
 """Authors who leave in one block because they have nothing open."""
 TIME_TOLD_MS: Final = 1_000
 """So long after its parent a block may be without ops: where nobody else trades, it tells that a life is over."""
 STAYS_SINCE: Final = 3
 """The rules version since when authors leave."""
-
-
-def life_of(seq: int) -> int:
-    """The life that a sequence number belongs to."""
-    return seq // LIFE
 
 
 def begins_life(op: Op) -> bool:

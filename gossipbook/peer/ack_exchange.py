@@ -51,9 +51,9 @@ class AckExchange:
         self._answer(askers, op.id)
         return self.tell(acks)
 
-    def barred(self, ops: tuple[Op, ...]) -> list[CoreEffect]:
-        """Ops that will never be certified, because the author table is full."""
-        return self.tell([told for op in ops for told in self.acks.barred(op.id)])
+    def barred(self, ops: tuple[Op, ...], reason: str) -> list[CoreEffect]:
+        """Ops that will never be certified."""
+        return self.tell([told for op in ops for told in self.acks.barred(op.id, reason)])
 
     def on_ask_held(self, sender: LinkId, message: AskHeld) -> list[CoreEffect]:
         """A peer asks whether ops are held here; it is told now or when they are."""

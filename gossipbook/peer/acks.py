@@ -115,10 +115,10 @@ class Acks:
         ack = Ack(self._committee.symbol, op_id, AckLevel.CERTIFIED, height, "")
         return [(link, ack) for link in tracked.links], askers
 
-    def barred(self, op_id: OpId) -> list[tuple[LinkId, Ack]]:
-        """An op will never be certified, because the author table is full: its submitters are told."""
+    def barred(self, op_id: OpId, reason: str) -> list[tuple[LinkId, Ack]]:
+        """An op will never be certified: its submitters are told why."""
         tracked = self._tracked.pop(op_id)
-        ack = Ack(self._committee.symbol, op_id, AckLevel.REFUSED, 0, "author-table-full")
+        ack = Ack(self._committee.symbol, op_id, AckLevel.REFUSED, 0, reason)
         return [] if tracked is None else [(link, ack) for link in tracked.links]
 
     def _hold(self, op_id: OpId, tracked: _Tracked, seat: int) -> list[tuple[LinkId, Ack]]:

@@ -11,7 +11,7 @@ def author_word(pair: PairReplica, author: PublicKey, from_seq: int) -> AuthorWo
     """Return all that is known here but the certified op's block, which is on disk."""
     state = pair.certified.author(author)
     log = pair.ops.logs.get(author)
-    evidence = None if log is None else log.evidence
+    evidence = None if log is None else log.proof()
     held = [] if log is None else [op for seq in sorted(log.by_seq) for op in log.by_seq[seq].values()]
     with pair.replica.certified_view() as certified:
         last_id = certified.engine.book.last_id(author)

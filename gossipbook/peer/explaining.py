@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gossipbook.crdt.author_log import AuthorLog
-from gossipbook.crdt.op import Op
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op, life_of
 from gossipbook.ids import OpId, PublicKey, short
 from gossipbook.matching.ladder import RESTING
 from gossipbook.peer.arrivals import Came
@@ -105,9 +105,10 @@ def _about_author(pair: PairReplica, op: Op) -> str:
     certified, log = pair.certified, pair.ops.logs.get(op.author)
     if certified.author(op.author).frozen:
         return "its author is frozen: two different ops with one sequence number were proven"
-    if log is not None and log.evidence is not None:
-        seq = log.evidence.first.seq
-        return f"its author signed two different ops with sequence number {seq}, and will be frozen"
+    proof = None if log is None else log.proof()
+    if log is not None and proof is not None:
+        what = "and will be frozen" if log.evidence is not None else "and no block takes either while both are here"
+        return f"its author signed two different ops with sequence number {proof.first.seq}, {what}"
     if not certified.admitted(op.author):
         return "its author is not admitted to this network"
     if op.author not in certified.authors and not certified.newcomers_allowed(pair.ops.block_ms):
@@ -134,13 +135,23 @@ def _about_pair(pair: PairReplica) -> str:
 
 def _about_gap(pair: PairReplica, op: Op, log: AuthorLog) -> str:
     """Why an op is parked: what is missing before it."""
-    state = pair.certified.author(op.author)
-    due = state.next_seq + len(log.main)
-    if log.fork_seq is not None and op.seq >= log.fork_seq:
-        return f"it is at or behind a fork of its author's ops at sequence number {log.fork_seq}"
-    missing = [seq for seq in range(due, op.seq) if seq not in log.by_seq]
-    if missing:
-        span = f"{missing[0]}" if len(missing) == 1 else f"{missing[0]} to {missing[-1]} ({len(missing)} of them)"
+    state, life = pair.certified.author(op.author), life_of(op.seq)
+    fork = log.first_fork(life)
+    if fork is not None and op.seq >= fork:
+        return f"it is at or behind a fork of its author's ops at sequence number {fork}"
+    is_known = op.author in pair.certified.authors
+    due, head = (state.next_seq, state.head) if is_known else (life * LIFE, GENESIS_PREV)
+    if log.main:
+        due, head = log.main[-1].seq + 1, log.main[-1].id
+    if life_of(due) != life:
+        return f"it is parked: its author's life {life_of(due)} comes before life {life}, to which the op belongs"
+    held = sorted(seq for seq in log.by_seq if due <= seq < op.seq)  # Few, however large the numbers are.
+    first, last, missing = due, op.seq - 1, op.seq - due - len(held)
+    if missing > 0:
+        for seq in held:
+            first += seq == first
+        for seq in reversed(held):
+            last -= seq == last
+        span = f"{first}" if missing == 1 else f"{first} to {last} ({missing} of them)"
         return f"it is parked: its author's op with sequence number {span} has not come"
-    head = log.main[-1].id if log.main else state.head
     return f"it is parked: an op from {due} on does not follow the one before, {short(head)}…"

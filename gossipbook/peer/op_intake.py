@@ -66,13 +66,17 @@ class OpIntake:
         blame = self._fault(item, sender)
         if blame is not None:
             return False, blame
-        if isinstance(item, Evidence):
-            fresh = self._add_evidence(item, sender, now)
+        if isinstance(item, Evidence) and self._member.certified.takes_evidence(item):
+            fresh = self._add_evidence(item, now)
             return fresh, [Persist(ItemRecord(self._member.committee.symbol, item))] if fresh else []
-        outcome, effects = self._insert(item, now, Came.GOSSIP, sender)
-        if outcome not in _TAKEN:
-            self._member.refusals.count(Scope.OP, outcome.value)
-        return outcome in (Inserted.ACCEPTED, Inserted.FORKED), effects  # Beyond a gap it may be anybody's junk.
+        relay, effects = False, []
+        for op in _ops_of(item):
+            outcome, more = self._insert(op, now, Came.GOSSIP, sender)
+            effects += more
+            if outcome not in _TAKEN:
+                self._member.refusals.count(Scope.OP, outcome.value)
+            relay = relay or self._is_news(op, outcome)
+        return relay, effects
 
     def take_bodies(self, message: Bodies, sender: LinkId, now: Now) -> list[CoreEffect]:
         """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
@@ -83,16 +87,16 @@ class OpIntake:
                 effects += [one for one in blame if one not in effects]  # One message is one fault.
                 continue
             solicited = self._member.catch_up.got(item, self._ops.bodies)
-            if isinstance(item, Evidence):
-                if self._add_evidence(item, sender, now, solicited=solicited):
+            if isinstance(item, Evidence) and (solicited or self._member.certified.takes_evidence(item)):
+                if self._add_evidence(item, now, solicited=solicited):
                     effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]
                 continue
-            outcome, more = self._insert(item, now, Came.ASKED if solicited else Came.REPAIR, sender)
-            effects += more
-            if outcome in _TAKEN:
-                self._grew = True
-                if not solicited and outcome is not Inserted.PARKED:
-                    effects.append(self._publication(item))
+            for op in _ops_of(item):
+                outcome, more = self._insert(op, now, Came.ASKED if solicited else Came.REPAIR, sender)
+                effects += more
+                self._grew = self._grew or outcome in _TAKEN
+                if not solicited and self._is_news(op, outcome):
+                    effects.append(self._publication(op))
         return effects
 
     def take_block_bodies(self, message: FinalizedBlock, sender: LinkId, now: Now) -> list[CoreEffect]:
@@ -124,9 +128,7 @@ class OpIntake:
                 checks.append(item.check())
         return checks
 
-    def _add_evidence(self, evidence: Evidence, link: LinkId, now: Now, *, solicited: bool = False) -> bool:
-        if self._is_newcomer(evidence.author) and not solicited and not self._allowance.take_newcomer(link, now):
-            return False
+    def _add_evidence(self, evidence: Evidence, now: Now, *, solicited: bool = False) -> bool:
         fresh = self._ops.add_evidence(evidence, now.timer_ms, solicited=solicited)
         self._grew = self._grew or fresh
         return fresh
@@ -157,8 +159,10 @@ class OpIntake:
             effects.append(self._publication(op))
         if outcome is Inserted.FORKED:
             log = self._ops.logs[op.author]
-            assert log.evidence is not None
-            effects += [Persist(ItemRecord(symbol, log.evidence)), self._publication(log.evidence)]
+            if log.evidence is not None:
+                effects += [Persist(ItemRecord(symbol, log.evidence)), self._publication(log.evidence)]
+            elif came in (Came.HERE, Came.CLIENT) and self._is_news(op, outcome):
+                effects.append(self._publication(op))
             self._grew = True
         if grown:
             self._grew = True
@@ -169,6 +173,10 @@ class OpIntake:
             effects += [self._publication(waited) for waited in grown if waited is not op]  # as they were not before
             effects += self._acks.stored(grown)
         return outcome, effects
+
+    def _is_news(self, op: Op, outcome: Inserted) -> bool:
+        """Whether others should have an op that was taken; one beyond a gap may be anybody's junk."""
+        return outcome is Inserted.ACCEPTED or (outcome is Inserted.FORKED and op.id in self._ops.bodies)
 
     def _is_newcomer(self, author: PublicKey) -> bool:
         return author not in self._member.certified.authors and author not in self._ops.logs
@@ -182,3 +190,8 @@ class OpIntake:
     def _publication(self, item: Item) -> CoreEffect:
         symbol = self._member.committee.symbol
         return Publish(symbol, item.id, Bodies(symbol, (item,)))
+
+
+def _ops_of(item: Item) -> tuple[Op, ...]:
+    """An item's ops: evidence against one who is in no table is no more than that two ops came."""
+    return (item.first, item.second) if isinstance(item, Evidence) else (item,)

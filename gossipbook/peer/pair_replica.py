@@ -110,6 +110,7 @@ class PairReplica:
             else:
                 self.ops.insert(item, now.timer_ms, solicited=True)
         self.replica.restore(stored.blocks, now)
+        self.ops.settle(now.timer_ms)
         if observer_reason and self.replica.member.ballot.seat is not None:
             self.replica.member.demote(observer_reason)
         return None
@@ -223,7 +224,7 @@ class PairReplica:
                 self.arrivals.final(effect.event.block.height, now.wall_ms)
                 more += self._on_finalized(effect.event)
             elif isinstance(effect, Emit) and isinstance(effect.event, Dropped):
-                more += self.acks.barred(effect.event.ops)
+                more += self.acks.barred(effect.event.ops, effect.event.reason)
             elif isinstance(effect, Send) and isinstance(effect.message, CastVote | GiveUp | Propose):
                 if any(peer not in self.live for peer in effect.to):
                     more.append(self._relay_on_topic(effect))

@@ -18,8 +18,8 @@ from typing import Any
 
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.crdt.interpretation import Interpretation
-from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
-from gossipbook.crdt.stays import LIFE, life_of, opening_expiry_ms
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op, life_of, sign_op
+from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.identity import Identity
 from gossipbook.ids import BlockId, PublicKey, digest
 from gossipbook.limits import Limits

@@ -13,8 +13,8 @@ blocks may have been missed that took some of it, so whoever waits for such an o
 
 from collections.abc import Sequence
 
-from gossipbook.crdt.op import Op
-from gossipbook.crdt.stays import LIFE, STAYS_SINCE, life_of, opening_expiry_ms
+from gossipbook.crdt.op import LIFE, Op, life_of
+from gossipbook.crdt.stays import STAYS_SINCE, opening_expiry_ms
 from gossipbook.effects import Effect, Emit, Now
 from gossipbook.ids import PublicKey
 from gossipbook.matching.events import Left

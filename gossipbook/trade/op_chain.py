@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
-from gossipbook.crdt.stays import LIFE, life_of
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op, life_of, sign_op
 from gossipbook.errors import SubmitRefused
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId

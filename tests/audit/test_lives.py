@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gossipbook.crdt.op import Evidence, Op, sign_op
-from gossipbook.crdt.stays import LIFE, opening_expiry_ms
+from gossipbook.crdt.op import LIFE, Evidence, Op, sign_op
+from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.limits import Limits
 from gossipbook.manifest import Manifest
@@ -87,18 +87,37 @@ def test_evidence_is_taken_against_authors_of_the_table_in_their_life(tmp_path: 
     (ann,) = wallets("ann")
     manifest = ann.manifest
 
-    def forks(life: int) -> Evidence:
-        ops = [
-            sign_op(ann.identity, manifest.chain_id, SYMBOL, life * LIFE + 7, ZERO_DIGEST, [Cancel(n)]) for n in (1, 2)
-        ]
-        return Evidence(*sorted(ops, key=lambda op: op.id))
-
     first = resting(ann)
-    report = verify_lines(tmp_path, build(manifest, SYMBOL, [[forks(0)]]))
+    report = verify_lines(tmp_path, build(manifest, SYMBOL, [[forks(ann, 0)]]))
     assert has_reason(report, f"{SYMBOL} block 1", "against an author who is not in the table")
-    report = verify_lines(tmp_path, build(manifest, SYMBOL, [[first], [forks(1)]]))
+    report = verify_lines(tmp_path, build(manifest, SYMBOL, [[first], [forks(ann, 1)]]))
     assert has_reason(report, f"{SYMBOL} block 2", "of another life")
-    assert verify_lines(tmp_path, build(manifest, SYMBOL, [[first], [forks(0)]])).reasons == []
+    assert verify_lines(tmp_path, build(manifest, SYMBOL, [[first], [forks(ann, 0)]])).reasons == []
+
+
+def forks(wallet: Wallet, life: int) -> Evidence:
+    ops = [
+        sign_op(wallet.identity, wallet.manifest.chain_id, SYMBOL, life * LIFE + 7, ZERO_DIGEST, [Cancel(n)])
+        for n in (1, 2)
+    ]
+    return Evidence(*sorted(ops, key=lambda op: op.id))
+
+
+def test_who_is_frozen_in_one_life_may_be_frozen_in_another(tmp_path: Path) -> None:
+    ann, ben = wallets("ann", "ben")
+    late_ms = HOUR_MS + 1_000
+    again = first_of_life(ann.manifest, "ann", 1, START_MS + late_ms)
+    blocks = [[resting(ann), resting(ben)], [forks(ann, 0)], [fleeting(ben)], [again], [forks(ann, 1)]]
+    lines = build(ann.manifest, SYMBOL, blocks, after_ms=(10, 20, late_ms, late_ms + 10, late_ms + 20))
+    assert verify_lines(tmp_path, lines).reasons == []
+    lines[5]["ops"][0]["id"] = lines[2]["ops"][0]["id"]
+    assert has_reason(verify_lines(tmp_path, lines), f"{SYMBOL} block 5", "the ops listed are not those")
+
+
+def test_rules_without_lives_know_no_evidence_of_a_later_one(tmp_path: Path) -> None:
+    ann = Wallet("ann", make_manifest(rules_version=2), SYMBOL)
+    lines = build(ann.manifest, SYMBOL, [[resting(ann)], [forks(ann, 1)]])
+    assert has_reason(verify_lines(tmp_path, lines), f"{SYMBOL} block 2", "of a later life than rules version 2 knows")
 
 
 def test_an_empty_block_tells_the_time_and_no_more(tmp_path: Path) -> None:

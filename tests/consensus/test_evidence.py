@@ -8,17 +8,20 @@ from gossipbook.client_messages import Ack
 from gossipbook.consensus.messages import Bodies
 from gossipbook.consensus.selection import Ages, Budget, select, within_limits
 from gossipbook.crdt.interpretation import Interpretation, UnfitOps
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, evidence_id, sign_op
 from gossipbook.crdt.op_set import OpSet
+from gossipbook.crdt.parked import PARKED_MS
 from gossipbook.identity import Identity
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import Command, OrderType, PlaceSpecial, Side, TimeInForce
 from gossipbook.peer.events import Received
+from gossipbook.sim.clocks import START_WALL_MS
 
 from .cluster import Author, Cluster, S
 from .kit import SYMBOL, Bench, buy, identity, network
 
 BIG = 2**62
+RETENTION_MS = 10_000
 LARGE, SMALL = 232, 1  # commands of a fork; the large ones come near the limit of an op
 
 
@@ -127,10 +130,13 @@ def test_evidence_is_due_from_when_it_came(rules: int, seq: int) -> None:
 def test_the_same_evidence_is_kept_whatever_came_first(rules: int) -> None:
     manifest, _ = network(rules_version=rules)
     who = identity("eve")
+    certified = Interpretation(manifest, SYMBOL)
+    certified.execute(1, [sign_op(who, manifest.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(1)], 1)])
+    certified.commit()
     some = [evidence(manifest, who, count, seq=seq, prev=bytes([count]) * 32) for count in (1, 2) for seq in (3, 1, 2)]
     kept = set()
     for order in (some, some[::-1], some[2:] + some[:2]):
-        ops = OpSet(Interpretation(manifest, SYMBOL), manifest.limits)
+        ops = OpSet(certified, manifest.limits)
         assert [ops.add_evidence(each, 0) for each in order] == [True, *[False] * 5]
         (held,) = ops.evidence.values()
         kept.add((held.first.id, held.second.id))
@@ -167,17 +173,70 @@ def test_the_rules_that_a_block_is_judged_by_are_those_that_it_is_made_by() -> N
     certified = Interpretation(manifest, SYMBOL)
     ops = OpSet(certified, manifest.limits)
     stranger = evidence(manifest, identity("eve"), SMALL)
-    assert ops.add_evidence(stranger, 5)
+    assert not ops.add_evidence(stranger, 5)
+    assert ops.logs == {}
     assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == []
     assert list(ops.eligible()) == []
     assert certified.refusal([stranger], 1) is UnfitOps.UNKNOWN_AUTHOR
     first = sign_op(identity("eve"), manifest.chain_id, SYMBOL, 0, GENESIS_PREV, [buy(1)])
     certified.execute(1, [first])
     certified.commit()
+    assert ops.add_evidence(stranger, 5)
     assert certified.refusal([stranger], 1) is None
     assert select(ops, certified, manifest.limits, Ages(9, 0, 5_000)) == [stranger]
     ((_, log),) = ops.eligible()
     assert (log.next_items(), log.held_since_ms(0)) == ((stranger,), 5)
+
+
+# -- lives --------------------------------------------------------------------------------------------
+
+
+def test_who_comes_back_can_be_frozen_again() -> None:
+    """Evidence had one id an author: of one frozen in two lives a journal kept one body, and laggards got the other."""
+    cluster = Cluster(4, seed=3, followers=2, rules_version=3, limits={"author_retention_ms": RETENTION_MS})
+    late = cluster.ids[5]
+    for peer in cluster.ids[:5]:
+        cluster.world.start(peer)
+    cluster.world.run(2 * S)
+    manifest, world = cluster.manifest, cluster.world
+    liar, honest = identity("liar"), identity("honest")
+
+    def say(who: Identity, life: int, seq: int, prev: bytes, *, price: int = 90, seats: tuple[int, ...] = (1,)) -> Op:
+        expiry_ms = 0 if seq else START_WALL_MS + world.now_us // 1_000 + RETENTION_MS // 2
+        op = sign_op(who, manifest.chain_id, SYMBOL, life * LIFE + seq, prev, [buy(seq + 1, price)], expiry_ms)
+        for seat in seats:
+            cluster.submit(seat, op)
+        return op
+
+    lives = 3
+    trades = 0
+    head = GENESIS_PREV
+    for life in range(lives):
+        first = say(liar, life, 0, GENESIS_PREV)
+        world.run(3 * S)
+        assert first.id in cluster.certified()
+        for seat in range(2):
+            say(liar, life, 1, first.id, price=91 + seat, seats=(seat,))
+        for _ in range(2 + 2 * RETENTION_MS // S):
+            head = say(honest, 0, trades, head).id
+            trades += 1
+            world.run(S)
+    proofs = [evidence_id(liar.public_key, life) for life in range(lives)]
+    assert set(proofs) <= cluster.certified()
+    for seat in (0, 4):
+        world.crash(cluster.ids[seat])
+        world.start(cluster.ids[seat])
+    world.start(late)
+    head = say(honest, 0, trades, head).id
+    assert world.run(60 * S, cluster.idle)
+    assert head in cluster.certified()
+    assert len({cluster.pair(seat).certified.root() for seat in range(6)}) == 1
+    assert not any(cluster.pair(seat).replica.member.halted for seat in range(6))
+    pools = [cluster.pair(seat).ops for seat in range(6)]
+    assert all(len(pool.parked) == len(pool.bodies) for pool in pools), "what the journals still have of old lives"
+    world.run(PARKED_MS + 5 * S)
+    assert not any(pool.logs or pool.bodies for pool in pools)
+    cluster.check()
 
 
 # -- terms --------------------------------------------------------------------------------------------

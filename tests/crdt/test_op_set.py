@@ -339,8 +339,8 @@ def test_evidence_alone_is_eligible_once() -> None:
     assert not r.set.add_evidence(evidence, 0)
     assert [author for author, _ in r.set.eligible()] == [key("mal")]
     items, missing = r.set.resolve([evidence.id, MAL[0].id, bytes(32)])
-    assert items == [evidence, MAL[0]]
-    assert missing == [bytes(32)]
+    assert items == [evidence]
+    assert missing == [MAL[0].id, bytes(32)]
 
 
 def test_in_main_means_all_ancestors_are_here() -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from crdt.kit import Replicated, key
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Item
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
-from gossipbook.crdt.op_set import OPENING_SLACK_MS
-from gossipbook.crdt.stays import LIFE, begins_life, life_of, opening_expiry_ms
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, life_of, sign_op
+from gossipbook.crdt.pool_room import OPENING_SLACK_MS
+from gossipbook.crdt.stays import begins_life, opening_expiry_ms
 from gossipbook.matching.commands import Cancel, Command
 
 RETENTION_MS = 10_000
@@ -89,7 +89,7 @@ class Pair(Replicated):
         self.taken += [item.id for item in items]
         for author in execution.authors:
             self.set.advance(author, 0)
-        self.set.drop_hopeless(execution.left)
+        self.set.drop_hopeless(execution.left, 0)
 
     def pass_time(self, ms: int) -> None:
         self.set.wall_ms += ms

@@ -9,7 +9,7 @@ import trio
 
 import gossipbook
 from gossipbook.cli.trade.explain import tell
-from gossipbook.crdt.op import sign_op
+from gossipbook.crdt.op import LIFE, sign_op
 from gossipbook.errors import GossipbookError, JournalError, SubmitRefused
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.matching.commands import Cancel, Place, Side
@@ -120,6 +120,23 @@ async def test_why_an_order_is_not_certified(tmp_path):
                 await told(client, other.public_key, 1, lambda story: forked in story["waiting_for"][0])
                 with pytest.raises(gossipbook.GossipbookError, match="no certified op"):
                     await client.receipt(SYMBOL, other.public_key, 1)
+
+
+async def test_how_much_is_missing_before_an_op_is_no_work(tmp_path):
+    """The numbers of an author's ops may be large; one question about a parked op went through them all."""
+    manifest = make_network(tmp_path, 4)
+    other = stranger()
+    with trio.fail_after(ENOUGH_S):
+        async with (
+            gossipbook.open_peer(manifest, folder=tmp_path / "peer1", dht=False) as peer,
+            gossipbook.open_client(peer.addresses[0], manifest.chain_id) as client,
+        ):
+            commands = [Place(9, Side.BUY, 1, 7, 1, 1)]
+            far = sign_op(other, manifest.chain_id, SYMBOL, 5 * LIFE + 3, b"\2" * 32, commands)
+            await client.submit(far)
+            story = await told(client, other.public_key, 9)
+            missing = f"sequence number {5 * LIFE} to {5 * LIFE + 2} (3 of them) has not come"
+            assert missing in story["waiting_for"][1]
 
 
 async def test_after_a_restart_the_story_is_the_chains(tmp_path):

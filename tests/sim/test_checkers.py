@@ -347,7 +347,7 @@ def test_an_acked_op_that_is_in_no_block(market: Market) -> None:
 def test_an_op_that_was_dropped_and_said_to_be_is_not_lost(market: Market) -> None:
     lost = market.chain[2][1]
     checker = market.shown(AckChecker(), [entry for entry in market.chain if entry[1] is not lost])
-    checker.emitted(market.host, Dropped("SIM0/USD", tuple(i for i in lost.items if isinstance(i, Op))), 0)
+    checker.emitted(market.host, Dropped("SIM0/USD", tuple(i for i in lost.items if isinstance(i, Op)), "life-over"), 0)
     checker.finish()
     assert said(checker) == []
 

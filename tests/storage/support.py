@@ -11,7 +11,8 @@ from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.consensus.records import BlockRecord, FinalRecord, ItemRecord, VoteRecord, VoteState
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, sign_op
+from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, sign_op
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity
 from gossipbook.ids import digest
 from gossipbook.manifest import Manifest, Matcher, Pair
@@ -40,6 +41,15 @@ CHAIN = MANIFEST.chain_id
 ME = next(iter(MEMBERS.values()))
 
 
+def forks(author: str, life: int, symbol: str = PAIRS[0]) -> Evidence:
+    """Two first ops of one life."""
+    ops = [
+        sign_op(identity(author), CHAIN, symbol, life * LIFE, GENESIS_PREV, [Place(1, 1, 1, price, 7, 1)])
+        for price in (7, 8)
+    ]
+    return Evidence(*sorted(ops, key=lambda op: op.id))
+
+
 class Story:
     """One pair's history, in the turns in which its records are committed."""
 
@@ -65,11 +75,14 @@ class Story:
 
     def finalize(self, authors: tuple[str, ...] = ("ann", "bea")) -> None:
         """One height: ops held, block prepared, locked, committed, final."""
-        ops = [self.op(author) for author in authors]
-        block = self.block(ops)
+        self.finalize_items([self.op(author) for author in authors])
+
+    def finalize_items(self, items: list[Item]) -> None:
+        """The same of any items."""
+        block = self.block(items)
         lock = self.certificate(PREPARE, block)
         prepared = self.vote(PREPARE, block, 0)
-        self.turns.append([ItemRecord(self.symbol, op) for op in ops])
+        self.turns.append([ItemRecord(self.symbol, item) for item in items])
         self.turns.append([BlockRecord(self.symbol, block), self.votes(prepared=prepared)])
         self.turns.append([self.votes(prepared=prepared, lock=lock, committed=self.vote(COMMIT, block, 0))])
         self.fc = self.certificate(COMMIT, block)
@@ -79,9 +92,7 @@ class Story:
     def leave_open(self) -> None:
         """What a busy peer has above its chain: a locked block, a full vote state, pending ops, evidence."""
         included, pending, more = self.op("ann"), self.op("bea"), self.op("bea")
-        fork = sign_op(identity("cid"), CHAIN, self.symbol, 0, GENESIS_PREV, [Place(1, 1, 1, 7, 7, 1)])
-        twin = sign_op(identity("cid"), CHAIN, self.symbol, 0, GENESIS_PREV, [Place(1, 1, 1, 8, 7, 1)])
-        evidence = Evidence(*sorted((fork, twin), key=lambda op: op.id))
+        evidence = forks("cid", 0, self.symbol)
         block = self.block([included])
         lock = self.certificate(PREPARE, block)
         tc = TermChange(2, tuple(self.timeout(2, seat) for seat in range(3)), self.fc, None)
@@ -106,7 +117,7 @@ class Story:
             ]
         )
 
-    def block(self, ops: list[Op]) -> Block:
+    def block(self, items: list[Item]) -> Block:
         return make_block(
             chain_id=CHAIN,
             epoch=0,
@@ -116,7 +127,7 @@ class Story:
             proposer=ME.public_key,
             created_term=0,
             time_ms=TIME_MS + self.height,
-            op_ids=tuple(op.id for op in ops),
+            op_ids=tuple(item.id for item in items),
             events_digest=digest(b"events", self.tip),
         )
 

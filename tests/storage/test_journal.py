@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from gossipbook.consensus.records import ItemRecord, VoteRecord
+from gossipbook.crdt.op import LIFE
 from gossipbook.errors import JournalError, JournalFull
 from gossipbook.storage.sqlite import SCHEMA_VERSION, SqliteJournal, all_blocks, final_ids
 from storage.support import (
@@ -19,6 +20,7 @@ from storage.support import (
     create,
     dump,
     filled,
+    forks,
     identity,
     in_memory,
     load,
@@ -54,6 +56,18 @@ def test_each_kind_of_record_is_in_the_story() -> None:
     assert stored.pending
     assert stored.votes is not None
     assert None not in (stored.votes.timeout, stored.votes.high_tc, stored.votes.lock, stored.votes.proposed)
+
+
+def test_evidence_against_one_author_in_two_lives_is_kept_apart(tmp_path: Path) -> None:
+    """It had one id: the second body was not written, and the journal could not be read any more."""
+    story = Story(PAIRS[0])
+    for life in (0, 1):
+        story.finalize_items([forks("eve", life)])
+    journal = filled(tmp_path, story.turns)
+    assert [len(items) for _, _, items in journal.load()[PAIRS[0]].chain] == [1, 1]
+    assert [items[0].first.seq // LIFE for _, _, items in journal.load()[PAIRS[0]].chain] == [0, 1]
+    journal.close()
+    assert load(tmp_path) == dump(in_memory(story.turns).load())
 
 
 def test_stored_blocks_are_those_of_memory(tmp_path: Path) -> None:

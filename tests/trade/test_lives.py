@@ -7,8 +7,7 @@ from consensus.kit import START_MS, SYMBOL, buy, identity
 
 from gossipbook.client_messages import Ack, AckLevel, AskAuthor, AuthorWord
 from gossipbook.crdt.inserted import Inserted
-from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
-from gossipbook.crdt.stays import LIFE, life_of
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op, life_of, sign_op
 from gossipbook.effects import Emit, Send
 from gossipbook.matching.commands import Cancel
 from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, OpLost, Sign, Signed, WordHeard

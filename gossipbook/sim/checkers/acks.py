@@ -8,8 +8,8 @@ author let expire, with all that follows it.
 
 from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.records import Dropped, Finalized
-from gossipbook.crdt.op import Op
-from gossipbook.crdt.stays import begins_life, life_of
+from gossipbook.crdt.op import Op, life_of
+from gossipbook.crdt.stays import begins_life
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
 

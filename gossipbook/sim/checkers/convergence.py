@@ -35,7 +35,7 @@ class ConvergenceChecker(Checker):
                 if len(pair.ops) == 0:
                     continue
                 held = [op_id for op_id, op in pair.ops.bodies.items() if pair.ops.in_main(op)]
-                forked = [author for author, log in pair.ops.logs.items() if log.evidence is not None]
+                forked = [author for author, log in pair.ops.logs.items() if log.forked]
                 first, who = pending.setdefault((symbol, tip, frozenset(held + forked)), (told, host.name))
                 self.counts["I4"] += 1
                 if first != told:
