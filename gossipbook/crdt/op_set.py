@@ -107,8 +107,7 @@ class OpSet:
         """Drop what waited for too long for the ops before it, and lives that can begin by no clock any more."""
         if self._certified.rules >= STAYS_SINCE:
             self._drop_past(self.block_ms - OPENING_SLACK_MS, timer_ms)
-        for op in self.parked.expire(timer_ms):
-            self._drop_parked(op, timer_ms)
+        self._drop_parked(self.parked.expire(timer_ms), timer_ms)
 
     def add_evidence(self, evidence: Evidence, timer_ms: int, *, solicited: bool = False) -> bool:
         """Take evidence whose signatures are good, if a block may take it; True if there was none against the author.
@@ -356,14 +355,14 @@ class OpSet:
     def _park(self, op: Op, link: LinkId, timer_ms: int, *, solicited: bool) -> None:
         """Put an op that no block can take yet under the budget of such; a block's is kept whatever the budget."""
         if not solicited and op.id not in self._pinned:
-            for gone in self.parked.add(op, link, timer_ms):
-                self._drop_parked(gone, timer_ms)
+            self._drop_parked(self.parked.add(op, link, timer_ms), timer_ms)
 
-    def _drop_parked(self, op: Op, timer_ms: int) -> None:
-        log = self.logs[op.author]
-        self._forget(log, op)
-        self._grow(log, op.author, timer_ms)  # It may have been half of a fork.
-        self._tidy(op.author)
+    def _drop_parked(self, gone: list[Op], timer_ms: int) -> None:
+        for op in gone:
+            self._forget(self.logs[op.author], op)
+        for author in dict.fromkeys(op.author for op in gone):
+            self._grow(self.logs[author], author, timer_ms)  # It may have been half of a fork.
+            self._tidy(author)
 
     def _mind(self, author: PublicKey) -> None:
         """Note whether an author has anything that a block may take, after something of theirs changed."""

@@ -2,7 +2,7 @@
 
 import pytest
 from consensus.kit import SYMBOL, identity, network
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crdt.kit import Replicated, key
@@ -103,6 +103,7 @@ PROOFS = [proof(a, b) for at, a in enumerate(FAMILIES) for b in FAMILIES[at + 1 
 
 
 @given(st.lists(STEPS, max_size=60))
+@example([("op", 0), ("op", 1), ("settle", 0), ("time", PARKED_MS)])
 @settings(max_examples=1_000, deadline=None)
 def test_whatever_an_equivocator_sends_adds_up_and_goes(steps: list[tuple[str, int]]) -> None:
     pool = Pool()
