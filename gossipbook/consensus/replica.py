@@ -38,7 +38,7 @@ from gossipbook.crdt.interpretation import Execution, Interpretation, Item
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Now, SetTimer
 from gossipbook.identity import Identity, Verifier
-from gossipbook.ids import BlockId
+from gossipbook.ids import BlockId, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.refusals import Refusals
 
@@ -96,6 +96,11 @@ class Replica:
     def certified_view(self) -> AbstractContextManager[Interpretation]:
         """The certified state, to be read for the length of a ``with`` block, whatever was executed ahead of it."""
         return self.member.certified_view()
+
+    def last_order_id(self, author: PublicKey) -> int:
+        """The client id of an author's last certified order; 0 if there is none in this life."""
+        with self.certified_view() as certified:
+            return certified.engine.book.last_id(author)
 
     # -- restoring ----------------------------------------------------------------------------------
 

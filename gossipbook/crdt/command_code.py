@@ -87,9 +87,9 @@ def decode_commands(items: list[object]) -> tuple[Command, ...]:
         DecodeError: saying what is wrong.
     """
     if items and all(items) and {list}.issuperset(map(type, items)):
-        numbers: list[Any] = list(chain.from_iterable(items))  # type: ignore[arg-type]
+        numbers: list[Any] = list(chain.from_iterable(items))  # type: ignore[arg-type]  # They are lists, see above.
         if _INTEGERS.issuperset(map(type, numbers)) and min(numbers) >= 0 and max(numbers) <= cbor.INT_CAP:
-            return tuple([_decode_numbers(item) for item in items])  # type: ignore[arg-type]
+            return tuple([_decode_numbers(item) for item in items])  # type: ignore[arg-type]  # Lists of numbers.
     return tuple([decode_command(item) for item in items])
 
 

@@ -248,6 +248,10 @@ class OpSet:
             if log.evidence is not None or certified.may_begin(log.main[0], self.block_ms):
                 yield author, log
 
+    def has_newcomers(self) -> bool:
+        """Whether authors wait who are not in the table."""
+        return bool(self._new)
+
     def has_eligible(self) -> bool:
         return any(True for _ in self.eligible())
 

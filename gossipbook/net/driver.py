@@ -72,7 +72,7 @@ class Driver:
         self.slowest_commit_ms = 0
         self.counts: Counter[str] = BoundedCounter()
         self._inbox = Inbox()
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(peer.refusals)
         self._turns: deque[list[Effect]] = deque()
         self._performing = False  # turns are waiting, or under way
         self._decided = trio.Event()
@@ -165,9 +165,7 @@ class Driver:
 
     def _charging(self, link: LinkId) -> AbstractContextManager[None]:
         """Measure work for a link, unless it is a member's."""
-        return (
-            nullcontext() if self.peer.allowance.is_member(link) else self._turnstile.charging(link, self.peer.refusals)
-        )
+        return nullcontext() if self.peer.allowance.is_member(link) else self._turnstile.charging(link)
 
     def _sort(self, link: Link, messages: list[Any]) -> list[PeerEvent]:
         """Refuse what is too much and answer what only reads; what is for the core."""

@@ -38,11 +38,7 @@ async def explain_order(runtime: "Runtime", pair: PairReplica, author: PublicKey
     order = author, client_id
     op, blocks, left_out = await runtime.archivist.ask(lambda past: _past(past, pair, *order))
     for _ in range(ASK_AGAIN):  # It may be certified by the core, and not written yet.
-        if (
-            op is not None
-            or pending_op(pair, *order) is not None
-            or pair.certified.engine.book.last_id(author) < client_id
-        ):
+        if op is not None or pending_op(pair, *order) is not None or pair.replica.last_order_id(author) < client_id:
             break
         await trio.sleep(ASK_AGAIN_S)
         op, blocks, left_out = await runtime.archivist.ask(lambda past: _past(past, pair, *order))
@@ -50,7 +46,7 @@ async def explain_order(runtime: "Runtime", pair: PairReplica, author: PublicKey
     pending = None if op is not None else pending_op(pair, *order)
     refusal = None if op is not None or pending is not None else pair.arrivals.refusal(*order)
     if op is None and pending is None and refusal is None and not blocks:
-        last = pair.certified.engine.book.last_id(author)
+        last = pair.replica.last_order_id(author)
         ids = f"its author's last certified order is {last}" if last else "nothing of its author is certified"
         raise NothingKnown(
             f"no op that enters order {client_id} of {short(author)}… in {pair.symbol} has come here; {ids}"

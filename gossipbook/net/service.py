@@ -255,8 +255,7 @@ class Service:
             return False
         if find_order(pair, key, number) is not None:
             return True
-        with pair.replica.certified_view() as certified:
-            return number > certified.engine.book.last_id(key)
+        return number > pair.replica.last_order_id(key)
 
     async def _past_order(self, _link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
         """What became of an order long ago, out of the archive."""

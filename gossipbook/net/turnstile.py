@@ -33,15 +33,14 @@ REST_CAP_S = 0.1
 
 
 class Turnstile:
-    """Lets links pass one at a time. ``clock`` is in seconds.
+    """Lets links pass one at a time. ``refusals`` are the peer's own; ``clock`` is in seconds.
 
     By default it is the time of day and not that of this thread alone, which costs more to ask for than many a message:
     so on a machine that is too busy for this peer strangers have less of it, too.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._none = Refusals()
+    def __init__(self, refusals: Refusals, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._refusals, self._clock = refusals, clock
         self._used: BoundedDict[LinkId, tuple[float, float]] = BoundedDict(LINKS_CAP)  # seconds, and when
         self._held_until_s: BoundedDict[LinkId, float] = BoundedDict(LINKS_CAP)
         self._waiting: dict[trio.Event, LinkId] = {}
@@ -95,9 +94,9 @@ class Turnstile:
         self._inside = False
         self._admit()
 
-    def charging(self, link: LinkId, refusals: Refusals | None = None) -> "_Charging":
+    def charging(self, link: LinkId) -> "_Charging":
         """Measure what is done in the block, without waiting, for a link; it is held if that led to refusals."""
-        return _Charging(self, link, self._clock, refusals or self._none)
+        return _Charging(self, link, self._clock, self._refusals)
 
     def charge(self, link: LinkId, cost_s: float) -> None:
         """Note work for a link, and have all rest once there was enough of it."""

@@ -76,8 +76,8 @@ class AckExchange:
         return self.tell([told for op_id in ids for told in self.acks.held_there(op_id, seat)])
 
     def heartbeat(self) -> None:
-        """Ask again about ops that too few members are known to hold."""
-        self._ask += self.acks.unrelayed(FETCH_IDS_CAP)
+        """Ask again about ops that too few members are known to hold, and that are here still."""
+        self._ask += [op_id for op_id in self.acks.unrelayed(FETCH_IDS_CAP) if op_id in self._ops.bodies]
 
     def flush(self) -> list[CoreEffect]:
         """The HELD of this turn, and a timer to ask others what they hold."""

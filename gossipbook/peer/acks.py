@@ -5,6 +5,7 @@ once n-q+1 distinct committee members said that they hold it, ``certified`` once
 Upon ASK-HELD: answer HELD for what is stored, and remember the rest for when it is.
 """
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from gossipbook.client_messages import Ack, AckLevel
@@ -35,6 +36,7 @@ class Acks:
         self._committee = committee
         self.seat = seat
         self._tracked: BoundedDict[OpId, _Tracked] = BoundedDict(TRACKED_CAP)
+        self._turn: deque[OpId] = deque()  # what is still to be asked about again in this turn
         self._asks: BoundedDict[LinkId, BoundedDict[OpId, None]] = BoundedDict(ASKERS_CAP)
         self._included: BoundedDict[OpId, int] = BoundedDict(CERTIFIED_CAP)
 
@@ -77,8 +79,11 @@ class Acks:
         return [] if tracked is None else self._hold(op_id, tracked, seat)
 
     def unrelayed(self, cap: int) -> list[OpId]:
-        """Ops that are durable here and that too few members are known to hold, to ask about again."""
-        return [op_id for op_id in self._tracked if self.is_unrelayed(op_id)][:cap]
+        """Ops that are durable here and that too few members are known to hold, to ask about again; all in turn."""
+        if not self._turn:
+            self._turn.extend(op_id for op_id in self._tracked if self.is_unrelayed(op_id))
+        taken = [self._turn.popleft() for _ in range(min(cap, len(self._turn)))]
+        return [op_id for op_id in taken if self.is_unrelayed(op_id)]
 
     def is_unrelayed(self, op_id: OpId) -> bool:
         """Whether an op is tracked, durable here, and not known to be held by enough members."""

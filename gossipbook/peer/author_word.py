@@ -13,8 +13,7 @@ def author_word(pair: PairReplica, author: PublicKey, from_seq: int) -> AuthorWo
     log = pair.ops.logs.get(author)
     evidence = None if log is None else log.proof()
     held = [] if log is None else [op for seq in sorted(log.by_seq) for op in log.by_seq[seq].values()]
-    with pair.replica.certified_view() as certified:
-        last_id = certified.engine.book.last_id(author)
+    last_id = pair.replica.last_order_id(author)
     for op in held:
         last_id = max([last_id, *(getattr(command, "client_id", 0) for command in op.commands)])
     wanted = [op for op in held if op.seq >= from_seq]

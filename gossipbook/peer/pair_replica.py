@@ -213,7 +213,9 @@ class PairReplica:
         self.ops.expire(now.timer_ms)
         self.bodies.heartbeat(now.timer_ms)
         self.acks.heartbeat()
-        return [Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)] if peers else []
+        effects = self.step(PoolGrew(), now) if self.ops.has_newcomers() else []  # Time alone may give them a place.
+        status = Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)
+        return [*effects, status] if peers else effects
 
     def step(self, event: Event, now: Now) -> list[CoreEffect]:
         """Run the consensus core and see to what its effects mean to this pair."""
@@ -270,7 +272,11 @@ class PairReplica:
         absent = [
             seat.name
             for number, seat in enumerate(self.committee.seats)
-            if not (self._votes_here if number == self.seat else self.live.get(seat.peer_id, False))
+            if not (
+                self.replica.member.ballot.seat is not None
+                if number == self.seat
+                else self.live.get(seat.peer_id, False)
+            )
         ]
         if self.replica.member.halted:
             return PairCondition(self.replica.member.halted.value), absent
@@ -279,7 +285,3 @@ class PairReplica:
         if self.replica.member.catch_up.heights.proven > self.replica.fin + 1:
             return PairCondition.SYNCING, absent
         return PairCondition.CERTIFYING, absent
-
-    @property
-    def _votes_here(self) -> bool:
-        return self.replica.member.ballot.seat is not None

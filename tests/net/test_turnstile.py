@@ -29,8 +29,13 @@ def work():
 
 
 @pytest.fixture
-async def turnstile(work, nursery):
-    made = Turnstile(work)
+def refusals():
+    return Refusals()
+
+
+@pytest.fixture
+async def turnstile(refusals, work, nursery):
+    made = Turnstile(refusals, work)
     nursery.start_soon(made.run)
     return made
 
@@ -109,11 +114,10 @@ async def test_use_is_forgotten_and_a_rest_has_a_cap(autojump_clock, turnstile):
     assert turnstile.used(BUSY[0]) == 0
 
 
-async def test_who_sends_what_is_refused_is_not_read_for_a_while(autojump_clock, turnstile):
-    refusals = Refusals()
+async def test_who_sends_what_is_refused_is_not_read_for_a_while(autojump_clock, refusals, turnstile):
     for fault in (False, True):
         async with turnstile.turn(BUSY[0]):
-            with turnstile.charging(BUSY[0], refusals):
+            with turnstile.charging(BUSY[0]):
                 if fault:
                     refusals.count(Scope.RATE, "too many")
         began_s = trio.current_time()
