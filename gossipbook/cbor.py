@@ -4,6 +4,7 @@ No maps, tags, floats, indefinite lengths or depth above 16, and exactly one enc
 what does not re-encode to the very same bytes is refused, so nothing can travel under two digests.
 """
 
+from itertools import chain
 from typing import Any, NoReturn
 
 import cbor2
@@ -23,6 +24,7 @@ def _refuse(*_: object) -> NoReturn:
 
 
 _LEAVES = {int, bytes, str, bool, type(None)}
+_LISTS_AND_LEAVES = {list, *_LEAVES}
 _SEMANTIC_DECODERS = dict.fromkeys(KNOWN_TAGS, _refuse)
 
 
@@ -31,8 +33,10 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(value)
 
 
-def decode(raw: bytes) -> Any:
+def decode(raw: bytes, *, looked_at: bool = False) -> Any:
     """Decode one value; lists come back as lists.
+
+    ``looked_at``: whoever calls looks at the type of every leaf, so that nobody has to do it twice.
 
     Raises:
         DecodeError: for anything outside the format, trailing bytes and non-minimal encodings included.
@@ -49,7 +53,7 @@ def decode(raw: bytes) -> Any:
             strict_hashable_types=True,
         )
         canonical = cbor2.dumps(value) == raw
-        plain = type(value) in _LEAVES or (type(value) is list and _is_plain(value))
+        plain = looked_at or type(value) in _LEAVES or (type(value) is list and _is_plain(value))
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DecodeError(f"not CBOR of this format: {error}") from None
     if not canonical:
@@ -60,19 +64,18 @@ def decode(raw: bytes) -> Any:
 
 
 def _is_plain(items: list[Any]) -> bool:
-    """Whether a list holds nothing but leaves and lists that are plain themselves."""
-    if _LEAVES.issuperset(map(type, items)):
-        return True
-    for item in items:
-        kind = type(item)
-        if kind not in _LEAVES and (kind is not list or not _is_plain(item)):
+    """Whether a list holds nothing but leaves and lists that are plain themselves; looked at by depth, not by list."""
+    while not _LEAVES.issuperset(kinds := set(map(type, items))):
+        if not _LISTS_AND_LEAVES.issuperset(kinds):
             return False
+        lists = items if len(kinds) == 1 else [item for item in items if type(item) is list]
+        items = list(chain.from_iterable(lists))
     return True
 
 
-def decode_array(raw: bytes, length: int) -> list[Any]:
+def decode_array(raw: bytes, length: int, *, looked_at: bool = False) -> list[Any]:
     """Decode an array of exactly ``length`` elements."""
-    value = decode(raw)
+    value = decode(raw, looked_at=looked_at)
     if type(value) is not list or len(value) != length:
         raise DecodeError(f"expected an array of {length} elements")
     return value

@@ -5,9 +5,9 @@ refused where kind 1 (``Place``) would do.
 """
 
 import operator
-from collections.abc import Callable
-from itertools import chain
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from itertools import chain, repeat
+from typing import Any, NamedTuple
 
 from gossipbook import cbor
 from gossipbook.errors import DecodeError
@@ -42,17 +42,10 @@ from gossipbook.matching.commands import (
 CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST = 0, 1, 2
 
 _INTEGERS = {int}
+_GROUPS = JOIN_GROUP, ADMIT_TO_GROUP
 _PLACES = Place, PlaceSpecial
 _LATER = frozenset(command for command, kind in KINDS.items() if kind in LATER_KINDS)
 _POST_ONLY, _REDUCE_ONLY = int(PlaceFlags.POST_ONLY), int(AmendFlags.REDUCE_ONLY)  # enum arithmetic is slow
-
-
-_Made = TypeVar("_Made", bound=tuple[Any, ...])
-
-
-def _new(kind: type[_Made], fields: list[int]) -> _Made:
-    """A named tuple of as many fields as it has; ``_make`` takes twice as long."""
-    return tuple.__new__(kind, fields)
 
 
 def encode_command(command: Command) -> list[Any]:
@@ -81,41 +74,57 @@ def least_version(commands: tuple[Command, ...]) -> int:
 
 
 def decode_commands(items: list[object]) -> tuple[Command, ...]:
-    """The commands of an op from their arrays; the numbers of all are looked at together, which is most of the work.
+    """The commands of an op from their arrays. Unknown kinds and values out of range make the whole op undeliverable.
+
+    What all of a kind have in common is looked at by field, not by command, which takes a third of the time.
 
     Raises:
         DecodeError: saying what is wrong.
     """
-    if items and all(items) and {list}.issuperset(map(type, items)):
-        numbers: list[Any] = list(chain.from_iterable(items))  # type: ignore[arg-type]  # They are lists, see above.
-        if _INTEGERS.issuperset(map(type, numbers)) and min(numbers) >= 0 and max(numbers) <= cbor.INT_CAP:
-            return tuple([_decode_numbers(item) for item in items])  # type: ignore[arg-type]  # Lists of numbers.
-    return tuple([decode_command(item) for item in items])
+    arrays: list[list[Any]] = [item for item in items if type(item) is list and item]
+    if len(arrays) < len(items):
+        raise DecodeError("command: expected an array")
+    kinds = [array[0] for array in arrays]
+    if not any(kind in kinds for kind in _GROUPS):
+        return tuple(_decode_numbers(arrays))
+    numbers = _decode_numbers([array for array in arrays if array[0] not in _GROUPS])
+    return tuple([_decode_group(array) if array[0] in _GROUPS else next(numbers) for array in arrays])
 
 
 def decode_command(item: object) -> Command:
-    """A command from its array. Unknown kinds and values out of range make the whole op undeliverable.
+    """A command from its array.
 
     Raises:
         DecodeError: saying what is wrong.
     """
-    if type(item) is not list or not item:
-        raise DecodeError("command: expected an array")
-    kind = item[0]
-    if kind in (JOIN_GROUP, ADMIT_TO_GROUP):
-        return _decode_group(item)
-    if set(map(type, item)) != _INTEGERS or min(item) < 0 or max(item) > cbor.INT_CAP:
-        raise DecodeError("command: expected integers from 0 to 2**63 - 1")
-    return _decode_numbers(item)
+    return decode_commands([item])[0]
 
 
-def _decode_numbers(item: list[int]) -> Command:
-    """A command whose numbers are in range as such."""
-    kind, fields = item[0], item[1:]
-    decode = _DECODERS.get((kind, len(fields)))
-    if decode is None:
-        raise DecodeError(f"command: unknown kind {kind} with {len(fields)} fields")
-    return decode(fields)
+def _decode_numbers(arrays: list[list[Any]]) -> Iterator[Command]:
+    """Commands that are made of numbers alone."""
+    if not _INTEGERS.issuperset(map(type, chain.from_iterable(arrays))):
+        raise DecodeError("command: expected integers")
+    alike: dict[int, list[list[int]]] = {}
+    for array in arrays:
+        alike.setdefault(array[0], []).append(array)
+    made = {kind: _decode_alike(kind, rows) for kind, rows in alike.items()}
+    if len(made) == 1:
+        return next(iter(made.values()))
+    return iter([next(made[array[0]]) for array in arrays])
+
+
+def _decode_alike(kind: int, rows: list[list[int]]) -> Iterator[Command]:
+    """Commands of one kind."""
+    shape = _SHAPES.get(kind)
+    lengths = set(map(len, rows))
+    if shape is None or lengths != {len(shape.ranges) + 1}:
+        raise DecodeError(f"command: unknown kind {kind} with {max(lengths) - 1} fields")
+    columns = list(zip(*rows, strict=True))[1:]
+    for place, ((least, most), column) in enumerate(zip(shape.ranges, columns, strict=True)):
+        if min(column) < least or max(column) > most:
+            raise DecodeError(f"{shape.name}: its {shape.made._fields[place]} is not a number from {least} to {most}")
+    made = map(tuple.__new__, repeat(shape.made), zip(*columns, strict=True))  # ``_make`` takes three times as long.
+    return map(_special, made) if kind == PLACE_SPECIAL else made
 
 
 def priority_class(command: Command) -> int:
@@ -127,46 +136,10 @@ def priority_class(command: Command) -> int:
     return CLASS_CANCELS
 
 
-def _decode_place(fields: list[int]) -> Place:
-    c = _new(Place, fields)
-    if not (1 <= c.side <= 2 and 1 <= c.type <= 2 and 1 <= c.tif <= 4 and c.flags <= 1 and 1 <= c.self_trade <= 4):
-        raise DecodeError("place: a side, type, time in force, flag or self-trade mode is unknown")
-    _check_id(c.client_id)
-    return c
-
-
-def _decode_special(fields: list[int]) -> PlaceSpecial:
-    c = _new(PlaceSpecial, fields)
-    if not (1 <= c.side <= 2 and 1 <= c.type <= 4 and 1 <= c.tif <= 4 and c.flags <= 3 and 1 <= c.self_trade <= 4):
-        raise DecodeError("place: a side, type, time in force, flag or self-trade mode is unknown")
-    if not c.is_special():
-        raise DecodeError("place: nothing special about it; kind 1 is its encoding")
-    _check_id(c.client_id)
-    return c
-
-
-def _decode_cancel(fields: list[int]) -> Cancel:
-    _check_id(fields[0])
-    return Cancel._make(fields)
-
-
-def _decode_amend(fields: list[int]) -> Amend:
-    if fields[3] > 1:
-        raise DecodeError("amend: unknown flags")
-    _check_id(fields[0])
-    return Amend._make(fields)
-
-
-def _decode_cancel_all(fields: list[int]) -> CancelAll:
-    if fields[0] > 2:
-        raise DecodeError("cancel all: a side is 1 or 2, or 0 for both")
-    return CancelAll._make(fields)
-
-
-def _decode_state(fields: list[int]) -> SetState:
-    if not 1 <= fields[0] <= max(PairState):
-        raise DecodeError("set state: unknown state")
-    return SetState._make(fields)
+def _special(command: PlaceSpecial) -> PlaceSpecial:
+    if not command.is_special():
+        raise DecodeError("place special: nothing special about it; kind 1 is its encoding")
+    return command
 
 
 def _decode_group(item: list[Any]) -> JoinGroup | AdmitToGroup:
@@ -179,17 +152,25 @@ def _decode_group(item: list[Any]) -> JoinGroup | AdmitToGroup:
     raise DecodeError(f"command: unknown kind {kind} with {len(fields)} fields")
 
 
-def _check_id(client_id: int) -> None:
-    if not client_id:
-        raise DecodeError("command: client order ids start at 1")
+_ANY, _ID = (0, cbor.INT_CAP), (1, cbor.INT_CAP)
 
 
-_DECODERS: dict[tuple[int, int], Callable[[list[int]], Command]] = {
-    (PLACE, 9): _decode_place,
-    (CANCEL, 1): _decode_cancel,
-    (AMEND, 4): _decode_amend,
-    (CANCEL_ALL, 1): _decode_cancel_all,
-    (PLACE_SPECIAL, 12): _decode_special,
-    (LEASE, 1): Lease._make,
-    (SET_STATE, 1): _decode_state,
+class _Shape(NamedTuple):
+    """What commands of a kind become, what they are called, and from where to where each of their numbers goes."""
+
+    made: Any
+    name: str
+    ranges: tuple[tuple[int, int], ...]
+
+
+_SHAPES = {
+    PLACE: _Shape(Place, "place", (_ID, (1, 2), (1, 2), _ANY, _ANY, (1, 4), (0, 1), (1, 4), _ANY)),
+    CANCEL: _Shape(Cancel, "cancel", (_ID,)),
+    AMEND: _Shape(Amend, "amend", (_ID, _ANY, _ANY, (0, 1))),
+    CANCEL_ALL: _Shape(CancelAll, "cancel all", ((0, 2),)),
+    PLACE_SPECIAL: _Shape(
+        PlaceSpecial, "place special", (_ID, (1, 2), (1, 4), _ANY, _ANY, (1, 4), (0, 3), (1, 4), *(_ANY,) * 4)
+    ),
+    LEASE: _Shape(Lease, "lease", (_ANY,)),
+    SET_STATE: _Shape(SetState, "set state", ((1, max(PairState)),)),
 }

@@ -175,7 +175,7 @@ def open_op(signed: object, signature: object) -> Op:
     """
     signed = cbor.check_blob(signed, "op", OP_BYTES_CAP)
     signature = cbor.check_bytes(signature, "op signature", SIGNATURE_BYTES)
-    version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
+    version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8, looked_at=True)
     if cbor.check_uint(version, "version") not in OP_VERSIONS:
         raise DecodeError(f"op: version {version!r}; this build knows {OP_VERSIONS}")
     decoded = decode_commands(cbor.check_list(commands, "commands", COMMANDS_PER_OP_CAP))

@@ -1,10 +1,11 @@
 """An op: what its bytes may say."""
 
+import cbor2
 import pytest
 from consensus.kit import SYMBOL, buy, identity, sell
 
 from gossipbook import cbor
-from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
+from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST, encode_command
 from gossipbook.crdt.op import (
     Evidence,
     decode_evidence,
@@ -14,7 +15,16 @@ from gossipbook.crdt.op import (
 )
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Verifier
-from gossipbook.matching.commands import Amend, Cancel, CancelAll, PlaceFlags
+from gossipbook.matching.commands import (
+    AdmitToGroup,
+    Amend,
+    Cancel,
+    CancelAll,
+    JoinGroup,
+    Lease,
+    PlaceFlags,
+    SetState,
+)
 
 from .kit import chain, key, op, signed
 
@@ -103,6 +113,26 @@ def test_malformed_ops_are_refused(name: str) -> None:
 def test_malformed_signatures_are_refused(signature: object) -> None:
     with pytest.raises(DecodeError):
         open_op(OP.signed, signature)
+
+
+ODD = (1.0, float("nan"), None, True, cbor2.undefined, cbor2.CBORSimpleValue(99), [1])
+
+
+@pytest.mark.parametrize("odd", ODD, ids=repr)
+def test_no_leaf_of_an_op_is_of_an_odd_type(odd: object) -> None:
+    """An op's leaves are looked at once, by who reads them."""
+    commands = [buy(1), Cancel(1), Amend(1, 5, 5, 1), CancelAll(1), Lease(1), SetState(1), JoinGroup(bytes(32))]
+    arrays = [encode_command(command) for command in (*commands, AdmitToGroup(bytes(32), 1))]
+    spoilt = [[*array[:at], odd, *array[at + 1 :]] for array in arrays for at in range(len(array))]
+    raws = [with_field(7, [array]) for array in spoilt] + [with_field(7, [*arrays, array]) for array in spoilt]
+    for raw in [*raws, *(with_field(at, odd) for at in range(8)), with_field(7, [odd])]:
+        with pytest.raises(DecodeError):
+            open_op(raw, bytes(64))
+
+
+def test_a_mixture_of_commands_keeps_its_order() -> None:
+    commands = (JoinGroup(b""), Cancel(7), buy(1), AdmitToGroup(bytes(32), 0), sell(2), Cancel(8), buy(3))
+    assert decode_op(signed("alice", 0, None, *commands).encode()).commands == commands
 
 
 def test_an_op_reads_back() -> None:
