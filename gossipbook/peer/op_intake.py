@@ -91,12 +91,14 @@ class OpIntake:
                 if self._add_evidence(item, now, solicited=solicited):
                     effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]
                 continue
+            is_news = False
             for op in _ops_of(item):
                 outcome, more = self._insert(op, now, Came.ASKED if solicited else Came.REPAIR, sender)
                 effects += more
                 self._grew = self._grew or outcome in _TAKEN
-                if not solicited and self._is_news(op, outcome):
-                    effects.append(self._publication(op))
+                is_news = is_news or self._is_news(op, outcome)
+            if is_news and not solicited:
+                effects.append(self._publication(item))
         return effects
 
     def take_block_bodies(self, message: FinalizedBlock, sender: LinkId, now: Now) -> list[CoreEffect]:

@@ -711,7 +711,9 @@ def test_an_honest_peer_sent_away(market: Market) -> None:
 
 def test_an_honest_author_frozen(market: Market) -> None:
     authors = market.host.peer.pairs["SIM0/USD"].certified.authors  # type: ignore[union-attr]
-    author, state = next(iter(authors.items()))
+    trader = next(iter(market.exchange.view.traders.values()))
+    author = trader.identity.public_key
+    state = authors[author]
     authors[author] = state._replace(frozen=True)
     checker = AuthenticityChecker()
     checker.attend(market.exchange.view)
@@ -719,7 +721,7 @@ def test_an_honest_author_frozen(market: Market) -> None:
         checker.finish()
     finally:
         authors[author] = state
-    assert said(checker) == [("I9", f"{market.host.name} froze an author who never forked")]
+    assert said(checker) == [("I9", f"{market.host.name} froze {trader.name}, who never forked")]
 
 
 def crowded(market: Market) -> tuple[int, Finalized]:

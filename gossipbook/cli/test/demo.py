@@ -46,7 +46,7 @@ def demo(
 ) -> None:
     """Trade on four real peers, then verify every chain.
 
-    The peers run on this machine, and are stopped before their chains are verified. Exit code 0: valid; 2: unknown,
+    The peers run on this machine, and are stopped before their chains are verified. Exit code 0: valid; 3: unknown,
     nothing happened; 1: invalid.
     """
     folder = Path(tempfile.mkdtemp(prefix="gossipbook-demo-")) if keep is None else keep

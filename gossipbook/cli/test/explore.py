@@ -35,7 +35,7 @@ def explore(wide: bool, liar: int, states_cap: int, progress: bool | None, as_js
     """Check consensus in every order of events, in bounds.
 
     Takes every possible step of three real members and a liar, and looks for a broken law. Exit code 0: valid, every
-    space was exhausted. 1: invalid, the path is told. 2: unknown, nothing was found up to a cap.
+    space was exhausted. 1: invalid, the path is told. 3: unknown, nothing was found up to a cap.
     """
     rows: list[dict[str, Any]] = []
     for configuration in full(liar, states_cap) if wide else quick(liar):

@@ -47,7 +47,7 @@ def simulate(path: Path | None, as_json: bool, **options: Any) -> None:
     """Run scenarios under faults, on virtual time.
 
     PATH is the file of one scenario, or a folder of them. Exit code 0: valid, every invariant held and something
-    happened; 2: unknown, nothing wrong but too little happened; 1: invalid.
+    happened; 3: unknown, nothing wrong but too little happened; 1: invalid.
     """
     if options["replay"] is not None:
         _replay(options["replay"], options, as_json)
