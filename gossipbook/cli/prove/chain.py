@@ -129,7 +129,7 @@ def verify(exports: tuple[Path, ...], acks: Path | None, network: Path | None, a
     """Check exported chains, trusting no peer.
 
     Each EXPORT is held to the rules, and all of them to one another. Exit code 0: valid. 1: invalid, the reasons are
-    told. 2: unknown, because nothing happened that could be judged.
+    told. 3: unknown, because nothing happened that could be judged.
     """
     manifest = None if network is None else read_manifest(network)
     with _progress("verifying", True) as advance:
