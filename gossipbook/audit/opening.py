@@ -17,17 +17,7 @@ from gossipbook.audit.export import (
     split_certificate,
 )
 from gossipbook.audit.fields import Defect, parse_json
-from gossipbook.audit.records import (
-    LIFE,
-    LIVES_SINCE,
-    Block,
-    Evidence,
-    Item,
-    Op,
-    decode_block,
-    decode_op,
-    make_evidence,
-)
+from gossipbook.audit.records import Block, Evidence, Item, Op, decode_block, decode_op, make_evidence
 from gossipbook.audit.seats import PREPARE, VOTE_TAG, Seats, op_check
 from gossipbook.audit.signatures import Verdicts
 from gossipbook.identity import SignatureCheck, verify_signature
@@ -144,11 +134,8 @@ def _open_op(listed: OpEntry, seats: Seats) -> Item:
             raise Defect(f"op {op.id.hex()[:10]} is of another chain or pair")
         if op.version > seats.rules_version:
             raise Defect(f"op {op.id.hex()[:10]} is of version {op.version}, in a network of rules version 1")
-        if op.seq >= LIFE and seats.rules_version < LIVES_SINCE:
-            raise Defect(f"op {op.id.hex()[:10]} is of a later life than rules version {seats.rules_version} knows")
-
         ops.append(op)
-    item: Item = make_evidence(*ops) if listed.is_evidence else ops[0]
+    item: Item = make_evidence(*ops, rules_version=seats.rules_version) if listed.is_evidence else ops[0]
     if item.id != listed.id:
         raise Defect(f"op {listed.id.hex()[:10]} is not the hash of its bytes")
     return item

@@ -169,11 +169,11 @@ def decode_op(signed: bytes, signature: bytes) -> Op:
         raise Defect(f"op {op_id.hex()[:10]} does not decode: {error}") from None
 
 
-def make_evidence(first: Op, second: Op) -> Evidence:
+def make_evidence(first: Op, second: Op, *, rules_version: int) -> Evidence:
     same = (first.author, first.seq) == (second.author, second.seq)
     if not same or first.id >= second.id:
         raise Defect("evidence is not of two different ops of one author and sequence number, smaller id first")
-    life = first.seq // LIFE
+    life = first.seq // LIFE if rules_version >= LIVES_SINCE else 0
     parts = (first.author, life.to_bytes(8, "big")) if life else (first.author,)
     return Evidence(digest(b"evidence", *parts), first.author, first, second)
 

@@ -91,9 +91,9 @@ class Finality:
         member.chain.append(block, fc)
         member.certificates.advanced()
         member.ballot.finalized()
-        member.ops.pin([op_id for held in member.chain.held() for op_id in held.op_ids])
         for author in execution.authors:
             member.outbox.store(list(member.ops.advance(author, now.timer_ms)))
+        member.ops.pin([op_id for held in member.chain.held() for op_id in held.op_ids], now.timer_ms)
         dropped = member.ops.drop_hopeless(execution.left, now.timer_ms)
         if dropped:
             reason = Inserted.LIFE_OVER if member.certified.rules >= STAYS_SINCE else Inserted.TABLE_FULL

@@ -22,8 +22,7 @@ from gossipbook.consensus.messages import (
     Propose,
 )
 from gossipbook.crdt.interpretation import Item
-from gossipbook.crdt.op import LIFE, Evidence
-from gossipbook.crdt.stays import STAYS_SINCE
+from gossipbook.crdt.op import Evidence
 from gossipbook.errors import DecodeError
 from gossipbook.identity import SignatureCheck, Verifier
 
@@ -96,7 +95,7 @@ def item_flaw(item: Item, committee: Committee, rules_version: int, verifier: Ve
     for op in (item.first, item.second) if isinstance(item, Evidence) else (item,):
         if op.chain_id != committee.chain_id or op.pair != committee.symbol:
             return Flaw.FOREIGN_OP
-        if op.version > rules_version or (op.seq >= LIFE and rules_version < STAYS_SINCE):
+        if op.version > rules_version:
             return Flaw.LATER_OP
         if not verifier.good(op.check()):
             return Flaw.FORGED_OP

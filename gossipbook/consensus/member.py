@@ -139,7 +139,7 @@ class Member:
         keep = [part.block_id for part in (state.lock, state.prepared, known.nc, known.fc) if part is not None]
         keep += [state.proposed[2]] if state.proposed is not None else []
         self.chain.hold(block, keep)
-        self.ops.pin([op_id for held in self.chain.held() for op_id in held.op_ids])
+        self.ops.pin([op_id for held in self.chain.held() for op_id in held.op_ids], self.timer_ms)
         self.catch_up.got_block(block.id)
 
     def demote(self, reason: str) -> None:

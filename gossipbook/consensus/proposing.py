@@ -89,8 +89,9 @@ class Proposing:
 
     def _fresh_block(self, now: Now) -> Block | None:
         member = self._member
-        ops, certified, limits, ages = member.ops, member.certified, member.manifest.limits, self._ages(now)
+        ops, certified, limits = member.ops, member.certified, member.manifest.limits
         time_ms = max(now.wall_ms, certified.time_ms + 1)
+        ages = self._ages(now, time_ms)
         if self._awaits_company(now) and not certified.due(time_ms):
             return None
         chosen = select(ops, certified, limits, ages)
@@ -172,7 +173,7 @@ class Proposing:
             return False
         if not fault and not member.speculation.execute(block, items):
             fault = BlockFault.OTHER_EVENTS
-        if not fault and fresh and self._omits_due(items, now):
+        if not fault and fresh and self._omits_due(items, self._ages(now, block.time_ms)):
             fault = BlockFault.OMITS_DUE
         if fault:
             self.refused = fault
@@ -207,12 +208,11 @@ class Proposing:
             member.refusals.count(Scope.PROPOSAL, doubt)
         return doubt is not None
 
-    def _omits_due(self, items: list[Item], now: Now) -> bool:
+    def _omits_due(self, items: list[Item], ages: Ages) -> bool:
         member = self._member
         limits, is_full = member.manifest.limits, member.speculation.is_full
-        ages = self._ages(now)
         return unjustly_omitted(items, member.ops, member.certified, limits, ages, is_full=is_full) is not None
 
-    def _ages(self, now: Now) -> Ages:
+    def _ages(self, now: Now, block_ms: int) -> Ages:
         member = self._member
-        return Ages(now.timer_ms, member.term_started_ms, member.manifest.timing.inclusion_age_ms)
+        return Ages(now.timer_ms, member.term_started_ms, member.manifest.timing.inclusion_age_ms, block_ms)

@@ -78,6 +78,7 @@ class Ages:
     timer_ms: int
     term_started_ms: int
     inclusion_age_ms: int
+    block_ms: int  # the time of the block that is made or judged, by which all members agree on who may be in it
 
     def is_due(self, since_ms: int) -> bool:
         return self._age(since_ms) > self.inclusion_age_ms
@@ -112,11 +113,24 @@ def select(
     ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, *, only_pressing: bool = False
 ) -> list[Item]:
     """The items of a fresh block, in no particular order: those that press first, then the others."""
+    allowed = certified.newcomers_allowed(ages.block_ms)
+    while True:
+        chosen = _choose(ops, certified, limits, ages, allowed, only_pressing=only_pressing)
+        acting = {item.author for item in chosen}
+        places = certified.newcomers_allowed(ages.block_ms, acting)  # Who acts does not leave, and keeps a place.
+        if sum(author not in certified.authors for author in acting) <= places:
+            return chosen
+        allowed = places
+
+
+def _choose(
+    ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, allowed: int, *, only_pressing: bool
+) -> list[Item]:
     budget = Budget(limits, certified.rules)
     chosen: list[Item] = []
     rows: list[_Row] = []
-    newcomers, allowed = 0, certified.newcomers_allowed(ops.block_ms)
-    for author, log in sorted(ops.eligible(), key=lambda entry: (entry[1].held_since_ms(0), entry[0])):
+    newcomers = 0
+    for author, log in sorted(ops.eligible(ages.block_ms), key=lambda entry: (entry[1].held_since_ms(0), entry[0])):
         if author not in certified.authors:
             if newcomers == allowed:
                 continue
@@ -142,7 +156,7 @@ def select(
 
 def are_left_out(left_out: Sequence[Item], taken: Sequence[Item], ops: OpSet, ages: Ages) -> bool:
     """Whether a block that was full before some of its items did without pressing ones, and not without others."""
-    pressing = {item.id for _, log in ops.eligible() for item in _pressing(log, ages)}
+    pressing = {item.id for _, log in ops.eligible(ages.block_ms) for item in _pressing(log, ages)}
     return any(item.id in pressing for item in left_out) and any(item.id not in pressing for item in taken)
 
 
@@ -172,8 +186,8 @@ def unjustly_omitted(
         else:
             all_settled = False
     most = max(per_author.values(), default=0)
-    allowed = certified.newcomers_allowed(ops.block_ms)
-    for author, log in ops.eligible():
+    allowed = certified.newcomers_allowed(ages.block_ms, per_author)
+    for author, log in ops.eligible(ages.block_ms):
         for place, item in enumerate(log.next_items()):
             if not ages.is_due(log.held_since_ms(place)):
                 break

@@ -19,6 +19,8 @@ FRONTIER_ENTRIES_CAP = 128  # about 80 bytes each; a longer frontier goes in tur
 FRONTIER_READ_CAP = 192  # entries of one that is taken
 REPAIR_OPS_CAP = 256
 REPAIR_BYTES_CAP = 256 * 1_024
+REPAIR_AUTHOR_SHARE = 4
+"""An author gets one in so many parts of a repair before all others had theirs: some may not be taken, ever again."""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ def repair(
     ours = list(islice(op_set.frontier.between(after, until), FRONTIER_ENTRIES_CAP))
     if len(ours) == FRONTIER_ENTRIES_CAP:
         by_author = {author: entry for author, entry in by_author.items() if author <= ours[-1].author}
+    rows: list[list[Item]] = []
     for mine in ours:
         their = by_author.pop(mine.author, None)
         log = op_set.logs[mine.author]
@@ -76,16 +79,35 @@ def repair(
         first, last = (0 if their is None else their.seq), mine.seq
         found.behind = found.behind or first > last
         if mine.forked and (their is None or not their.forked or first > last):
-            _show_fork(found, log)
+            rows.append(_what_shows_fork(log))
             continue
         if their is not None and _diverges(log.main, their):
             first, last = 0, their.seq  # Two chains of one author: show all of ours, so that the fork shows.
             found.behind = True
-        for op, since_ms in zip(log.main, log.since_ms, strict=True):
-            if first <= op.seq < last and (held_since_ms is None or since_ms <= held_since_ms):
-                found.add(op)
+        rows.append(
+            [
+                op
+                for op, since_ms in zip(log.main, log.since_ms, strict=True)
+                if first <= op.seq < last and (held_since_ms is None or since_ms <= held_since_ms)
+            ]
+        )
     found.behind = found.behind or bool(by_author)
+    for item in _in_shares(rows):
+        found.add(item)
     return found
+
+
+def _in_shares(rows: list[list[Item]]) -> list[Item]:
+    """Each author's items in their order, a share of all that a repair may have before anybody has more."""
+    first: list[Item] = []
+    more: list[Item] = []
+    for items in rows:
+        size = 0
+        for number, item in enumerate(items):
+            size += item.size
+            fits = number < REPAIR_OPS_CAP // REPAIR_AUTHOR_SHARE and size <= REPAIR_BYTES_CAP // REPAIR_AUTHOR_SHARE
+            (first if fits else more).append(item)
+    return first + more
 
 
 def _goes_before(their: FrontierEntry, mine: FrontierEntry) -> bool:
@@ -95,15 +117,11 @@ def _goes_before(their: FrontierEntry, mine: FrontierEntry) -> bool:
     return their.forked and not mine.forked
 
 
-def _show_fork(found: Repair, log: AuthorLog) -> None:
-    """Send what shows that an author equivocates; of one who is in no table also where the life begins that forks."""
+def _what_shows_fork(log: AuthorLog) -> list[Item]:
+    """What shows that an author equivocates; of one who is in no table also where the life begins that forks."""
     proof = log.proof()
     assert proof is not None
-    if log.evidence is not None:
-        found.add(proof)
-        return
-    for op in (*log.main[:1], proof.first, proof.second):
-        found.add(op)
+    return [proof] if log.evidence is not None else [*log.main[:1], proof.first, proof.second]
 
 
 def _diverges(main: list[Op], their: FrontierEntry) -> bool:

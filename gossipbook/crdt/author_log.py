@@ -70,12 +70,20 @@ class AuthorLog:
         """What no block can take any more once a life's first op is past: the life, if it has no other first op."""
         if any(other is not first and begins_life(other) for other in self.by_seq[first.seq].values()):
             return [first]
-        life = life_of(first.seq)
+        return self.of_life(life_of(first.seq))
+
+    def of_life(self, life: int) -> list[Op]:
+        """All ops of a life."""
         return [op for seq, ops in self.by_seq.items() if life_of(seq) == life for op in ops.values()]
 
-    def lives(self) -> int:
-        """How many lives' first numbers there are."""
-        return sum(seq % LIFE == 0 for seq in self.by_seq)
+    def lives_before(self, seq: int) -> int:
+        """Of how many lower lives than a number's there are first numbers."""
+        return sum(each % LIFE == 0 and each < seq for each in self.by_seq)
+
+    def beyond_lives(self, count: int) -> list[Op]:
+        """All ops of lives that are above the so many lowest."""
+        first = sorted(seq for seq in self.by_seq if seq % LIFE == 0)
+        return [op for seq in first[count:] for op in self.of_life(life_of(seq))]
 
     def first_fork(self, life: int) -> int | None:
         """Where a life is forked first; None if it is not."""

@@ -143,9 +143,9 @@ class Interpretation:
         """Whether a block at a time may begin a life with an op, as far as its expiry goes."""
         return self.rules < STAYS_SINCE or time_ms <= op.expiry_ms <= time_ms + self.stays.retention_ms
 
-    def newcomers_allowed(self, time_ms: int) -> int:
-        """How many unknown authors a block at a time may let in, if nobody who may leave acts in it."""
-        return max(0, min(self._max_newcomers, self._places(time_ms, ())))
+    def newcomers_allowed(self, time_ms: int, acting: Collection[PublicKey] = ()) -> int:
+        """How many unknown authors a block at a time may let in, in which these act and so do not leave."""
+        return max(0, min(self._max_newcomers, self._places(time_ms, acting)))
 
     def _places(self, time_ms: int, staying: Collection[PublicKey]) -> int:
         """How many places the author table has once those who leave at a time have left."""

@@ -8,7 +8,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from gossipbook import cbor
@@ -32,6 +32,8 @@ OP_VERSIONS = (1, 2)
 LIFE: Final = 1 << 36
 """Sequence numbers of one life of an author's (:mod:`~gossipbook.crdt.stays`): at a hundred ops a second it lasts for
 more than twenty years. There are as many lives as minutes in two centuries, so that the time can number them."""
+LIVES_SINCE: Final = 3
+"""The rules version since when authors have lives."""
 OP_BYTES_CAP = 65_536  # above any manifest's max_op_bytes; checked before decoding
 SYMBOL_CAP = 32
 GENESIS_PREV: OpId = ZERO_DIGEST
@@ -78,11 +80,12 @@ class Evidence:
     """Two different ops that one author signed with one sequence number; ``first`` has the smaller id.
 
     It is an unsigned system op: its id derives from the author and the life alone, so that all evidence against an
-    author in one life is one block entry.
+    author in one life is one block entry. ``has_life``: by rules that know lives; before, an author has one id.
     """
 
     first: Op
     second: Op
+    has_life: bool = field(default=True, kw_only=True)
 
     def __post_init__(self) -> None:
         a, b = self.first, self.second
@@ -98,7 +101,11 @@ class Evidence:
 
     @property
     def id(self) -> OpId:
-        return evidence_id(self.author, life_of(self.first.seq))
+        return evidence_id(self.author, life_of(self.first.seq) if self.has_life else 0)
+
+    def by_rules(self, rules_version: int) -> "Evidence":
+        """The same evidence as networks of a rules version name it."""
+        return replace(self, has_life=rules_version >= LIVES_SINCE)
 
     @property
     def size(self) -> int:
@@ -110,7 +117,7 @@ class Evidence:
             return min(self, other, key=lambda one: one.first.seq)
         ops = {op.id: op for op in (self.first, self.second, other.first, other.second)}
         first, second = sorted(ops)[:2]
-        return Evidence(ops[first], ops[second])
+        return Evidence(ops[first], ops[second], has_life=self.has_life)
 
     def checks(self) -> list[SignatureCheck]:
         return [self.first.check(), self.second.check()]

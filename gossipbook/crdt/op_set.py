@@ -13,11 +13,20 @@ from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.frontier import FrontierTable
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation, Item
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, life_of
+from gossipbook.crdt.op import Evidence, Op, life_of
 from gossipbook.crdt.openings import Openings
 from gossipbook.crdt.parked import ParkedOps
-from gossipbook.crdt.pool_room import OPENING_SLACK_MS, is_barred, is_full_for, is_too_large, refusal
+from gossipbook.crdt.pool_room import (
+    LIVES_CAP,
+    OPENING_SLACK_MS,
+    is_barred,
+    is_full_for,
+    is_hopeless,
+    is_too_large,
+    refusal,
+)
 from gossipbook.crdt.stays import STAYS_SINCE, begins_life
+from gossipbook.crdt.succession import Succession
 from gossipbook.effects import LinkId
 from gossipbook.ids import Digest, OpId, PublicKey
 from gossipbook.limits import Limits
@@ -33,12 +42,14 @@ class OpSet:
     def __init__(self, certified: Interpretation, limits: Limits) -> None:
         self._certified = certified
         self._limits = limits
+        self._follows = Succession(certified)
         self.logs: dict[PublicKey, AuthorLog] = {}
         self.bodies: dict[OpId, Op] = {}
         self.evidence: dict[OpId, Evidence] = {}
         self.bytes = 0
         self.in_chains = 0  # ops in main chains; the rest is parked, or named by a block
         self.parked = ParkedOps()
+        self._joined: list[Op] = []  # what joined main chains though nothing was inserted there
         self.wall_ms = 0  # the time of the last event
         self._ready: dict[PublicKey, None] = {}  # authors of the table with a main chain, or evidence against them
         self._new: dict[PublicKey, None] = {}  # and others
@@ -62,8 +73,8 @@ class OpSet:
     ) -> tuple[Inserted, list[Op]]:
         """Offer an op whose signature is good, and which came over ``link``.
 
-        ``solicited``: a block names it, so local caps do not apply. Returns what became of it, and what joined the
-        main chain because of it, in order.
+        ``solicited``: a block or a TIMEOUT names it, so local caps do not apply. Returns what became of it, and what
+        joined its author's main chain because of it, in order.
         """
         if op.id in self.bodies:
             return Inserted.DUPLICATE, []
@@ -78,36 +89,38 @@ class OpSet:
             if op.id > spare[-1]:
                 return Inserted.FORKED, []
             self._forget(log, self.bodies[spare[-1]])
-        if self._comes_before(op, log):
-            self._set_main(log, [])  # The lowest life goes first, whatever came first.
+        comes_before = self._follows.comes_before(op, log)
         log.hold(op)
         self.bodies[op.id] = op
         self.bytes += op.size
-        if self._is_newcomer(op.author) and begins_life(op):
+        if self._follows.is_newcomer(op.author) and begins_life(op):  # The lowest lives go first, whatever came first.
             self._openings.add(op)
+            if comes_before and log.main:
+                self._cut(log, log.main[0].seq, timer_ms)
+            self._drop_loose(log.beyond_lives(LIVES_CAP), timer_ms, but=op.author)
+        outcome, grown = Inserted.FORKED, []
         if op.seq in log.forks:
             self._end_at_fork(log, op.seq, timer_ms)
-            self._park(op, link, timer_ms, solicited=solicited)
-            self._mind(op.author)
-            return Inserted.FORKED, []
-        grown = self._grow(log, op.author, timer_ms)
-        if op not in grown:
-            self._park(op, link, timer_ms, solicited=solicited)
+        else:
+            grown = self._grow(log, op.author, timer_ms)
+            outcome = Inserted.ACCEPTED if op in grown else Inserted.PARKED
+        if outcome is not Inserted.ACCEPTED:
+            self._park(op, link, timer_ms)
         self._mind(op.author)
-        return (Inserted.ACCEPTED, grown) if op in grown else (Inserted.PARKED, grown)
+        return outcome, grown
 
     def settle(self, timer_ms: int) -> None:
         """After all that was stored is here again: what no block can take and none names is parked, as it was."""
-        loose = [op for op in self.bodies.values() if op.id not in self.parked and not self.in_main(op)]
-        for op in loose:
+        for op in self._loose(list(self.bodies)):
             if op.id in self.bodies:
-                self._park(op, b"", timer_ms, solicited=False)
+                self._park(op, b"", timer_ms)
 
     def expire(self, timer_ms: int) -> None:
         """Drop what waited for too long for the ops before it, and lives that can begin by no clock any more."""
         if self._certified.rules >= STAYS_SINCE:
             self._drop_past(self.block_ms - OPENING_SLACK_MS, timer_ms)
-        self._drop_parked(self.parked.expire(timer_ms), timer_ms)
+        gone = self.parked.expire(timer_ms, lambda op: self._follows.is_open_fork(op, self.logs[op.author]))
+        self._drop_loose(gone, timer_ms)
 
     def add_evidence(self, evidence: Evidence, timer_ms: int, *, solicited: bool = False) -> bool:
         """Take evidence whose signatures are good, if a block may take it; True if there was none against the author.
@@ -120,11 +133,7 @@ class OpSet:
         optional = not solicited or certified.rules >= 3  # Then any smaller evidence does, and there is some.
         if optional and any(is_too_large(op, self._limits) for op in (evidence.first, evidence.second)):
             return False
-        if (
-            certified.author(author).frozen
-            or not certified.admitted(author)
-            or is_barred(author, certified, self._limits)
-        ):
+        if is_hopeless(author, certified, self._limits):
             return False
         if solicited:
             self._named[evidence.id] = evidence
@@ -140,22 +149,31 @@ class OpSet:
         self._mind(author)
         return fresh
 
-    def pin(self, ids: Iterable[OpId]) -> None:
-        """Keep these ops whatever happens: blocks that may yet become final name them. Replaces the last call's."""
-        self._pinned = frozenset(ids)
+    def take_joined(self) -> list[Op]:
+        """Take out what joined main chains because something else went, in order: nobody was told of it yet."""
+        joined, self._joined = self._joined, []
+        return [op for op in joined if self.in_main(op)]
+
+    def pin_also(self, ids: Iterable[OpId]) -> None:
+        """Keep these ops, too, until the next :meth:`pin`."""
+        self._pinned |= frozenset(ids)
+
+    def pin(self, ids: Iterable[OpId], timer_ms: int) -> None:
+        """Keep these ops whatever happens: blocks that may yet become final name them. Replaces the last call's.
+
+        What is kept no more, and no block can take, goes.
+        """
+        before, self._pinned = self._pinned, frozenset(ids)
         for op_id in [op_id for op_id in self._named if op_id not in self._pinned]:
             self._named.pop(op_id)
         self._openings.unname()
+        self._drop_loose(self._loose(sorted(before - self._pinned)), timer_ms)
 
     def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
-        """Follow the certified state of an author after a block changed it, or let them leave the table.
-
-        Returns the ops that joined the main chain because the block filled a gap in it.
-        """
-        log = self.logs.get(author)
+        """Follow the certified state of an author after a block changed it; what joined their main chain by that."""
+        log, state = self.logs.get(author), self._certified.author(author)
         if log is None:
             return []
-        state = self._certified.author(author)
         if state.frozen:
             self._drop_all(author)
             return []
@@ -180,7 +198,7 @@ class OpSet:
         if not self._certified.may_tell_time(self.block_ms):
             return False
         past = self._openings.past(self.block_ms)
-        return any(self._is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
+        return any(self._follows.is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
 
     def drop_hopeless(self, left: Iterable[PublicKey], timer_ms: int) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
@@ -199,21 +217,18 @@ class OpSet:
         """Drop lives of newcomers whose first op may not be taken after a time."""
         dropped: list[Op] = []
         for op in self._openings.take_past(time_ms, self._pinned):
-            if not self._is_newcomer(op.author):
+            if not self._follows.is_newcomer(op.author):
                 continue
             log = self.logs[op.author]
             over = log.over_with(op)
             if op in log.main[:1]:
                 self._set_main(log, [])
-            for one in over:
-                self._forget(log, one)
+            self._drop_loose(over, timer_ms)
             dropped += over
-            self._grow(log, op.author, timer_ms)
-            self._tidy(op.author)
         return dropped
 
     def _drop_all(self, author: PublicKey) -> list[Op]:
-        """Forget an author, but for what blocks may need."""
+        """Forget all of an author."""
         log = self.logs.get(author)
         if log is None:
             return []
@@ -235,17 +250,17 @@ class OpSet:
 
     # -- questions ----------------------------------------------------------------------------------
 
-    def eligible(self) -> Iterator[tuple[PublicKey, AuthorLog]]:
-        """Authors with something that a block may take now: a main chain, or evidence against them."""
-        certified = self._certified
+    def eligible(self, time_ms: int | None = None) -> Iterator[tuple[PublicKey, AuthorLog]]:
+        """Authors with something that a block of a time may take, by default one of now: ops, or evidence."""
+        certified, time_ms = self._certified, self.block_ms if time_ms is None else time_ms
         for author in self._ready:
             log = self.logs[author]
             yield author, log
-        if not self._new or not certified.newcomers_allowed(self.block_ms):
+        if not self._new or not certified.newcomers_allowed(time_ms):
             return
         for author in self._new:
             log = self.logs[author]
-            if log.evidence is not None or certified.may_begin(log.main[0], self.block_ms):
+            if log.evidence is not None or certified.may_begin(log.main[0], time_ms):
                 yield author, log
 
     def has_newcomers(self) -> bool:
@@ -257,15 +272,10 @@ class OpSet:
 
     def resolve(self, ids: Iterable[OpId]) -> tuple[list[Item], list[OpId]]:
         """The items that a block names, and the ids of those that are not held."""
-        items: list[Item] = []
-        missing: list[OpId] = []
-        for op_id in ids:
-            item = self.bodies.get(op_id) or self.evidence.get(op_id) or self._named.get(op_id)
-            if item is None:
-                missing.append(op_id)
-            else:
-                items.append(item)
-        return items, missing
+        wanted = list(ids)
+        held = [self.bodies.get(op_id) or self.evidence.get(op_id) or self._named.get(op_id) for op_id in wanted]
+        missing = [op_id for op_id, item in zip(wanted, held, strict=True) if item is None]
+        return [item for item in held if item is not None], missing
 
     def pending(self, author: PublicKey) -> list[Op]:
         """The author's main chain, in order of seq."""
@@ -288,35 +298,17 @@ class OpSet:
         refused = refusal(op, log, self._certified, self._limits, None if solicited else self.block_ms)
         if refused is not None or solicited:
             return refused
-        follows = (op.seq, op.prev) == self._next_of(log, op.author)
-        if not follows and not self._comes_before(op, log):
+        follows = (op.seq, op.prev) == self._follows.next_of(log, op.author)
+        if not follows and not self._follows.comes_before(op, log):
             return None  # It will be parked, which has a budget of its own.
         held, size = len(self.bodies) - len(self.parked), self.bytes - self.parked.bytes
         return Inserted.POOL_FULL if is_full_for(op, self._certified, held, size, self._new) else None
-
-    def _is_newcomer(self, author: PublicKey) -> bool:
-        """Whether an author may begin a life now, by rules that know lives."""
-        return self._certified.rules >= STAYS_SINCE and author not in self._certified.authors
-
-    def _comes_before(self, op: Op, log: AuthorLog) -> bool:
-        """Whether an op begins a life that goes before the one that the main chain is of."""
-        is_lower = not log.main or op.seq < log.main[0].seq
-        return is_lower and begins_life(op) and self._is_newcomer(op.author)
-
-    def _next_of(self, log: AuthorLog, author: PublicKey) -> tuple[int, OpId]:
-        """The number of the op that follows the main chain, and the id that it names."""
-        if log.main:
-            return log.main[-1].seq + 1, log.main[-1].id
-        if self._is_newcomer(author):
-            return log.first_life(self._certified.time_ms), GENESIS_PREV
-        state = self._certified.author(author)
-        return state.next_seq, state.head
 
     def _grow(self, log: AuthorLog, author: PublicKey, timer_ms: int) -> list[Op]:
         """Extend the main chain by what follows it; returns the extension."""
         main = log.main
         grown: list[Op] = []
-        seq, head = self._next_of(log, author)
+        seq, head = self._follows.next_of(log, author)
         while seq != log.evidence_seq and len(there := log.by_seq.get(seq, {})) == 1:
             (op,) = there.values()
             if op.prev != head:
@@ -342,30 +334,44 @@ class OpSet:
             log.evidence_since_ms = timer_ms
         kept = evidence if log.evidence is None else log.evidence.joined(evidence)
         log.evidence = self.evidence[kept.id] = kept
-        self._cut(log, evidence.first.seq)
+        self._cut(log, evidence.first.seq, timer_ms)
 
     def _end_at_fork(self, log: AuthorLog, seq: int, timer_ms: int) -> None:
         """End the main chain at a fork, and keep evidence of it if a block may take it."""
-        self._cut(log, seq)
-        evidence = log.evidence_at(seq)
+        self._cut(log, seq, timer_ms)
+        evidence = log.evidence_at(seq).by_rules(self._certified.rules)
         if self._certified.takes_evidence(evidence):
             self._keep_evidence(log, evidence, timer_ms)
 
-    def _cut(self, log: AuthorLog, seq: int) -> None:
+    def _cut(self, log: AuthorLog, seq: int, timer_ms: int) -> None:
+        """End the main chain before a number. What a newcomer has beyond is parked: it holds no room of others."""
         place = seq - log.main[0].seq if log.main else -1
         if 0 <= place < len(log.main):
+            cut = log.main[place:]
             self._set_main(log, log.main[:place])
+            for op in cut if self._follows.is_newcomer(cut[0].author) else ():
+                self._park(op, b"", timer_ms, but=op.author)
 
-    def _park(self, op: Op, link: LinkId, timer_ms: int, *, solicited: bool) -> None:
+    def _park(self, op: Op, link: LinkId, timer_ms: int, but: PublicKey = b"") -> None:
         """Put an op that no block can take yet under the budget of such; a block's is kept whatever the budget."""
-        if not solicited and op.id not in self._pinned:
-            self._drop_parked(self.parked.add(op, link, timer_ms), timer_ms)
+        if op.id not in self._pinned:
+            self._drop_loose(self.parked.add(op, link, timer_ms), timer_ms, but)
 
-    def _drop_parked(self, gone: list[Op], timer_ms: int) -> None:
+    def _loose(self, ids: list[OpId]) -> list[Op]:
+        """Those of some ops that are neither parked nor in a main chain."""
+        held = [self.bodies[op_id] for op_id in ids if op_id in self.bodies]
+        return [op for op in held if op.id not in self.parked and not self.in_main(op)]
+
+    def _drop_loose(self, gone: list[Op], timer_ms: int, but: PublicKey = b"") -> None:
+        """Drop ops that are in no main chain; what follows them may join another. Whoever calls sees to ``but``."""
         for op in gone:
             self._forget(self.logs[op.author], op)
         for author in dict.fromkeys(op.author for op in gone):
-            self._grow(self.logs[author], author, timer_ms)  # It may have been half of a fork.
+            log = self.logs[author]
+            if author == but:
+                continue
+            if log.held:
+                self._joined += self._grow(log, author, timer_ms)
             self._tidy(author)
 
     def _mind(self, author: PublicKey) -> None:
@@ -375,8 +381,8 @@ class OpSet:
         if author not in self._certified.authors:
             here, there = there, here
         there.pop(author, None)
-        if log is not None and self._is_newcomer(author):
-            seq = self._next_of(log, author)[0]
+        if log is not None and self._follows.is_newcomer(author):
+            seq = self._follows.next_of(log, author)[0]
             log.fork_seq = log.first_fork(life_of(seq)) if log.main or seq in log.by_seq else None
         elif log is not None:
             log.fork_seq = None

@@ -2,9 +2,11 @@
 
 Keys are free, so anybody can sign as many as they like. They live within caps of their own and never cost room that ops
 which blocks can take have: each link and each author has a share, the oldest go first, and what stays for too long goes
-as well. Nothing is lost by that: whoever has the ops before them sends them again (anti-entropy).
+as well. Nothing is lost by that: whoever has the ops before them sends them again (anti-entropy). So forks of a life
+that may begin yet stay with it: all would send them to all for ever.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from gossipbook.crdt.op import Op
@@ -76,14 +78,18 @@ class ParkedOps:
         if op_id in self._ops:
             self._drop(op_id)
 
-    def expire(self, timer_ms: int) -> list[Op]:
-        """Drop and return what was parked for too long."""
+    def expire(self, timer_ms: int, keeps: Callable[[Op], bool]) -> list[Op]:
+        """Drop and return what was parked for too long, but for what somebody keeps: it has as long again."""
         gone: list[Op] = []
         while self._ops:
-            op, _, came_ms = next(iter(self._ops.values()))
+            op, link, came_ms = next(iter(self._ops.values()))
             if timer_ms - came_ms < PARKED_MS:
                 break
-            gone.append(self._drop(op.id))
+            if keeps(op):
+                del self._ops[op.id]
+                self._ops[op.id] = op, link, timer_ms
+            else:
+                gone.append(self._drop(op.id))
         return gone
 
     def _authors_over(self, share: _Share) -> bool:

@@ -18,8 +18,8 @@ NEWCOMERS_SHARE = 2
 OPENING_SLACK_MS = 60_000
 """By how much clocks may differ for a life's first op to be kept until a block can take it; a guess."""
 LIVES_CAP = 4
-"""Lives that a pool keeps of an author who is in no table. The honest have two at most, where a block is awaited that
-says that the first is over."""
+"""Lives that a pool keeps of an author who is in no table, the lowest. The honest have two at most, where a block is
+awaited that says that the first is over."""
 CANCELS_SHARE = 8
 """Cancels of certified authors have such a part of the pool beyond its caps: who has orders can take them out."""
 
@@ -49,7 +49,7 @@ def refusal(op: Op, log: AuthorLog, certified: Interpretation, limits: Limits, b
     if (op.seq % LIFE if has_lives else op.seq - state.next_seq) >= limits.author_window:
         return Inserted.WINDOW
     if has_lives and begins_life(op):
-        if op.seq not in log.by_seq and log.lives() >= LIVES_CAP:
+        if log.lives_before(op.seq) >= LIVES_CAP:
             return Inserted.WINDOW
         if op.expiry_ms > block_ms + limits.author_retention_ms + OPENING_SLACK_MS:
             return Inserted.LIFE_TOO_EARLY
@@ -75,6 +75,11 @@ def is_barred(author: PublicKey, certified: Interpretation, limits: Limits) -> b
     """Whether no block can ever take anything of an author, because nobody leaves a table that is full."""
     is_full = len(certified.authors) >= limits.max_authors_per_pair
     return certified.rules < STAYS_SINCE and is_full and author not in certified.authors
+
+
+def is_hopeless(author: PublicKey, certified: Interpretation, limits: Limits) -> bool:
+    """Whether no block can take anything of an author in this life."""
+    return certified.author(author).frozen or not certified.admitted(author) or is_barred(author, certified, limits)
 
 
 def is_too_large(op: Op, limits: Limits) -> bool:

@@ -14,14 +14,14 @@ A client order id names an order within a life.
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op
+from gossipbook.crdt.op import GENESIS_PREV, LIFE, LIVES_SINCE, Op
 from gossipbook.ids import PublicKey
 
 LEAVES_PER_BLOCK: Final = 256
 """Authors who leave in one block because they have nothing open."""
 TIME_TOLD_MS: Final = 1_000
 """So long after its parent a block may be without ops: where nobody else trades, it tells that a life is over."""
-STAYS_SINCE: Final = 3
+STAYS_SINCE: Final = LIVES_SINCE
 """The rules version since when authors leave."""
 
 

@@ -1,4 +1,4 @@
-"""How ops get into a pair: from clients, by gossip, asked for by id, and along with a finalized block."""
+"""How ops get into a pair: from clients, by gossip, asked for by id, with a finalized block, out of the journal."""
 
 from gossipbook.client_messages import Ack, AckLevel
 from gossipbook.consensus.block import decode_block
@@ -38,6 +38,15 @@ class OpIntake:
         grew, self._grew = self._grew, False
         return grew
 
+    def restore(self, items: list[Item], now: Now) -> None:
+        """Take what was stored, and is in no final block."""
+        for item in items:
+            self._replica.stored(item)
+            if isinstance(item, Evidence):
+                self._ops.add_evidence(item, now.timer_ms, solicited=True)
+            else:
+                self._ops.insert(item, now.timer_ms, solicited=True)
+
     def submit(self, op: Op, link: LinkId, now: Now) -> list[CoreEffect]:
         """Take an op from a client or from this program."""
         committee, symbol = self._member.committee, self._member.committee.symbol
@@ -63,6 +72,7 @@ class OpIntake:
 
     def judge(self, item: Item, sender: LinkId, now: Now) -> tuple[bool, list[CoreEffect]]:
         """Take a gossiped item: whether to relay it, and what it led to."""
+        item = self._named(item)
         blame = self._fault(item, sender)
         if blame is not None:
             return False, blame
@@ -81,7 +91,7 @@ class OpIntake:
     def take_bodies(self, message: Bodies, sender: LinkId, now: Now) -> list[CoreEffect]:
         """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
         effects: list[CoreEffect] = []
-        for item in message.items:
+        for item in map(self._named, message.items):
             blame = self._fault(item, sender)
             if blame is not None:
                 effects += [one for one in blame if one not in effects]  # One message is one fault.
@@ -97,7 +107,7 @@ class OpIntake:
                 effects += more
                 self._grew = self._grew or outcome in _TAKEN
                 is_news = is_news or self._is_news(op, outcome)
-            if is_news and not solicited:
+            if is_news and not solicited and outcome is not Inserted.FORKED:  # Else all would tell all for ever.
                 effects.append(self._publication(item))
         return effects
 
@@ -110,7 +120,8 @@ class OpIntake:
         if flaw_of(message, member.committee, member.verifier) is not None:
             return effects  # The member itself is about to say so.
         named = set(decode_block(message.block).op_ids)
-        for item in message.items:
+        self._ops.pin_also(named)
+        for item in map(self._named, message.items):
             rules = member.manifest.rules_version
             if item.id not in named or item_flaw(item, member.committee, rules, member.verifier) is not None:
                 continue
@@ -134,6 +145,10 @@ class OpIntake:
         fresh = self._ops.add_evidence(evidence, now.timer_ms, solicited=solicited)
         self._grew = self._grew or fresh
         return fresh
+
+    def _named(self, item: Item) -> Item:
+        """An item under the id that this network's rules give it."""
+        return item.by_rules(self._member.manifest.rules_version) if isinstance(item, Evidence) else item
 
     def _fault(self, item: Item, sender: LinkId) -> list[CoreEffect] | None:
         """What follows from an item that is not genuine; None if it is."""
@@ -166,15 +181,23 @@ class OpIntake:
             elif came in (Came.HERE, Came.CLIENT) and self._is_news(op, outcome):
                 effects.append(self._publication(op))
             self._grew = True
-        if grown:
+        return outcome, effects + self._joined(grown, [waited for waited in grown if waited is not op])
+
+    def joined(self) -> list[CoreEffect]:
+        """Store and tell what joined main chains because something else went."""
+        ops = self._ops.take_joined()
+        return self._joined(ops, ops)
+
+    def _joined(self, ops: list[Op], waited: list[Op]) -> list[CoreEffect]:
+        """Ops are in main chains; those which waited for that were not passed on before."""
+        effects: list[CoreEffect] = []
+        for op in ops:
             self._grew = True
-            for accepted in grown:
-                self._replica.stored(accepted)
-                self._arrivals.stored(accepted, now.wall_ms)
-                effects.append(Persist(ItemRecord(symbol, accepted)))
-            effects += [self._publication(waited) for waited in grown if waited is not op]  # as they were not before
-            effects += self._acks.stored(grown)
-        return outcome, effects
+            self._replica.stored(op)
+            self._arrivals.stored(op, self._ops.wall_ms)
+            effects.append(Persist(ItemRecord(self._member.committee.symbol, op)))
+        effects += [self._publication(op) for op in waited]
+        return effects + self._acks.stored(ops) if ops else effects
 
     def _is_news(self, op: Op, outcome: Inserted) -> bool:
         """Whether others should have an op that was taken; one beyond a gap may be anybody's junk."""

@@ -14,7 +14,7 @@ from gossipbook.consensus.relevance import gossip_id, is_news, is_spent
 from gossipbook.consensus.replica import Replica
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.messages import AskHeld, Frontier, Held
-from gossipbook.crdt.op import Evidence, Op
+from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.crdt.view import BookView, view_book
 from gossipbook.effects import Blame, CoreEffect, Emit, Lane, LinkId, Now, Persist, Publish, Send
@@ -103,12 +103,7 @@ class PairReplica:
             final = Finalized(self.symbol, block, fc, tuple(items), execution.events)
             self._on_finalized(final)
             replayed(final)
-        for item in stored.pending:
-            self.replica.stored(item)
-            if isinstance(item, Evidence):
-                self.ops.add_evidence(item, now.timer_ms, solicited=True)
-            else:
-                self.ops.insert(item, now.timer_ms, solicited=True)
+        self._intake.restore(stored.pending, now)
         self.replica.restore(stored.blocks, now)
         self.ops.settle(now.timer_ms)
         if observer_reason and self.replica.member.ballot.seat is not None:
@@ -198,7 +193,9 @@ class PairReplica:
 
     def flush(self, now: Now) -> list[CoreEffect]:
         """End of a turn: what was gathered in it goes out in one piece."""
-        effects = self.step(PoolGrew(), now) if self._intake.has_grown() else []
+        effects = self._intake.joined()
+        if self._intake.has_grown():
+            effects += self.step(PoolGrew(), now)
         return effects + self.acks.flush()
 
     def fire(self, timer: Timer | AskTimer, now: Now) -> list[CoreEffect]:

@@ -114,10 +114,22 @@ def test_who_is_frozen_in_one_life_may_be_frozen_in_another(tmp_path: Path) -> N
     assert has_reason(verify_lines(tmp_path, lines), f"{SYMBOL} block 5", "the ops listed are not those")
 
 
-def test_rules_without_lives_know_no_evidence_of_a_later_one(tmp_path: Path) -> None:
+def test_a_life_may_have_the_number_of_one_before(tmp_path: Path) -> None:
+    """No honest author's does; whoever does it is frozen by the forks of the first time, under the same id."""
+    ann, ben = wallets("ann", "ben")
+    late_ms = HOUR_MS + 1_000
+    again = first_of_life(ann.manifest, "ann", 0, START_MS + late_ms)
+    blocks = [[resting(ann), resting(ben)], [forks(ann, 0)], [fleeting(ben)], [again], [forks(ann, 0)]]
+    lines = build(ann.manifest, SYMBOL, blocks, after_ms=(10, 20, late_ms, late_ms + 10, late_ms + 20))
+    assert verify_lines(tmp_path, lines).reasons == []
+
+
+def test_rules_without_lives_name_an_authors_evidence_by_the_author_alone(tmp_path: Path) -> None:
     ann = Wallet("ann", make_manifest(rules_version=2), SYMBOL)
-    lines = build(ann.manifest, SYMBOL, [[resting(ann)], [forks(ann, 1)]])
-    assert has_reason(verify_lines(tmp_path, lines), f"{SYMBOL} block 2", "of a later life than rules version 2 knows")
+    later, first = forks(ann, 1), [resting(ann)]
+    assert verify_lines(tmp_path, build(ann.manifest, SYMBOL, [first, [later.by_rules(2)]])).reasons == []
+    report = verify_lines(tmp_path, build(ann.manifest, SYMBOL, [first, [later]]))
+    assert has_reason(report, f"{SYMBOL} block 2", "is not the hash of its bytes")
 
 
 def test_an_empty_block_tells_the_time_and_no_more(tmp_path: Path) -> None:

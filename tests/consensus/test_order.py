@@ -21,7 +21,7 @@ from .kit import buy, network, sell
 NAMES = ["alice", "bob", "carol", "dave"]
 CHAINS = {name: chain(name, 4) for name in NAMES}
 PARENT = digest(b"parent")
-FRESH = Ages(0, 0, 5_000)
+FRESH = Ages(0, 0, 5_000, 1)
 EVIDENCE = [Evidence(*sorted((op(n, 0), op(n, 0, None, 300)), key=lambda o: o.id)) for n in ("eve", "mal")]
 
 
@@ -117,7 +117,7 @@ def test_a_full_block_is_fair(cap: int) -> None:
     assert max(counts) - min(counts) <= 1
     assert within_limits(chosen, limits, 1)
     assert r.certified.refusal(canonical_order(PARENT, chosen), 1) is None
-    assert unjustly_omitted(chosen, r.set, r.certified, limits, Ages(10**6, 0, 5_000), is_full=False) is None
+    assert unjustly_omitted(chosen, r.set, r.certified, limits, Ages(10**6, 0, 5_000, 1), is_full=False) is None
 
 
 def test_whoever_waits_longest_is_first() -> None:
@@ -157,12 +157,12 @@ def test_newcomers_beyond_the_author_table_wait() -> None:
 def test_due_only_after_the_inclusion_age() -> None:
     r = held(CHAINS["alice"][0], CHAINS["bob"][0])
     block = [CHAINS["bob"][0]]
-    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_000, 0, 5_000), is_full=False) is None
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_000, 0, 5_000, 1), is_full=False) is None
     assert (
-        unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_001, 0, 5_000), is_full=False)
+        unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_001, 0, 5_000, 1), is_full=False)
         == CHAINS["alice"][0]
     )
-    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_001, 1, 5_000), is_full=False) is None, (
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(5_001, 1, 5_000, 1), is_full=False) is None, (
         "counted from the term's start"
     )
 
@@ -183,7 +183,7 @@ def test_what_presses_goes_first_and_takes_turns() -> None:
             r.set.insert(item, at)
     for item in (*CHAINS["carol"], *CHAINS["dave"]):
         r.set.insert(item, 2_000)
-    ages = Ages(3_000, 0, 5_000)
+    ages = Ages(3_000, 0, 5_000, 1)
     chosen = select(r.set, r.certified, Limits(max_block_ops=6), ages)
     assert [sum(i.author == key(name) for i in chosen) for name in NAMES] == [3, 3, 0, 0]
     assert select(r.set, r.certified, Limits(), ages, only_pressing=True) == chosen[:6] + [
@@ -201,7 +201,7 @@ def test_an_age_counts_from_when_an_op_and_all_before_it_are_held() -> None:
     r.certify(first)
     assert r.set.logs[key("alice")].since_ms == [1_000, 1_000], "not from when the one before it was included"
     block = [second]
-    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(6_001, 0, 5_000), is_full=False) == third
+    assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(6_001, 0, 5_000, 1), is_full=False) == third
 
 
 def test_what_came_just_now_takes_no_room_from_what_is_due() -> None:
@@ -211,7 +211,7 @@ def test_what_came_just_now_takes_no_room_from_what_is_due() -> None:
         r.set.insert(CHAINS[name][0], 5_000)
     block = [CHAINS["bob"][0], CHAINS["carol"][0]]
     judged = [
-        unjustly_omitted(block, r.set, r.certified, limits, Ages(now, 0, 5_000), is_full=full)
+        unjustly_omitted(block, r.set, r.certified, limits, Ages(now, 0, 5_000, 1), is_full=full)
         for now, full in ((5_001, False), (5_001, True), (6_251, False), (6_251, True))
     ]
     assert judged == [CHAINS["alice"][0], CHAINS["alice"][0], None, None]
@@ -221,6 +221,6 @@ def test_a_block_whose_work_is_done_leaves_out_what_is_due_only_for_what_waited(
     r = Replicated()
     r.set.insert(CHAINS["alice"][0], 0)
     r.set.insert(CHAINS["bob"][0], 100)
-    ages, block = Ages(5_001, 0, 5_000), [CHAINS["bob"][0]]
+    ages, block = Ages(5_001, 0, 5_000, 1), [CHAINS["bob"][0]]
     assert unjustly_omitted(block, r.set, r.certified, Limits(), ages, is_full=True) is None
     assert unjustly_omitted(block, r.set, r.certified, Limits(), ages, is_full=False) == CHAINS["alice"][0]

@@ -90,10 +90,10 @@ def test_a_blocks_time_is_judged_by_when_it_came(came_ms: int, voted: bool) -> N
 
 
 def test_ages_are_those_of_the_term() -> None:
-    ages = Ages(timer_ms=10_000, term_started_ms=6_000, inclusion_age_ms=5_000)
+    ages = Ages(timer_ms=10_000, term_started_ms=6_000, inclusion_age_ms=5_000, block_ms=1)
     assert not ages.is_due(0)
     assert ages.is_pressing(0)
-    assert Ages(11_001, 6_000, 5_000).is_due(0)
+    assert Ages(11_001, 6_000, 5_000, 1).is_due(0)
 
 
 def test_a_leader_tells_the_time_to_whose_first_op_came_too_late() -> None:

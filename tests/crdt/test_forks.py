@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from crdt.kit import Replicated, key
+from gossipbook.crdt import anti_entropy, pool_room
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, evidence_id, life_of, sign_op
@@ -51,7 +52,7 @@ class Pool(Replicated):
         assert self.certified.refusal(items, self.set.block_ms) is None
         execution = self.certified.execute(self.set.block_ms, items)
         self.certified.commit()
-        self.set.pin([])
+        self.set.pin([], 0)
         for author in execution.authors:
             self.set.advance(author, self.timer_ms)
         self.set.drop_hopeless(execution.left, self.timer_ms)
@@ -112,7 +113,7 @@ def test_whatever_an_equivocator_sends_adds_up_and_goes(steps: list[tuple[str, i
             case "op" | "named":
                 pool.set.insert(FAMILIES[number], pool.timer_ms, solicited=step == "named")
             case "pin":
-                pool.set.pin([FAMILIES[number].id])
+                pool.set.pin([FAMILIES[number].id], 0)
             case "evidence":
                 pool.set.add_evidence(PROOFS[number % len(PROOFS)], pool.timer_ms, solicited=bool(number & 1))
             case "block":
@@ -122,7 +123,7 @@ def test_whatever_an_equivocator_sends_adds_up_and_goes(steps: list[tuple[str, i
             case "time":
                 pool.pass_time(number)
         pool.check()
-    pool.set.pin([])
+    pool.set.pin([], 0)
     pool.set.settle(pool.timer_ms)
     for _ in range(4):  # Whoever is in the table is frozen, or leaves; whoever is not is over.
         pool.pass_time(2 * OPENING_SLACK_MS)
@@ -219,9 +220,73 @@ def test_what_a_block_names_is_there_for_it_whatever_the_state_is_now() -> None:
     pool = Pool()
     first = op(6, 0, None, 1, START_MS + 5_000)
     named = proof(op(6, 1, first, 1), op(6, 1, first, 2))
-    pool.set.pin([first.id, named.id])
+    pool.set.pin([first.id, named.id], 0)
     assert not pool.set.add_evidence(named, 0, solicited=True)
     assert pool.set.resolve([named.id]) == ([named], [])
     assert not pool.set.logs
-    pool.set.pin([])
+    pool.set.pin([], 0)
     assert pool.set.resolve([named.id]) == ([], [named.id])
+
+
+# -- room ------------------------------------------------------------------------------------------------
+
+
+def test_forked_newcomers_hold_no_room_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What followed a forked first op was neither parked nor to be taken, and kept all others out for an hour."""
+    monkeypatch.setattr(pool_room, "POOL_OPS_CAP", 60)
+    pool = Pool()
+    for number in range(9):
+        firsts = [op(5, 0, None, price, START_MS + RETENTION_MS, f"key {number}") for price in (1, 2)]
+        ops = [firsts[0]]
+        for seq in range(1, 20):
+            ops.append(op(5, seq, ops[-1], author=f"key {number}"))
+        pool.offer(*ops[1:], *firsts)
+    pool.check()
+    assert pool.offer(op(0, 0, None, 1, START_MS + RETENTION_MS, "honest")) == [Inserted.ACCEPTED]
+
+
+def test_what_followed_a_life_that_was_put_off_is_parked() -> None:
+    pool = Pool()
+    later = [op(6, 0, None, 1, START_MS + 9_000)]
+    later.append(op(6, 1, later[0]))
+    pool.offer(*later)
+    assert pool.set.pending(key("eve")) == later
+    pool.offer(op(5, 0, None, 1, START_MS + 5_000))
+    assert all(each.id in pool.set.parked for each in later)
+    pool.check()
+
+
+def test_the_lowest_lives_are_kept_whatever_came_first() -> None:
+    lives = [op(life, 0, None, 1, START_MS + 9_000) for life in range(7)]
+    kept = []
+    for order in (lives, lives[::-1], lives[3:] + lives[:3]):
+        pool = Pool()
+        pool.offer(*order)
+        pool.check()
+        kept.append(sorted(each.seq for each in pool.set.bodies.values()))
+    assert kept == [[each.seq for each in lives[:4]]] * 3
+
+
+def test_what_the_pool_lets_join_is_told_once() -> None:
+    pool = Pool()
+    five, six = op(5, 0, None, 1, START_MS + 1), op(6, 0, None, 1, START_MS + 5_000)
+    pool.offer(five, six)
+    assert pool.set.take_joined() == []
+    pool.pass_time(1_000)
+    pool.block([])
+    assert pool.set.take_joined() == [six]
+    assert pool.set.take_joined() == []
+
+
+def test_nobody_fills_a_repair_with_what_the_other_will_not_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anti_entropy, "REPAIR_OPS_CAP", 8)
+    b = Pool()
+    names = sorted(("p", "q", "r", "s"), key=key)
+    for name in names:
+        ops = [op(0, 0, None, 1, START_MS + 5_000, name)]
+        for seq in range(1, 8):
+            ops.append(op(0, seq, ops[-1], author=name))
+        b.offer(*ops)
+    answer = anti_entropy.repair(b.set, [], b"", b"")
+    assert len(answer.ops) == 8
+    assert {each.author for each in answer.ops} == {key(name) for name in names}

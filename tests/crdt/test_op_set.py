@@ -228,10 +228,13 @@ def test_what_a_block_names_is_kept_whatever_the_budget(monkeypatch: pytest.Monk
     monkeypatch.setattr(parked, "PARKED_CAP", 4)
     r = Replicated()
     named = [junk(number) for number in range(10)]
+    r.set.pin_also(each.id for each in named)
     for each in named:
         r.set.insert(each, 0, solicited=True)
     r.set.expire(10**9)
     assert all(each.id in r.set.bodies for each in named)
+    r.set.pin([named[0].id], 0)
+    assert list(r.set.bodies) == [named[0].id], "what no block names any more, and none could take, goes"
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 5), st.integers(0, 3), st.integers(0, 9)), max_size=80))

@@ -183,13 +183,13 @@ def test_a_first_op_that_is_past_stays_as_long_as_a_block_names_it(named: bool) 
     op = opening("alice", 2_000)
     assert begins_life(op)
     assert pair.offer(op) == [Inserted.ACCEPTED]
-    pair.set.pin([op.id] if named else [])
+    pair.set.pin([op.id] if named else [], 0)
     pair.set.wall_ms = 2_001
     assert pair.set.awaits_time()
     pair.set.wall_ms += OPENING_SLACK_MS
     pair.set.expire(0)
     assert (op.id in pair.set.bodies) is named
-    pair.set.pin([])
+    pair.set.pin([], 0)
     pair.set.expire(0)
     assert not pair.set.bodies
     assert not pair.set.awaits_time()
@@ -200,11 +200,11 @@ def test_a_first_op_that_a_block_took_is_no_opening_any_more() -> None:
     pair.set.wall_ms = 1_000
     op = opening("alice", 2_000)
     pair.offer(op)
-    pair.set.pin([op.id])
+    pair.set.pin([op.id], 0)
     pair.set.wall_ms = OPENING_SLACK_MS + 3_000
     pair.set.expire(0)
     pair.certify(op)
-    pair.set.pin([])
+    pair.set.pin([], 0)
     pair.set.expire(0)
     assert not pair.set.awaits_time()
     assert not pair.set.bodies

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gossipbook.consensus.records import ItemRecord, VoteRecord
-from gossipbook.crdt.op import LIFE
+from gossipbook.crdt.op import LIFE, evidence_id
 from gossipbook.errors import JournalError, JournalFull
 from gossipbook.storage.sqlite import SCHEMA_VERSION, SqliteJournal, all_blocks, final_ids
 from storage.support import (
@@ -61,13 +61,24 @@ def test_each_kind_of_record_is_in_the_story() -> None:
 def test_evidence_against_one_author_in_two_lives_is_kept_apart(tmp_path: Path) -> None:
     """It had one id: the second body was not written, and the journal could not be read any more."""
     story = Story(PAIRS[0])
-    for life in (0, 1):
+    for life in (0, 1, 1):
         story.finalize_items([forks("eve", life)])
     journal = filled(tmp_path, story.turns)
-    assert [len(items) for _, _, items in journal.load()[PAIRS[0]].chain] == [1, 1]
-    assert [items[0].first.seq // LIFE for _, _, items in journal.load()[PAIRS[0]].chain] == [0, 1]
+    stored = journal.load()[PAIRS[0]]
+    assert [items[0].first.seq // LIFE for _, _, items in stored.chain] == [0, 1, 1]
+    assert stored.pending == []
     journal.close()
     assert load(tmp_path) == dump(in_memory(story.turns).load())
+
+
+def test_evidence_of_networks_without_lives_is_read_under_the_id_that_it_has(tmp_path: Path) -> None:
+    """Whatever numbers its ops have: a journal of an earlier program holds it so."""
+    story = Story(PAIRS[0])
+    story.finalize_items([forks("eve", 7).by_rules(2)])
+    journal = filled(tmp_path, story.turns)
+    ((block, _, items),) = journal.load()[PAIRS[0]].chain
+    journal.close()
+    assert block.op_ids == (items[0].id,) == (evidence_id(items[0].author),)
 
 
 def test_stored_blocks_are_those_of_memory(tmp_path: Path) -> None:

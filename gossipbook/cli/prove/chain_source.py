@@ -63,7 +63,8 @@ def _past_block(entry: BlockEntry, where: str) -> PastBlock:
         items: list[Op | Evidence] = []
         for listed in entry.ops:
             ops = [open_op(*part) for part in listed.parts]
-            items.append(Evidence(*ops) if listed.is_evidence else ops[0])
+            item = Evidence(*ops) if listed.is_evidence else ops[0]
+            items.append(item.by_rules(1) if isinstance(item, Evidence) and item.id != listed.id else item)
     except DecodeError as error:
         raise VerifyError(f"{where}: {error}") from None
     said = entry.certificate

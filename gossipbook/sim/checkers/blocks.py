@@ -87,7 +87,7 @@ def _read(item: Any) -> Item:
     """Decode an item's bytes with the auditor's code."""
     if hasattr(item, "first"):
         first, second = (decode_op(op.signed, op.signature) for op in (item.first, item.second))
-        evidence: Evidence = make_evidence(first, second)
+        evidence: Evidence = make_evidence(first, second, rules_version=3 if item.has_life else 1)
         return evidence
     op: Op = decode_op(item.signed, item.signature)
     return op

@@ -18,7 +18,8 @@ class LivenessChecker(Checker):
         super().__init__()
         self.listening = False
         self.settled_us = -1
-        self._cut_off: dict[tuple[str, frozenset[PeerId]], tuple[int, int]] = {}  # since when, highest height then
+        self._cut_off: dict[tuple[str, frozenset[PeerId]], tuple[int, int]] = {}  # since when, highest height anywhere
+        self._highest: dict[str, int] = {}  # by pair
         self._down_us: dict[PeerId, int] = {}
         self._heard: dict[str, int] = {}
 
@@ -38,7 +39,12 @@ class LivenessChecker(Checker):
     # -- minorities ---------------------------------------------------------------------------------
 
     def _watch_minorities(self, now_us: int) -> None:
+        """What was final somewhere may reach a side yet, over a slow wire; nothing new becomes final there."""
         found: dict[tuple[str, frozenset[PeerId]], tuple[int, int]] = {}
+        before = dict(self._highest)
+        for host in self.view.honest():
+            for symbol, pair in () if host.peer is None else host.peer.pairs.items():
+                self._highest[symbol] = max(pair.replica.fin, self._highest.get(symbol, 0))
         if self.view.partitioned():
             for group in self._groups():
                 for symbol, seats in self.view.seats.items():
@@ -49,8 +55,9 @@ class LivenessChecker(Checker):
                     key = (symbol, frozenset(host.peer_id for host in group))
                     since_us, height = self._cut_off.get(key, (now_us, 0))
                     if now_us - since_us < GRACE_US:
-                        found[key] = (since_us, max(heights))
+                        found[key] = (since_us, self._highest[symbol])
                         continue
+                    height = max(height, before.get(symbol, 0))
                     found[key] = (since_us, height)
                     self.counts["I10"] += 1
                     if max(heights) > height:
