@@ -109,12 +109,6 @@ class OpSet:
         self._mind(op.author)
         return outcome, grown
 
-    def settle(self, timer_ms: int) -> None:
-        """After all that was stored is here again: what no block can take and none names is parked, as it was."""
-        for op in self._loose(list(self.bodies)):
-            if op.id in self.bodies:
-                self._park(op, b"", timer_ms)
-
     def expire(self, timer_ms: int) -> None:
         """Drop what waited for too long for the ops before it, and lives that can begin by no clock any more."""
         if self._certified.rules >= STAYS_SINCE:
@@ -156,14 +150,17 @@ class OpSet:
 
     def pin_also(self, ids: Iterable[OpId]) -> None:
         """Keep these ops, too, until the next :meth:`pin`."""
-        self._pinned |= frozenset(ids)
+        for op_id in (named := list(ids)):
+            self.parked.remove(op_id)
+        self._pinned |= frozenset(named)
 
     def pin(self, ids: Iterable[OpId], timer_ms: int) -> None:
         """Keep these ops whatever happens: blocks that may yet become final name them. Replaces the last call's.
 
         What is kept no more, and no block can take, goes.
         """
-        before, self._pinned = self._pinned, frozenset(ids)
+        before, self._pinned = self._pinned, frozenset()
+        self.pin_also(ids)
         for op_id in [op_id for op_id in self._named if op_id not in self._pinned]:
             self._named.pop(op_id)
         self._openings.unname()

@@ -103,9 +103,9 @@ class PairReplica:
             final = Finalized(self.symbol, block, fc, tuple(items), execution.events)
             self._on_finalized(final)
             replayed(final)
+        self.ops.pin_also(op_id for block in stored.blocks for op_id in block.op_ids)
         self._intake.restore(stored.pending, now)
         self.replica.restore(stored.blocks, now)
-        self.ops.settle(now.timer_ms)
         if observer_reason and self.replica.member.ballot.seat is not None:
             self.replica.member.demote(observer_reason)
         return None

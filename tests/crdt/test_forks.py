@@ -97,14 +97,13 @@ STEPS = st.one_of(
     st.tuples(st.just("pin"), st.integers(0, len(FAMILIES) - 1)),
     st.tuples(st.just("evidence"), st.integers(0, 10**6)),
     st.tuples(st.just("block"), st.just(0)),
-    st.tuples(st.just("settle"), st.just(0)),
     st.tuples(st.just("time"), st.sampled_from([1, 900, 3_000, RETENTION_MS, PARKED_MS, 2 * OPENING_SLACK_MS])),
 )
 PROOFS = [proof(a, b) for at, a in enumerate(FAMILIES) for b in FAMILIES[at + 1 :] if a.seq == b.seq and a.id != b.id]
 
 
 @given(st.lists(STEPS, max_size=60))
-@example([("op", 0), ("op", 1), ("settle", 0), ("time", PARKED_MS)])
+@example([("op", 0), ("op", 1), ("time", PARKED_MS)])
 @settings(max_examples=1_000, deadline=None)
 def test_whatever_an_equivocator_sends_adds_up_and_goes(steps: list[tuple[str, int]]) -> None:
     pool = Pool()
@@ -118,13 +117,10 @@ def test_whatever_an_equivocator_sends_adds_up_and_goes(steps: list[tuple[str, i
                 pool.set.add_evidence(PROOFS[number % len(PROOFS)], pool.timer_ms, solicited=bool(number & 1))
             case "block":
                 pool.block()
-            case "settle":
-                pool.set.settle(pool.timer_ms)
             case "time":
                 pool.pass_time(number)
         pool.check()
     pool.set.pin([], 0)
-    pool.set.settle(pool.timer_ms)
     for _ in range(4):  # Whoever is in the table is frozen, or leaves; whoever is not is over.
         pool.pass_time(2 * OPENING_SLACK_MS)
         pool.block()
@@ -276,6 +272,17 @@ def test_what_the_pool_lets_join_is_told_once() -> None:
     pool.block([])
     assert pool.set.take_joined() == [six]
     assert pool.set.take_joined() == []
+
+
+def test_what_a_block_names_does_not_expire() -> None:
+    pool = Pool()
+    waits = op(5, 1, op(5, 0, None), 1)
+    assert pool.offer(waits) == [Inserted.PARKED]
+    pool.set.pin([waits.id], 0)
+    pool.pass_time(2 * PARKED_MS)
+    assert pool.set.resolve([waits.id]) == ([waits], [])
+    pool.set.pin([], pool.timer_ms)
+    assert not pool.set.bodies
 
 
 def test_nobody_fills_a_repair_with_what_the_other_will_not_take(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,7 +99,6 @@ class Member(Pool):
             else:
                 self.set.insert(item, self.timer_ms, solicited=True)
         self.set.wall_ms = wall_ms
-        self.set.settle(self.timer_ms)
 
 
 class Run:
