@@ -21,3 +21,7 @@ class TokenBucket:
             return False
         self._tokens -= tokens
         return True
+
+    def give_back(self, tokens: float = 1) -> None:
+        """Put back what was taken and not used."""
+        self._tokens = min(self.burst, self._tokens + tokens)

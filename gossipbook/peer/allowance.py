@@ -23,12 +23,13 @@ from gossipbook.ordered import BoundedDict
 from gossipbook.peer.events import LOCAL
 from gossipbook.refusals import Refusals, Scope
 
-NEWCOMERS_PER_S, NEWCOMERS_BURST = 0.2, 50
-"""Ops of unknown authors, and evidence against them, that a stranger's link may bring: keys cost nothing.
-
-Ten links that bring as many as they may take an hour to bring as many as the default author table has places. A peer
-passes on what others signed: what is too much is dropped, and is no fault of its link's.
-"""
+NEWCOMERS_PER_S, NEWCOMERS_BURST = 0.2, 20
+"""Ops of unknown authors that a stranger's link may bring: keys cost nothing. A peer passes on what others signed: what
+is too much is dropped, and is no fault of its link's."""
+STRANGERS_NEWCOMERS_PER_S, STRANGERS_NEWCOMERS_BURST = 1.0, 20
+"""And that all of them together may bring: a block costs every member the same, whoever fills it."""
+OWN_NEWCOMERS_PER_S, OWN_NEWCOMERS_BURST = 1 / 60, 1
+"""But so many each link may bring whatever others do, so that who comes to trade is not kept out by a flood."""
 TOO_FAST = json.dumps({"error": "more questions than a link may ask; ask again in a while"}).encode()
 ACCOUNTS_CAP = 4_096
 """Links that are remembered: several times what there can be."""
@@ -103,6 +104,7 @@ class _Account:
     def __init__(self) -> None:
         self.buckets: dict[type[Any], TokenBucket] = {}
         self.newcomers = TokenBucket(NEWCOMERS_PER_S, NEWCOMERS_BURST)
+        self.own_newcomers = TokenBucket(OWN_NEWCOMERS_PER_S, OWN_NEWCOMERS_BURST)
 
 
 class Allowance:
@@ -112,6 +114,7 @@ class Allowance:
         self._members = members
         self._pairs = max(1, pairs)
         self._refusals = refusals
+        self._strangers_newcomers = TokenBucket(STRANGERS_NEWCOMERS_PER_S, STRANGERS_NEWCOMERS_BURST)
         self._accounts: BoundedDict[LinkId, _Account] = BoundedDict(ACCOUNTS_CAP)
 
     def link_down(self, link: LinkId) -> None:
@@ -141,9 +144,14 @@ class Allowance:
 
     def take_newcomer(self, link: LinkId, now: Now) -> bool:
         """Whether a link may bring one more op of an unknown author."""
-        if link == LOCAL or link in self._members or self._account(link).newcomers.spend(now.timer_ms / 1_000):
+        if link == LOCAL or link in self._members:
             return True
-        self._refusals.count(Scope.OP, "of an unknown author, of whom the link brought too many")
+        account, now_s = self._account(link), now.timer_ms / 1_000
+        if account.newcomers.spend(now_s):
+            if account.own_newcomers.spend(now_s) or self._strangers_newcomers.spend(now_s):
+                return True
+            account.newcomers.give_back()
+        self._refusals.count(Scope.OP, "of an unknown author, of whom strangers brought too many")
         return False
 
     def _account(self, link: LinkId) -> _Account:

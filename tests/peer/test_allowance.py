@@ -13,7 +13,10 @@ from gossipbook.gossip.messages import Push
 from gossipbook.peer.allowance import (
     NEWCOMERS_BURST,
     NEWCOMERS_PER_S,
+    OWN_NEWCOMERS_BURST,
     RATES,
+    STRANGERS_NEWCOMERS_BURST,
+    STRANGERS_NEWCOMERS_PER_S,
     Allowance,
     refusal_of,
 )
@@ -30,6 +33,7 @@ ANSWERS = {
     *(q.Ack, q.PairEvents, q.Answer, q.AuthorWord, q.ProvenBlock),
     *(q.BookPart, q.BookMark, q.FeedEnded, Ping, Pong),
 }
+AT_ONCE = NEWCOMERS_BURST
 
 
 def at(ms: int) -> Now:
@@ -84,9 +88,34 @@ def test_a_link_that_is_gone_begins_anew() -> None:
 
 def test_newcomers_of_a_strangers_link_are_few_and_of_others_not() -> None:
     allowance = an_allowance()
-    assert sum(allowance.take_newcomer(STRANGER, at(0)) for _ in range(1_000)) == NEWCOMERS_BURST
-    assert sum(allowance.take_newcomer(STRANGER, at(60_000)) for _ in range(1_000)) == 60 * NEWCOMERS_PER_S
+    assert brought(allowance, STRANGER, 0) == AT_ONCE
+    assert brought(allowance, STRANGER, 60_000) == 60 * NEWCOMERS_PER_S
     assert all(allowance.take_newcomer(link, at(0)) for link in (MEMBER, LOCAL) for _ in range(1_000))
+
+
+def test_strangers_together_bring_few_newcomers_and_yet_each_may_bring_one() -> None:
+    """A flood of keys over many links is no more than one over a few, and keeps out nobody who comes to trade."""
+    allowance = an_allowance()
+    flood = [b"flood %d" % number for number in range(40)]
+    assert sum(brought(allowance, link, 0) for link in flood) == STRANGERS_NEWCOMERS_BURST + len(flood)
+    assert brought(allowance, STRANGER, 0) == 1
+    passed = sum(allowance.take_newcomer(link, at(ms)) for ms in range(0, 60_000, 100) for link in flood)
+    assert passed <= 60 * STRANGERS_NEWCOMERS_PER_S + len(flood)
+    assert brought(allowance, OTHER, 60_000) >= 1
+
+
+def test_what_a_link_was_refused_for_others_it_has_still() -> None:
+    allowance = an_allowance()
+    while allowance.take_newcomer(OTHER, at(0)):
+        pass
+    for ms in range(100):
+        allowance.take_newcomer(STRANGER, at(ms))
+    assert brought(allowance, STRANGER, 30_000) > 30 * NEWCOMERS_PER_S
+
+
+def brought(allowance: Allowance, link: bytes, at_ms: int) -> int:
+    """How many newcomers a link may bring at once."""
+    return sum(allowance.take_newcomer(link, at(at_ms)) for _ in range(1_000))
 
 
 class Stage:
@@ -122,14 +151,14 @@ class Stage:
 
 
 def test_a_client_with_many_keys_is_told_that_it_is_too_fast() -> None:
-    heard = Stage().submitted(NEWCOMERS_BURST + 20)
-    assert heard == [""] * NEWCOMERS_BURST + [Inserted.TOO_FAST.value] * 20
+    heard = Stage().submitted(AT_ONCE + 20)
+    assert heard == [""] * AT_ONCE + [Inserted.TOO_FAST.value] * 20
 
 
 def test_a_link_that_pushes_many_keys_is_held_to_as_many() -> None:
     stage = Stage()
-    assert stage.pushed(NEWCOMERS_BURST + 20) == NEWCOMERS_BURST
-    assert stage.peer.refusals.of(Scope.OP)["of an unknown author, of whom the link brought too many"] == 20
+    assert stage.pushed(AT_ONCE + 20) == AT_ONCE
+    assert stage.peer.refusals.of(Scope.OP)["of an unknown author, of whom strangers brought too many"] == 20
 
 
 def test_an_author_counts_once() -> None:
