@@ -13,7 +13,6 @@ from gossipbook.gossip.messages import Push
 from gossipbook.peer.allowance import (
     NEWCOMERS_BURST,
     NEWCOMERS_PER_S,
-    OWN_NEWCOMERS_BURST,
     RATES,
     STRANGERS_NEWCOMERS_BURST,
     STRANGERS_NEWCOMERS_PER_S,
