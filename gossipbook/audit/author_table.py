@@ -101,6 +101,8 @@ class AuthorTable:
         oracle, acting = self._oracle, {item.author for item in items}
         known = len(self._authors) - self._newcomers
         for author in self._leaving(time_ms, acting):
+            if oracle.is_full():
+                return
             oracle.leave(author)
             self._left.append(author)
         end = oracle.block_work + self._limits.max_block_work // DISPLACED_PART

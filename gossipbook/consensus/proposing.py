@@ -128,7 +128,9 @@ class Proposing:
     def _block_of(self, items: list[Item], execution: Execution) -> Block:
         """A block of as many of some items, in canonical order, as ran when they were tried out."""
         member = self._member
-        items = items[: execution.ran]  # The beginning of a canonical order is one, too.
+        while execution.ran < len(items):  # Who is left out does not act, and may leave: it is another block then.
+            items = items[: execution.ran]  # The beginning of a canonical order is one, too.
+            execution = member.speculation.try_out(execution.time_ms, items)
         block = make_block(
             chain_id=member.committee.chain_id,
             epoch=member.committee.epoch,

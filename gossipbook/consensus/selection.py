@@ -96,10 +96,10 @@ class Ages:
 class _Row:
     """One author's items on their way into a block."""
 
-    __slots__ = ("items", "log", "taken")
+    __slots__ = ("author", "is_new", "items", "log", "taken")
 
-    def __init__(self, log: AuthorLog) -> None:
-        self.log = log
+    def __init__(self, author: PublicKey, log: AuthorLog, *, is_new: bool) -> None:
+        self.author, self.log, self.is_new = author, log, is_new
         self.items = log.next_items()
         self.taken = 0
 
@@ -109,45 +109,57 @@ class _Row:
         return not pressing or ages.is_pressing(self.log.held_since_ms(self.taken))
 
 
+class _Places:
+    """Who of those whom a block lets in or would have leave may act in it."""
+
+    def __init__(self, certified: Interpretation, block_ms: int) -> None:
+        self._certified, self._block_ms = certified, block_ms
+        self._leaving = frozenset(certified.leaving(block_ms))
+        self._acting: dict[PublicKey, None] = {}
+        self._newcomers = 0
+        self._closed = False  # for newcomers, since places become no more
+
+    def take(self, row: _Row) -> bool:
+        """Have an author act; False if there is no place for a newcomer, or a newcomer has theirs."""
+        acting = self._acting
+        if row.author in acting or not (row.is_new or row.author in self._leaving):
+            return True
+        newcomers = self._newcomers + row.is_new
+        if self._closed and row.is_new:
+            return False
+        if newcomers > self._certified.newcomers_allowed(self._block_ms, {*acting, row.author}):
+            self._closed = self._closed or row.is_new
+            return False
+        acting[row.author] = None
+        self._newcomers = newcomers
+        return True
+
+
 def select(
     ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, *, only_pressing: bool = False
 ) -> list[Item]:
-    """The items of a fresh block, in no particular order: those that press first, then the others."""
-    allowed = certified.newcomers_allowed(ages.block_ms)
-    while True:
-        chosen = _choose(ops, certified, limits, ages, allowed, only_pressing=only_pressing)
-        acting = {item.author for item in chosen}
-        places = certified.newcomers_allowed(ages.block_ms, acting)  # Who acts does not leave, and keeps a place.
-        if sum(author not in certified.authors for author in acting) <= places:
-            return chosen
-        allowed = places
+    """The items of a fresh block, in no particular order: those that press first, then the others.
 
-
-def _choose(
-    ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, allowed: int, *, only_pressing: bool
-) -> list[Item]:
-    budget = Budget(limits, certified.rules)
+    In each round those in the table go before newcomers: whoever acts does not leave, and so keeps a place.
+    """
+    budget, places = Budget(limits, certified.rules), _Places(certified, ages.block_ms)
     chosen: list[Item] = []
-    rows: list[_Row] = []
-    newcomers = 0
-    for author, log in sorted(ops.eligible(ages.block_ms), key=lambda entry: (entry[1].held_since_ms(0), entry[0])):
-        if author not in certified.authors:
-            if newcomers == allowed:
-                continue
-            newcomers += 1
-        rows.append(_Row(log))
+    rows = [_Row(author, log, is_new=author not in certified.authors) for author, log in ops.eligible(ages.block_ms)]
+    rows.sort(key=lambda row: (row.is_new, row.log.held_since_ms(0), row.author))
     for pressing in (True,) if only_pressing else (True, False):
         turn = [row for row in rows if row.has_more(ages, pressing=pressing)]
         while turn:
             full = False
             for row in turn:
                 item = row.items[row.taken]
-                if budget.fits(item):
+                if not budget.fits(item):
+                    full = True
+                elif places.take(row):
                     budget.take(item)
                     chosen.append(item)
                     row.taken += 1
                 else:
-                    full = True
+                    row.taken = len(row.items)
             if full:
                 return chosen  # A second op of anybody would go before somebody's first.
             turn = [row for row in turn if row.has_more(ages, pressing=pressing)]

@@ -76,14 +76,9 @@ class AuthorLog:
         """All ops of a life."""
         return [op for seq, ops in self.by_seq.items() if life_of(seq) == life for op in ops.values()]
 
-    def lives_before(self, seq: int) -> int:
-        """Of how many lower lives than a number's there are first numbers."""
-        return sum(each % LIFE == 0 and each < seq for each in self.by_seq)
-
-    def beyond_lives(self, count: int) -> list[Op]:
-        """All ops of lives that are above the so many lowest."""
-        first = sorted(seq for seq in self.by_seq if seq % LIFE == 0)
-        return [op for seq in first[count:] for op in self.of_life(life_of(seq))]
+    def may_begin(self, life: int) -> bool:
+        """Whether there is an op that begins a life."""
+        return any(map(begins_life, self.by_seq.get(life * LIFE, {}).values()))
 
     def first_fork(self, life: int) -> int | None:
         """Where a life is forked first; None if it is not."""

@@ -147,6 +147,10 @@ class Interpretation:
         """How many unknown authors a block at a time may let in, in which these act and so do not leave."""
         return max(0, min(self._max_newcomers, self._places(time_ms, acting)))
 
+    def leaving(self, time_ms: int) -> list[PublicKey]:
+        """Who leaves with a block at a time in which nobody acts."""
+        return [] if self.rules < STAYS_SINCE else self.stays.leaving(time_ms, ())
+
     def _places(self, time_ms: int, staying: Collection[PublicKey]) -> int:
         """How many places the author table has once those who leave at a time have left."""
         places = self._max_authors - len(self.authors)
@@ -204,9 +208,12 @@ class Interpretation:
     def _let_leave(self, time_ms: int, acting: Collection[PublicKey]) -> list[PublicKey]:
         """Let those leave who long have had nothing open, and while it is crowded those who long did nothing."""
         engine = self.engine
-        left = self.stays.leaving(time_ms, acting)
-        for author in left:
+        left: list[PublicKey] = []
+        for author in self.stays.leaving(time_ms, acting):
+            if engine.is_full:
+                return left
             engine.leave(author)
+            left.append(author)
         before, end = dict.fromkeys(left), engine.event_number + self._block_work // DISPLACED_SHARE
         for author in self.stays.long_idle(time_ms, acting):
             if engine.event_number >= end or not self._is_crowded(len(left)):

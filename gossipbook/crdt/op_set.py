@@ -17,13 +17,11 @@ from gossipbook.crdt.op import Evidence, Op, life_of
 from gossipbook.crdt.openings import Openings
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import (
-    LIVES_CAP,
     OPENING_SLACK_MS,
     is_barred,
     is_full_for,
     is_hopeless,
     is_too_large,
-    refusal,
 )
 from gossipbook.crdt.stays import STAYS_SINCE, begins_life
 from gossipbook.crdt.succession import Succession
@@ -78,7 +76,7 @@ class OpSet:
         """
         if op.id in self.bodies:
             return Inserted.DUPLICATE, []
-        refused = self._refuse(op, solicited)
+        refused = self.refusal(op, solicited=solicited)
         if refused is not None:
             return refused, []
         log = self.logs.get(op.author)
@@ -97,7 +95,6 @@ class OpSet:
             self._openings.add(op)
             if comes_before and log.main:
                 self._cut(log, log.main[0].seq, timer_ms)
-            self._drop_loose(log.beyond_lives(LIVES_CAP), timer_ms, but=op.author)
         outcome, grown = Inserted.FORKED, []
         if op.seq in log.forks:
             self._end_at_fork(log, op.seq, timer_ms)
@@ -290,9 +287,10 @@ class OpSet:
 
     # -- parts --------------------------------------------------------------------------------------
 
-    def _refuse(self, op: Op, solicited: bool) -> Inserted | None:
+    def refusal(self, op: Op, *, solicited: bool = False) -> Inserted | None:
+        """Why an op would not be taken now; None if it would."""
         log = self.logs.get(op.author) or AuthorLog()
-        refused = refusal(op, log, self._certified, self._limits, None if solicited else self.block_ms)
+        refused = pool_room.refusal(op, self._certified, self._limits, None if solicited else self.block_ms)
         if refused is not None or solicited:
             return refused
         follows = (op.seq, op.prev) == self._follows.next_of(log, op.author)
@@ -335,8 +333,8 @@ class OpSet:
 
     def _end_at_fork(self, log: AuthorLog, seq: int, timer_ms: int) -> None:
         """End the main chain at a fork, and keep evidence of it if a block may take it."""
-        self._cut(log, seq, timer_ms)
         evidence = log.evidence_at(seq).by_rules(self._certified.rules)
+        self._cut(log, seq, timer_ms)
         if self._certified.takes_evidence(evidence):
             self._keep_evidence(log, evidence, timer_ms)
 
@@ -346,7 +344,7 @@ class OpSet:
         if 0 <= place < len(log.main):
             cut = log.main[place:]
             self._set_main(log, log.main[:place])
-            for op in cut if self._follows.is_newcomer(cut[0].author) else ():
+            for op in reversed(cut if self._follows.is_newcomer(cut[0].author) else []):  # The first are kept longest.
                 self._park(op, b"", timer_ms, but=op.author)
 
     def _park(self, op: Op, link: LinkId, timer_ms: int, but: PublicKey = b"") -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 
-from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import LIFE, Op
@@ -17,15 +16,12 @@ NEWCOMERS_SHARE = 2
 """Authors who are not certified yet may fill one in so many parts of the pool: their keys are free."""
 OPENING_SLACK_MS = 60_000
 """By how much clocks may differ for a life's first op to be kept until a block can take it; a guess."""
-LIVES_CAP = 4
-"""Lives that a pool keeps of an author who is in no table, the lowest. The honest have two at most, where a block is
-awaited that says that the first is over."""
 CANCELS_SHARE = 8
 """Cancels of certified authors have such a part of the pool beyond its caps: who has orders can take them out."""
 
 
-def refusal(op: Op, log: AuthorLog, certified: Interpretation, limits: Limits, block_ms: int | None) -> Inserted | None:
-    """Why no pool takes an op, whatever room it has; None if it may. ``log`` is what it holds of the author.
+def refusal(op: Op, certified: Interpretation, limits: Limits, block_ms: int | None) -> Inserted | None:
+    """Why no pool takes an op, whatever room it has; None if it may.
 
     ``block_ms``: the time that a block would have which was made now; None if a block names the op, so that nothing
     counts but what no block can take.
@@ -48,12 +44,8 @@ def refusal(op: Op, log: AuthorLog, certified: Interpretation, limits: Limits, b
         return None
     if (op.seq % LIFE if has_lives else op.seq - state.next_seq) >= limits.author_window:
         return Inserted.WINDOW
-    if has_lives and begins_life(op):
-        if log.lives_before(op.seq) >= LIVES_CAP:
-            return Inserted.WINDOW
-        if op.expiry_ms > block_ms + limits.author_retention_ms + OPENING_SLACK_MS:
-            return Inserted.LIFE_TOO_EARLY
-    return None
+    latest_ms = block_ms + limits.author_retention_ms + OPENING_SLACK_MS
+    return Inserted.LIFE_TOO_EARLY if has_lives and begins_life(op) and op.expiry_ms > latest_ms else None
 
 
 def is_full_for(op: Op, certified: Interpretation, held: int, size: int, newcomers: Collection[PublicKey]) -> bool:

@@ -2,7 +2,7 @@
 
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.interpretation import Interpretation
-from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op
+from gossipbook.crdt.op import GENESIS_PREV, Op, life_of
 from gossipbook.crdt.stays import STAYS_SINCE, begins_life
 from gossipbook.ids import OpId, PublicKey
 
@@ -33,4 +33,4 @@ class Succession:
 
     def is_open_fork(self, op: Op, log: AuthorLog) -> bool:
         """Whether an op is part of a fork in a life that may begin yet."""
-        return op.seq in log.forks and op.seq - op.seq % LIFE in log.by_seq and self.is_newcomer(op.author)
+        return op.seq in log.forks and log.may_begin(life_of(op.seq)) and self.is_newcomer(op.author)

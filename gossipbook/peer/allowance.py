@@ -29,7 +29,9 @@ is too much is dropped, and is no fault of its link's."""
 STRANGERS_NEWCOMERS_PER_S, STRANGERS_NEWCOMERS_BURST = 1.0, 20
 """And that all of them together may bring: a block costs every member the same, whoever fills it."""
 OWN_NEWCOMERS_PER_S, OWN_NEWCOMERS_BURST = 1 / 60, 1
-"""But so many each link may bring whatever others do, so that who comes to trade is not kept out by a flood."""
+"""But so many each link may bring whatever others do, so that who comes to trade is not kept out by a flood;"""
+OWN_NEWCOMERS_OF_ALL_PER_S, OWN_NEWCOMERS_OF_ALL_BURST = 2.0, 40
+"""and all links of their own so many, since links are made anew for two signatures."""
 TOO_FAST = json.dumps({"error": "more questions than a link may ask; ask again in a while"}).encode()
 ACCOUNTS_CAP = 4_096
 """Links that are remembered: several times what there can be."""
@@ -115,6 +117,7 @@ class Allowance:
         self._pairs = max(1, pairs)
         self._refusals = refusals
         self._strangers_newcomers = TokenBucket(STRANGERS_NEWCOMERS_PER_S, STRANGERS_NEWCOMERS_BURST)
+        self._own_newcomers = TokenBucket(OWN_NEWCOMERS_OF_ALL_PER_S, OWN_NEWCOMERS_OF_ALL_BURST)
         self._accounts: BoundedDict[LinkId, _Account] = BoundedDict(ACCOUNTS_CAP)
 
     def link_down(self, link: LinkId) -> None:
@@ -148,7 +151,11 @@ class Allowance:
             return True
         account, now_s = self._account(link), now.timer_ms / 1_000
         if account.newcomers.spend(now_s):
-            if account.own_newcomers.spend(now_s) or self._strangers_newcomers.spend(now_s):
+            if account.own_newcomers.spend(now_s):
+                if self._own_newcomers.spend(now_s):
+                    return True
+                account.own_newcomers.give_back()
+            if self._strangers_newcomers.spend(now_s):
                 return True
             account.newcomers.give_back()
         self._refusals.count(Scope.OP, "of an unknown author, of whom strangers brought too many")

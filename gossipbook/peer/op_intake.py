@@ -165,7 +165,8 @@ class OpIntake:
         symbol = self._member.committee.symbol
         solicited = came in (Came.ASKED, Came.BLOCK)
         self._ops.wall_ms = now.wall_ms
-        if self._is_newcomer(op.author) and not solicited and not self._allowance.take_newcomer(link, now):
+        is_new = self._is_newcomer(op.author) and not solicited and self._ops.refusal(op) is None
+        if is_new and not self._allowance.take_newcomer(link, now):
             return Inserted.TOO_FAST, []
         outcome, grown = self._ops.insert(op, now.timer_ms, solicited=solicited, link=link)
         self._arrivals.came(op, outcome, came, link, now.wall_ms)
@@ -175,8 +176,8 @@ class OpIntake:
         if outcome is Inserted.ACCEPTED and came in (Came.HERE, Came.CLIENT):
             effects.append(self._publication(op))
         if outcome is Inserted.FORKED:
-            log = self._ops.logs[op.author]
-            if log.evidence is not None:
+            log = self._ops.logs.get(op.author)
+            if log is not None and log.evidence is not None:
                 effects += [Persist(ItemRecord(symbol, log.evidence)), self._publication(log.evidence)]
             elif came in (Came.HERE, Came.CLIENT) and self._is_news(op, outcome):
                 effects.append(self._publication(op))

@@ -174,7 +174,8 @@ def assemble(
             named.append(read_item(item_row))
         chain.append((block, fc, named))
     held = [read_block(pair, row.id, row.body) for row in blocks if row.height > len(chain)]
-    pending = sorted((read_item(row) for row in items.values()), key=_replay_order)
+    again = {op_id: evidence[op_id] for block in held for op_id in block.op_ids if op_id in evidence}
+    pending = sorted((read_item(row) for row in (*items.values(), *again.values())), key=_replay_order)
     return StoredPair(chain, held, None if votes is None else read_votes(votes), pending)
 
 

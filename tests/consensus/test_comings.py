@@ -7,7 +7,7 @@ import pytest
 from gossipbook.client_messages import Ack
 from gossipbook.consensus.messages import Bodies
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op, sign_op
-from gossipbook.matching.commands import Cancel, Command
+from gossipbook.matching.commands import Cancel, CancelAll, Command
 from gossipbook.peer.events import Received
 from gossipbook.sim.clocks import START_WALL_MS
 
@@ -30,14 +30,20 @@ class Comings:
         return START_WALL_MS + self.cluster.world.now_us // 1_000
 
     def op(
-        self, name: str, command: Command, prev: Op | None = None, *, life: int = 0, expiry_ms: int | None = None
+        self,
+        name: str,
+        command: Command,
+        prev: Op | None = None,
+        *more: Command,
+        life: int = 0,
+        expiry_ms: int | None = None,
     ) -> Op:
         """An author's next op, or the first of a life."""
         manifest = self.cluster.manifest
         seq, head = (life * LIFE, GENESIS_PREV) if prev is None else (prev.seq + 1, prev.id)
         if expiry_ms is None:
             expiry_ms = 0 if prev is not None else self.now_ms + self.retention_ms // 2
-        return sign_op(identity(name), manifest.chain_id, SYMBOL, seq, head, [command], expiry_ms)
+        return sign_op(identity(name), manifest.chain_id, SYMBOL, seq, head, [command, *more], expiry_ms)
 
     def give(self, make: Callable[[int], list[Op]]) -> None:
         """The stranger gives each seat what ``make`` says, all at one moment."""
@@ -156,3 +162,25 @@ def test_who_may_be_in_a_block_is_judged_by_its_time(keys: int) -> None:
     assert max(c.terms()) == 0
     assert len(c.cluster.pair(0).certified.authors) > keys
     c.cluster.check()
+
+
+def test_who_is_cut_off_by_a_blocks_work_does_not_act_in_it() -> None:
+    """A leader executed what it did not name: who was cut off stayed for it, and left for everybody else, for ever."""
+    c = Comings(author_retention_ms=10_000, max_block_work=64, max_op_work=64, max_open_orders_per_author=60)
+    cluster = c.cluster
+    full = [c.op(name, buy(1), None, *(buy(number, 10 + number) for number in range(2, 51))) for name in ("ann", "bob")]
+    for op in full:
+        cluster.submit(1, op)
+    cluster.world.run(S)
+    quiet = c.op("quiet", Cancel(1))
+    cluster.submit(1, quiet)
+    cluster.world.run(S + c.retention_ms)
+    last = c.op("quiet", buy(5, 50), quiet)
+    c.give(lambda seat: [c.op(name, CancelAll(), op) for name, op in zip(("ann", "bob"), full, strict=True)] + [last])
+    cluster.world.run(3 * S)
+    assert last.id not in cluster.certified(), "there was no room for it, and so its author has left"
+    cluster.submit(0, new := c.op("new", buy(1)))
+    cluster.world.run(2 * S)
+    assert new.id in cluster.certified()
+    assert max(c.terms()) == 0
+    cluster.check()

@@ -60,6 +60,7 @@ class Pool(Replicated):
     def check(self) -> None:
         held = [each for log in self.set.logs.values() for ops in log.by_seq.values() for each in ops.values()]
         assert sorted(each.id for each in held) == sorted(self.set.bodies)
+        assert len(self.set.parked) == sum(each.id in self.set.parked for each in held)
         assert self.set.bytes == sum(each.size for each in held)
         assert self.set.in_chains == sum(len(log.main) for log in self.set.logs.values())
         against = {log.evidence.id: log.evidence for log in self.set.logs.values() if log.evidence is not None}
@@ -252,15 +253,48 @@ def test_what_followed_a_life_that_was_put_off_is_parked() -> None:
     pool.check()
 
 
-def test_the_lowest_lives_are_kept_whatever_came_first() -> None:
+def test_the_lowest_life_goes_first_whatever_came_first() -> None:
     lives = [op(life, 0, None, 1, START_MS + 9_000) for life in range(7)]
     kept = []
     for order in (lives, lives[::-1], lives[3:] + lives[:3]):
         pool = Pool()
         pool.offer(*order)
         pool.check()
-        kept.append(sorted(each.seq for each in pool.set.bodies.values()))
-    assert kept == [[each.seq for each in lives[:4]]] * 3
+        kept.append((sorted(each.seq for each in pool.set.bodies.values()), pool.set.pending(key("eve"))))
+    assert kept == [([each.seq for each in lives], lives[:1])] * 3
+
+
+def test_a_fork_of_a_long_chain_ends_no_peer() -> None:
+    """What it cut off was more than may be parked of one author, and the fork's other op was the first to go."""
+    pool = Pool()
+    ops = [op(5, 0, None, 1, START_MS + RETENTION_MS + 30_000)]
+    while len(ops) < 300:
+        ops.append(op(5, len(ops), ops[-1]))
+    pool.offer(*ops)
+    assert pool.set.pending(key("eve")) == ops
+    assert pool.offer(op(5, 1, ops[0], 2)) == [Inserted.FORKED]
+    pool.check()
+    assert pool.set.pending(key("eve")) == ops[:1]
+
+
+def test_what_a_block_names_stays_whatever_lives_come() -> None:
+    pool = Pool()
+    nine = op(9, 0, None, 1, START_MS + 5_000)
+    pool.offer(nine)
+    pool.set.pin([nine.id], 0)
+    pool.offer(*(op(life, 0, None, 1, START_MS + RETENTION_MS + 30_000) for life in range(1, 8)))
+    assert pool.set.resolve([nine.id]) == ([nine], [])
+    pool.check()
+
+
+def test_ops_that_begin_no_life_hide_none() -> None:
+    pool = Pool()
+    false = [op(life, 0, op(0, 0, None, price), price) for life in (1, 2, 3, 4) for price in (1, 2)]
+    assert set(pool.offer(*false)) <= {Inserted.PARKED, Inserted.FORKED}
+    good = op(5, 0, None, 1, START_MS + 5_000)
+    assert pool.offer(good) == [Inserted.ACCEPTED]
+    pool.pass_time(PARKED_MS)
+    assert not any(each.id in pool.set.bodies for each in false)
 
 
 def test_what_the_pool_lets_join_is_told_once() -> None:

@@ -13,6 +13,7 @@ from gossipbook.gossip.messages import Push
 from gossipbook.peer.allowance import (
     NEWCOMERS_BURST,
     NEWCOMERS_PER_S,
+    OWN_NEWCOMERS_OF_ALL_PER_S,
     RATES,
     STRANGERS_NEWCOMERS_BURST,
     STRANGERS_NEWCOMERS_PER_S,
@@ -95,11 +96,25 @@ def test_newcomers_of_a_strangers_link_are_few_and_of_others_not() -> None:
 def test_strangers_together_bring_few_newcomers_and_yet_each_may_bring_one() -> None:
     """A flood of keys over many links is no more than one over a few, and keeps out nobody who comes to trade."""
     allowance = an_allowance()
-    flood = [b"flood %d" % number for number in range(40)]
+    flood = [b"flood %d" % number for number in range(30)]
     assert sum(brought(allowance, link, 0) for link in flood) == STRANGERS_NEWCOMERS_BURST + len(flood)
     assert brought(allowance, STRANGER, 0) == 1
     passed = sum(allowance.take_newcomer(link, at(ms)) for ms in range(0, 60_000, 100) for link in flood)
     assert passed <= 60 * STRANGERS_NEWCOMERS_PER_S + len(flood)
+
+
+def test_links_that_are_made_anew_bring_no_more() -> None:
+    allowance = an_allowance()
+    passed = 0
+    for ms in range(0, 60_000, 10):
+        passed += allowance.take_newcomer(b"link %d" % ms, at(ms))
+        allowance.link_down(b"link %d" % ms)
+    assert passed <= 60 * (STRANGERS_NEWCOMERS_PER_S + OWN_NEWCOMERS_OF_ALL_PER_S) + 60
+
+
+def test_a_link_has_its_own_newcomer_again_after_a_while() -> None:
+    allowance = an_allowance()
+    brought(allowance, OTHER, 0)
     assert brought(allowance, OTHER, 60_000) >= 1
 
 
