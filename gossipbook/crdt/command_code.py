@@ -85,6 +85,8 @@ def decode_commands(items: list[object]) -> tuple[Command, ...]:
     if len(arrays) < len(items):
         raise DecodeError("command: expected an array")
     kinds = [array[0] for array in arrays]
+    if not _INTEGERS.issuperset(map(type, kinds)):
+        raise DecodeError("command: its kind is an integer")
     if not any(kind in kinds for kind in _GROUPS):
         return tuple(_decode_numbers(arrays))
     numbers = _decode_numbers([array for array in arrays if array[0] not in _GROUPS])

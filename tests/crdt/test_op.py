@@ -115,7 +115,18 @@ def test_malformed_signatures_are_refused(signature: object) -> None:
         open_op(OP.signed, signature)
 
 
-ODD = (1.0, float("nan"), None, True, cbor2.undefined, cbor2.CBORSimpleValue(99), [1])
+ODD = (
+    1.0,
+    float("nan"),
+    None,
+    True,
+    cbor2.undefined,
+    cbor2.CBORSimpleValue(99),
+    [1],
+    8.0,
+    9.0,
+    cbor2.CBORSimpleValue(8),
+)
 
 
 @pytest.mark.parametrize("odd", ODD, ids=repr)
@@ -124,7 +135,8 @@ def test_no_leaf_of_an_op_is_of_an_odd_type(odd: object) -> None:
     commands = [buy(1), Cancel(1), Amend(1, 5, 5, 1), CancelAll(1), Lease(1), SetState(1), JoinGroup(bytes(32))]
     arrays = [encode_command(command) for command in (*commands, AdmitToGroup(bytes(32), 1))]
     spoilt = [[*array[:at], odd, *array[at + 1 :]] for array in arrays for at in range(len(array))]
-    raws = [with_field(7, [array]) for array in spoilt] + [with_field(7, [*arrays, array]) for array in spoilt]
+    lists = [[array] for array in spoilt] + [[*arrays, array] for array in spoilt]
+    raws = [cbor.encode([version, *FIELDS[1:7], array]) for array in lists for version in (1, 2)]
     for raw in [*raws, *(with_field(at, odd) for at in range(8)), with_field(7, [odd])]:
         with pytest.raises(DecodeError):
             open_op(raw, bytes(64))
