@@ -111,6 +111,8 @@ class AuthorTable:
             crowded = 4 * (known - len(self._left)) > 3 * self._limits.max_authors_per_pair
             if not (crowded or 4 * orders > 3 * self._limits.max_open_orders_per_pair) or oracle.block_work >= end:
                 return
+            if oracle.is_full():
+                return
             late = time_ms > idle_ms + self._limits.author_retention_ms
             if late and key not in self._left and key not in self._listed:
                 oracle.leave(key)
@@ -141,6 +143,9 @@ class AuthorTable:
         late = [
             (author.bare_ms, key)
             for key, author in self._authors.items()
-            if author.bare_ms is not None and time_ms > author.bare_ms + retention_ms and key not in acting
+            if author.bare_ms is not None
+            and time_ms > author.bare_ms + retention_ms
+            and key not in acting
+            and key not in self._listed
         ]
         return [key for _, key in sorted(late)[:LEAVES]]

@@ -84,7 +84,7 @@ class Interpretation:
         self._max_orders, self._block_work = limits.max_open_orders_per_pair, limits.max_block_work
         listed = (*manifest.wardens, *(manifest.admission or ()), *(m.public_key for m in manifest.matchers))
         self._listed = frozenset(listed)  # who are never made to leave
-        self.stays = Stays(limits.author_retention_ms)
+        self.stays = Stays(limits.author_retention_ms, self._listed)
         self._next_expiry_ms = 0  # above which block time the next order lapses; 0 if none does
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
         self._left_over = False
@@ -216,7 +216,7 @@ class Interpretation:
             left.append(author)
         before, end = dict.fromkeys(left), engine.event_number + self._block_work // DISPLACED_SHARE
         for author in self.stays.long_idle(time_ms, acting):
-            if engine.event_number >= end or not self._is_crowded(len(left)):
+            if engine.is_full or engine.event_number >= end or not self._is_crowded(len(left)):
                 break
             if author not in before and author not in self._listed:
                 engine.leave(author)

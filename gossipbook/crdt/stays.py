@@ -38,8 +38,9 @@ def opening_expiry_ms(now_ms: int, retention_ms: int) -> int:
 class Stays:
     """Since when each author of the table has done nothing, and has had nothing open. Times in ms of block time."""
 
-    def __init__(self, retention_ms: int) -> None:
-        self.retention_ms = retention_ms
+    def __init__(self, retention_ms: int, listed: Collection[PublicKey] = ()) -> None:
+        """``listed``: whom the manifest names, and who therefore never leave."""
+        self.retention_ms, self._listed = retention_ms, listed
         self.idle: dict[PublicKey, int] = {}  # since their last op; the longest first
         self.bare: dict[PublicKey, int] = {}  # since they have nothing open any more; the longest first
 
@@ -69,7 +70,7 @@ class Stays:
     def settle(self, author: PublicKey, time_ms: int, *, bare: bool) -> None:
         """Note whether an author has anything open, after something of theirs changed."""
         self.bare.pop(author, None)
-        if bare:
+        if bare and author not in self._listed:
             self.bare[author] = time_ms
 
     def left(self, author: PublicKey) -> None:

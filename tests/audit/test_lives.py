@@ -11,6 +11,7 @@ from gossipbook.ids import ZERO_DIGEST
 from gossipbook.limits import Limits
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import Cancel, Place
+from gossipbook.matching.events import LEFT
 
 from .forge import START_MS, build
 from .support import SYMBOLS, Wallet, has_reason, identity, make_manifest, verify_lines
@@ -47,6 +48,19 @@ def test_a_life_ends_and_another_begins(tmp_path: Path) -> None:
     blocks = [[fleeting(ann), resting(ben)], [fleeting(ben)], [again]]
     lines = build(ann.manifest, SYMBOL, blocks, after_ms=(10, late_ms, late_ms + 10))
     assert verify_lines(tmp_path, lines).reasons == []
+
+
+def test_whom_the_manifest_lists_stays(tmp_path: Path) -> None:
+    """A warden has nothing open as a rule, and left like everybody else; at a full table there was no way back."""
+    warden, ben = "ann", "ben"
+    manifest = make_manifest(rules_version=3, wardens=(identity(warden).public_key,))
+    ann, ben_wallet = Wallet(warden, manifest, SYMBOL), Wallet(ben, manifest, SYMBOL)
+    late_ms = HOUR_MS + 1_000
+    blocks = [[fleeting(ann), fleeting(ben_wallet)], [], [fleeting(ann)]]
+    lines = build(manifest, SYMBOL, blocks, after_ms=(10, late_ms, late_ms + 10))
+    assert verify_lines(tmp_path, lines).reasons == []
+    left = [event for line in lines[1:] for event in line["events"] if event[0] == LEFT]
+    assert [bytes.fromhex(event[2]) for event in left] == [ben_wallet.identity.public_key]
 
 
 @pytest.mark.parametrize("life", [0, 1])
