@@ -39,6 +39,7 @@ class Book:
         "in_line",
         "line",
         "log",
+        "made",
         "met",
         "open_count",
         "stops",
@@ -56,6 +57,7 @@ class Book:
         self.timetable = Timetable()
         self.accounts: dict[bytes, Account] = {}  # of all who ever had commands
         self.met: list[Account] = []  # those that this block had commands of
+        self.made: list[Account] = []  # those that it made
         self.emptied: list[Account] = []  # who had no open order left at some moment of the block
         self.open_count = 0
         self.log: list[UndoEntry] = []
@@ -70,6 +72,7 @@ class Book:
         account = self.accounts.get(author)
         if account is None:
             account = self.accounts[author] = Account(author)
+            self.made.append(account)
         account.before = account.last_id
         self.met.append(account)
         return account
@@ -286,6 +289,7 @@ class Book:
         for account in self.met:
             account.before = NOT_MET
         self.met.clear()
+        self.made.clear()
 
     def undo(self) -> None:
         """Put back everything that was changed since the last call of :meth:`keep`."""
@@ -294,9 +298,11 @@ class Book:
         for account in self.met:
             account.last_id = account.before
             account.before = NOT_MET
-            if not account.last_id and not account.orders and self.accounts.get(account.author) is account:
+        for account in self.made:  # Others stay, though nothing is in them: who speculated has what all others have.
+            if self.accounts.get(account.author) is account:
                 del self.accounts[account.author]
         self.met.clear()
+        self.made.clear()
 
     def undo_to(self, changes: int) -> None:
         """Put back what was changed in the book after so many changes."""

@@ -3,13 +3,13 @@
 import random
 
 import pytest
-from consensus.kit import buy, network, sell
+from consensus.kit import SYMBOL, buy, network, sell
 
-from gossipbook.crdt.interpretation import NEW_AUTHOR
+from gossipbook.crdt.interpretation import NEW_AUTHOR, Interpretation
 from gossipbook.crdt.merkle import chain_events_digest, merkle_root
 from gossipbook.crdt.op import Evidence
 from gossipbook.ids import ZERO_DIGEST
-from gossipbook.matching.commands import Amend, Cancel
+from gossipbook.matching.commands import Amend, Cancel, Lease
 from gossipbook.matching.events import ACCEPTED, CANCELLED, FROZEN, REJECTED, RejectReason
 
 from .kit import Replicated, chain, key, op, signed
@@ -167,3 +167,21 @@ def test_the_events_digest_chains() -> None:
     one = chain_events_digest(ZERO_DIGEST, [(1,)])
     assert one != merkle_root([(1,)])
     assert chain_events_digest(one, []) not in (one, chain_events_digest(ZERO_DIGEST, []))
+
+
+@pytest.mark.parametrize("rolled_back", [False, True])
+def test_what_was_executed_and_taken_back_leaves_no_trace(rolled_back: bool) -> None:
+    """An account that had never placed an order went with a block that was rolled back, and its lease ended unseen."""
+    certified = Interpretation(network(rules_version=3)[0], SYMBOL)
+    lease = [signed("alice", 0, None, Lease(10), expiry_ms=1_000)]
+    lease.append(signed("alice", 1, lease[0], Lease(10)))
+    bob = [op("bob", 0, None, 50, 1_000)]
+    bob.append(op("bob", 1, bob[0], 51))
+    for time_ms, items in ((100, [lease[0], bob[0]]), (200, [bob[1]])):
+        if rolled_back and time_ms == 200:
+            certified.execute(105, [lease[1]])
+            certified.rollback()
+        execution = certified.execute(time_ms, items)
+        certified.commit()
+    assert key("alice") in execution.bare
+    assert list(certified.stays.bare) == [key("alice")]
