@@ -56,16 +56,13 @@ class Book:
         self.line: deque[Order] = deque()  # triggered stop orders, those that were cancelled among them
         self.timetable = Timetable()
         self.accounts: dict[bytes, Account] = {}  # of all who ever had commands
-        self.met: list[Account] = []  # those that this block had commands of
-        self.made: list[Account] = []  # those that it made
+        self.met, self.made = list[Account](), list[Account]()  # those that this block had commands of, and made
         self.emptied: list[Account] = []  # who had no open order left at some moment of the block
-        self.open_count = 0
-        self.log: list[UndoEntry] = []
+        self.open_count, self.log = 0, list[UndoEntry]()
 
     def find(self, author: bytes, client_id: int) -> Order | None:
         """An open order by its identity."""
-        account = self.accounts.get(author)
-        return None if account is None else account.orders.get(client_id)
+        return None if (account := self.accounts.get(author)) is None else account.orders.get(client_id)
 
     def meet(self, author: bytes) -> Account:
         """An author's account, for the first of their commands in a block."""
@@ -83,13 +80,11 @@ class Book:
 
     def own_orders(self, author: bytes) -> list[Order]:
         """An author's open orders in order of entry."""
-        account = self.accounts.get(author)
-        return sorted(account.orders.values(), key=_number) if account else []
+        return sorted(account.orders.values(), key=_number) if (account := self.accounts.get(author)) else []
 
     def last_id(self, author: bytes) -> int:
         """The highest client id that an author used; 0 for none."""
-        account = self.accounts.get(author)
-        return account.last_id if account else 0
+        return account.last_id if (account := self.accounts.get(author)) else 0
 
     def last_ids(self) -> list[tuple[bytes, int]]:
         """(author, highest client id used) of all who used one, by author."""
