@@ -109,9 +109,8 @@ class AuthorTable:
         for idle_ms, key in sorted((author.idle_ms, key) for key, author in self._authors.items() if key not in acting):
             orders = len(oracle.open_orders)
             crowded = 4 * (known - len(self._left)) > 3 * self._limits.max_authors_per_pair
-            if not (crowded or 4 * orders > 3 * self._limits.max_open_orders_per_pair) or oracle.block_work >= end:
-                return
-            if oracle.is_full():
+            crowded = crowded or 4 * orders > 3 * self._limits.max_open_orders_per_pair
+            if not crowded or oracle.block_work >= end or oracle.is_full():
                 return
             late = time_ms > idle_ms + self._limits.author_retention_ms
             if late and key not in self._left and key not in self._listed:

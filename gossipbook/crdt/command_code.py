@@ -63,7 +63,7 @@ def encode_command(command: Command) -> list[Any]:
 def _whole(field: object) -> int:
     """A number as it was given: one with a fraction would be another price."""
     try:
-        return operator.index(field)  # type: ignore[arg-type]
+        return operator.index(field)  # type: ignore[arg-type]  # Whether it can be one is what is asked.
     except TypeError:
         raise ValueError(f"the numbers of a command are ints, not {field!r}") from None
 

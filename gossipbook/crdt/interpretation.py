@@ -94,6 +94,10 @@ class Interpretation:
     def author(self, public_key: PublicKey) -> AuthorState:
         return self.authors.get(public_key, NEW_AUTHOR)
 
+    def is_newcomer(self, public_key: PublicKey) -> bool:
+        """Whether an author may begin a life now, by rules that know lives."""
+        return self.rules >= STAYS_SINCE and public_key not in self.authors
+
     def admitted(self, public_key: PublicKey) -> bool:
         return self._admission is None or public_key in self._admission
 
@@ -147,16 +151,13 @@ class Interpretation:
         """How many unknown authors a block at a time may let in, in which these act and so do not leave."""
         return max(0, min(self._max_newcomers, self._places(time_ms, acting)))
 
-    def leaving(self, time_ms: int) -> list[PublicKey]:
-        """Who leaves with a block at a time in which nobody acts."""
-        return [] if self.rules < STAYS_SINCE else self.stays.leaving(time_ms, ())
+    def leaving(self, time_ms: int, acting: Collection[PublicKey] = ()) -> list[PublicKey]:
+        """Who leaves with a block at a time in which these act, because they long have had nothing open."""
+        return [] if self.rules < STAYS_SINCE else self.stays.leaving(time_ms, acting)
 
     def _places(self, time_ms: int, staying: Collection[PublicKey]) -> int:
         """How many places the author table has once those who leave at a time have left."""
-        places = self._max_authors - len(self.authors)
-        if self.rules >= STAYS_SINCE:
-            places += len(self.stays.leaving(time_ms, staying))
-        return places
+        return self._max_authors - len(self.authors) + len(self.leaving(time_ms, staying))
 
     def due(self, time_ms: int) -> bool:
         """Whether a block at this time has something to do without any op: a lease to end, or what was left over."""
@@ -209,7 +210,7 @@ class Interpretation:
         """Let those leave who long have had nothing open, and while it is crowded those who long did nothing."""
         engine = self.engine
         left: list[PublicKey] = []
-        for author in self.stays.leaving(time_ms, acting):
+        for author in self.leaving(time_ms, acting):
             if engine.is_full:
                 return left
             engine.leave(author)

@@ -91,7 +91,7 @@ class OpSet:
         log.hold(op)
         self.bodies[op.id] = op
         self.bytes += op.size
-        if self._follows.is_newcomer(op.author) and begins_life(op):  # The lowest lives go first, whatever came first.
+        if self._certified.is_newcomer(op.author) and begins_life(op):  # The lowest goes first, whatever came first.
             self._openings.add(op)
             if comes_before and log.main:
                 self._cut(log, log.main[0].seq, timer_ms)
@@ -192,7 +192,7 @@ class OpSet:
         if not self._certified.may_tell_time(self.block_ms):
             return False
         past = self._openings.past(self.block_ms)
-        return any(self._follows.is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
+        return any(self._certified.is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
 
     def drop_hopeless(self, left: Iterable[PublicKey], timer_ms: int) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
@@ -211,7 +211,7 @@ class OpSet:
         """Drop lives of newcomers whose first op may not be taken after a time."""
         dropped: list[Op] = []
         for op in self._openings.take_past(time_ms, self._pinned):
-            if not self._follows.is_newcomer(op.author):
+            if not self._certified.is_newcomer(op.author):
                 continue
             log = self.logs[op.author]
             over = log.over_with(op)
@@ -248,8 +248,7 @@ class OpSet:
         """Authors with something that a block of a time may take, by default one of now: ops, or evidence."""
         certified, time_ms = self._certified, self.block_ms if time_ms is None else time_ms
         for author in self._ready:
-            log = self.logs[author]
-            yield author, log
+            yield author, self.logs[author]
         if not self._new or not certified.newcomers_allowed(time_ms):
             return
         for author in self._new:
@@ -344,8 +343,9 @@ class OpSet:
         if 0 <= place < len(log.main):
             cut = log.main[place:]
             self._set_main(log, log.main[:place])
-            for op in reversed(cut if self._follows.is_newcomer(cut[0].author) else []):  # The first are kept longest.
-                self._park(op, b"", timer_ms, but=op.author)
+            if self._certified.is_newcomer(cut[0].author):
+                for op in reversed(cut):  # The first are kept longest.
+                    self._park(op, b"", timer_ms, but=op.author)
 
     def _park(self, op: Op, link: LinkId, timer_ms: int, but: PublicKey = b"") -> None:
         """Put an op that no block can take yet under the budget of such; a block's is kept whatever the budget."""
@@ -376,7 +376,7 @@ class OpSet:
         if author not in self._certified.authors:
             here, there = there, here
         there.pop(author, None)
-        if log is not None and self._follows.is_newcomer(author):
+        if log is not None and self._certified.is_newcomer(author):
             seq = self._follows.next_of(log, author)[0]
             log.fork_seq = log.first_fork(life_of(seq)) if log.main or seq in log.by_seq else None
         elif log is not None:

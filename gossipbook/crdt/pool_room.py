@@ -37,7 +37,7 @@ def refusal(op: Op, certified: Interpretation, limits: Limits, block_ms: int | N
         return Inserted.NOT_ADMITTED
     if is_barred(op.author, certified, limits):
         return Inserted.TABLE_FULL  # For good, since by these rules nobody leaves it.
-    has_lives = certified.rules >= STAYS_SINCE and op.author not in certified.authors
+    has_lives = certified.is_newcomer(op.author)
     if has_lives and begins_life(op) and op.expiry_ms < certified.time_ms:
         return Inserted.LIFE_OVER
     if block_ms is None:

@@ -72,7 +72,7 @@ class OpIntake:
 
     def judge(self, item: Item, sender: LinkId, now: Now) -> tuple[bool, list[CoreEffect]]:
         """Take a gossiped item: whether to relay it, and what it led to."""
-        item = self._named(item)
+        item = self._by_rules(item)
         blame = self._fault(item, sender)
         if blame is not None:
             return False, blame
@@ -91,7 +91,7 @@ class OpIntake:
     def take_bodies(self, message: Bodies, sender: LinkId, now: Now) -> list[CoreEffect]:
         """Bodies from one peer: asked for by id, or found missing by anti-entropy."""
         effects: list[CoreEffect] = []
-        for item in map(self._named, message.items):
+        for item in map(self._by_rules, message.items):
             blame = self._fault(item, sender)
             if blame is not None:
                 effects += [one for one in blame if one not in effects]  # One message is one fault.
@@ -101,13 +101,13 @@ class OpIntake:
                 if self._add_evidence(item, now, solicited=solicited):
                     effects += [Persist(ItemRecord(self._member.committee.symbol, item)), self._publication(item)]
                 continue
-            is_news = False
+            is_accepted = False
             for op in _ops_of(item):
                 outcome, more = self._insert(op, now, Came.ASKED if solicited else Came.REPAIR, sender)
                 effects += more
                 self._grew = self._grew or outcome in _TAKEN
-                is_news = is_news or self._is_news(op, outcome)
-            if is_news and not solicited and outcome is not Inserted.FORKED:  # Else all would tell all for ever.
+                is_accepted = is_accepted or outcome is Inserted.ACCEPTED
+            if is_accepted and not solicited:  # A fork is not passed on: all would tell all for ever.
                 effects.append(self._publication(item))
         return effects
 
@@ -121,7 +121,7 @@ class OpIntake:
             return effects  # The member itself is about to say so.
         named = set(decode_block(message.block).op_ids)
         self._ops.pin_also(named)
-        for item in map(self._named, message.items):
+        for item in map(self._by_rules, message.items):
             rules = member.manifest.rules_version
             if item.id not in named or item_flaw(item, member.committee, rules, member.verifier) is not None:
                 continue
@@ -146,7 +146,7 @@ class OpIntake:
         self._grew = self._grew or fresh
         return fresh
 
-    def _named(self, item: Item) -> Item:
+    def _by_rules(self, item: Item) -> Item:
         """An item under the id that this network's rules give it."""
         return item.by_rules(self._member.manifest.rules_version) if isinstance(item, Evidence) else item
 

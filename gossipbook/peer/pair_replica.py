@@ -266,14 +266,11 @@ class PairReplica:
 
         Absent is who is not linked, or says that it does not vote, this peer's own seat included.
         """
+        votes_here = self.replica.member.ballot.seat is not None
         absent = [
             seat.name
             for number, seat in enumerate(self.committee.seats)
-            if not (
-                self.replica.member.ballot.seat is not None
-                if number == self.seat
-                else self.live.get(seat.peer_id, False)
-            )
+            if not (votes_here if number == self.seat else self.live.get(seat.peer_id, False))
         ]
         if self.replica.member.halted:
             return PairCondition(self.replica.member.halted.value), absent
