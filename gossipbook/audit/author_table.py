@@ -1,12 +1,13 @@
 """A pair's author table as the verifier keeps it: who may follow with which op, who leaves, and who comes back."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from gossipbook.audit.export import Event
 from gossipbook.audit.oracle import OracleBook
 from gossipbook.audit.records import LIFE, LIVES_SINCE, Evidence, Item, Op
-from gossipbook.ids import ZERO_DIGEST
+from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST
 from gossipbook.manifest import Manifest
 
 LEAVES = 256  # authors with nothing open who leave in one block
@@ -32,33 +33,32 @@ class AuthorTable:
         self._has_lives = manifest.rules_version >= LIVES_SINCE
         self._admission = None if manifest.admission is None else dict.fromkeys(manifest.admission)
         listed = (*manifest.wardens, *(manifest.admission or ()), *(m.public_key for m in manifest.matchers))
-        self._listed = dict.fromkeys(listed)
+        self._listed = dict.fromkeys(listed if self._has_lives else ())  # who never leave, and take no place
         self._authors: dict[bytes, Author] = {}
         self._left: list[bytes] = []  # in the block that is being looked at
-        self._newcomers = 0
+        self._taken = 0  # places, before that block
 
     # -- may these ops come? ------------------------------------------------------------------------
 
     def seat(self, items: Sequence[Item], time_ms: int) -> Iterator[tuple[Item | None, str]]:
         """Follow a block's items; what is wrong with each that may not come, or with all of them (None)."""
-        acting = {item.author for item in items}
-        places = self._limits.max_authors_per_pair - len(self._authors) + len(self._leaving(time_ms, acting))
-        self._newcomers = 0
+        self._taken = sum(1 for key in self._authors if key not in self._listed)
+        newcomers = 0
         for item in items:
             author = self._authors.get(item.author)
             fault = self._fault(item, author, time_ms)
             if fault:
                 yield item, fault
             if author is None:
-                self._newcomers += 1
+                newcomers += item.author not in self._listed
                 author = self._authors[item.author] = Author(0, ZERO_DIGEST)
             if isinstance(item, Evidence):
                 author.frozen = True
             elif not fault:
                 author.next_seq, author.head = item.seq + 1, item.id
-        if self._newcomers > max(places, 0):
+        if newcomers > max(self._limits.max_authors_per_pair - self._taken, 0):
             yield None, "more authors than the author table holds"
-        if self._has_lives and self._newcomers > self._limits.max_newcomers_per_block:
+        if self._has_lives and newcomers > self._limits.max_newcomers_per_block:
             yield None, "more new authors than a block may let in"
 
     def _fault(self, item: Item, author: Author | None, time_ms: int) -> str:
@@ -94,28 +94,41 @@ class AuthorTable:
     # -- coming and going ---------------------------------------------------------------------------
 
     def let_leave(self, items: Sequence[Item], time_ms: int) -> None:
-        """Have those leave the oracle's book who do, at the beginning of a block."""
+        """Have those leave the oracle's book who do, at the end of a block; nobody if it had no room for more."""
         self._left = []
-        if not self._has_lives:
+        if not self._has_lives or not self._has_room(items):
             return
         oracle, acting = self._oracle, {item.author for item in items}
-        known = len(self._authors) - self._newcomers
         for author in self._leaving(time_ms, acting):
             if oracle.is_full():
                 return
             oracle.leave(author)
             self._left.append(author)
         end = oracle.block_work + self._limits.max_block_work // DISPLACED_PART
+        max_authors, max_orders = self._limits.max_authors_per_pair, self._limits.max_open_orders_per_pair
+        orders_of = Counter(key for key, _ in oracle.open_orders)
         for idle_ms, key in sorted((author.idle_ms, key) for key, author in self._authors.items() if key not in acting):
-            orders = len(oracle.open_orders)
-            crowded = 4 * (known - len(self._left)) > 3 * self._limits.max_authors_per_pair
-            crowded = crowded or 4 * orders > 3 * self._limits.max_open_orders_per_pair
-            if not crowded or oracle.block_work >= end or oracle.is_full():
+            crowded = 4 * (self._taken - len(self._left)) > 3 * max_authors
+            crowded_book = 4 * len(oracle.open_orders) > 3 * max_orders
+            if not (crowded or crowded_book) or oracle.block_work >= end or oracle.is_full():
                 return
             late = time_ms > idle_ms + self._limits.author_retention_ms
-            if late and key not in self._left and key not in self._listed:
+            if not late or key in self._left or key in self._listed:
+                continue
+            if crowded or orders_of[key] * max_authors > max_orders:  # more than its share of the book
                 oracle.leave(key)
                 self._left.append(key)
+
+    def _has_room(self, items: Sequence[Item]) -> bool:
+        """Whether a block of these items had room for one more, whichever it might be."""
+        limits, evidence = self._limits, 2 * (self._limits.max_op_bytes + SIGNATURE_BYTES)
+        size = sum(evidence if isinstance(item, Evidence) else item.size for item in items)
+        commands = sum(0 if isinstance(item, Evidence) else len(item.commands) for item in items)
+        return (
+            len(items) < limits.max_block_ops
+            and size + evidence <= limits.max_block_bytes
+            and commands + limits.max_commands_per_op <= limits.max_block_commands
+        )
 
     def close(self, items: Sequence[Item], events: Iterable[Event], time_ms: int) -> None:
         """Note what a block has changed."""

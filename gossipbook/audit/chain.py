@@ -149,8 +149,6 @@ class Chain:
         oracle, block = self._oracle, opened.block
         oracle.begin_block(block.time_ms)
         wrong = []
-        if not oracle.is_full():
-            self._table.let_leave(opened.items, block.time_ms)
         for item in opened.items:
             if oracle.is_full():
                 wrong = ["above the block limits: it has more ops than there is work for"]
@@ -159,7 +157,9 @@ class Chain:
                 oracle.freeze(item.author)
             else:
                 oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
-        events = tuple(oracle.end_block())
+        oracle.end_block()
+        self._table.let_leave(opened.items, block.time_ms)
+        events = tuple(oracle.events)
         self._table.close(opened.items, events, block.time_ms)
         self._events_digest = digest(b"events", self._events_digest, merkle_root(events))
         if opened.events != events:

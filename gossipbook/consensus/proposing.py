@@ -5,12 +5,12 @@ from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.member import Member
-from gossipbook.consensus.selection import Ages, are_left_out, select, unjustly_omitted
+from gossipbook.consensus.selection import Ages, are_left_out, given_up, select, unjustly_omitted
 from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
 from gossipbook.consensus.words import BlockFault
 from gossipbook.crdt.interpretation import Execution, Item
 from gossipbook.effects import Now, SetTimer
-from gossipbook.ids import BlockId
+from gossipbook.ids import BlockId, PublicKey
 from gossipbook.refusals import Scope
 
 LONG_AGO_MS = -(10**12)  # before any time of a timer
@@ -100,11 +100,28 @@ class Proposing:
         items = canonical_order(member.tip, chosen)
         execution = member.speculation.try_out(time_ms, items)
         if are_left_out(items[execution.ran :], items[: execution.ran], ops, ages):
-            items = canonical_order(member.tip, select(ops, certified, limits, ages, only_pressing=True))
-            execution = member.speculation.try_out(time_ms, items)
-        if items and not any(item.author in certified.authors for item in items):
+            items, execution = self._prefer_pressing(items, ages)
+        if items and all(certified.needs_place(item.author) for item in items):
             self._newcomers_alone_ms = now.timer_ms
         return self._block_of(items, execution)
+
+    def _prefer_pressing(self, items: list[Item], ages: Ages) -> tuple[list[Item], Execution]:
+        """What presses of more items than there is work for, and what comes of it.
+
+        Whoever would leave because of that, while their op waits, has it among them. If others would leave then, it is
+        all items, of which there are enough to fill the block, so that nobody leaves.
+        """
+        member = self._member
+        ops, certified, limits = member.ops, member.certified, member.manifest.limits
+        staying: tuple[PublicKey, ...] = ()
+        for _ in range(2):
+            pressing = select(ops, certified, limits, ages, only_pressing=True, staying=staying)
+            chosen = canonical_order(member.tip, pressing)
+            execution = member.speculation.try_out(ages.block_ms, chosen)
+            staying = tuple(author for author in execution.left if ops.pending(author))
+            if not staying:
+                return chosen, execution
+        return items, member.speculation.try_out(ages.block_ms, items)
 
     def _awaits_company(self, now: Now) -> bool:
         """Whether there are newcomers' first ops only, and a block of such alone was made just now.
@@ -118,7 +135,7 @@ class Proposing:
         if now.timer_ms >= until_ms:
             return False
         authors = [author for author, _ in member.ops.eligible()]
-        if not authors or any(author in member.certified.authors for author in authors):
+        if not all(map(member.certified.needs_place, authors)) or not authors:
             return False
         if self._company_until_ms < until_ms:
             self._company_until_ms = until_ms
@@ -126,11 +143,12 @@ class Proposing:
         return True
 
     def _block_of(self, items: list[Item], execution: Execution) -> Block:
-        """A block of as many of some items, in canonical order, as ran when they were tried out."""
+        """A block of as many of some items, in canonical order, as ran when they were tried out.
+
+        The beginning of a canonical order is one, too; and a block that is full has nobody leave, whoever acts in it.
+        """
         member = self._member
-        while execution.ran < len(items):  # Who is left out does not act, and may leave: it is another block then.
-            items = items[: execution.ran]  # The beginning of a canonical order is one, too.
-            execution = member.speculation.try_out(execution.time_ms, items)
+        items = items[: execution.ran]
         block = make_block(
             chain_id=member.committee.chain_id,
             epoch=member.committee.epoch,
@@ -175,8 +193,8 @@ class Proposing:
             return False
         if not fault and not member.speculation.execute(block, items):
             fault = BlockFault.OTHER_EVENTS
-        if not fault and fresh and self._omits_due(items, self._ages(now, block.time_ms)):
-            fault = BlockFault.OMITS_DUE
+        if not fault and fresh:
+            fault = self._unfair(items, self._ages(now, block.time_ms))
         if fault:
             self.refused = fault
             member.refusals.count(Scope.PROPOSAL, fault)
@@ -210,10 +228,13 @@ class Proposing:
             member.refusals.count(Scope.PROPOSAL, doubt)
         return doubt is not None
 
-    def _omits_due(self, items: list[Item], ages: Ages) -> bool:
+    def _unfair(self, items: list[Item], ages: Ages) -> BlockFault | None:
+        """What is wrong with a fresh block that was executed, for what it does without."""
         member = self._member
-        limits, is_full = member.manifest.limits, member.speculation.is_full
-        return unjustly_omitted(items, member.ops, member.certified, limits, ages, is_full=is_full) is not None
+        ops, limits, block = member.ops, member.manifest.limits, member.speculation
+        if unjustly_omitted(items, ops, member.certified, limits, ages, is_full=block.is_full) is not None:
+            return BlockFault.OMITS_DUE
+        return None if given_up(block.left, ops, ages) is None else BlockFault.GIVES_UP_OP
 
     def _ages(self, now: Now, block_ms: int) -> Ages:
         member = self._member

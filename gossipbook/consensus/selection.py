@@ -6,63 +6,16 @@ op that has waited for longer than the inclusion age may be missing only from a 
 waited too, and then only if no author has two ops more in it than the op's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from gossipbook.consensus.block import BLOCK_OPS_CAP
 from gossipbook.crdt.author_log import AuthorLog
+from gossipbook.crdt.budget import Budget
 from gossipbook.crdt.interpretation import Interpretation, Item
-from gossipbook.crdt.op import Evidence
+from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.ids import SIGNATURE_BYTES, OpId, PublicKey
+from gossipbook.ids import OpId, PublicKey
 from gossipbook.limits import Limits
-
-
-@dataclass(slots=True)
-class Budget:
-    """How much of a block's limits is used."""
-
-    limits: Limits
-    rules: int = 1
-    ops: int = 0
-    bytes: int = 0
-    commands: int = 0
-
-    def fits(self, item: Item) -> bool:
-        return (
-            self.ops + 1 <= min(self.limits.max_block_ops, BLOCK_OPS_CAP)
-            and self.bytes + self._charge(item) <= self.limits.max_block_bytes
-            and self.commands + commands_in(item) <= self.limits.max_block_commands
-        )
-
-    def take(self, item: Item) -> None:
-        self.ops += 1
-        self.bytes += self._charge(item)
-        self.commands += commands_in(item)
-
-    def _charge(self, item: Item) -> int:
-        """Bytes that an item takes of a block's limit.
-
-        Members may hold different evidence against one author under the one id that it has, so from rules version 3 on
-        it is charged as the largest that there can be.
-        """
-        if isinstance(item, Evidence) and self.rules >= 3:
-            return 2 * (self.limits.max_op_bytes + SIGNATURE_BYTES)
-        return item.size
-
-
-def commands_in(item: Item) -> int:
-    return 0 if isinstance(item, Evidence) else len(item.commands)
-
-
-def within_limits(items: Sequence[Item], limits: Limits, rules: int) -> bool:
-    """Whether a block of these items keeps to the manifest's block limits."""
-    budget = Budget(limits, rules)
-    for item in items:
-        if not budget.fits(item):
-            return False
-        budget.take(item)
-    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +42,10 @@ class Ages:
     def is_settled(self, since_ms: int) -> bool:
         return self._age(since_ms) > self.inclusion_age_ms // 4
 
+    def is_settled_in_any_term(self, since_ms: int) -> bool:
+        """As :meth:`is_settled`, but that a term began does not matter."""
+        return self.timer_ms - since_ms > self.inclusion_age_ms // 4
+
     def _age(self, since_ms: int) -> int:
         return self.timer_ms - max(since_ms, self.term_started_ms)
 
@@ -96,73 +53,59 @@ class Ages:
 class _Row:
     """One author's items on their way into a block."""
 
-    __slots__ = ("author", "is_new", "items", "log", "taken")
+    __slots__ = ("author", "is_new", "items", "log", "needs_place", "taken")
 
-    def __init__(self, author: PublicKey, log: AuthorLog, *, is_new: bool) -> None:
-        self.author, self.log, self.is_new = author, log, is_new
+    def __init__(self, author: PublicKey, log: AuthorLog, certified: Interpretation) -> None:
+        self.author, self.log = author, log
+        self.is_new, self.needs_place = author not in certified.authors, certified.needs_place(author)
         self.items = log.next_items()
         self.taken = 0
 
-    def has_more(self, ages: Ages, *, pressing: bool) -> bool:
+    def has_more(self, ages: Ages, staying: Collection[PublicKey], *, pressing: bool) -> bool:
         if self.taken == len(self.items):
             return False
-        return not pressing or ages.is_pressing(self.log.held_since_ms(self.taken))
-
-
-class _Places:
-    """Who of those whom a block lets in or would have leave may act in it."""
-
-    def __init__(self, certified: Interpretation, block_ms: int) -> None:
-        self._certified, self._block_ms = certified, block_ms
-        self._leaving = frozenset(certified.leaving(block_ms))
-        self._acting: dict[PublicKey, None] = {}
-        self._newcomers = 0
-        self._closed = False  # for newcomers, since places become no more
-
-    def take(self, row: _Row) -> bool:
-        """Have an author act; False if there is no place for a newcomer, or a newcomer has theirs."""
-        acting = self._acting
-        if row.author in acting or not (row.is_new or row.author in self._leaving):
+        if not pressing or (self.taken == 0 and self.author in staying):
             return True
-        newcomers = self._newcomers + row.is_new
-        if self._closed and row.is_new:
-            return False
-        if newcomers > self._certified.newcomers_allowed(self._block_ms, {*acting, row.author}):
-            self._closed = self._closed or row.is_new
-            return False
-        acting[row.author] = None
-        self._newcomers = newcomers
-        return True
+        return ages.is_pressing(self.log.held_since_ms(self.taken))
 
 
 def select(
-    ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, *, only_pressing: bool = False
+    ops: OpSet,
+    certified: Interpretation,
+    limits: Limits,
+    ages: Ages,
+    *,
+    only_pressing: bool = False,
+    staying: Collection[PublicKey] = (),
 ) -> list[Item]:
     """The items of a fresh block, in no particular order: those that press first, then the others.
 
-    In each round those in the table go before newcomers: whoever acts does not leave, and so keeps a place.
+    In each round those in the table go before newcomers. ``only_pressing`` leaves out the others, but for the first of
+    each author in ``staying``.
     """
-    budget, places = Budget(limits, certified.rules), _Places(certified, ages.block_ms)
+    budget, places = Budget(limits, certified.rules), certified.newcomers_allowed
     chosen: list[Item] = []
-    rows = [_Row(author, log, is_new=author not in certified.authors) for author, log in ops.eligible(ages.block_ms)]
+    rows = [_Row(author, log, certified) for author, log in ops.eligible(ages.block_ms)]
     rows.sort(key=lambda row: (row.is_new, row.log.held_since_ms(0), row.author))
     for pressing in (True,) if only_pressing else (True, False):
-        turn = [row for row in rows if row.has_more(ages, pressing=pressing)]
+        turn = [row for row in rows if row.has_more(ages, staying, pressing=pressing)]
         while turn:
             full = False
             for row in turn:
                 item = row.items[row.taken]
                 if not budget.fits(item):
                     full = True
-                elif places.take(row):
+                elif row.needs_place and not places:
+                    row.taken = len(row.items)
+                else:
+                    places -= row.needs_place
+                    row.needs_place = False
                     budget.take(item)
                     chosen.append(item)
                     row.taken += 1
-                else:
-                    row.taken = len(row.items)
             if full:
                 return chosen  # A second op of anybody would go before somebody's first.
-            turn = [row for row in turn if row.has_more(ages, pressing=pressing)]
+            turn = [row for row in turn if row.has_more(ages, staying, pressing=pressing)]
     return chosen
 
 
@@ -193,23 +136,35 @@ def unjustly_omitted(
         per_author[item.author] = per_author.get(item.author, 0) + 1
         if _is_settled(item, ops, ages):
             budget.take(item)
-            if item.author not in certified.authors:
+            if certified.needs_place(item.author):
                 newcomers.add(item.author)
         else:
             all_settled = False
     most = max(per_author.values(), default=0)
-    allowed = certified.newcomers_allowed(ages.block_ms, per_author)
+    allowed = certified.newcomers_allowed
     for author, log in ops.eligible(ages.block_ms):
         for place, item in enumerate(log.next_items()):
             if not ages.is_due(log.held_since_ms(place)):
                 break
             if item.id in named:
                 continue
-            if author in certified.authors or len(newcomers - {author}) < allowed:
+            if not certified.needs_place(author) or len(newcomers - {author}) < allowed:
                 fits = budget.fits(item) and not (is_full and all_settled)
                 if fits or most >= per_author.get(author, 0) + 2:
                     return item
             break  # What comes after it cannot be in the block either.
+    return None
+
+
+def given_up(left: Collection[PublicKey], ops: OpSet, ages: Ages) -> Op | None:
+    """An op that is settled here, and that no block can take any more if its author leaves with this one.
+
+    There was room for it, for nobody leaves with a block that has none. So no member votes for such a block.
+    """
+    for author in left:
+        log = ops.logs.get(author)
+        if log is not None and log.main and not log.forked and ages.is_settled_in_any_term(log.since_ms[0]):
+            return log.main[0]
     return None
 
 

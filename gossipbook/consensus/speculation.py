@@ -2,7 +2,7 @@
 
 from gossipbook.consensus.block import Block
 from gossipbook.crdt.interpretation import Execution, Interpretation, Item
-from gossipbook.ids import BlockId
+from gossipbook.ids import BlockId, PublicKey
 
 
 class Speculation:
@@ -20,6 +20,11 @@ class Speculation:
     def is_full(self) -> bool:
         """Whether the block on top has done all the work that a block may do."""
         return self._execution is not None and self._execution.is_full
+
+    @property
+    def left(self) -> tuple[PublicKey, ...]:
+        """Who leaves the author table with the block on top."""
+        return () if self._execution is None else self._execution.left
 
     def try_out(self, time_ms: int, items: list[Item]) -> Execution:
         """Execute items as a block that has no id yet; name it with :meth:`name` or roll it back."""

@@ -7,8 +7,8 @@ from gossipbook.consensus.block import Block
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.committee import Committee
-from gossipbook.consensus.selection import within_limits
 from gossipbook.consensus.words import BlockFault
+from gossipbook.crdt.budget import within_limits
 from gossipbook.crdt.interpretation import Interpretation, Item, UnfitOps
 from gossipbook.ids import BlockId
 from gossipbook.manifest import Manifest

@@ -35,3 +35,4 @@ class BlockFault(StrEnum):
     TOO_NEW = "too new"
     OTHER_EVENTS = "executes to something else"
     OMITS_DUE = "leaves out an op that is due"
+    GIVES_UP_OP = "has an author leave whose op waits"

@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from gossipbook import cbor
+from gossipbook.crdt.budget import budget_of
 from gossipbook.crdt.merkle import chain_events_digest
 from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, life_of
 from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS, Stays, begins_life
@@ -78,12 +79,11 @@ class Interpretation:
         self.events_digest: Digest = ZERO_DIGEST
         self.rules = manifest.rules_version
         self._admission = manifest.admission
-        limits = manifest.limits
-        self._max_authors = limits.max_authors_per_pair
+        self._limits = limits = manifest.limits
         self._max_newcomers = limits.max_newcomers_per_block if self.rules >= STAYS_SINCE else limits.max_block_ops
-        self._max_orders, self._block_work = limits.max_open_orders_per_pair, limits.max_block_work
         listed = (*manifest.wardens, *(manifest.admission or ()), *(m.public_key for m in manifest.matchers))
-        self._listed = frozenset(listed)  # who are never made to leave
+        self._listed = frozenset(listed if self.rules >= STAYS_SINCE else ())  # who never leave, and need no place
+        self._seated = 0  # authors of the table who have a place in it
         self.stays = Stays(limits.author_retention_ms, self._listed)
         self._next_expiry_ms = 0  # above which block time the next order lapses; 0 if none does
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
@@ -98,6 +98,10 @@ class Interpretation:
         """Whether an author may begin a life now, by rules that know lives."""
         return self.rules >= STAYS_SINCE and public_key not in self.authors
 
+    def needs_place(self, public_key: PublicKey) -> bool:
+        """Whether an author is not in the table, and is let in only if it has a place."""
+        return public_key not in self.authors and public_key not in self._listed
+
     def admitted(self, public_key: PublicKey) -> bool:
         return self._admission is None or public_key in self._admission
 
@@ -111,7 +115,7 @@ class Interpretation:
             if state.frozen:
                 return UnfitOps.FROZEN
             is_new = author not in self.authors and author not in overlay
-            newcomers += is_new
+            newcomers += is_new and author not in self._listed
             if not self.admitted(author):
                 return UnfitOps.NOT_ADMITTED
             if isinstance(item, Evidence):
@@ -129,7 +133,7 @@ class Interpretation:
             overlay[author] = AuthorState(item.seq + 1, item.id)
         if newcomers > self._max_newcomers:
             return UnfitOps.MANY_NEWCOMERS
-        if newcomers and self._places(time_ms, overlay) < newcomers:
+        if newcomers > self.places:
             return UnfitOps.TABLE_FULL
         return None
 
@@ -147,17 +151,22 @@ class Interpretation:
         """Whether a block at a time may begin a life with an op, as far as its expiry goes."""
         return self.rules < STAYS_SINCE or time_ms <= op.expiry_ms <= time_ms + self.stays.retention_ms
 
-    def newcomers_allowed(self, time_ms: int, acting: Collection[PublicKey] = ()) -> int:
-        """How many unknown authors a block at a time may let in, in which these act and so do not leave."""
-        return max(0, min(self._max_newcomers, self._places(time_ms, acting)))
+    @property
+    def places(self) -> int:
+        """How many places the author table has."""
+        return max(0, self._limits.max_authors_per_pair - self._seated)
 
-    def leaving(self, time_ms: int, acting: Collection[PublicKey] = ()) -> list[PublicKey]:
-        """Who leaves with a block at a time in which these act, because they long have had nothing open."""
-        return [] if self.rules < STAYS_SINCE else self.stays.leaving(time_ms, acting)
+    @property
+    def newcomers_allowed(self) -> int:
+        """How many authors who need a place the next block may let in."""
+        return min(self._max_newcomers, self.places)
 
-    def _places(self, time_ms: int, staying: Collection[PublicKey]) -> int:
-        """How many places the author table has once those who leave at a time have left."""
-        return self._max_authors - len(self.authors) + len(self.leaving(time_ms, staying))
+    def may_part(self, time_ms: int) -> bool:
+        """Whether somebody may leave with a block at a time."""
+        if self.rules < STAYS_SINCE:
+            return False
+        idle = self.stays.long_idle(time_ms, ()) if self._is_crowded(0) else iter(self.stays.leaving(time_ms, ()))
+        return next(idle, None) is not None
 
     def due(self, time_ms: int) -> bool:
         """Whether a block at this time has something to do without any op: a lease to end, or what was left over."""
@@ -185,8 +194,6 @@ class Interpretation:
         authors: dict[PublicKey, AuthorState] = {}
         engine.begin_block(time_ms)
         ran = 0
-        acting = {item.author for item in items}
-        left = [] if self.rules < STAYS_SINCE or engine.is_full else self._let_leave(time_ms, acting)
         for item in items:
             if engine.is_full:
                 break
@@ -198,7 +205,9 @@ class Interpretation:
                 engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms)
                 authors[item.author] = AuthorState(item.seq + 1, item.id)
         is_full = engine.is_full
-        events = tuple(engine.end_block())
+        engine.end_block()
+        left = self._let_leave(time_ms, items)
+        events = tuple(engine.events)
         digest_after = chain_events_digest(self.events_digest, events)
         bare, holding = self._who_is_bare(authors, left)
         self._speculative = Execution(
@@ -206,27 +215,40 @@ class Interpretation:
         )
         return self._speculative
 
-    def _let_leave(self, time_ms: int, acting: Collection[PublicKey]) -> list[PublicKey]:
-        """Let those leave who long have had nothing open, and while it is crowded those who long did nothing."""
-        engine = self.engine
-        left: list[PublicKey] = []
-        for author in self.leaving(time_ms, acting):
+    def _let_leave(self, time_ms: int, items: Sequence[Item]) -> list[PublicKey]:
+        """Let those leave who long have had nothing open, and while it is crowded those who long did nothing.
+
+        Nobody leaves with a block that has no room for another op: theirs may be what was left out.
+        """
+        if self.rules < STAYS_SINCE or not budget_of(items, self._limits, self.rules).fits_any():
+            return []
+        engine, acting = self.engine, {item.author for item in items}
+        left: dict[PublicKey, None] = {}
+        for author in self.stays.leaving(time_ms, acting):
             if engine.is_full:
-                return left
+                return list(left)
             engine.leave(author)
-            left.append(author)
-        before, end = dict.fromkeys(left), engine.event_number + self._block_work // DISPLACED_SHARE
+            left[author] = None
+        end = engine.event_number + self._limits.max_block_work // DISPLACED_SHARE
         for author in self.stays.long_idle(time_ms, acting):
             if engine.is_full or engine.event_number >= end or not self._is_crowded(len(left)):
                 break
-            if author not in before and author not in self._listed:
+            if author not in left and (self._is_table_crowded(len(left)) or self._has_more_than_a_share(author)):
                 engine.leave(author)
-                left.append(author)
-        return left
+                left[author] = None
+        return list(left)
 
     def _is_crowded(self, left: int) -> bool:
-        authors, orders = len(self.authors) - left, self.engine.book.open_count
-        return 4 * authors > 3 * self._max_authors or 4 * orders > 3 * self._max_orders
+        orders = self.engine.book.open_count
+        return self._is_table_crowded(left) or 4 * orders > 3 * self._limits.max_open_orders_per_pair
+
+    def _is_table_crowded(self, left: int) -> bool:
+        return 4 * (self._seated - left) > 3 * self._limits.max_authors_per_pair
+
+    def _has_more_than_a_share(self, author: PublicKey) -> bool:
+        """Whether an author has more open orders than everybody could have at once."""
+        limits = self._limits
+        return self.engine.orders_of(author) * limits.max_authors_per_pair > limits.max_open_orders_per_pair
 
     def _who_is_bare(
         self, changed: Mapping[PublicKey, AuthorState], left: Collection[PublicKey]
@@ -239,7 +261,7 @@ class Interpretation:
         holding: list[PublicKey] = []
         for author in sorted(touched.difference(left)):
             frozen = changed[author].frozen if author in changed else self.author(author).frozen
-            is_bare = not self.engine.has_orders(author) if frozen else self.engine.is_bare(author)
+            is_bare = not self.engine.orders_of(author) if frozen else self.engine.is_bare(author)
             (bare if is_bare else holding).append(author)
         return bare, holding
 
@@ -252,6 +274,7 @@ class Interpretation:
         self._next_expiry_ms = self.engine.next_expiry_ms()
         self.next_lease_ms = self.engine.next_lease_ms()
         self._left_over = self.engine.has_left_over()
+        self._seated += sum(1 for author in execution.authors if self.needs_place(author))
         self.authors.update(execution.authors)
         if self.rules >= STAYS_SINCE:
             self._note_stays(execution)
@@ -265,6 +288,7 @@ class Interpretation:
         for author in execution.left:
             stays.left(author)
             del self.authors[author]
+            self._seated -= 1
         for author in sorted(execution.authors):
             stays.acted(author, time_ms)
         for author in execution.bare:

@@ -188,9 +188,15 @@ class OpSet:
         return grown
 
     def awaits_time(self) -> bool:
-        """Whether a newcomer's first op is past, and no block yet says so: till then its author waits."""
-        if not self._certified.may_tell_time(self.block_ms):
+        """Whether newcomers wait for a block whose time is all that it tells.
+
+        A first op may be past, and no block says so yet; or all places are taken, and somebody may leave.
+        """
+        certified = self._certified
+        if not self._new or not certified.may_tell_time(self.block_ms):
             return False
+        if not certified.places and certified.may_part(self.block_ms):
+            return True
         past = self._openings.past(self.block_ms)
         return any(self._certified.is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
 
@@ -249,9 +255,10 @@ class OpSet:
         certified, time_ms = self._certified, self.block_ms if time_ms is None else time_ms
         for author in self._ready:
             yield author, self.logs[author]
-        if not self._new or not certified.newcomers_allowed(time_ms):
-            return
+        has_places = certified.newcomers_allowed > 0
         for author in self._new:
+            if not has_places and certified.needs_place(author):
+                continue
             log = self.logs[author]
             if log.evidence is not None or certified.may_begin(log.main[0], time_ms):
                 yield author, log

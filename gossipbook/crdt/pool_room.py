@@ -54,7 +54,7 @@ def is_full_for(op: Op, certified: Interpretation, held: int, size: int, newcome
     ``held`` ops of ``size`` bytes are in it that blocks could take, and ``newcomers`` are the authors of some of them.
     """
     ops_cap, bytes_cap = POOL_OPS_CAP, POOL_BYTES_CAP
-    if op.author not in certified.authors:
+    if certified.needs_place(op.author):
         ops_cap, bytes_cap = ops_cap // NEWCOMERS_SHARE, bytes_cap // NEWCOMERS_SHARE
         if op.author not in newcomers and len(newcomers) >= POOL_AUTHORS_CAP // NEWCOMERS_SHARE:
             return True

@@ -45,7 +45,7 @@ class Stays:
         self.bare: dict[PublicKey, int] = {}  # since they have nothing open any more; the longest first
 
     def leaving(self, time_ms: int, staying: Collection[PublicKey]) -> list[PublicKey]:
-        """Who leaves at a block's time, but for those who act in it."""
+        """Who leaves at a block's time, but for those who act in it: they long have had nothing open."""
         found: list[PublicKey] = []
         for author, since_ms in self.bare.items():
             if time_ms <= since_ms + self.retention_ms or len(found) == LEAVES_PER_BLOCK:
@@ -65,7 +65,8 @@ class Stays:
     def acted(self, author: PublicKey, time_ms: int) -> None:
         """Note that a block took an op of an author's."""
         self.idle.pop(author, None)
-        self.idle[author] = time_ms
+        if author not in self._listed:
+            self.idle[author] = time_ms
 
     def settle(self, author: PublicKey, time_ms: int, *, bare: bool) -> None:
         """Note whether an author has anything open, after something of theirs changed."""

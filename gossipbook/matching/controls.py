@@ -71,12 +71,12 @@ class Controls(Market):
         """Whether an author has no open order, no lease, and is in nobody's group nor has admitted anybody."""
         groups = self.groups
         tied = author in self.book.timetable.leases or author in groups.joined or author in groups.admitted
-        return not tied and not self.has_orders(author)
+        return not tied and not self.orders_of(author)
 
-    def has_orders(self, author: bytes) -> bool:
-        """Whether an author has anything open."""
+    def orders_of(self, author: bytes) -> int:
+        """How many orders an author has open, stops included."""
         account = self.book.accounts.get(author)
-        return account is not None and len(account.orders) > 0
+        return 0 if account is None else len(account.orders)
 
     def leave(self, author: bytes) -> None:
         """Let an author leave: all that they have goes, and what they used and wished is forgotten."""

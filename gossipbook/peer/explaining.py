@@ -111,7 +111,7 @@ def _about_author(pair: PairReplica, op: Op) -> str:
         return f"its author signed two different ops with sequence number {proof.first.seq}, {what}"
     if not certified.admitted(op.author):
         return "its author is not admitted to this network"
-    if op.author not in certified.authors and not certified.newcomers_allowed(pair.ops.block_ms):
+    if certified.needs_place(op.author) and not certified.places:
         return "the pair's author table is full: it takes nobody new"
     return ""
 

@@ -205,7 +205,7 @@ class OpIntake:
         return outcome is Inserted.ACCEPTED or (outcome is Inserted.FORKED and op.id in self._ops.bodies)
 
     def _is_newcomer(self, author: PublicKey) -> bool:
-        return author not in self._member.certified.authors and author not in self._ops.logs
+        return self._member.certified.needs_place(author) and author not in self._ops.logs
 
     def _refuse(self, op: Op, link: LinkId, reason: str, now: Now) -> list[CoreEffect]:
         if reason not in ("wrong-network", "bad-signature"):

@@ -174,3 +174,41 @@ def test_nobody_leaves_sooner_or_later_than_the_rules_say(tmp_path: Path, obeyed
     report = verify_lines(tmp_path, lines)
     assert has_reason(report, f"{SYMBOL} block 2", DIFFER), report.reasons
     assert verify_lines(tmp_path, build(ann.manifest, SYMBOL, blocks, after_ms=(10, between_ms))).reasons == []
+
+
+def test_nobody_leaves_with_a_block_that_had_no_room_for_another_op(tmp_path: Path) -> None:
+    limits = Limits(max_block_commands=4, max_commands_per_op=3)
+    late_ms = HOUR_MS + 1_000
+    for commands, leave in ((1, 1), (2, 0)):
+        traders = wallets("ann", "ben", limits=limits)
+        blocks = [[fleeting(traders[0]), resting(traders[1])]]
+        blocks.append([traders[1].sign([Place(2 + n, BUY, LIMIT, 90, 1, GTC) for n in range(commands)])])
+        lines = build(traders[0].manifest, SYMBOL, blocks, after_ms=(10, late_ms))
+        assert sum(event[0] == LEFT for event in lines[2]["events"]) == leave
+        assert verify_lines(tmp_path, lines).reasons == []
+
+
+def test_a_crowded_book_displaces_only_those_who_have_more_than_their_share(tmp_path: Path) -> None:
+    limits = Limits(max_open_orders_per_pair=80, max_authors_per_pair=20)
+    small, *others = wallets("ann", "ben", "cat", "dan", "eve", "fay", "gus", "hal", limits=limits)
+    *large, busy = others
+    late_ms = HOUR_MS + 1_000
+    first = [small.sign([Place(n, BUY, LIMIT, 90, 1, GTC) for n in range(1, 5)])]
+    blocks = [first, *([w.sign([Place(n, BUY, LIMIT, 90, 1, GTC) for n in range(1, 11)])] for w in large)]
+    made_ms = [10 * number for number in range(1, len(blocks) + 1)]
+    lines = build(small.manifest, SYMBOL, [*blocks, [resting(busy)]], after_ms=(*made_ms, late_ms))
+    left = [bytes.fromhex(event[2]) for event in lines[-1]["events"] if event[0] == LEFT]
+    assert left == [large[0].identity.public_key]
+    assert verify_lines(tmp_path, lines).reasons == []
+
+
+def test_whom_the_manifest_lists_needs_no_place(tmp_path: Path) -> None:
+    warden, ben, cat = "ann", "ben", "cat"
+    limits = Limits(max_authors_per_pair=1, max_newcomers_per_block=1)
+    manifest = make_manifest(rules_version=3, wardens=(identity(warden).public_key,), limits=limits)
+    listed, first, second = (Wallet(name, manifest, SYMBOL) for name in (warden, ben, cat))
+    lines = build(manifest, SYMBOL, [[resting(first), resting(listed)], [resting(listed)]])
+    assert verify_lines(tmp_path, lines).reasons == []
+    lines = build(manifest, SYMBOL, [[resting(second)], [fleeting(Wallet(ben, manifest, SYMBOL))]])
+    report = verify_lines(tmp_path, lines)
+    assert has_reason(report, f"{SYMBOL} block 2", "more authors than the author table holds")

@@ -6,7 +6,8 @@ import pytest
 
 from gossipbook.client_messages import Ack
 from gossipbook.consensus.messages import Bodies
-from gossipbook.consensus.selection import Ages, Budget, select, within_limits
+from gossipbook.consensus.selection import Ages, select
+from gossipbook.crdt.budget import Budget, within_limits
 from gossipbook.crdt.interpretation import Interpretation, UnfitOps
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, evidence_id, sign_op
 from gossipbook.crdt.op_set import OpSet

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook.consensus.canonical import canonical_order
-from gossipbook.consensus.selection import Ages, due_ids, select, unjustly_omitted, within_limits
+from gossipbook.consensus.selection import Ages, due_ids, select, unjustly_omitted
+from gossipbook.crdt.budget import within_limits
 from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.ids import digest

@@ -58,7 +58,7 @@ def test_admission_and_the_author_table() -> None:
     assert r.certified.refusal([ALICE[0], BOB[0], EVIDENCE], 1) == "author-table-full"
     r.certify(ALICE[0], BOB[0])
     assert r.certified.refusal([EVE[0]], 1) == "author-table-full"
-    assert r.certified.newcomers_allowed(1) == 0
+    assert r.certified.newcomers_allowed == 0
 
 
 def test_evidence_against_a_stranger_takes_no_place_in_the_author_table() -> None:

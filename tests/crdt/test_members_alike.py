@@ -11,7 +11,8 @@ from consensus.kit import SYMBOL, identity, network
 
 from crdt.kit import key
 from gossipbook.consensus.canonical import canonical_order
-from gossipbook.consensus.selection import Ages, select, within_limits
+from gossipbook.consensus.selection import Ages, select
+from gossipbook.crdt.budget import within_limits
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, life_of, sign_op
 from gossipbook.crdt.op_set import OpSet

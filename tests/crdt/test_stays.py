@@ -72,7 +72,7 @@ class Pair(Replicated):
         self.set.expire(0)
         items = [item for _, log in self.set.eligible() for item in log.next_items()]
         newcomers = {item.author for item in items} - set(self.certified.authors)
-        late = sorted(newcomers)[self.certified.newcomers_allowed(self.set.block_ms) :]
+        late = sorted(newcomers)[self.certified.newcomers_allowed :]
         items = [item for item in items if item.author not in late]
         assert self.certified.refusal(items, self.set.block_ms) is None
         self.make(items)
