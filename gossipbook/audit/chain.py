@@ -157,9 +157,9 @@ class Chain:
                 oracle.freeze(item.author)
             else:
                 oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
-        oracle.end_block()
-        self._table.let_leave(opened.items, block.time_ms)
-        events = tuple(oracle.events)
+        written = oracle.end_block()
+        self._table.let_leave(opened.items, block.time_ms)  # which is written there, too
+        events = tuple(written)
         self._table.close(opened.items, events, block.time_ms)
         self._events_digest = digest(b"events", self._events_digest, merkle_root(events))
         if opened.events != events:

@@ -205,9 +205,9 @@ class Interpretation:
                 engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms)
                 authors[item.author] = AuthorState(item.seq + 1, item.id)
         is_full = engine.is_full
-        engine.end_block()
-        left = self._let_leave(time_ms, items)
-        events = tuple(engine.events)
+        written = engine.end_block()
+        left = self._let_leave(time_ms, items)  # which is written there, too
+        events = tuple(written)
         digest_after = chain_events_digest(self.events_digest, events)
         bare, holding = self._who_is_bare(authors, left)
         self._speculative = Execution(

@@ -195,8 +195,9 @@ def test_a_crowded_book_displaces_only_those_who_have_more_than_their_share(tmp_
     late_ms = HOUR_MS + 1_000
     first = [small.sign([Place(n, BUY, LIMIT, 90, 1, GTC) for n in range(1, 5)])]
     blocks = [first, *([w.sign([Place(n, BUY, LIMIT, 90, 1, GTC) for n in range(1, 11)])] for w in large)]
-    made_ms = [10 * number for number in range(1, len(blocks) + 1)]
-    lines = build(small.manifest, SYMBOL, [*blocks, [resting(busy)]], after_ms=(*made_ms, late_ms))
+    blocks += [[fleeting(busy)], [resting(busy)]]
+    made_ms = [10 * number for number in range(1, len(blocks))]
+    lines = build(small.manifest, SYMBOL, blocks, after_ms=(*made_ms, late_ms))
     left = [bytes.fromhex(event[2]) for event in lines[-1]["events"] if event[0] == LEFT]
     assert left == [large[0].identity.public_key]
     assert verify_lines(tmp_path, lines).reasons == []
