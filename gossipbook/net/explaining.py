@@ -12,8 +12,8 @@ from gossipbook.ids import PublicKey, short
 from gossipbook.manifest import Manifest
 from gossipbook.peer.explaining import arrival, pending_op, proposals, queue_place, waiting_for
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.receipt.making import Executed, entering_op
-from gossipbook.receipt.order import concerns, entering
+from gossipbook.receipt.making import Executed, entering_op, is_another
+from gossipbook.receipt.order import concerns, entering, enters
 from gossipbook.storage.archive import Past
 
 if TYPE_CHECKING:
@@ -100,10 +100,13 @@ def _past(past: Past, pair: PairReplica, author: PublicKey, client_id: int) -> t
     if len(heights) > FIRST_BLOCKS + LAST_BLOCKS:
         shown = heights[:FIRST_BLOCKS] + heights[-LAST_BLOCKS:]
     op: Op | None = None
-    blocks = []
+    blocks: list[Any] = []
     for height in shown:
-        executed = past.block(pair.symbol, height, bodies=op is None)
-        op = op or entering_op(executed.items, author, client_id)
+        executed = past.block(pair.symbol, height, bodies=False)
+        if enters(executed.events, author, client_id):
+            entered = entering_op(past.block(pair.symbol, height).items, author, client_id)
+            if entered is not None and (op is None or is_another(op, entered)):
+                op, blocks = entered, []
         blocks.append(_block(executed, pair, (author, client_id), max(EVENTS_CAP // len(shown), 1)))
     return op, blocks, len(heights) - len(shown)
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.certificate import Certificate
-from gossipbook.crdt.op import Evidence, Op
+from gossipbook.crdt.op import Evidence, Op, life_of
 from gossipbook.errors import VerifyError
 from gossipbook.ids import ZERO_DIGEST, Digest, PublicKey, short
 from gossipbook.manifest import Manifest
@@ -50,14 +50,17 @@ class NoReceipt(VerifyError):
 def make_receipt(manifest: Manifest, author: PublicKey, client_id: int, blocks: Iterable[Executed]) -> bytes:
     """The receipt of an order. ``blocks`` ascend and hold all in which it had an event; others do no harm.
 
+    If its author used the id in several lives, it is the order of the last one.
+
     Raises:
         NoReceipt: no block has its op, or there is more than a receipt holds.
     """
     op: Op | None = None
     parts: list[BlockPart] = []
     for executed in blocks:
-        if op is None:
-            op = entering_op(executed.items, author, client_id)
+        entered = entering_op(executed.items, author, client_id)
+        if entered is not None and (op is None or is_another(op, entered)):
+            op, parts = entered, []
         if op is None or not any(concerns(event, author, client_id) for event in executed.events):
             continue
         if len(parts) == RECEIPT_BLOCKS_CAP:
@@ -77,6 +80,11 @@ def entering_op(items: Iterable[Item], author: PublicKey, client_id: int) -> Op 
         if isinstance(item, Op) and item.author == author and entering(item, client_id) is not None:
             return item
     return None
+
+
+def is_another(op: Op, later: Op) -> bool:
+    """Whether an op that enters an order under an id enters another one than an earlier op: in another life."""
+    return life_of(op.seq) != life_of(later.seq)
 
 
 def _part(manifest: Manifest, executed: Executed, author: PublicKey, client_id: int) -> BlockPart:

@@ -39,6 +39,26 @@ def concerns(event: RawEvent, author: PublicKey, client_id: int) -> bool:
     return author in event and (author, client_id) in named_orders(event)
 
 
+def enters(events: Iterable[RawEvent], author: PublicKey, client_id: int) -> bool:
+    """Whether one of some events answers an op that enters an order under an id that was not used before.
+
+    The second time for one order, it is another: its author has left the pair's table, and begun another life.
+    """
+    for event in events:
+        if event[0] in (e.ACCEPTED, e.STOP_ACCEPTED):
+            found = event[2:4] == (author, client_id)
+        else:
+            found = event[0] == e.REJECTED and event[2:4] == (author, client_id) and _answers_entry(event)
+        if found:
+            return True
+    return False
+
+
+def _answers_entry(rejected: RawEvent) -> bool:
+    """Whether what was refused is an order, and not for an id used before: that says nothing of who used it."""
+    return rejected[4] not in (CANCEL, AMEND) and rejected[5] != e.RejectReason.ID_REUSED
+
+
 def kind_name(event: RawEvent) -> str:
     """The kind of an event in a word, for people."""
     named = e.EVENT_TYPES.get(event[0])
@@ -108,9 +128,7 @@ class Life:
             case e.Sliced():
                 self._expect(event.shown_lots > 0 and event.shown_lots + event.hidden_lots == self.open_lots, event)
             case e.Rejected():
-                # An id that was used before says nothing of the order that used it.
-                used = event.reason == e.RejectReason.ID_REUSED
-                if event.command not in (CANCEL, AMEND) and not self.status and not used:
+                if not self.status and _answers_entry((e.REJECTED, *event)):
                     self.status, self.reason = "rejected", reason_word(e.RejectReason, event.reason)
             case e.Fill():
                 self._expect(0 < event.qty_lots <= self.open_lots, event)

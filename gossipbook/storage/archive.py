@@ -22,8 +22,8 @@ from gossipbook.ids import ZERO_DIGEST, ChainId, OpId, PublicKey
 from gossipbook.matching.events import RawEvent
 from gossipbook.ordered import BoundedDict
 from gossipbook.receipt.format import RECEIPT_BLOCKS_CAP
-from gossipbook.receipt.making import Executed, entering_op
-from gossipbook.receipt.order import named_orders
+from gossipbook.receipt.making import Executed
+from gossipbook.receipt.order import enters, named_orders
 from gossipbook.storage.rows import FinalRow, ItemRow, read_block, read_certificate, read_item
 from gossipbook.storage.sqlite import open_readonly, stored_blocks
 
@@ -158,11 +158,11 @@ class Past:
         return [row[0] for row in self._archive.execute(query, (pair, author, client_id, RECEIPT_BLOCKS_CAP + 1))]
 
     def blocks(self, pair: str, author: PublicKey, client_id: int) -> Iterator[Executed]:
-        """The blocks in which an order had events; without their ops after the one with the order's."""
-        entered = False
+        """The blocks in which an order had events; with their ops where one of these enters it."""
         for height in self.heights(pair, author, client_id):
-            block = self.block(pair, height, bodies=not entered)
-            entered = entered or entering_op(block.items, author, client_id) is not None
+            block = self.block(pair, height, bodies=False)
+            if enters(block.events, author, client_id):
+                block = self.block(pair, height)
             yield block
 
     def block(self, pair: str, height: int, *, bodies: bool = True) -> Executed:

@@ -74,13 +74,18 @@ class Chain:
         self.committee = Committee.of(manifest, manifest.chain_id, symbol)
         self.certified = Interpretation(manifest, symbol)
         self.blocks: list[Executed] = []
+        self._passed_ms = 0
+
+    def pass_time(self, ms: int) -> None:
+        """Let the next block be so much later."""
+        self._passed_ms += ms
 
     def add(self, *ops: Op, term: int = 0) -> Executed:
         """The next block, of these ops in canonical order, certified by all four."""
         parent = self.blocks[-1].block.id if self.blocks else self.committee.genesis
         before = self.blocks[-1].block.events_digest if self.blocks else ZERO_DIGEST
         items = canonical_order(parent, ops)
-        execution = self.certified.execute(START_MS + 10 * len(self.blocks), items)
+        execution = self.certified.execute(START_MS + self._passed_ms + 10 * len(self.blocks), items)
         self.certified.commit()
         block = self.make_block(parent=parent, items=items, time_ms=execution.time_ms, term=term,
                                 height=len(self.blocks) + 1, events_digest=execution.events_digest)  # fmt: skip
