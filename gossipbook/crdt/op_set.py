@@ -263,6 +263,14 @@ class OpSet:
             if log.evidence is not None or certified.may_begin(log.main[0], time_ms):
                 yield author, log
 
+    def has_place_for(self, author: PublicKey) -> bool:
+        """Whether the author table has a place for an author, whoever of the newcomers here and elsewhere comes first.
+
+        Others may hold newcomers who are not here; as many are allowed for.
+        """
+        certified = self._certified
+        return not certified.needs_place(author) or 2 * len(self._new) <= certified.places
+
     def has_newcomers(self) -> bool:
         """Whether authors wait who are not in the table."""
         return bool(self._new)

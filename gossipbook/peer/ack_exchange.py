@@ -8,12 +8,15 @@ from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Emit, Lane, LinkId, Send, SetTimer
 from gossipbook.ids import OpId, PeerId
+from gossipbook.ordered import BoundedDict
 from gossipbook.peer.acks import Acks
 from gossipbook.peer.arrivals import Arrivals
 from gossipbook.peer.events import LOCAL, AskTimer
 
 ASK_AFTER_MS = 100
 """An op is asked about when it was not certified in the time that this takes as a rule."""
+UNPLACED_CAP = 4_096
+"""Ops of newcomers that wait to be acked until the author table has a place; the others are acked once certified."""
 
 
 class AckExchange:
@@ -25,6 +28,7 @@ class AckExchange:
         self._ops = ops
         self._arrivals = arrivals
         self._ask: list[OpId] = []
+        self._unplaced: BoundedDict[OpId, None] = BoundedDict(UNPLACED_CAP)
         self._timer_on = False
         self._held: dict[LinkId, list[OpId]] = {}
 
@@ -33,10 +37,16 @@ class AckExchange:
         return [Emit(ack) if link == LOCAL else Send((link,), ack, Lane.CONSENSUS) for link, ack in acks]
 
     def stored(self, ops: list[Op]) -> list[CoreEffect]:
-        """Ops are stored with all their ancestors: acks, and HELD to those who asked."""
+        """Ops are stored with all their ancestors: acks, and HELD to those who asked.
+
+        Not of those for whose author there may be no place: no block may ever take them.
+        """
         told: list[tuple[LinkId, Ack]] = []
         for op in ops:
             if not self._ops.in_main(op):
+                continue
+            if not self._ops.has_place_for(op.author):
+                self._unplaced[op.id] = None
                 continue
             acks, askers, ask = self.acks.held_here(op.id)
             told += acks
@@ -59,7 +69,7 @@ class AckExchange:
         """A peer asks whether ops are held here; it is told now or when they are."""
         for op_id in message.ids[:FETCH_IDS_CAP]:
             op = self._ops.bodies.get(op_id)
-            if self.acks.height_of(op_id) is not None or (op is not None and self._ops.in_main(op)):
+            if self.acks.height_of(op_id) is not None or (op is not None and self._is_kept(op)):
                 self._answer([sender], op_id)
             else:
                 self.acks.asked(op_id, sender)
@@ -75,9 +85,19 @@ class AckExchange:
             self._arrivals.held(op_id, seat, wall_ms)
         return self.tell([told for op_id in ids for told in self.acks.held_there(op_id, seat)])
 
-    def heartbeat(self) -> None:
-        """Ask again about ops that too few members are known to hold, and that are here still."""
+    def heartbeat(self) -> list[CoreEffect]:
+        """Ask again about ops that too few members are known to hold, and that are here still; ack what has a place."""
         self._ask += [op_id for op_id in self.acks.unrelayed(FETCH_IDS_CAP) if op_id in self._ops.bodies]
+
+        held = [(op_id, self._ops.bodies.get(op_id)) for op_id in self._unplaced]
+        placed = [op for _, op in held if op is not None and self._is_kept(op)]
+        for op_id in [*(op.id for op in placed), *(op_id for op_id, op in held if op is None)]:
+            self._unplaced.pop(op_id)
+        return self.stored(placed)
+
+    def _is_kept(self, op: Op) -> bool:
+        """Whether an op is stored with all its ancestors, and its author has a place."""
+        return self._ops.in_main(op) and self._ops.has_place_for(op.author)
 
     def flush(self) -> list[CoreEffect]:
         """The HELD of this turn, and a timer to ask others what they hold."""

@@ -209,10 +209,10 @@ class PairReplica:
         self.ops.wall_ms = now.wall_ms
         self.ops.expire(now.timer_ms)
         self.bodies.heartbeat(now.timer_ms)
-        self.acks.heartbeat()
+        acks = self.acks.heartbeat()
         effects = self.step(PoolGrew(), now) if self.ops.has_newcomers() else []  # Time alone may give them a place.
         status = Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)
-        return [*effects, status] if peers else effects
+        return [*acks, *effects, status] if peers else acks + effects
 
     def step(self, event: Event, now: Now) -> list[CoreEffect]:
         """Run the consensus core and see to what its effects mean to this pair."""

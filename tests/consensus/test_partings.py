@@ -2,6 +2,7 @@
 
 import pytest
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.block import decode_block, make_block
 from gossipbook.consensus.messages import CastVote, GiveUp, Propose
 from gossipbook.consensus.selection import Ages, select, unjustly_omitted
@@ -216,4 +217,27 @@ def test_an_op_that_waits_through_an_outage_is_certified_after_it() -> None:
     cluster.heal()
     assert cluster.settle()
     assert {op.id for op in ops.values()} <= cluster.certified()
+    cluster.check()
+
+
+def test_a_newcomer_is_acked_once_the_table_has_a_place() -> None:
+    """Nothing is acked that no block may ever take for want of room."""
+    cluster = Cluster(
+        4, rules_version=3, limits={"author_retention_ms": RETENTION_MS, "max_authors_per_pair": 2}
+    ).start()
+
+    def sign(name: str, command: Command) -> Op:
+        return next_op(cluster.manifest, cluster.pair(0).certified, name, None, cluster.now().wall_ms, command)
+
+    for name in ("ann", "bob"):
+        cluster.submit(0, sign(name, buy(1)))
+        cluster.world.run(S)
+    cluster.world.run(RETENTION_MS - 5 * S)
+    cluster.submit(0, late := sign("late", buy(1)))
+    cluster.world.run(S)
+    assert cluster.pair(0).ops.in_main(late)
+    assert not any(late.id in cluster.acked(level) for level in (AckLevel.DURABLE, AckLevel.RELAYED))
+    cluster.world.run(8 * S)
+    assert late.id in cluster.certified()
+    assert late.id in cluster.acked(AckLevel.CERTIFIED)
     cluster.check()
