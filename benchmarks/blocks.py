@@ -8,6 +8,7 @@ the yardstick, twenty million additions in a loop, which is what the bounds are 
 are not part of it.
 """
 
+import gc
 import json
 import os
 import subprocess
@@ -26,6 +27,7 @@ from gossipbook.ids import ZERO_DIGEST  # noqa: E402
 from gossipbook.limits import Limits  # noqa: E402
 from gossipbook.manifest import Pair  # noqa: E402
 from gossipbook.matching.commands import (  # noqa: E402
+    Cancel,
     CancelAll,
     Command,
     Lease,
@@ -43,6 +45,11 @@ BOUNDS = {COMPILED: 0.10, PURE: 0.25}
 WARDEN = b"w" * 32
 MANY = 40_000
 """Orders in a book before the block: more than a block can meet."""
+
+SETUP_OPS = 16
+"""Ops in a block of those before."""
+LEVELS = 500_000
+"""Price levels in a book that somebody filled."""
 
 Ops = list[tuple[bytes, list[Command]]]
 Kind = Callable[[], tuple[Ops, Ops]]
@@ -122,6 +129,13 @@ def auction() -> tuple[Ops, Ops]:
     return setup, [(WARDEN, [SetState(int(PairState.OPEN))])]
 
 
+def far_levels() -> tuple[Ops, Ops]:
+    """Levels come and go at the far end of a side that has a great many."""
+    bids = (Place(n % 2_000 + 1, 1, 1, 10 + n, 1, 1) for n in range(LEVELS))
+    both = [c for n in range(128) for c in (Place(n + 1, 1, 1, 1 + n % 9, 1, 1), Cancel(n + 1))]
+    return spread(bids, 2_000), [(key(900_000 + n), list(both)) for n in range(24)]
+
+
 def full_and_more() -> tuple[Ops, Ops]:
     """A block that is full but for one unit, and then an op that does all that it may, and cancels all besides."""
     limits = Limits()
@@ -145,6 +159,7 @@ KINDS: dict[str, Kind] = {
     "leases that end": lease_ends,
     "stops": stops,
     "an auction": auction,
+    "levels far from the best": far_levels,
     "full, and one op more": full_and_more,
 }
 
@@ -156,13 +171,15 @@ def measure(kind: Kind) -> tuple[float, int]:
         setup, ops = kind()
         limits = Limits(max_block_work=1 << 60, max_op_work=1 << 59)
         engine = Engine(Pair("BENCH", max_price_ticks=10**9), limits, (WARDEN,), 3)
-        engine.begin_block(1)
-        for author, commands in setup:
-            engine.run(author, commands)
-        engine.end_block()
-        engine.commit()
+        for at in range(0, len(setup), SETUP_OPS):
+            engine.begin_block(1)
+            for author, commands in setup[at : at + SETUP_OPS]:
+                engine.run(author, commands)
+            engine.end_block()
+            engine.commit()
         bounded = Limits()
         engine._block_work, engine._op_work = bounded.max_block_work, bounded.max_op_work
+        gc.collect()  # of what was made before
         began = time.process_time()
         engine.begin_block(10_000)
         for author, commands in ops:

@@ -1,6 +1,5 @@
 """The one price at which a call auction trades, from what is on both sides of the book."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
@@ -21,8 +20,8 @@ class Walk:
     def __init__(self, bids: Ladder, asks: Ladder, position: tuple[int, ...]) -> None:
         self._bids, self._asks = bids, asks
         _, bid_key, self._bid_left, ask_key, self._ask_left, self._volume = position
-        self._bid_at = bisect_left(bids.keys, bid_key)
-        self._ask_at = bisect_left(asks.keys, ask_key)
+        self._bid_at = bids.place_of(bid_key)
+        self._ask_at = asks.place_of(ask_key)
 
     @staticmethod
     def begun(bids: Ladder, asks: Ladder) -> tuple[int, ...]:
@@ -32,7 +31,7 @@ class Walk:
 
     def position(self) -> tuple[int, ...]:
         """Where it is: the levels that met last, what is left of each, and the volume so far."""
-        bid_key, ask_key = self._bids.keys[self._bid_at], self._asks.keys[self._ask_at]
+        bid_key, ask_key = self._bids.key_at(self._bid_at), self._asks.key_at(self._ask_at)
         return MEETING, bid_key, self._bid_left, ask_key, self._ask_left, self._volume
 
     def step(self) -> bool:
@@ -41,7 +40,7 @@ class Walk:
         ask_at = self._ask_at if self._ask_left else self._ask_at - 1
         if bid_at < 0 or ask_at < 0:
             return True
-        bid_key, ask_key = self._bids.keys[bid_at], self._asks.keys[ask_at]
+        bid_key, ask_key = self._bids.key_at(bid_at), self._asks.key_at(ask_at)
         if bid_key < -ask_key:
             return True
         bid_left = self._bid_left or _whole(self._bids, bid_key)
@@ -58,7 +57,7 @@ class Walk:
         The greatest volume can be had from the last offer level that traded to the last bid level that did. If one of
         the two has something left, that side has a surplus all over; else the surplus changes with the next levels.
         """
-        bid, ask = self._bids.keys[self._bid_at], -self._asks.keys[self._ask_at]
+        bid, ask = self._bids.key_at(self._bid_at), -self._asks.key_at(self._ask_at)
         if self._bid_left:
             return bid, self._volume
         if self._ask_left:
@@ -76,10 +75,10 @@ class Walk:
 
     def _next_bid(self, behind: int) -> int:
         """The price of a bid level behind the last one that traded; 0 if there is none."""
-        return self._bids.keys[self._bid_at - behind] if self._bid_at >= behind else 0
+        return self._bids.key_at(self._bid_at - behind) if self._bid_at >= behind else 0
 
     def _next_ask(self, behind: int) -> int:
-        return -self._asks.keys[self._ask_at - behind] if self._ask_at >= behind else 0
+        return -self._asks.key_at(self._ask_at - behind) if self._ask_at >= behind else 0
 
 
 def _whole(ladder: Ladder, key: int) -> int:

@@ -1,6 +1,7 @@
 """One pair's book with its events and counters: what can be asked of it, and how far it can be taken back."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from gossipbook import cbor
@@ -153,7 +154,7 @@ class Counters:
     def depth(self, side: int, levels: int) -> list[tuple[int, int, int]]:
         """The best ``levels`` of a side, best first: (price_ticks, open_lots, live orders)."""
         ladder = self._ladder(side)
-        best = [ladder.levels[key] for key in ladder.keys[: -levels - 1 : -1]] if levels else []
+        best = [ladder.levels[key] for key in islice(ladder.keys_best_first(), levels)]
         return [(level.price_ticks, level.open_lots, sum(1 for _ in level.orders())) for level in best]
 
     def open_orders(self, side: int) -> Iterator[tuple[bytes, int, int, int, int, int]]:

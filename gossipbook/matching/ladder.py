@@ -1,14 +1,18 @@
 """One side's price levels: a dict of levels, a sorted list of keys with the best price at the *end*, a queue per level.
 
 Measured against sorted containers on recorded order flow this is more than twice as fast: most inserts and
-removals happen near the best price, where a list is cheap. A level's queue is a list of orders that know their
-neighbours: most levels hold one order, for which anything larger is too much, and an order leaves from the middle as
-cheaply as from the front. One that has left still knows its last neighbours, so that leaving can be undone.
+removals happen near the best price, where a list is cheap. Only what is far from it is in a sorted container. A
+level's queue is a list of orders that know their neighbours: most levels hold one order, for which anything larger is
+too much, and an order leaves from the middle as cheaply as from the front. One that has left still knows its last
+neighbours, so that leaving can be undone.
 """
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any, Final, TypeAlias
+
+from sortedcontainers import SortedList
 
 Boxed: TypeAlias = Any
 """An integer that stays the object it is when compiled: making new ones for an event costs more than the event."""
@@ -132,38 +136,93 @@ class Level:
             order = order.behind
 
 
-class Ladder:
-    """All levels of one side. Keys sort so that the best price is the last: bids as they are, offers negated."""
+NEAR_CAP: Final = 4_096
+"""Keys of a side that are in one plain list: the best ones, and at most so many."""
+NOTHING_FAR: Final = -(1 << 60)
+"""Below every key."""
 
-    __slots__ = ("keys", "levels", "sign")
+
+class Ladder:
+    """All levels of one side. Keys sort so that the best price is the last: bids as they are, offers negated.
+
+    ``keys`` are the best ones, and empty only if the side is. All others are in ``far``, where a list would have to
+    move up to a million entries for one: who fills a book with levels must not make each new one dear.
+    """
+
+    __slots__ = ("far", "far_top", "keys", "levels", "sign")
 
     def __init__(self, sign: int) -> None:
         self.sign = sign
         self.levels: dict[int, Level] = {}
         self.keys: list[int] = []
+        self.far: SortedList[int] = SortedList()
+        self.far_top = NOTHING_FAR  # its last key
 
     def insert(self, level: Level) -> None:
         """Put a level (back) in its place."""
         key = level.key
         keys = self.keys
+        self.levels[key] = level
         if not keys or key > keys[-1]:
             keys.append(key)
+        elif key < self.far_top:
+            self.far.add(key)
+            return
         else:
             insort(keys, key)
-        self.levels[key] = level
+        if len(keys) > NEAR_CAP:
+            self._spill()
 
     def remove(self, key: int) -> None:
         """Take an empty level out."""
         keys = self.keys
+        del self.levels[key]
         if keys[-1] == key:
             keys.pop()
+            if not keys and self.far_top != NOTHING_FAR:
+                self._refill()
+        elif key <= self.far_top:
+            self.far.remove(key)
+            self._find_far_top()
         else:
             del keys[bisect_left(keys, key)]
-        del self.levels[key]
 
     def front(self) -> Order:
         """The order that trades next. There must be one."""
         return self.levels[self.keys[-1]].first
 
+    def keys_best_first(self) -> Iterator[int]:
+        near = reversed(self.keys)
+        return near if self.far_top == NOTHING_FAR else chain(near, reversed(self.far))
+
     def best_first(self) -> list[Level]:
-        return [self.levels[key] for key in reversed(self.keys)]
+        return [self.levels[key] for key in self.keys_best_first()]
+
+    def place_of(self, key: int) -> int:
+        """How many keys are worse than one that is there."""
+        if key <= self.far_top:
+            return int(self.far.bisect_left(key))
+        return len(self.far) + bisect_left(self.keys, key)
+
+    def key_at(self, place: int) -> int:
+        """The key than which so many are worse."""
+        far = len(self.far)
+        return self.keys[place - far] if place >= far else int(self.far[place])
+
+    def _spill(self) -> None:
+        """Make half of what is near far."""
+        keys = self.keys
+        half = NEAR_CAP // 2
+        self.far.update(keys[:half])
+        self.far_top = keys[half - 1]
+        del keys[:half]
+
+    def _refill(self) -> None:
+        """Make the best of what is far near."""
+        far = self.far
+        best = [far.pop() for _ in range(min(len(far), NEAR_CAP // 2))]
+        self.keys.extend(reversed(best))
+        self._find_far_top()
+
+    def _find_far_top(self) -> None:
+        self.far_top = int(self.far[-1]) if self.far else NOTHING_FAR

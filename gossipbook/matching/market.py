@@ -192,7 +192,7 @@ class Market(Counters):
         limit_key = taker.price_ticks * ladder.sign
         alone = self._bounded or (not taker.account.orders and not self.groups.members)
         found, levels = TOO_LITTLE, 0
-        for key in reversed(ladder.keys):
+        for key in ladder.keys_best_first():
             if key < limit_key:
                 break
             if self.event_number + levels >= self._op_end:
@@ -223,12 +223,14 @@ class Market(Counters):
         """In an auction, where nothing trades yet: prevent self-trades at once, best first."""
         if not self._crosses(taker.side, taker.price_ticks):
             return
-        accounts = [self.book.accounts.get(author) for author in self.groups.together(taker.author)]
-        own = [order for account in accounts if account is not None for order in account.orders.values()]
-        if self.event_number + len(own) > self._op_end:
+        found = [self.book.accounts.get(author) for author in self.groups.together(taker.author)]
+        accounts = [account for account in found if account is not None]
+        number = sum([len(account.orders) for account in accounts])
+        if self.event_number + number > self._op_end:  # It is not even listed: that would be work of no account.
             self._cut(taker)
             return
-        self._looked(len(own))
+        own = [order for account in accounts for order in account.orders.values()]
+        self._looked(number)
         sign, limit = self._ladder(taker.side).sign, taker.price_ticks * self._ladder(taker.side).sign
         makers = [
             order

@@ -40,7 +40,7 @@ class ProRataEngine(Engine):
     def _look(self, taker: Order, wanted: int) -> int:
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         limit_key = taker.price_ticks * ladder.sign
-        for key in reversed(ladder.keys):
+        for key in ladder.keys_best_first():
             if key < limit_key:
                 return TOO_LITTLE
             own = False
