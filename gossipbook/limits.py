@@ -19,6 +19,8 @@ OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
 
 COMMANDS_PER_OP_CAP = 256
+BLOCK_WORK_CAP = 65_536
+"""The most that a block may do, and so the most events that it has."""
 WORK_NS = 9_500
 """What a unit of a block's work costs at most, compiled, with its share of the events digest, where a loop of twenty
 million additions takes a second (benchmarks/blocks.py)."""
@@ -107,6 +109,7 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
             raise ManifestError(f"{name}: is not in networks of rules_version {until + 1} and above")
     if rules_version >= 3:
         _check_work(limits, timing)
+        _check_stays(limits, timing)
     if limits.max_commands_per_op > COMMANDS_PER_OP_CAP:
         raise ManifestError(f"max_commands_per_op: at most {COMMANDS_PER_OP_CAP}")
     if limits.max_block_commands < limits.max_commands_per_op:
@@ -120,8 +123,21 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
         raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + 2 full_block_ms = {floor}")
 
 
+def _check_stays(limits: Limits, timing: Timing) -> None:
+    """Half of the time that authors stay is what a life's first op is good for."""
+    least_ms = 2 * max(timing.inclusion_age_ms, 2 * timing.clock_tolerance_ms)
+    if limits.author_retention_ms < least_ms:
+        raise ManifestError(
+            f"author_retention_ms: at least {least_ms}: twice inclusion_age_ms, and four times clock_tolerance_ms"
+        )
+
+
 def _check_work(limits: Limits, timing: Timing) -> None:
-    """A block's work is bounded by what a member can execute in the time that it has for it."""
+    """A block's work is bounded by what a member can execute in the time that it has for it, and a client takes."""
+    if limits.most_work > BLOCK_WORK_CAP:
+        raise ManifestError(
+            f"max_block_work: with max_op_work and one op's cancels a block does at most {BLOCK_WORK_CAP}"
+        )
     if limits.max_open_orders_per_author > limits.max_op_work:
         raise ManifestError(
             f"max_open_orders_per_author: at most max_op_work = {limits.max_op_work}, so that one op can cancel all"

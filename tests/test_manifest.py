@@ -280,3 +280,18 @@ def test_the_time_of_a_full_block_covers_its_work() -> None:
     manifest = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
     with pytest.raises(ManifestError, match="full_block_ms: a block with max_block_work"):
         replace(manifest, limits=replace(manifest.limits, max_block_work=20_000))
+    slow = replace(manifest.timing, full_block_ms=10**6, timeout_base_ms=3 * 10**6)
+    least = {"max_op_work": 4_096, "max_open_orders_per_author": 2_048, "max_commands_per_op": 256}
+    most = replace(manifest.limits, max_block_work=65_536 - sum(least.values()), **least)
+    replace(manifest, timing=slow, limits=most)
+    with pytest.raises(ManifestError, match="max_block_work: with max_op_work"):
+        replace(manifest, timing=slow, limits=replace(most, max_block_work=most.max_block_work + 1))
+
+
+def test_authors_stay_for_long_enough_to_come_in() -> None:
+    manifest = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
+    for retention_ms, timing in ((10_000, {}), (40_000, {"clock_tolerance_ms": 10_000})):
+        timed = replace(manifest.timing, **timing)
+        replace(manifest, timing=timed, limits=replace(manifest.limits, author_retention_ms=retention_ms))
+        with pytest.raises(ManifestError, match=f"author_retention_ms: at least {retention_ms}"):
+            replace(manifest, timing=timed, limits=replace(manifest.limits, author_retention_ms=retention_ms - 1))

@@ -104,7 +104,7 @@ class AuthorTable:
                 return
             oracle.leave(author)
             self._left.append(author)
-        end = oracle.block_work + self._limits.max_block_work // DISPLACED_PART
+        end = oracle.block_work + -(-self._limits.max_block_work // DISPLACED_PART)
         max_authors, max_orders = self._limits.max_authors_per_pair, self._limits.max_open_orders_per_pair
         orders_of = Counter(key for key, _ in oracle.open_orders)
         for idle_ms, key in sorted((author.idle_ms, key) for key, author in self._authors.items() if key not in acting):

@@ -15,7 +15,6 @@ TRIGGERED, SLICED, PAIR_STATE, UNCROSSED, LEASED, LEASE_ENDED, GROUPED, STOP_ACC
 PLACES = (1, 5)  # the kinds of commands that use up a client order id
 OPEN, HALTED, AUCTION = 1, 4, 5
 SELF_TRADE = 4  # a cause
-WORK_LIMIT = 23  # a reason
 
 
 class Ledger:
@@ -113,7 +112,7 @@ class Ledger:
     def _out_of_place(self, event: Event) -> str:
         """An auction's end is one piece: groups part, the price is found, and all of the volume trades."""
         kind, opening = event[0], self._opening
-        held_up = self._bounded and kind == REJECTED and event[-1] == WORK_LIMIT
+        held_up = self._bounded and kind == REJECTED  # as all that follows in the op that ended the auction
         parts = kind == SLICED or (kind == CANCELLED and event[6] == SELF_TRADE)
         self._opening = kind == PAIR_STATE or (opening and (held_up if self._bounded else parts))
         if self._auction_lots and kind not in (FILL, SLICED) and not held_up:

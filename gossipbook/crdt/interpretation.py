@@ -229,7 +229,7 @@ class Interpretation:
                 return list(left)
             engine.leave(author)
             left[author] = None
-        end = engine.event_number + self._limits.max_block_work // DISPLACED_SHARE
+        end = engine.event_number + -(-self._limits.max_block_work // DISPLACED_SHARE)
         for author in self.stays.long_idle(time_ms, acting):
             if engine.is_full or engine.event_number >= end or not self._is_crowded(len(left)):
                 break

@@ -12,12 +12,13 @@ from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
 from gossipbook.identity import Verifier
 from gossipbook.ids import Digest
+from gossipbook.limits import BLOCK_WORK_CAP
 from gossipbook.matching.events import EVENT_TYPES, Event, RawEvent, is_whole, name_event
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.outcome import Certified, OwnEvents, ProofKind
 
-EVENTS_CAP = 65_536
-"""Events of one block; the engine's own limits keep blocks far below."""
+EVENTS_CAP = BLOCK_WORK_CAP
+"""Events of one block."""
 CHECKED_CAP = 256
 """Blocks remembered as checked, because several peers send the same one."""
 

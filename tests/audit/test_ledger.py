@@ -4,8 +4,13 @@ import pytest
 
 from gossipbook.audit.export import Event
 from gossipbook.audit.ledger import Ledger
+from gossipbook.limits import Limits
+from gossipbook.manifest import Pair
+from gossipbook.matching.commands import Cancel, Command, PairState, Place, SetState
+from gossipbook.matching.engine import Engine
 
-A, B, C = (bytes([n]) * 32 for n in (1, 2, 3))
+A, B, C, W = (bytes([n]) * 32 for n in (1, 2, 3, 4))
+OPEN_STATE, AUCTION_STATE = int(PairState.OPEN), int(PairState.AUCTION)
 START: list[Event] = [(1, 1, A, 1, 1, 100, 5), (1, 2, B, 1, 2, 99, 3)]  # A buys 5 at 100, B sells 3 at 99
 
 
@@ -156,3 +161,34 @@ def test_numbers_have_no_gaps() -> None:
 
 def test_a_rejected_place_uses_its_id_up() -> None:
     assert "is accepted again" in faults((2, A, 9, 1, 5), (1, A, 9, 1, 100, 5))[0]
+
+
+@pytest.mark.parametrize(
+    ("after", "void"),
+    [(Cancel(1), False), (Place(1, 1, 1, 1, 1, 1), False), (Place(2, 1, 1, 1, 1, 1), True), (Cancel(1), True)],
+)
+def test_an_auction_that_goes_on_does_not_mind_what_follows_in_its_op(after: Command, void: bool) -> None:
+    """What the same op asks for is refused, for whichever reason comes first."""
+    limits = Limits(max_block_work=16)
+    engine, ledger, time_ms = Engine(Pair("A"), limits, (W,), 3), Ledger(3, limits.max_block_work), 0
+
+    def block(*ops: tuple[bytes, list[Command]]) -> list[Event]:
+        nonlocal time_ms
+        time_ms += 1
+        engine.begin_block(time_ms)
+        for author, commands in ops:
+            engine.run(author, commands, void=void and after in commands)
+        events = engine.end_block()
+        engine.commit()
+        assert ledger.take(events, time_ms) == []
+        return events
+
+    block((W, [SetState(AUCTION_STATE), Place(1, 1, 1, 1, 1, 1)]))
+    for at in range(0, 32, 8):
+        block((A, [Place(at + n, 1, 1, 100 + n, 1, 1) for n in range(1, 9)]))
+        block((B, [Place(at + n, 2, 1, 50 + n, 1, 1) for n in range(1, 9)]))
+    block((W, [SetState(OPEN_STATE), after]))
+    traded = 0
+    while engine.has_left_over():
+        traded += sum(event[0] == 3 for event in block())
+    assert traded
