@@ -13,8 +13,8 @@ from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.frontier import FrontierTable
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation, Item
+from gossipbook.crdt.newcomers import Newcomers
 from gossipbook.crdt.op import Evidence, Op, life_of
-from gossipbook.crdt.openings import Openings
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import (
     OPENING_SLACK_MS,
@@ -50,8 +50,7 @@ class OpSet:
         self._joined: list[Op] = []  # what joined main chains though nothing was inserted there
         self.wall_ms = 0  # the time of the last event
         self._ready: dict[PublicKey, None] = {}  # authors of the table with a main chain, or evidence against them
-        self._new: dict[PublicKey, None] = {}  # and others
-        self._openings = Openings()
+        self.newcomers = Newcomers(certified)  # and others
         self.frontier = FrontierTable()
         self._pinned: frozenset[OpId] = frozenset()
         self._named: BoundedDict[OpId, Evidence] = BoundedDict(NAMED_EVIDENCE_CAP)
@@ -92,7 +91,7 @@ class OpSet:
         self.bodies[op.id] = op
         self.bytes += op.size
         if self._certified.is_newcomer(op.author) and begins_life(op):  # The lowest goes first, whatever came first.
-            self._openings.add(op)
+            self.newcomers.openings.add(op)
             if comes_before and log.main:
                 self._cut(log, log.main[0].seq, timer_ms)
         outcome, grown = Inserted.FORKED, []
@@ -160,7 +159,7 @@ class OpSet:
         self.pin_also(ids)
         for op_id in [op_id for op_id in self._named if op_id not in self._pinned]:
             self._named.pop(op_id)
-        self._openings.unname()
+        self.newcomers.openings.unname()
         self._drop_loose(self._loose(sorted(before - self._pinned)), timer_ms)
 
     def advance(self, author: PublicKey, timer_ms: int) -> list[Op]:
@@ -187,19 +186,6 @@ class OpSet:
         self._tidy(author)
         return grown
 
-    def awaits_time(self) -> bool:
-        """Whether newcomers wait for a block whose time is all that it tells.
-
-        A first op may be past, and no block says so yet; or all places are taken, and somebody may leave.
-        """
-        certified = self._certified
-        if not self._new or not certified.may_tell_time(self.block_ms):
-            return False
-        if not certified.places and certified.may_part(self.block_ms):
-            return True
-        past = self._openings.past(self.block_ms)
-        return any(self._certified.is_newcomer(op.author) and op in self.logs[op.author].main[:1] for op in past)
-
     def drop_hopeless(self, left: Iterable[PublicKey], timer_ms: int) -> list[Op]:
         """Drop what no block can name any more, now that a block is certified and some authors ``left`` with it.
 
@@ -216,7 +202,7 @@ class OpSet:
     def _drop_past(self, time_ms: int, timer_ms: int) -> list[Op]:
         """Drop lives of newcomers whose first op may not be taken after a time."""
         dropped: list[Op] = []
-        for op in self._openings.take_past(time_ms, self._pinned):
+        for op in self.newcomers.openings.take_past(time_ms, self._pinned):
             if not self._certified.is_newcomer(op.author):
                 continue
             log = self.logs[op.author]
@@ -252,28 +238,14 @@ class OpSet:
 
     def eligible(self, time_ms: int | None = None) -> Iterator[tuple[PublicKey, AuthorLog]]:
         """Authors with something that a block of a time may take, by default one of now: ops, or evidence."""
-        certified, time_ms = self._certified, self.block_ms if time_ms is None else time_ms
+        time_ms = self.block_ms if time_ms is None else time_ms
         for author in self._ready:
             yield author, self.logs[author]
-        has_places = certified.newcomers_allowed > 0
-        for author in self._new:
-            if not has_places and certified.needs_place(author):
-                continue
-            log = self.logs[author]
-            if log.evidence is not None or certified.may_begin(log.main[0], time_ms):
-                yield author, log
+        yield from self.newcomers.eligible(self.logs, time_ms)
 
-    def has_place_for(self, author: PublicKey) -> bool:
-        """Whether the author table has a place for an author, whoever of the newcomers here and elsewhere comes first.
-
-        Others may hold newcomers who are not here; as many are allowed for.
-        """
-        certified = self._certified
-        return not certified.needs_place(author) or 2 * len(self._new) <= certified.places
-
-    def has_newcomers(self) -> bool:
-        """Whether authors wait who are not in the table."""
-        return bool(self._new)
+    def awaits_time(self) -> bool:
+        """Whether newcomers wait for a block whose time is all that it tells."""
+        return self.newcomers.await_time(self.logs, self.block_ms)
 
     def has_eligible(self) -> bool:
         return any(True for _ in self.eligible())
@@ -311,7 +283,7 @@ class OpSet:
         if not follows and not self._follows.comes_before(op, log):
             return None  # It will be parked, which has a budget of its own.
         held, size = len(self.bodies) - len(self.parked), self.bytes - self.parked.bytes
-        return Inserted.POOL_FULL if is_full_for(op, self._certified, held, size, self._new) else None
+        return Inserted.POOL_FULL if is_full_for(op, self._certified, held, size, self.newcomers.authors) else None
 
     def _grow(self, log: AuthorLog, author: PublicKey, timer_ms: int) -> list[Op]:
         """Extend the main chain by what follows it; returns the extension."""
@@ -387,7 +359,7 @@ class OpSet:
     def _mind(self, author: PublicKey) -> None:
         """Note whether an author has anything that a block may take, after something of theirs changed."""
         log = self.logs.get(author)
-        here, there = self._ready, self._new
+        here, there = self._ready, self.newcomers.authors
         if author not in self._certified.authors:
             here, there = there, here
         there.pop(author, None)
@@ -404,7 +376,7 @@ class OpSet:
 
     def _forget(self, log: AuthorLog, op: Op) -> None:
         self.parked.remove(op.id)
-        self._openings.forget(op)
+        self.newcomers.openings.forget(op)
         log.forget(op)
         del self.bodies[op.id]
         self.bytes -= op.size

@@ -45,7 +45,7 @@ class AckExchange:
         for op in ops:
             if not self._ops.in_main(op):
                 continue
-            if not self._ops.has_place_for(op.author):
+            if not self._ops.newcomers.has_place_for(op.author):
                 self._unplaced[op.id] = None
                 continue
             acks, askers, ask = self.acks.held_here(op.id)
@@ -97,7 +97,7 @@ class AckExchange:
 
     def _is_kept(self, op: Op) -> bool:
         """Whether an op is stored with all its ancestors, and its author has a place."""
-        return self._ops.in_main(op) and self._ops.has_place_for(op.author)
+        return self._ops.in_main(op) and self._ops.newcomers.has_place_for(op.author)
 
     def flush(self) -> list[CoreEffect]:
         """The HELD of this turn, and a timer to ask others what they hold."""

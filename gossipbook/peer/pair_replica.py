@@ -210,7 +210,7 @@ class PairReplica:
         self.ops.expire(now.timer_ms)
         self.bodies.heartbeat(now.timer_ms)
         acks = self.acks.heartbeat()
-        effects = self.step(PoolGrew(), now) if self.ops.has_newcomers() else []  # Time alone may give them a place.
+        effects = self.step(PoolGrew(), now) if self.ops.newcomers.authors else []  # Time alone may give them a place.
         status = Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)
         return [*acks, *effects, status] if peers else acks + effects
 

@@ -1,0 +1,49 @@
+"""Authors who are in no table and have something that a block may take: whether there is a place for them, and when."""
+
+from collections.abc import Iterator, Mapping
+
+from gossipbook.crdt.author_log import AuthorLog
+from gossipbook.crdt.interpretation import Interpretation
+from gossipbook.crdt.openings import Openings
+from gossipbook.ids import PublicKey
+
+
+class Newcomers:
+    """Those of one pool, on top of the pair's certified state."""
+
+    def __init__(self, certified: Interpretation) -> None:
+        self._certified = certified
+        self.authors: dict[PublicKey, None] = {}
+        self.openings = Openings()
+
+    def eligible(self, logs: Mapping[PublicKey, AuthorLog], time_ms: int) -> Iterator[tuple[PublicKey, AuthorLog]]:
+        """Those whom a block of a time may let in, one by one."""
+        certified = self._certified
+        has_places = certified.newcomers_allowed > 0
+        for author in self.authors:
+            if not has_places and certified.needs_place(author):
+                continue
+            log = logs[author]
+            if log.evidence is not None or certified.may_begin(log.main[0], time_ms):
+                yield author, log
+
+    def has_place_for(self, author: PublicKey) -> bool:
+        """Whether the table has a place for an author, whoever of the newcomers here and elsewhere comes first.
+
+        Others may hold newcomers who are not here; as many are allowed for.
+        """
+        certified = self._certified
+        return not certified.needs_place(author) or 2 * len(self.authors) <= certified.places
+
+    def await_time(self, logs: Mapping[PublicKey, AuthorLog], time_ms: int) -> bool:
+        """Whether they wait for a block whose time is all that it tells, and there may be one at a time.
+
+        A first op may be past, and no block says so yet; or all places are taken, and somebody may leave.
+        """
+        certified = self._certified
+        if not self.authors or not certified.may_tell_time(time_ms):
+            return False
+        if not certified.places and certified.may_part(time_ms):
+            return True
+        past = self.openings.past(time_ms)
+        return any(certified.is_newcomer(op.author) and op in logs[op.author].main[:1] for op in past)
