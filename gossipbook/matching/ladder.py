@@ -29,11 +29,12 @@ NOT_MET: Final = -1
 class Terms:
     """What an order was placed with and keeps for life; one object for all that were placed alike, but for times."""
 
-    __slots__ = ("display_lots", "expires_ms", "flags", "self_trade", "stop_ticks", "type")
+    __slots__ = ("display_lots", "expires_ms", "flags", "self_trade", "side", "stop_ticks", "type")
 
     def __init__(
-        self, type_: int, flags: int, self_trade: int, expires_ms: int, display_lots: int, stop_ticks: int
+        self, side: int, type_: int, flags: int, self_trade: int, expires_ms: int, display_lots: int, stop_ticks: int
     ) -> None:
+        self.side = side
         self.type = type_
         self.flags = flags
         self.self_trade = self_trade
@@ -74,7 +75,6 @@ class Order:
         "open_lots",
         "place",
         "price_ticks",
-        "side",
         "terms",
         "total_lots",
     )
@@ -84,11 +84,10 @@ class Order:
     behind: "Order | None"
 
     def __init__(
-        self, account: Account, client_id: Boxed, side: int, price_ticks: int, lots: int, number: int, terms: Terms
+        self, account: Account, client_id: Boxed, price_ticks: int, lots: int, number: int, terms: Terms
     ) -> None:
         self.account = account
         self.client_id = client_id
-        self.side = side
         self.price_ticks = price_ticks
         self.total_lots = lots
         self.open_lots = lots
@@ -103,8 +102,12 @@ class Order:
     def author(self) -> bytes:
         return self.account.author
 
+    @property
+    def side(self) -> int:
+        return self.terms.side
 
-NOBODY: Final = Order(Account(b""), 0, 0, 0, 0, 0, Terms(0, 0, 0, 0, 0, 0))
+
+NOBODY: Final = Order(Account(b""), 0, 0, 0, 0, Terms(0, 0, 0, 0, 0, 0, 0))
 """Stands where no order is, so that a level need not be asked each time whether it has one."""
 
 

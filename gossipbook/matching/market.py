@@ -303,7 +303,7 @@ class Market(Counters):
     def _renewed(self, order: Order, price: int, total: int, open_lots: int) -> Order:
         """An order that enters anew, under the next order number."""
         self.order_number += 1
-        renewed = Order(order.account, order.client_id, order.side, price, total, self.order_number, order.terms)
+        renewed = Order(order.account, order.client_id, price, total, self.order_number, order.terms)
         renewed.open_lots = open_lots
         renewed.filled_lots, renewed.last_event = order.filled_lots, order.last_event
         return renewed

@@ -40,10 +40,14 @@ from gossipbook.matching.events import (
 from gossipbook.matching.ladder import RESTING, Account, Boxed, Order, Terms
 from gossipbook.matching.market import ENOUGH, TOO_LITTLE, TOO_MUCH_WORK
 
-SHARED: Final = [[Terms(LIMIT, flags, mode, 0, 0, 0) for mode in range(5)] for flags in (0, POST_ONLY)]
-"""The terms of orders that were placed with neither a special wish nor a time, by flags and self-trade mode."""
+SHARED: Final = [
+    [[Terms(side, LIMIT, flags, mode, 0, 0, 0) for mode in range(5)] for flags in (0, POST_ONLY)]
+    for side in (BUY, BUY + 1)
+]
+"""The terms of orders that were placed with neither a special wish nor a time, by side, flags and self-trade mode."""
 
-PLAIN: Final = SHARED[0][CANCEL_TAKER]
+PLAIN_BUY: Final = SHARED[0][0][CANCEL_TAKER]
+PLAIN_SELL: Final = SHARED[1][0][CANCEL_TAKER]
 
 
 class Placing(Amendments):
@@ -64,7 +68,7 @@ class Placing(Amendments):
             self._reject(account.author, client_id, PLACE, R.ID_REUSED)
             return
         account.last_id = client_id
-        terms = PLAIN
+        terms = PLAIN_BUY if side == BUY else PLAIN_SELL
         number = self.event_number + 1
         if (
             not calm
@@ -82,11 +86,14 @@ class Placing(Amendments):
             if reason is not None:
                 self._reject(author, client_id, PLACE, reason)
                 return
-            terms = Terms(LIMIT, flags, self_trade, expires_ms, 0, 0) if expires_ms else SHARED[flags][self_trade]
+            if expires_ms:
+                terms = Terms(side, LIMIT, flags, self_trade, expires_ms, 0, 0)
+            else:
+                terms = SHARED[0 if side == BUY else 1][flags][self_trade]
         self.event_number = number
         self.events.append((ACCEPTED, number, account.author, the_id, side, the_price, the_qty))
         self.order_number = entry = self.order_number + 1
-        order = Order(account, the_id, side, price, qty, entry, terms)
+        order = Order(account, the_id, price, qty, entry, terms)
         order.last_event = number
         if tif > GTD:
             self._take(order, tif == FOK)
@@ -190,9 +197,9 @@ class Placing(Amendments):
         if reason is not None:
             self._reject(author, c.client_id, PLACE_SPECIAL, reason)
             return
-        terms = Terms(c.type, c.flags, c.self_trade, c.expires_ms, c.display_lots, c.stop_ticks)
+        terms = Terms(c.side, c.type, c.flags, c.self_trade, c.expires_ms, c.display_lots, c.stop_ticks)
         self.order_number += 1
-        order = Order(account, c.client_id, c.side, price, c.qty_lots, self.order_number, terms)
+        order = Order(account, c.client_id, price, c.qty_lots, self.order_number, terms)
         if c.stop_ticks:
             self._event((STOP_ACCEPTED, self._number(), author, c.client_id, c.side, c.stop_ticks, price, c.qty_lots))
             order.last_event = self.event_number
