@@ -15,8 +15,10 @@ of its pairs. All exports are of one network; given a manifest, of that one.
 *Block.* Id = H("block", bytes). Chain id, epoch and pair are the header's; heights run from 1 without a gap; the
 parent is the id of the block before, height 1's the genesis H("genesis", chain id, epoch, SHA-256(symbol)); the
 time is above the parent's; the proposer is seat ``created term mod n``; the ops are within the manifest's block
-limits. A block without ops has something to do all the same: a lease ran out before its time, or triggered orders are
-in line and the pair is open.
+limits (from version 3 on evidence counts as two ops of the largest size, and there are no more ops than the block's
+work has room for). A block without ops has something to do all the same: a lease ran out before its time, or triggered
+orders are in line and the pair is open; from version 3 on also if something else was left over, an order lapses, or a
+second has passed since its parent.
 
 *Committee and certificate.* The seats are the ``committee_size`` matchers nearest by XOR to the pair's key, at most
 max(1, f) an operator. A certificate holds at least q votes of distinct seats, ascending, for this block's id and
@@ -29,7 +31,8 @@ is two different good ops of one author and sequence number, smaller id first. I
 the author is in another life than the first, H("evidence", author, life u64).
 
 *Eligibility.* An author is admitted, not frozen, and within the author table; an op's seq and prev follow the
-author's last; no op appears twice. Evidence freezes its author.
+author's last; no op appears twice. Evidence freezes its author. From version 3 on authors come with a life's first op,
+in its time, no more in a block than may, and leave: the rules are those of :mod:`gossipbook.crdt`.
 
 *Canonical order.* Evidence by author; then ops by class, within a class round robin, authors ranked by
 SHA-256(parent ‖ author ‖ round).

@@ -173,6 +173,11 @@ mode decides; if there are more to look at than its op may do, it is ``Cancelled
 price is found by letting the best levels meet until no more cross. A cancellation in an auction that goes on is
 refused.
 
+*Leaving* (version 3). At the end of a block, after all else, those leave whom :mod:`gossipbook.crdt` says. Of each in
+turn: open orders are ``Cancelled`` (``displaced``) in order of entry; a lease ends with ``Leased`` until 0; the author
+wants to be in no group any more (``Grouped``, owner empty, 0), and admits nobody (``Grouped`` of each whom they did,
+by key); then ``Left``, and their highest client order id is 0 again. Each event is a unit of work.
+
 *Open orders* (version 3). An author may have at most one in ``BOOK_SHARE`` of ``max_open_orders_per_pair``, rounded up.
 
 Speculation: one block at a time may be executed and rolled back exactly, by an undo log.
