@@ -44,10 +44,11 @@ Validity of delivery depends on the op and its ancestors alone; eligibility for 
 next in its chain, room in the author table) on certified state alone. That is why every peer comes to the same
 book from the same blocks, and to the same pending digest from the same ops, in whatever order they came.
 
-State = book with queue order, last client order ids, author table (next_seq, head, frozen; from version 3 on since when
-each is idle, and has nothing open), band reference, last block time, event counter, events digest. A block's execution is speculative until it is final and is
-rolled back exactly; ``Interpretation.root`` covers all of it. Checkpoints (a state root in every 256th block)
-have their place in the block format and are refused until they are defined.
+State = book with queue order, last client order ids, author table (next_seq, head, frozen; from version 3 on since
+when each is idle, and has nothing open), band reference, last block time, event counter, events digest. A block's
+execution is speculative until it is final and is rolled back exactly; ``Interpretation.root`` covers all of it.
+Checkpoints (a state root in every 256th block) have their place in the block format and are refused until they are
+defined.
 
 Bounds: ops, bytes and authors of the pool, parked ops an author (constants of ``op_set``), the window above
 ``next_seq`` and the author table (manifest), entries and bytes of a repair (constants of ``anti_entropy``). A
