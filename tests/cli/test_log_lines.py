@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gossipbook.cli.operate.endpoint import write_endpoint
+from gossipbook.cli.operate.endpoint import ENDPOINT_FILE, STARTING_FILE, write_endpoint, write_starting
 from gossipbook.cli.operate.log_lines import LINES_CAP, JsonFormatter, LineWriter, TextFormatter, log_to
 
 from .support import BINARY, DEADLINE_S, ENVIRONMENT, Network, answer, invoke, until
@@ -154,8 +154,10 @@ def test_a_start_says_how_far_it_is(tmp_path: Path) -> None:
     network = Network(tmp_path / "net", 1, ["A-B"])
     home = network.home(1)
     (home / "data").mkdir()
-    write_endpoint(home, {"starting": True, "pid": os.getpid(), "block": 1_200, "blocks": 5_000})
+    write_endpoint(home, {"pid": os.getpid(), "listen": "ws://127.0.0.1:1"})
+    write_starting(home, 1_200, 5_000)
+    assert not (home / "data" / ENDPOINT_FILE).exists(), "whoever waits for that waits until the peer is ready"
     said = invoke("status", "--home", home, code=4).stderr
     assert "is starting, at block 1,200 of 5,000" in said
-    write_endpoint(home, {"starting": True, "pid": 2**22 + 1, "block": 1_200, "blocks": 5_000})
+    (home / "data" / STARTING_FILE).write_text(json.dumps({"pid": 2**22 + 1, "block": 1_200, "blocks": 5_000}))
     assert "has no running peer" in invoke("status", "--home", home, code=4).stderr

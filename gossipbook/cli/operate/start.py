@@ -17,7 +17,7 @@ import click
 import trio
 
 from gossipbook.cli.operate.config import FileConfig, load_config
-from gossipbook.cli.operate.endpoint import write_endpoint
+from gossipbook.cli.operate.endpoint import write_endpoint, write_starting
 from gossipbook.cli.operate.log_lines import FORMATTERS, LEVELS, LineWriter, log_to
 from gossipbook.cli.output import json_option, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
@@ -182,7 +182,7 @@ class Lines:
                 return
             told_s = now_s
             left_s = round((now_s - began_s) * (total - done) / done)
-            write_endpoint(settings.folder, {"starting": True, "pid": os.getpid(), "block": done, "blocks": total})
+            write_starting(settings.folder, done, total)
             log.info("starting, at block %s of %s, about %d s more", f"{done:,}", f"{total:,}", left_s)
 
         return progress
