@@ -93,10 +93,10 @@ def select(
             full = False
             for row in turn:
                 item = row.items[row.taken]
-                if not budget.fits(item):
-                    full = True
-                elif row.needs_place and not places:
+                if row.needs_place and not places:
                     row.taken = len(row.items)
+                elif not budget.fits(item):
+                    full = True
                 else:
                     places -= row.needs_place
                     row.needs_place = False

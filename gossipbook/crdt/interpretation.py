@@ -80,11 +80,12 @@ class Interpretation:
         self.rules = manifest.rules_version
         self._admission = manifest.admission
         self._limits = limits = manifest.limits
-        self._max_newcomers = limits.max_newcomers_per_block if self.rules >= STAYS_SINCE else limits.max_block_ops
+        self.max_newcomers = limits.max_newcomers_per_block if self.rules >= STAYS_SINCE else limits.max_block_ops
         listed = (*manifest.wardens, *(manifest.admission or ()), *(m.public_key for m in manifest.matchers))
         self._listed = frozenset(listed if self.rules >= STAYS_SINCE else ())  # who never leave, and need no place
         self._seated = 0  # authors of the table who have a place in it
         self.stays = Stays(limits.author_retention_ms, self._listed)
+        self.settling_ms = manifest.timing.inclusion_age_ms  # in which whatever waits comes into a block, as a rule
         self._next_expiry_ms = 0  # above which block time the next order lapses; 0 if none does
         self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
         self._left_over = False
@@ -131,7 +132,7 @@ class Interpretation:
             elif item.seq != state.next_seq or item.prev != state.head:
                 return UnfitOps.NOT_NEXT
             overlay[author] = AuthorState(item.seq + 1, item.id)
-        if newcomers > self._max_newcomers:
+        if newcomers > self.max_newcomers:
             return UnfitOps.MANY_NEWCOMERS
         if newcomers > self.places:
             return UnfitOps.TABLE_FULL
@@ -159,7 +160,7 @@ class Interpretation:
     @property
     def newcomers_allowed(self) -> int:
         """How many authors who need a place the next block may let in."""
-        return min(self._max_newcomers, self.places)
+        return min(self.max_newcomers, self.places)
 
     def may_part(self, time_ms: int) -> bool:
         """Whether somebody may leave with a block at a time."""

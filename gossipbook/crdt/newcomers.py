@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.openings import Openings
+from gossipbook.crdt.stays import STAYS_SINCE
 from gossipbook.ids import PublicKey
 
 
@@ -27,13 +28,23 @@ class Newcomers:
             if log.evidence is not None or certified.may_begin(log.main[0], time_ms):
                 yield author, log
 
-    def has_place_for(self, author: PublicKey) -> bool:
-        """Whether the table has a place for an author, whoever of the newcomers here and elsewhere comes first.
+    def has_place_for(self, author: PublicKey, time_ms: int) -> bool:
+        """Whether the table has a place for what an author signs now, whoever else comes first here and elsewhere.
 
-        Others may hold newcomers who are not here; as many are allowed for.
+        Others may hold newcomers who are not here: as many are allowed for, and a block of them. Who has done nothing
+        for so long that they may leave with the next blocks has none until an op of theirs is certified.
         """
         certified = self._certified
-        return not certified.needs_place(author) or 2 * len(self.authors) <= certified.places
+        if certified.rules >= STAYS_SINCE and certified.stays.is_long_idle(author, time_ms + certified.settling_ms):
+            return False
+        return not certified.needs_place(author) or 2 * len(self.authors) + certified.max_newcomers <= certified.places
+
+    def await_place(self, time_ms: int) -> bool:
+        """Whether all places are taken, and a block without ops at a time may have somebody leave."""
+        certified = self._certified
+        if not self.authors or certified.places or not certified.may_tell_time(time_ms):
+            return False
+        return any(map(certified.needs_place, self.authors)) and certified.may_part(time_ms)
 
     def await_time(self, logs: Mapping[PublicKey, AuthorLog], time_ms: int) -> bool:
         """Whether they wait for a block whose time is all that it tells, and there may be one at a time.
@@ -41,9 +52,9 @@ class Newcomers:
         A first op may be past, and no block says so yet; or all places are taken, and somebody may leave.
         """
         certified = self._certified
+        if self.await_place(time_ms):
+            return True
         if not self.authors or not certified.may_tell_time(time_ms):
             return False
-        if not certified.places and certified.may_part(time_ms):
-            return True
         past = self.openings.past(time_ms)
         return any(certified.is_newcomer(op.author) and op in logs[op.author].main[:1] for op in past)

@@ -243,6 +243,10 @@ class OpSet:
             yield author, self.logs[author]
         yield from self.newcomers.eligible(self.logs, time_ms)
 
+    def has_place_for(self, author: PublicKey) -> bool:
+        """Whether the author table is sure to have a place for an author when their next op is taken."""
+        return self.newcomers.has_place_for(author, self.block_ms)
+
     def awaits_time(self) -> bool:
         """Whether newcomers wait for a block whose time is all that it tells."""
         return self.newcomers.await_time(self.logs, self.block_ms)

@@ -62,6 +62,11 @@ class Stays:
             if author not in staying:
                 yield author
 
+    def is_long_idle(self, author: PublicKey, time_ms: int) -> bool:
+        """Whether an author who does nothing until a time may leave then, or have left before."""
+        since_ms = self.idle.get(author)
+        return since_ms is not None and time_ms > since_ms + self.retention_ms
+
     def acted(self, author: PublicKey, time_ms: int) -> None:
         """Note that a block took an op of an author's."""
         self.idle.pop(author, None)

@@ -39,13 +39,13 @@ class AckExchange:
     def stored(self, ops: list[Op]) -> list[CoreEffect]:
         """Ops are stored with all their ancestors: acks, and HELD to those who asked.
 
-        Not of those for whose author there may be no place: no block may ever take them.
+        Not of those for whose author there may be no place: no block may ever take them. They are once there is one.
         """
         told: list[tuple[LinkId, Ack]] = []
         for op in ops:
             if not self._ops.in_main(op):
                 continue
-            if not self._ops.newcomers.has_place_for(op.author):
+            if not self._ops.has_place_for(op.author):
                 self._unplaced[op.id] = None
                 continue
             acks, askers, ask = self.acks.held_here(op.id)
@@ -97,7 +97,7 @@ class AckExchange:
 
     def _is_kept(self, op: Op) -> bool:
         """Whether an op is stored with all its ancestors, and its author has a place."""
-        return self._ops.in_main(op) and self._ops.newcomers.has_place_for(op.author)
+        return self._ops.in_main(op) and self._ops.has_place_for(op.author)
 
     def flush(self) -> list[CoreEffect]:
         """The HELD of this turn, and a timer to ask others what they hold."""

@@ -241,3 +241,47 @@ def test_a_newcomer_is_acked_once_the_table_has_a_place() -> None:
     assert late.id in cluster.certified()
     assert late.id in cluster.acked(AckLevel.CERTIFIED)
     cluster.check()
+
+
+def test_whoever_may_leave_at_any_moment_is_acked_once_certified() -> None:
+    """A relayed op could be lost if its author left with a block that a leader made before it came there."""
+    cluster = Cluster(4, rules_version=3, limits={"author_retention_ms": RETENTION_MS}).start()
+
+    def sign(last: Op | None) -> Op:
+        now_ms = cluster.now().wall_ms
+        return next_op(cluster.manifest, cluster.pair(0).certified, "ann", last, now_ms, Cancel(1))
+
+    cluster.submit(0, first := sign(None))
+    cluster.world.run(RETENTION_MS - S)
+    assert first.id in cluster.acked(AckLevel.DURABLE)
+    cluster.cut([0, 1], [2, 3])
+    cluster.submit(0, second := sign(first))
+    cluster.world.run(S // 2)
+    assert cluster.pair(0).ops.in_main(second)
+    assert second.id not in cluster.acked(AckLevel.DURABLE)
+    cluster.heal()
+    cluster.world.run(5 * S)
+    assert second.id in cluster.acked(AckLevel.CERTIFIED)
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_leader_that_is_down_keeps_nobody_out_of_a_full_table(bare: bool) -> None:
+    """Places come with the block before, for which nobody's timer ran."""
+    cluster = Cluster(
+        4, rules_version=3, limits={"author_retention_ms": RETENTION_MS, "max_authors_per_pair": 2}
+    ).start()
+
+    def sign(name: str) -> Op:
+        now_ms, what = cluster.now().wall_ms, Cancel(1) if bare else buy(1)
+        return next_op(cluster.manifest, cluster.pair(1).certified, name, None, now_ms, what)
+
+    for name in ("ann", "bob"):
+        cluster.submit(1, sign(name))
+        cluster.world.run(S)
+    leader = cluster.pair(0).committee.leader(0)
+    others = [seat for seat in range(4) if seat != leader]
+    cluster.cut([leader], others)
+    cluster.world.run(RETENTION_MS)
+    cluster.submit(others[0], late := sign("late"))
+    assert cluster.world.run(9 * S, lambda: late.id in cluster.certified())
+    cluster.check()
