@@ -232,7 +232,8 @@ class Proposing:
         """What is wrong with a fresh block that was executed, for what it does without."""
         member = self._member
         ops, limits, block = member.ops, member.manifest.limits, member.speculation
-        if unjustly_omitted(items, ops, member.certified, limits, ages, is_full=block.is_full) is not None:
+        omitted = unjustly_omitted(items, ops, member.certified, limits, ages, is_full=block.is_full, parent=member.tip)
+        if omitted is not None:
             return BlockFault.OMITS_DUE
         return None if given_up(block.left, ops, ages) is None else BlockFault.GIVES_UP_OP
 

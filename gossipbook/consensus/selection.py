@@ -9,12 +9,14 @@ waited too, and then only if no author has two ops more in it than the op's.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from gossipbook.consensus.canonical import canonical_order
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.budget import Budget
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.ids import OpId, PublicKey
+from gossipbook.crdt.pool_room import POOL_OPS_CAP
+from gossipbook.ids import BlockId, OpId, PublicKey
 from gossipbook.limits import Limits
 
 
@@ -119,40 +121,88 @@ def _pressing(log: AuthorLog, ages: Ages) -> list[Item]:
     return [item for place, item in enumerate(log.next_items()) if ages.is_pressing(log.held_since_ms(place))]
 
 
+class _Shown:
+    """What a fresh block has in it, as a voter sees it: of the room that is taken only what is settled here counts."""
+
+    def __init__(
+        self, items: Sequence[Item], ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages
+    ) -> None:
+        self._ops, self._certified, self._ages = ops, certified, ages
+        self._named = {item.id for item in items}
+        self.budget = Budget(limits, certified.rules)
+        self._newcomers: set[PublicKey] = set()
+        self.per_author: dict[PublicKey, int] = {}
+        self.all_settled = True
+        for item in items:
+            self.per_author[item.author] = self.per_author.get(item.author, 0) + 1
+            if not _is_settled(item, ops, ages):
+                self.all_settled = False
+                continue
+            self.budget.take(item)
+            if certified.needs_place(item.author):
+                self._newcomers.add(item.author)
+
+    @property
+    def are_too_many_new(self) -> bool:
+        """Whether more newcomers wait than there are places, so that who was cut off may have had this one's."""
+        certified, ages = self._certified, self._ages
+        waiting = [
+            author
+            for author, log in self._ops.eligible(ages.block_ms)
+            if certified.needs_place(author) and ages.is_settled(log.held_since_ms(0))
+        ]
+        return len(waiting) > certified.newcomers_allowed
+
+    def has_place_for(self, author: PublicKey) -> bool:
+        """Whether there is a place for an author beside the newcomers in the block."""
+        certified = self._certified
+        return not certified.needs_place(author) or len(self._newcomers - {author}) < certified.newcomers_allowed
+
+    def left_out(self) -> list[tuple[int, Item, int]]:
+        """Of each author the first item that is not in the block: its place among theirs, and since when it waits."""
+        found = []
+        for _, log in self._ops.eligible(self._ages.block_ms):
+            items = log.next_items()
+            place = next((place for place, item in enumerate(items) if item.id not in self._named), len(items))
+            if place < len(items):
+                found.append((place, items[place], log.held_since_ms(place)))
+        return found
+
+
 def unjustly_omitted(
-    items: Sequence[Item], ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages, *, is_full: bool
+    items: Sequence[Item],
+    ops: OpSet,
+    certified: Interpretation,
+    limits: Limits,
+    ages: Ages,
+    *,
+    is_full: bool,
+    parent: BlockId = b"",
 ) -> Item | None:
-    """A due item that a fresh block of these items has no excuse to leave out.
+    """A due item that a fresh block of these items, on ``parent``, has no excuse to leave out.
 
     ``is_full``: it has done all the work that a block may do. There is room for what is due beside what is settled; and
-    nobody has two items more in the block than an author of whom a due one is left out.
+    nobody has two items more in the block than an author of whom a due one is left out. But a leader goes round the
+    authors until something does not fit, and what there is no work for is cut off at the end of the canonical order.
     """
-    named = {item.id for item in items}
-    per_author: dict[PublicKey, int] = {}
-    budget = Budget(limits, certified.rules)
-    newcomers = set()
-    all_settled = True
-    for item in items:
-        per_author[item.author] = per_author.get(item.author, 0) + 1
-        if _is_settled(item, ops, ages):
-            budget.take(item)
-            if certified.needs_place(item.author):
-                newcomers.add(item.author)
-        else:
-            all_settled = False
-    most = max(per_author.values(), default=0)
-    allowed = certified.newcomers_allowed
-    for author, log in ops.eligible(ages.block_ms):
-        for place, item in enumerate(log.next_items()):
-            if not ages.is_due(log.held_since_ms(place)):
-                break
-            if item.id in named:
-                continue
-            if not certified.needs_place(author) or len(newcomers - {author}) < allowed:
-                fits = budget.fits(item) and not (is_full and all_settled)
-                if fits or most >= per_author.get(author, 0) + 2:
-                    return item
-            break  # What comes after it cannot be in the block either.
+    shown = _Shown(items, ops, certified, limits, ages)
+    left_out = shown.left_out()
+    too_large = [place for place, item, ms in left_out if ages.is_settled(ms) and not shown.budget.fits(item)]
+    last_round = min(too_large, default=POOL_OPS_CAP)
+    most = max(shown.per_author.values(), default=0)
+    is_cut_off = is_full and shown.all_settled
+    for place, item, since_ms in left_out:
+        if not ages.is_due(since_ms) or place > last_round or not shown.has_place_for(item.author):
+            continue
+        if not is_cut_off and shown.budget.fits(item):
+            return item
+        if most < shown.per_author.get(item.author, 0) + 2:
+            continue
+        if not is_cut_off:
+            return item
+        has_place = not certified.needs_place(item.author) or not shown.are_too_many_new
+        if has_place and canonical_order(parent, [*items, item])[-1] is not item:
+            return item
     return None
 
 

@@ -225,3 +225,39 @@ def test_a_block_whose_work_is_done_leaves_out_what_is_due_only_for_what_waited(
     ages, block = Ages(5_001, 0, 5_000, 1), [CHAINS["bob"][0]]
     assert unjustly_omitted(block, r.set, r.certified, Limits(), ages, is_full=True) is None
     assert unjustly_omitted(block, r.set, r.certified, Limits(), ages, is_full=False) == CHAINS["alice"][0]
+
+
+def test_a_leader_need_not_go_on_after_the_round_in_which_something_does_not_fit() -> None:
+    """It was deposed for second ops that would still have fitted, by five authors with large ones."""
+    r, limits = Replicated(), Limits(max_block_commands=3)
+    large = signed("carol", 0, None, *(buy(n) for n in range(1, 4)))
+    for item in (*CHAINS["alice"][:2], CHAINS["bob"][0]):
+        r.set.insert(item, 0)
+    r.set.insert(large, 10)
+    ages = Ages(6_000, 0, 5_000, 1)
+    chosen = select(r.set, r.certified, limits, ages)
+    assert large not in chosen
+    assert len(chosen) == 2
+    assert unjustly_omitted(chosen, r.set, r.certified, limits, ages, is_full=False) is None
+    rest = [CHAINS["bob"][0]]
+    assert unjustly_omitted(rest, r.set, r.certified, limits, ages, is_full=False) == CHAINS["alice"][0]
+
+
+def test_what_was_cut_off_at_the_end_of_the_order_is_nobodys_fault() -> None:
+    """Cancels go first: with two of somebody's in the block, somebody else's first order was called left out."""
+    r = Replicated()
+    cancels = [signed("alice", 0, None, Cancel(1))]
+    cancels.append(signed("alice", 1, cancels[0], Cancel(2)))
+    order = CHAINS["bob"][0]
+    for item in (*cancels, order):
+        r.set.insert(item, 0)
+    ages = Ages(6_000, 0, 5_000, 1)
+    assert unjustly_omitted(cancels, r.set, r.certified, Limits(), ages, is_full=True, parent=PARENT) is None
+    assert unjustly_omitted(cancels, r.set, r.certified, Limits(), ages, is_full=False, parent=PARENT) == order
+    more = [signed("alice", 2, cancels[1], buy(1)), CHAINS["carol"][0], CHAINS["dave"][0]]
+    for item in more:
+        r.set.insert(item, 0)
+    shown = [*cancels, *more]
+    parents = [digest(b"parent", bytes([n])) for n in range(20)]
+    parent = next(each for each in parents if canonical_order(each, [*shown, order])[-1] is not order)
+    assert unjustly_omitted(shown, r.set, r.certified, Limits(), ages, is_full=True, parent=parent) == order
