@@ -11,6 +11,7 @@ are not part of it.
 import gc
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from gossipbook.ids import ZERO_DIGEST  # noqa: E402
 from gossipbook.limits import Limits  # noqa: E402
 from gossipbook.manifest import Pair  # noqa: E402
 from gossipbook.matching.commands import (  # noqa: E402
+    Amend,
     Cancel,
     CancelAll,
     Command,
@@ -43,6 +45,8 @@ PURE, COMPILED = "pure", "compiled"
 BOUNDS = {COMPILED: 0.10, PURE: 0.25}
 """Of the yardstick: 100 and 250 ms where it takes a second."""
 WARDEN = b"w" * 32
+TOO_FULL: tuple[bytes, list["Command"]] = (b"", [])
+"""Before it the blocks of a setup are whatever they are; after it there is one, within the limits."""
 MANY = 40_000
 """Orders in a book before the block: more than a block can meet."""
 
@@ -50,6 +54,8 @@ SETUP_OPS = 16
 """Ops in a block of those before."""
 LEVELS = 500_000
 """Price levels in a book that somebody filled."""
+BOOK = 400_000
+"""Orders in a book that somebody filled, each with a time or a stop price of its own."""
 
 Ops = list[tuple[bytes, list[Command]]]
 Kind = Callable[[], tuple[Ops, Ops]]
@@ -136,18 +142,70 @@ def far_levels() -> tuple[Ops, Ops]:
     return spread(bids, 2_000), [(key(900_000 + n), list(both)) for n in range(24)]
 
 
-def full_and_more() -> tuple[Ops, Ops]:
-    """A block that is full but for one unit, and then an op that does all that it may, and cancels all besides."""
+def lapsing(n: int, *, side: int, price: int) -> Place:
+    """An order with a time of its own."""
+    return Place(n % 1_000 + 1, side, 1, price, 1, 2, 0, 1, 10**12 + n * 7_919 % 10**6)
+
+
+def lapsing_stop(n: int, *, stop: int, price: int) -> PlaceSpecial:
+    order = lapsing(n, side=1, price=price)
+    return PlaceSpecial(order.client_id, 1, 4, price, 1, 2, 0, 1, order.expires_ms, 0, 0, stop)
+
+
+def shuffled(count: int) -> list[int]:
+    return random.Random(5).sample(range(count), count)
+
+
+def others(ops: Ops, first: int) -> Ops:
+    """The same ops, by authors with numbers from one on."""
+    return [(key(first + int.from_bytes(author, "big")), commands) for author, commands in ops]
+
+
+def lapsing_sweep() -> tuple[Ops, Ops]:
+    """Each order has a level and a time of its own."""
+    rest = (lapsing(n, side=2, price=10 + at) for n, at in enumerate(shuffled(BOOK)))
+    return spread(rest, 1_000), [(key(900_000 + n), [Place(1, 1, 1, 10**8, 10**9, 3)]) for n in range(4)]
+
+
+def lapsing_stops() -> tuple[Ops, Ops]:
+    """Each is triggered, and rests at a level of its own far from the best."""
+    places = shuffled(BOOK // 2)
+    bids = (lapsing(n, side=1, price=10 + 2 * at) for n, at in enumerate(places))
+    stops = (lapsing_stop(n, stop=10**7, price=11 + 2 * at) for n, at in enumerate(places))
+    best: Ops = [(key(950_000), [Place(1, 2, 1, 10**7, 1, 1)])]
+    setup = [*spread(bids, 1_000), *others(spread(stops, 1_000), 500_000), *best]
+    return setup, [(key(950_001), [Place(1, 1, 1, 10**7, 1, 3)])]
+
+
+def amended_stops() -> tuple[Ops, Ops]:
+    """Each loses its place among those at its stop price, and among those that lapse."""
+    stops = (lapsing_stop(n, stop=1_000 + at, price=10**8) for n, at in enumerate(shuffled(BOOK)))
+    ids = shuffled(1_000)
+    amends = [(key(a * 7), [Amend(ids[n] + 1, 10**7 + n, 0) for n in range(256)]) for a in range(16)]
+    return spread(stops, 1_000), list(amends)
+
+
+def left_over_and_more() -> tuple[Ops, Ops]:
+    """Stops that the block before was too full for, all but one unit of a block; then an op that does all that it may.
+
+    They lapse, rest on levels of their own, and the op takes such, and cancels all of its author's.
+    """
     limits = Limits()
-    left = limits.max_block_work - 1
-    fills: Ops = []
-    while left > 1:
-        lots = min(left, limits.max_op_work) - 2
-        fills.append((key(800_000 + len(fills)), [Place(1, 1, 1, 10**6, max(1, lots), 3)]))
-        left -= max(1, lots) + 1
-    last: list[Command] = [Place(3_000, 1, 1, 10**6, limits.max_op_work - 3, 3), CancelAll()]
-    own = [(key(1), [Place(n + 1, 2, 1, 2_000, 1, 2, 0, 1, 10**12) for n in range(2_000)])]
-    return [*own, *spread(offers(MANY, display_lots=1))], [*fills, (key(1), last)]
+    most = limits.max_open_orders_per_author
+    bids = (lapsing(n, side=1, price=10 + 2 * at) for n, at in enumerate(shuffled(BOOK // 2)))
+    # One event each, and one for what took the last; the block before did as many.
+    count = 2 * limits.max_block_work - 3
+    rest = random.Random(6).sample(range(BOOK // 8), count)
+    stops = (lapsing_stop(n, stop=10**7, price=11 + 2 * at) for n, at in enumerate(rest))
+    best: Ops = [(key(950_000), [Place(1, 2, 1, 10**7, 1, 1)])]
+    offers_ = (lapsing(n, side=2, price=2 * 10**7 + at) for n, at in enumerate(shuffled(BOOK // 2)))
+    own = [lapsing(n, side=1, price=5 + 2 * (BOOK // 2 + n)) for n in range(most)]
+    own = [place._replace(client_id=n + 1) for n, place in enumerate(own)]
+    mine: Ops = [(key(960_000), list(own[at : at + 256])) for at in range(0, most, 256)]
+    setup = [*spread(bids, 1_000), *others(spread(stops, 1_000), 500_000), *others(spread(offers_, 1_000), 700_000)]
+    trigger = (key(950_001), [Place(1, 1, 1, 10**7, 1, 3)])
+    last: list[Command] = [Place(most + 1, 1, 1, 10**9, limits.max_op_work - 3, 3), CancelAll()]
+    return [*setup, *mine, *best, TOO_FULL, trigger], [(key(960_000), last)]
 
 
 KINDS: dict[str, Kind] = {
@@ -160,26 +218,38 @@ KINDS: dict[str, Kind] = {
     "stops": stops,
     "an auction": auction,
     "levels far from the best": far_levels,
-    "full, and one op more": full_and_more,
+    "a sweep of lapsing levels": lapsing_sweep,
+    "lapsing stops that rest": lapsing_stops,
+    "amends of lapsing stops": amended_stops,
+    "left over, and one more": left_over_and_more,
 }
 
 
 def measure(kind: Kind) -> tuple[float, int]:
     """CPU milliseconds of the block, the larger of some, and its events."""
     worst, events = 0.0, 0
+    setup, ops = kind()
+    limits = Limits(max_block_work=1 << 60, max_op_work=1 << 59)
+    engine = Engine(Pair("BENCH", max_price_ticks=10**9), limits, (WARDEN,), 3)
+    last = [] if TOO_FULL not in setup else setup[setup.index(TOO_FULL) + 1 :]
+    before = setup[: len(setup) - len(last)]
+    for at in range(0, len(before), SETUP_OPS):
+        engine.begin_block(1)
+        for author, commands in before[at : at + SETUP_OPS]:
+            engine.run(author, commands)
+        engine.end_block()
+        engine.commit()
+    bounded = Limits()
+    engine._block_work, engine._op_work = bounded.max_block_work, bounded.max_op_work
+    if last:
+        engine.begin_block(2)
+        for author, commands in last:
+            engine.run(author, commands)
+        engine.end_block()
+        engine.commit()
+    gc.collect()  # of what was made before
+    gc.freeze()
     for _ in range(ROUNDS):
-        setup, ops = kind()
-        limits = Limits(max_block_work=1 << 60, max_op_work=1 << 59)
-        engine = Engine(Pair("BENCH", max_price_ticks=10**9), limits, (WARDEN,), 3)
-        for at in range(0, len(setup), SETUP_OPS):
-            engine.begin_block(1)
-            for author, commands in setup[at : at + SETUP_OPS]:
-                engine.run(author, commands)
-            engine.end_block()
-            engine.commit()
-        bounded = Limits()
-        engine._block_work, engine._op_work = bounded.max_block_work, bounded.max_op_work
-        gc.collect()  # of what was made before
         began = time.process_time()
         engine.begin_block(10_000)
         for author, commands in ops:
@@ -190,6 +260,7 @@ def measure(kind: Kind) -> tuple[float, int]:
         chain_events_digest(ZERO_DIGEST, made)
         worst, events = max(worst, 1_000 * (time.process_time() - began)), len(made)
         engine.rollback()
+    gc.unfreeze()
     return worst, events
 
 

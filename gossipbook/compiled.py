@@ -25,6 +25,7 @@ HOT = (
     "constants",
     "undo",
     "ladder",
+    "sorted_orders",
     "stops",
     "timetable",
     "groups",

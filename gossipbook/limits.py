@@ -21,7 +21,7 @@ OPEN_ORDERS_BEFORE_3 = 20_000
 COMMANDS_PER_OP_CAP = 256
 BLOCK_WORK_CAP = 65_536
 """The most that a block may do, and so the most events that it has."""
-WORK_NS = 9_500
+WORK_NS = 25_000
 """What a unit of a block's work costs at most, compiled, with its share of the events digest, where a loop of twenty
 million additions takes a second (benchmarks/blocks.py)."""
 SIGNATURE_NS = 100_000
@@ -33,7 +33,7 @@ class Limits:
     """Caps that every peer must apply alike, because they decide what a committee may certify."""
 
     max_authors_per_pair: int = 10_000
-    max_open_orders_per_author: int = 2_048
+    max_open_orders_per_author: int = 1_024
     max_open_orders_per_pair: int = 1_000_000
     max_commands_per_op: int = COMMANDS_PER_OP_CAP
     max_op_bytes: int = 16_384
@@ -43,8 +43,8 @@ class Limits:
     author_window: int = 1_024  # ops above an author's next_seq that a pool takes
     max_commands_per_author_per_s: int = 0  # places and amends in a second of block time; 0: no limit
     max_triggers_per_block: int = 256
-    max_block_work: int = 6_144  # events written and orders looked at, after which a block takes no op any more
-    max_op_work: int = 4_096  # the same of one op, after which it matches nothing any more
+    max_block_work: int = 2_048  # events written and orders looked at, after which a block takes no op any more
+    max_op_work: int = 2_048  # the same of one op, after which it matches nothing any more
     max_newcomers_per_block: int = 64  # authors whom a block may let into the table
     author_retention_ms: int = 3_600_000  # block time after which an author with nothing open leaves the table
 

@@ -267,7 +267,7 @@ def test_rules_that_bound_work_have_limits_for_it_and_no_cap_of_triggers() -> No
     )
     assert {"max_block_work", "max_op_work"} - old.to_dict()["limits"].keys() == {"max_block_work", "max_op_work"}
     assert "max_triggers_per_block" not in new.to_dict()["limits"]
-    assert (old.limits.max_open_orders_per_author, new.limits.max_open_orders_per_author) == (20_000, 2_048)
+    assert (old.limits.max_open_orders_per_author, new.limits.max_open_orders_per_author) == (20_000, 1_024)
     with pytest.raises(ManifestError, match="max_op_work: needs rules_version 3"):
         replace(old, limits=replace(old.limits, max_op_work=9_000))
     with pytest.raises(ManifestError, match="max_triggers_per_block: is not in networks"):

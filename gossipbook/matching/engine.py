@@ -78,7 +78,8 @@ class Engine(Placing):
         while not self.is_full:
             lapse_ms, lease_ms = timetable.next_expiry_ms(), timetable.next_lease_ms()
             if 0 < lapse_ms < time_ms and (not lease_ms or lapse_ms <= lease_ms):
-                order = timetable.expiries[0]
+                order = timetable.expiries.first()
+                assert order is not None
                 about = (order.author, order.client_id, order.open_lots + order.hidden_lots)
                 self._event((EXPIRED, self._number(), *about, *self._past(order)))
                 self.book.take_out(order)

@@ -170,10 +170,8 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         ),
     },
     laws.stop_waits_for_its_trade: {
-        "a tick early": Bug(
-            "stops", "order.terms.stop_ticks > price_ticks", "order.terms.stop_ticks > price_ticks + 1"
-        ),
-        "a tick late": Bug("stops", "order.terms.stop_ticks < price_ticks", "order.terms.stop_ticks <= price_ticks"),
+        "a tick early": Bug("stops", "up_to(price_ticks)", "up_to(price_ticks + 1)"),
+        "a tick late": Bug("stops", "up_to(-price_ticks)", "up_to(-price_ticks - 1)"),
         "at once": Bug(
             "placing",
             "        if c.stop_ticks:\n            self._event((STOP",

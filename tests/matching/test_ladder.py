@@ -14,6 +14,7 @@ from gossipbook.matching.ladder import NEAR_CAP, NOBODY, Ladder, Level
 
 WARDEN = b"w" * 32
 MANY = 3 * NEAR_CAP
+OWN = {"max_open_orders_per_author": 2_000}
 
 
 def check(ladder: Ladder, keys: set[int]) -> None:
@@ -53,7 +54,9 @@ def test_it_is_a_sorted_list(seed: int) -> None:
 
 
 def test_a_side_is_eaten_through_what_was_far_and_put_back() -> None:
-    engine = Engine(Pair("WIDE"), Limits(max_block_work=10**9, max_op_work=10**9), (WARDEN,), 3)
+    engine = Engine(
+        Pair("WIDE"), Limits(max_block_work=10**9, max_op_work=10**9, max_open_orders_per_author=2_000), (WARDEN,), 3
+    )
     engine.begin_block(1)
     for author in range(MANY // 2_000 + 1):
         prices = range(2_000 * author, min(2_000 * author + 2_000, MANY))
@@ -73,7 +76,9 @@ def test_a_side_is_eaten_through_what_was_far_and_put_back() -> None:
 
 @pytest.mark.parametrize("work", [10**6, 1_000])
 def test_an_auction_walks_through_what_is_far(work: int) -> None:
-    engine = Engine(Pair("WIDE"), Limits(max_block_work=work, max_op_work=10**6), (WARDEN,), 3)
+    engine = Engine(
+        Pair("WIDE"), Limits(max_block_work=work, max_op_work=10**6, max_open_orders_per_author=2_000), (WARDEN,), 3
+    )
     engine.begin_block(time_ms := 1)
     engine.run(WARDEN, [SetState(int(PairState.AUCTION))])
     engine.end_block()

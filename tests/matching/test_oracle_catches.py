@@ -54,7 +54,7 @@ BUGS = {
     "orders lapse one millisecond early": Bug("engine", "0 < lapse_ms < time_ms", "0 < lapse_ms <= time_ms"),
     "leases end one millisecond early": Bug("engine", "elif 0 < lease_ms < time_ms", "elif 0 < lease_ms <= time_ms"),
     "equal expiries lapse youngest first": Bug(
-        "timetable", "return order.terms.expires_ms, order.number", "return order.terms.expires_ms, -order.number"
+        "sorted_orders", "+ order.number", "+ (order.number if self._by else (1 << 60) - order.number)"
     ),
     "cancel-all goes by client id": Bug("book", "return order.number", "return order.client_id"),
     "the rate lets one more through": Bug("controls", "count > self._max_rate", "count > self._max_rate + 1"),
@@ -70,9 +70,11 @@ BUGS = {
     ),
     "the auction leans to the cheap": Bug("auction", "        return highest, volume", "        return lowest, volume"),
     "the auction forgets the last price": Bug("auction", "reference_ticks or (lowest", "0 or (lowest"),
-    "stops are triggered by the next trade only": Bug("stops", "stop_ticks > price_ticks", "stop_ticks >= price_ticks"),
+    "stops are triggered by the next trade only": Bug("stops", "up_to(price_ticks)", "up_to(price_ticks - 1)"),
     "the line goes by client id": Bug(
-        "stops", "return sorted(found, key=_number)", "return sorted(found, key=lambda o: o.client_id)"
+        "stops",
+        "self.sells.up_to(-price_ticks)], key=_number)",
+        "self.sells.up_to(-price_ticks)], key=lambda o: o.client_id)",
     ),
     "the line has no end": Bug("market", "for _ in range(self._max_triggers):", "for _ in range(10**6):"),
     "a triggered order passes the band": Bug(
