@@ -156,7 +156,7 @@ class Chain:
             if isinstance(item, Evidence):
                 oracle.freeze(item.author)
             else:
-                oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
+                oracle.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms, item.seq)
         written = oracle.end_block()
         self._table.let_leave(opened.items, block.time_ms)  # which is written there, too
         events = tuple(written)

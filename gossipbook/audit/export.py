@@ -55,7 +55,7 @@ EVENT_FIELDS = {
     16: "b",
 }
 
-PAST_FIELDS = {3: "iiiiiiii", 4: "iii", 5: "iii", 6: "ii", 8: "iii", 9: "iii"}
+PAST_FIELDS = {1: "i", 2: "i", 15: "i", 3: "iiiiiiii", 4: "iii", 5: "iii", 6: "ii", 8: "iii", 9: "iii"}
 """What follows in events of rules version 3 and above."""
 
 Event = tuple[Any, ...]

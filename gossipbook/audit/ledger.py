@@ -124,9 +124,9 @@ class Ledger:
 
     def _book(self, event: Event) -> str:
         match event:
-            case (1, number, author, client_id, side, price, lots):
+            case (1, number, author, client_id, side, price, lots, *_):
                 return self._accept((author, client_id), OrderLots(side, price, lots, lots, lots, last_event=number))
-            case (2, _, author, client_id, command, _):
+            case (2, _, author, client_id, command, _, *_):
                 if command in PLACES:
                     self.last_ids[author] = max(client_id, self.last_ids.get(author, 0))
                 return ""
@@ -173,7 +173,7 @@ class Ledger:
                 return f"{author.hex()[:8]} leaves, but keeps {len(left)} orders" if left else ""
             case (14, _, member, owner, consent):
                 return self._groups.take(member, owner, consent)
-            case (15, number, author, client_id, side, stop, price, lots):
+            case (15, number, author, client_id, side, stop, price, lots, *_):
                 order = OrderLots(side, price, lots, lots, lots, stop, waits=True, last_event=number)
                 fault = self._accept((author, client_id), order)
                 if not fault:

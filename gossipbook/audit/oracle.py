@@ -154,13 +154,14 @@ class OracleBook(OracleControls):
             self._leave(order)
             self._enter(order)
 
-    def run(self, author: bytes, commands: Sequence[Command], void: bool = False) -> None:
+    def run(self, author: bytes, commands: Sequence[Command], void: bool = False, seq: int = 0) -> None:
         self.op_work = 0
+        self.answered = (seq,) if self.is_bounded else ()
         for kind, *fields in commands:
             refusal = self._execute(author, kind, tuple(fields), void)
             if refusal:
                 client_id = fields[0] if kind in NAMES_AN_ORDER else 0
-                self._emit(REJECTED, author, client_id, kind, int(refusal))
+                self._emit(REJECTED, author, client_id, kind, int(refusal), *self.answered)
 
     def freeze(self, author: bytes) -> None:
         self._emit(FROZEN, author)
@@ -209,13 +210,14 @@ class OracleBook(OracleControls):
             return refusal
         order.entered = self._next_entry()
         if order.is_stop:
-            what = (order.side, order.stop, order.price, order.total)
-            self._emit(STOP_ACCEPTED, author, order.client_id, *what)
+            waits = (order.side, order.stop, order.price, order.total)
+            self._emit(STOP_ACCEPTED, author, order.client_id, *waits, *self.answered)
             order.last_event = self.event_number
             self._keep(order, self.stops)
             return Refusal.NONE
         order.price = self._price_that_takes_nothing(order) if order.post_only else order.price
-        self._emit(ACCEPTED, author, order.client_id, order.side, order.price, order.total)
+        what = (order.side, order.price, order.total)
+        self._emit(ACCEPTED, author, order.client_id, *what, *self.answered)
         order.last_event = self.event_number
         wanted = order.total if order.tif == FOK else order.minimum
         short = Cause.UNFILLED if order.tif == FOK else Cause.BELOW_MINIMUM

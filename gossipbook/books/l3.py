@@ -195,11 +195,11 @@ class L3Book:
     # -- events: the methods of the table HANDLERS -----------------------------------------------------
 
     def _on_accepted(self, event: RawEvent) -> None:
-        _, _, author, client_id, side, price_ticks, qty_lots = event
+        _, _, author, client_id, side, price_ticks, qty_lots, *_ = event
         self._add(author, client_id, side, price_ticks, qty_lots)
 
     def _on_stop_accepted(self, event: RawEvent) -> None:
-        self._take_stop(event[2:], self._stops.wait)
+        self._take_stop(event[2:8], self._stops.wait)
 
     def _on_triggered(self, event: RawEvent) -> None:
         _, number, author, client_id, price_ticks, qty_lots, *past = event

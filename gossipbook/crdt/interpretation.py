@@ -203,7 +203,7 @@ class Interpretation:
                 engine.freeze(item.author)
                 authors[item.author] = self.author(item.author)._replace(frozen=True)
             else:
-                engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms)
+                engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms, item.seq)
                 authors[item.author] = AuthorState(item.seq + 1, item.id)
         is_full = engine.is_full
         written = engine.end_block()

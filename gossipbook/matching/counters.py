@@ -21,7 +21,7 @@ from gossipbook.matching.events import (
     RejectReason,
 )
 from gossipbook.matching.groups import Groups
-from gossipbook.matching.ladder import Ladder, Order
+from gossipbook.matching.ladder import Boxed, Ladder, Order
 
 BPS: Final = 10_000
 
@@ -65,6 +65,7 @@ class Counters:
         "_max_triggers",
         "_min_qty",
         "_op_end",
+        "_op_seq",
         "_op_work",
         "_rates",
         "_rates_before",
@@ -88,6 +89,7 @@ class Counters:
     def __init__(self, pair: Pair, limits: Limits, rules: int) -> None:
         self.pair = pair
         self._bounded = rules >= BOUNDED_SINCE
+        self._op_seq: Boxed = 0  # of the op that runs
         self._op_work = limits.max_op_work
         self._block_work = limits.max_block_work
         self._op_end = UNBOUNDED
@@ -224,7 +226,8 @@ class Counters:
         return one == other or self.groups.of(one) == self.groups.of(other)
 
     def _reject(self, author: bytes, client_id: int, command: int, reason: RejectReason) -> None:
-        self._event((REJECTED, self._number(), author, client_id, command, int(reason)))
+        told = (self._op_seq,) if self._bounded else ()
+        self._event((REJECTED, self._number(), author, client_id, command, int(reason), *told))
 
     def _past(self, order: Order) -> tuple[int, ...]:
         """What an event about an order ends with: (lots filled so far, total lots, number of the event before)."""

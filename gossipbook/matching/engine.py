@@ -32,7 +32,7 @@ from gossipbook.matching.events import (
     CancelCause,
     RawEvent,
 )
-from gossipbook.matching.ladder import NOT_MET, Account
+from gossipbook.matching.ladder import NOT_MET, Account, Boxed
 from gossipbook.matching.placing import Placing
 
 _PLACE: Final = Place
@@ -162,8 +162,9 @@ class Engine(Placing):
 
     # -- commands -----------------------------------------------------------------------------------
 
-    def run(self, author: bytes, commands: Sequence[Command], void: bool = False) -> None:
-        """Execute one op's commands, in order. ``void``: the op's expiry has passed."""
+    def run(self, author: bytes, commands: Sequence[Command], void: bool = False, seq: Boxed = 0) -> None:
+        """Execute one op's commands, in order. ``void``: the op's expiry has passed. ``seq``: its sequence number."""
+        self._op_seq = seq
         book = self.book
         account = book.accounts.get(author)
         if account is None or account.before == NOT_MET:

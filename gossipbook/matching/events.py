@@ -6,7 +6,8 @@ into the other. Numbers are contiguous per pair, from 1, over the whole chain.
 
 From rules version 3 on an event about an open order ends with its past: the lots that it has filled so far, its total,
 and the number of the event about it before this one (``previous``), so that one event proves where an order stands and
-an event that is missing shows. In earlier ones these fields are None.
+an event that is missing shows. One that answers a command ends with the sequence number of its op (``seq``), so that it
+is known which of several ops it answers, and in which of its author's lives. In earlier ones these fields are None.
 """
 
 from enum import IntEnum
@@ -101,6 +102,7 @@ class Accepted(NamedTuple):
     side: int
     price_ticks: int
     qty_lots: int
+    seq: int | None = None
 
 
 class Rejected(NamedTuple):
@@ -111,6 +113,7 @@ class Rejected(NamedTuple):
     client_id: int
     command: int
     reason: int
+    seq: int | None = None
 
 
 class Fill(NamedTuple):
@@ -252,6 +255,7 @@ class StopAccepted(NamedTuple):
     stop_ticks: int
     price_ticks: int
     qty_lots: int
+    seq: int | None = None
 
 
 class Left(NamedTuple):

@@ -91,7 +91,10 @@ class Placing(Amendments):
             else:
                 terms = SHARED[0 if side == BUY else 1][flags][self_trade]
         self.event_number = number
-        self.events.append((ACCEPTED, number, account.author, the_id, side, the_price, the_qty))
+        if self._bounded:
+            self.events.append((ACCEPTED, number, account.author, the_id, side, the_price, the_qty, self._op_seq))
+        else:
+            self.events.append((ACCEPTED, number, account.author, the_id, side, the_price, the_qty))
         self.order_number = entry = self.order_number + 1
         order = Order(account, the_id, price, qty, entry, terms)
         order.last_event = number
@@ -200,12 +203,14 @@ class Placing(Amendments):
         terms = Terms(c.side, c.type, c.flags, c.self_trade, c.expires_ms, c.display_lots, c.stop_ticks)
         self.order_number += 1
         order = Order(account, c.client_id, price, c.qty_lots, self.order_number, terms)
+        told = (self._op_seq,) if self._bounded else ()
         if c.stop_ticks:
-            self._event((STOP_ACCEPTED, self._number(), author, c.client_id, c.side, c.stop_ticks, price, c.qty_lots))
+            about = (author, c.client_id, c.side, c.stop_ticks, price, c.qty_lots)
+            self._event((STOP_ACCEPTED, self._number(), *about, *told))
             order.last_event = self.event_number
             book.wait(order)
             return
-        self._event((ACCEPTED, self._number(), author, c.client_id, c.side, price, c.qty_lots))
+        self._event((ACCEPTED, self._number(), author, c.client_id, c.side, price, c.qty_lots, *told))
         order.last_event = self.event_number
         if c.min_lots:
             self._enter_if(order, c.min_lots, int(CancelCause.BELOW_MINIMUM), rests=c.tif <= GTD)

@@ -12,8 +12,8 @@ from gossipbook.ids import PublicKey, short
 from gossipbook.manifest import Manifest
 from gossipbook.peer.explaining import arrival, pending_op, proposals, queue_place, waiting_for
 from gossipbook.peer.pair_replica import PairReplica
-from gossipbook.receipt.making import Executed, entering_op, is_another
-from gossipbook.receipt.order import concerns, entering, enters
+from gossipbook.receipt.making import Executed, entering_op
+from gossipbook.receipt.order import concerns, entering, entry
 from gossipbook.storage.archive import Past
 
 if TYPE_CHECKING:
@@ -103,10 +103,8 @@ def _past(past: Past, pair: PairReplica, author: PublicKey, client_id: int) -> t
     blocks: list[Any] = []
     for height in shown:
         executed = past.block(pair.symbol, height, bodies=False)
-        if enters(executed.events, author, client_id):
-            entered = entering_op(past.block(pair.symbol, height).items, author, client_id)
-            if entered is not None and (op is None or is_another(op, entered)):
-                op, blocks = entered, []
+        if entry(executed.events, author, client_id) is not None:
+            op, blocks = entering_op(past.block(pair.symbol, height), author, client_id), []
         blocks.append(_block(executed, pair, (author, client_id), max(EVENTS_CAP // len(shown), 1)))
     return op, blocks, len(heights) - len(shown)
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.certificate import Certificate
-from gossipbook.crdt.op import Evidence, Op, life_of
+from gossipbook.crdt.op import Evidence, Op
 from gossipbook.errors import VerifyError
 from gossipbook.ids import ZERO_DIGEST, Digest, PublicKey, short
 from gossipbook.manifest import Manifest
@@ -19,7 +19,7 @@ from gossipbook.receipt.format import (
     BlockPart,
     Receipt,
 )
-from gossipbook.receipt.order import concerns, entering
+from gossipbook.receipt.order import answered_seq, concerns, entering, entry
 from gossipbook.receipt.tree import Tree, leaf
 
 Item: TypeAlias = Op | Evidence
@@ -57,34 +57,37 @@ def make_receipt(manifest: Manifest, author: PublicKey, client_id: int, blocks: 
     """
     op: Op | None = None
     parts: list[BlockPart] = []
+    are_too_many = False
     for executed in blocks:
-        entered = entering_op(executed.items, author, client_id)
-        if entered is not None and (op is None or is_another(op, entered)):
-            op, parts = entered, []
+        entered = entering_op(executed, author, client_id)
+        if entered is not None:
+            op, parts, are_too_many = entered, [], False
         if op is None or not any(concerns(event, author, client_id) for event in executed.events):
             continue
         if len(parts) == RECEIPT_BLOCKS_CAP:
-            raise NoReceipt(f"the order has events in more than {RECEIPT_BLOCKS_CAP} blocks; export the chain instead")
-        parts.append(_part(manifest, executed, author, client_id))
+            are_too_many = True
+        else:
+            parts.append(_part(manifest, executed, author, client_id))
     if op is None:
         raise NoReceipt(f"no certified op of {short(author)}… enters order {client_id}")
+    if are_too_many:
+        raise NoReceipt(f"the order has events in more than {RECEIPT_BLOCKS_CAP} blocks; export the chain instead")
     raw = Receipt(manifest.canonical(), client_id, op.signed, op.signature, tuple(parts)).encode()
     if len(raw) > RECEIPT_BYTES_CAP:
         raise NoReceipt(f"the receipt would be larger than {RECEIPT_BYTES_CAP} bytes; export the chain instead")
     return raw
 
 
-def entering_op(items: Iterable[Item], author: PublicKey, client_id: int) -> Op | None:
-    """The first of a block's ops that enters an order."""
-    for item in items:
-        if isinstance(item, Op) and item.author == author and entering(item, client_id) is not None:
+def entering_op(executed: Executed, author: PublicKey, client_id: int) -> Op | None:
+    """The op of a block that enters an order, under an id that was not used before; None if there is none."""
+    answer = entry(executed.events, author, client_id)
+    if answer is None:
+        return None
+    seq = answered_seq(answer)
+    for item in executed.items:
+        if isinstance(item, Op) and item.author == author and seq in (None, item.seq) and entering(item, client_id):
             return item
     return None
-
-
-def is_another(op: Op, later: Op) -> bool:
-    """Whether an op that enters an order under an id enters another one than an earlier op: in another life."""
-    return life_of(op.seq) != life_of(later.seq)
 
 
 def _part(manifest: Manifest, executed: Executed, author: PublicKey, client_id: int) -> BlockPart:

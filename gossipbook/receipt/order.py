@@ -39,19 +39,24 @@ def concerns(event: RawEvent, author: PublicKey, client_id: int) -> bool:
     return author in event and (author, client_id) in named_orders(event)
 
 
-def enters(events: Iterable[RawEvent], author: PublicKey, client_id: int) -> bool:
-    """Whether one of some events answers an op that enters an order under an id that was not used before.
+def entry(events: Iterable[RawEvent], author: PublicKey, client_id: int) -> RawEvent | None:
+    """Of some events the one that answers an op which enters an order, under an id that was not used before.
 
     The second time for one order, it is another: its author has left the pair's table, and begun another life.
     """
     for event in events:
-        if event[0] in (e.ACCEPTED, e.STOP_ACCEPTED):
-            found = event[2:4] == (author, client_id)
-        else:
-            found = event[0] == e.REJECTED and event[2:4] == (author, client_id) and _answers_entry(event)
-        if found:
-            return True
-    return False
+        if event[2:4] != (author, client_id):
+            continue
+        if event[0] in (e.ACCEPTED, e.STOP_ACCEPTED) or (event[0] == e.REJECTED and _answers_entry(event)):
+            return event
+    return None
+
+
+def answered_seq(event: RawEvent) -> int | None:
+    """The sequence number of the op that an event of :func:`entry` answers; None where events do not tell."""
+    named: Any = e.name_event(event)
+    seq: int | None = named.seq
+    return seq
 
 
 def _answers_entry(rejected: RawEvent) -> bool:
@@ -72,9 +77,10 @@ class Life:
     ``status``: waiting (a stop order), open, filled, cancelled, expired or rejected; empty before the first event.
     ``known``: no event was of a kind that this version does not know, so that the sums are to be relied on.
     ``told``: events tell their order's past, as from rules version 3 on, and none is missing between those taken.
-    ``last_event``: the number of the last one that changed the order.
+    ``last_event``: the number of the last one that changed the order. ``op_seq``: the sequence number of its op.
     """
 
+    op_seq: int
     status: str = ""
     reason: str = ""
     side: int = 0
@@ -115,11 +121,11 @@ class Life:
             self.last_event = event.number
         match event:
             case e.Accepted():
-                self._expect(not self.status, event)
+                self._expect(not self.status and self._answers_op(event), event)
                 self.status, self.side = "open", event.side
                 self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.qty_lots
             case e.StopAccepted():
-                self._expect(not self.status, event)
+                self._expect(not self.status and self._answers_op(event), event)
                 self.status, self.side = "waiting", event.side
                 self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.qty_lots
             case e.Triggered():
@@ -128,7 +134,8 @@ class Life:
             case e.Sliced():
                 self._expect(event.shown_lots > 0 and event.shown_lots + event.hidden_lots == self.open_lots, event)
             case e.Rejected():
-                if not self.status and _answers_entry((e.REJECTED, *event)):
+                if _answers_entry((e.REJECTED, *event)):
+                    self._expect(not self.status and self._answers_op(event), event)
                     self.status, self.reason = "rejected", reason_word(e.RejectReason, event.reason)
             case e.Fill():
                 self._expect(0 < event.qty_lots <= self.open_lots, event)
@@ -147,6 +154,10 @@ class Life:
                 gone = self.total_lots - self.open_lots
                 self._expect(self.open_lots > 0 and event.qty_lots - event.open_lots == gone, event)
                 self.price_ticks, self.total_lots, self.open_lots = event.price_ticks, event.qty_lots, event.open_lots
+
+    def _answers_op(self, event: Any) -> bool:
+        """Whether an event that enters the order, or refuses it, is about its own op, as far as events tell."""
+        return event.seq in (None, self.op_seq)
 
     def _hold_to_past(self, event: Any, order: tuple[PublicKey, int]) -> None:
         """Hold what an event tells of the events before it to those that were taken."""

@@ -263,10 +263,10 @@ def _is_asked(event: RawEvent, command: Command | None) -> bool:
         return True
     stop_ticks = command.stop_ticks if isinstance(command, PlaceSpecial) else 0
     if event[0] == STOP_ACCEPTED:
-        return event[4:] == (command.side, stop_ticks, command.price_ticks, command.qty_lots)
-    if len(event) != 7 or type(event[5]) is not int:
+        return event[4:8] == (command.side, stop_ticks, command.price_ticks, command.qty_lots)
+    if len(event) not in (7, 8) or type(event[5]) is not int:
         return False
-    side, price, qty = event[4:]
+    side, price, qty = event[4:7]
     farther = price < command.price_ticks if side == Side.BUY else price > command.price_ticks
     right_price = price == command.price_ticks or (farther and bool(command.flags & PlaceFlags.SLIDE))
     return (side, qty) == (command.side, command.qty_lots) and right_price and not stop_ticks
@@ -278,7 +278,7 @@ def check_life(claim: Claim) -> None:
 
 
 def _life(claim: Claim) -> Life:
-    life = Life()
+    life = Life(op_seq=claim.op.seq)
     for link in claim.links:
         life.follow(claim.own(link), claim.op.author, claim.client_id)
         if life.known and not life.status:

@@ -172,7 +172,7 @@ def run_block(engine: Engine, block: RematchBlock) -> list[Trade]:
         if isinstance(item, Evidence):
             engine.freeze(item.author)
         else:
-            engine.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms)
+            engine.run(item.author, item.commands, 0 < item.expiry_ms < block.time_ms, item.seq)
     trades = _trades(engine.end_block())
     engine.commit()
     return trades

@@ -23,7 +23,7 @@ from gossipbook.matching.events import RawEvent
 from gossipbook.ordered import BoundedDict
 from gossipbook.receipt.format import RECEIPT_BLOCKS_CAP
 from gossipbook.receipt.making import Executed
-from gossipbook.receipt.order import enters, named_orders
+from gossipbook.receipt.order import entry, named_orders
 from gossipbook.storage.rows import FinalRow, ItemRow, read_block, read_certificate, read_item
 from gossipbook.storage.sqlite import open_readonly, stored_blocks
 
@@ -161,7 +161,7 @@ class Past:
         """The blocks in which an order had events; with their ops where one of these enters it."""
         for height in self.heights(pair, author, client_id):
             block = self.block(pair, height, bodies=False)
-            if enters(block.events, author, client_id):
+            if entry(block.events, author, client_id) is not None:
                 block = self.block(pair, height)
             yield block
 

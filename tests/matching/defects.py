@@ -174,8 +174,8 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         "a tick late": Bug("stops", "up_to(-price_ticks)", "up_to(-price_ticks - 1)"),
         "at once": Bug(
             "placing",
-            "        if c.stop_ticks:\n            self._event((STOP",
-            "        if False:\n            self._event((STOP",
+            "        if c.stop_ticks:\n            about",
+            "        if False:\n            about",
         ),
         "whichever side": Bug(
             "stops", "        return self.buys if order.side == BUY else self.sells", "        return self.buys"

@@ -278,7 +278,7 @@ def test_events_that_no_engine_makes_are_refused_and_not_stumbled_over(story: St
         (*own[:6], b"lots"),
         (*own[:4], 7, *own[5:]),
         (*own[:6], -1),
-        own[:-1],
+        own[:-2],
         (*own, 1),
         (FILL, own[1], 100, b"x", own[2], own[3], own[2], own[3], 1),
         (FILL, own[1], 100, 5, own[2], own[3], 9, 9, 1),

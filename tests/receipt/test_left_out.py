@@ -7,11 +7,12 @@ import pytest
 from click.testing import CliRunner
 
 from gossipbook.cli.app import app
+from gossipbook.crdt.op import Op
 from gossipbook.errors import VerifyError
 from gossipbook.ids import ZERO_DIGEST
 from gossipbook.matching.commands import Amend, Cancel, Command, Place, PlaceSpecial, Side
 from gossipbook.receipt.format import BlockPart, Receipt, decode_receipt
-from gossipbook.receipt.making import Executed, make_receipt
+from gossipbook.receipt.making import Executed, NoReceipt, entering_op, make_receipt
 from gossipbook.receipt.order import Life, concerns
 from gossipbook.receipt.tree import Tree, leaf
 from gossipbook.receipt.verifying import verify_receipt
@@ -60,7 +61,8 @@ def _command(rng: random.Random, trader: Author) -> Command:
 
 
 def truth(chain: Chain, author: bytes, client_id: int) -> Life:
-    life = Life()
+    entered = (entering_op(executed, author, client_id) for executed in chain.blocks)
+    life = Life(next(op.seq for op in entered if op is not None))
     for executed in chain.blocks:
         life.follow([event for event in executed.events if concerns(event, author, client_id)], author, client_id)
     return life
@@ -155,8 +157,17 @@ def test_a_used_id_says_nothing_of_the_order_that_used_it() -> None:
     chain.add(alice.sign(Place(1, Side.SELL, 1, 100, 5, 1)))
     honest = verify_receipt(make_receipt(MANIFEST, alice.key, 1, chain.blocks), MANIFEST.chain_id)
     assert (honest.life.status, honest.life.accounted) == ("filled", True)
+    with pytest.raises(NoReceipt, match="no certified op"):
+        make_receipt(MANIFEST, alice.key, 1, chain.blocks[2:])
+    other = decode_receipt(make_receipt(MANIFEST, alice.key, 1, chain.blocks))
+    used = chain.blocks[2]
+    (again,) = used.items
+    assert isinstance(again, Op)
+    part = replace(other.blocks[0], raw=used.block.raw, digest_before=used.digest_before, events=tuple(used.events))
+    part = replace(part, votes=used.fc.signers[:3])
+    false = Receipt(other.manifest, 1, again.signed, again.signature, (part,))
     with pytest.raises(VerifyError, match="nor refuses it for more than a used id"):
-        verify_receipt(make_receipt(MANIFEST, alice.key, 1, chain.blocks[2:]), MANIFEST.chain_id)
+        verify_receipt(false.encode(), MANIFEST.chain_id)
 
 
 def test_the_digest_before_is_not_what_binds_a_receipt_to_its_chain() -> None:

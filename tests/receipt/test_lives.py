@@ -1,5 +1,7 @@
 """Orders of one author under one client id, in two lives: each has its receipt, and none is about both."""
 
+from dataclasses import replace
+
 import pytest
 
 from gossipbook.crdt.op import LIFE, Op, life_of, sign_op
@@ -56,3 +58,29 @@ def test_a_receipt_of_two_lives_is_refused() -> None:
     both = Receipt(first.manifest, 1, first.signed, first.signature, (*first.blocks, *last.blocks))
     with pytest.raises(VerifyError, match="cannot follow the order's events before it"):
         verify_receipt(both.encode())
+
+
+def test_a_receipt_says_nothing_of_another_op_with_the_same_id() -> None:
+    """Of two ops in one block with one client order id, either could be said to be what became of the other."""
+    chain, ann = Chain(), Author("alice")
+    first = ann.sign(Place(1, Side.SELL, 1, 10**12, 5, 1))
+    second = ann.sign(Place(1, Side.BUY, 1, 50, 3, 1))
+    chain.add(first, second)
+    true = decode_receipt(chain.receipt(ann.key, 1))
+    assert true.signed == first.signed
+    assert verify_receipt(chain.receipt(ann.key, 1)).life.status == "rejected"
+    with pytest.raises(VerifyError, match="cannot follow"):
+        verify_receipt(replace(true, signed=second.signed, signature=second.signature).encode())
+
+
+def test_a_life_number_that_is_used_again_is_another_order() -> None:
+    chain, ann, ben = Chain(), Author("alice"), Author("bob")
+    chain.add(ann.sign(ann.place(Side.SELL, 100, 5)), ben.sign(ben.place(Side.BUY, 1, 1)))
+    chain.add(ann.sign(Cancel(1)))
+    chain.pass_time(LATER_MS)
+    chain.add(ben.sign(ben.place(Side.BUY, 2, 1)))
+    expiry_ms = opening_expiry_ms(START_MS + LATER_MS, MANIFEST.limits.author_retention_ms)
+    place = Place(1, Side.SELL, 1, 10**12, 7, 1)
+    chain.add(sign_op(ann.identity, MANIFEST.chain_id, SYMBOL, 0, ZERO_DIGEST, [place], expiry_ms))
+    proven = verify_receipt(chain.receipt(ann.key, 1))
+    assert (proven.op.expiry_ms, proven.life.status, len(proven.blocks)) == (expiry_ms, "rejected", 1)

@@ -101,7 +101,7 @@ class FillChecker(Checker):
         """Check that an order is accepted with the quantity that its author signed for."""
         self.counts["I2"] += 1
         asked = self._asked.get((pair, event[2], event[3]))
-        lots = event[-1]
+        lots = event[6 if event[0] == ACCEPTED else 7]
         if asked != lots:
             text = f"block {height} of {pair} accepts an order of {lots} lots; its author signed for {asked}"
             self.blame("I2", text, pair, height)
