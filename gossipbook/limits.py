@@ -19,6 +19,10 @@ OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
 
 COMMANDS_PER_OP_CAP = 256
+AUTHORS_CAP = 32_768
+OP_BYTES_LEAST = 512
+OP_WORK_LEAST = 8
+LEAVING_WORK = 67  # beside orders: a lease, a group, 64 admitted to one's own, and the leaving itself
 BLOCK_WORK_CAP = 65_536
 """The most that a block may do, and so the most events that it has."""
 WORK_NS = 25_000
@@ -50,8 +54,12 @@ class Limits:
 
     @property
     def most_work(self) -> int:
-        """What the largest block does: a full one but for one unit, and an op whose last command cancels all."""
-        return self.max_block_work + self.max_op_work + self.max_open_orders_per_author + self.max_commands_per_op
+        """What the largest block does: a full one but for one unit, and an op whose last command cancels all.
+
+        Or somebody leaves at that point.
+        """
+        last = max(self.max_op_work + self.max_commands_per_op, LEAVING_WORK)
+        return self.max_block_work + last + self.max_open_orders_per_author
 
     @classmethod
     def of(cls, rules_version: int, **changed: int) -> "Limits":
@@ -124,16 +132,29 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
 
 
 def _check_stays(limits: Limits, timing: Timing) -> None:
-    """Half of the time that authors stay is what a life's first op is good for."""
-    least_ms = 2 * max(timing.inclusion_age_ms, 2 * timing.clock_tolerance_ms)
+    """Half of the time that authors stay is what a life's first op is good for; and they can leave at all."""
+    least_ms = 2 * max(timing.inclusion_age_ms, 2 * timing.clock_tolerance_ms, 2 * timing.timeout_base_ms)
     if limits.author_retention_ms < least_ms:
         raise ManifestError(
-            f"author_retention_ms: at least {least_ms}: twice inclusion_age_ms, and four times clock_tolerance_ms"
+            f"author_retention_ms: at least {least_ms}: twice inclusion_age_ms, and four times clock_tolerance_ms and "
+            "timeout_base_ms"
         )
+    if limits.max_authors_per_pair > AUTHORS_CAP:
+        raise ManifestError(f"max_authors_per_pair: at most {AUTHORS_CAP}, who are looked at while the book is crowded")
+    for name, least in (
+        ("max_op_bytes", OP_BYTES_LEAST),
+        ("max_block_ops", 2),
+        ("max_block_commands", 2 * limits.max_commands_per_op),
+        ("max_block_bytes", 3 * (limits.max_op_bytes + 64)),
+    ):
+        if getattr(limits, name) < least:
+            raise ManifestError(f"{name}: at least {least}, so that nobody keeps a block too full for others to leave")
 
 
 def _check_work(limits: Limits, timing: Timing) -> None:
     """A block's work is bounded by what a member can execute in the time that it has for it, and a client takes."""
+    if limits.max_op_work < OP_WORK_LEAST:
+        raise ManifestError(f"max_op_work: at least {OP_WORK_LEAST}, so that an order can meet others")
     if limits.most_work > BLOCK_WORK_CAP:
         raise ManifestError(
             f"max_block_work: with max_op_work and one op's cancels a block does at most {BLOCK_WORK_CAP}"

@@ -32,7 +32,13 @@ KNOWN_RULES = (1, 2, 3)
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024
 COMMITTEE_CAP = 7
+WARDENS_CAP = 256
+ADMITTED_CAP = 8_192
+"""From rules version 3 on: so that receipts, which carry the manifest, have room for it."""
 FAULT_MODELS = ("byzantine", "crash")
+
+LOTS_CAP = 2**63 - 1
+"""What a number in an event may be (:data:`gossipbook.cbor.INT_CAP`)."""
 
 _UNIT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 """A tick or lot size: no sign, no exponent, no digits but ASCII's, and so few that arithmetic stays cheap."""
@@ -289,7 +295,14 @@ def _check_names(m: Manifest) -> None:
     _unique([matcher.name for matcher in m.matchers], "matcher")
     _unique([matcher.public_key for matcher in m.matchers], "matcher key")
     _unique(list(m.admission or ()), "admitted author")
+    if m.rules_version >= 3 and (len(m.wardens) > WARDENS_CAP or len(m.admission or ()) > ADMITTED_CAP):
+        raise ManifestError(f"wardens, admission: at most {WARDENS_CAP} and {ADMITTED_CAP} keys")
     for pair in m.pairs:
+        if m.rules_version >= 3 and pair.max_qty_lots * m.limits.max_open_orders_per_pair > LOTS_CAP:
+            raise ManifestError(
+                f"pair {pair.symbol}: max_qty_lots times max_open_orders_per_pair is at most 2**63 - 1, so that all "
+                "that is open can be counted"
+            )
         if not (
             1 <= len(pair.symbol) <= 32
             and pair.symbol.isascii()

@@ -280,7 +280,7 @@ def test_the_time_of_a_full_block_covers_its_work() -> None:
     manifest = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
     with pytest.raises(ManifestError, match="full_block_ms: a block with max_block_work"):
         replace(manifest, limits=replace(manifest.limits, max_block_work=20_000))
-    slow = replace(manifest.timing, full_block_ms=10**6, timeout_base_ms=3 * 10**6)
+    slow = replace(manifest.timing, full_block_ms=4_000, timeout_base_ms=10_000)
     least = {"max_op_work": 4_096, "max_open_orders_per_author": 2_048, "max_commands_per_op": 256}
     most = replace(manifest.limits, max_block_work=65_536 - sum(least.values()), **least)
     replace(manifest, timing=slow, limits=most)
@@ -290,8 +290,47 @@ def test_the_time_of_a_full_block_covers_its_work() -> None:
 
 def test_authors_stay_for_long_enough_to_come_in() -> None:
     manifest = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
-    for retention_ms, timing in ((10_000, {}), (40_000, {"clock_tolerance_ms": 10_000})):
+    for retention_ms, timing in (
+        (10_000, {}),
+        (40_000, {"clock_tolerance_ms": 10_000}),
+        (12_000, {"timeout_base_ms": 3_000}),
+    ):
         timed = replace(manifest.timing, **timing)
         replace(manifest, timing=timed, limits=replace(manifest.limits, author_retention_ms=retention_ms))
         with pytest.raises(ManifestError, match=f"author_retention_ms: at least {retention_ms}"):
             replace(manifest, timing=timed, limits=replace(manifest.limits, author_retention_ms=retention_ms - 1))
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"max_block_commands": 511}, "max_block_commands: at least 512, so that nobody keeps a block too full"),
+        ({"max_block_bytes": 49_343}, "max_block_bytes: at least 49344, so that"),
+        ({"max_block_ops": 1}, "max_block_ops: at least 2, so that"),
+        ({"max_op_bytes": 511}, "max_op_bytes: at least 512"),
+        ({"max_op_work": 7, "max_open_orders_per_author": 7}, "max_op_work: at least 8"),
+        ({"max_authors_per_pair": 32_769}, "max_authors_per_pair: at most 32768"),
+    ],
+)
+def test_limits_that_a_network_could_not_live_with_are_refused(limits: dict[str, int], said: str) -> None:
+    new, old = (
+        Manifest.from_toml(TEXT.replace("committee_size", f"rules_version = {n}\ncommittee_size")) for n in (3, 2)
+    )
+    changed = replace(new.limits, **limits)
+    with pytest.raises(ManifestError, match=said):
+        replace(new, limits=changed)
+    if "max_op_work" not in limits and "max_op_bytes" not in limits:
+        replace(old, limits=replace(old.limits, **limits))
+
+
+def test_quantities_that_no_event_could_tell_and_lists_that_no_receipt_holds_are_refused() -> None:
+    new = Manifest.from_toml(TEXT.replace("committee_size", "rules_version = 3\ncommittee_size"))
+    most = (2**63 - 1) // new.limits.max_open_orders_per_pair
+    replace(new, pairs=(replace(new.pairs[0], max_qty_lots=most),))
+    with pytest.raises(ManifestError, match="max_qty_lots times max_open_orders_per_pair"):
+        replace(new, pairs=(replace(new.pairs[0], max_qty_lots=most + 1),))
+    keys = tuple(number.to_bytes(32, "big") for number in range(8_193))
+    replace(new, wardens=keys[:256], admission=keys[:8_192])
+    for more in ({"wardens": keys[:257]}, {"admission": keys}):
+        with pytest.raises(ManifestError, match="wardens, admission: at most 256 and 8192"):
+            replace(new, **more)

@@ -26,14 +26,15 @@ Leaving (version 3), at the end of a block that is not full and has room for one
 ``max_op_bytes`` with their signatures (what evidence is charged, whatever its size), ``max_commands_per_op`` commands,
 and one op. Nobody leaves who acts in the block, or is listed.
 
-1. Those leave who have had nothing open for more than ``author_retention_ms``: no order, lease, group or admission; of
-   a frozen author orders alone count. The longest first, then by key; at most ``LEAVES_PER_BLOCK``. The time counts
+1. Those leave who have had nothing open for more than ``author_retention_ms``: no order, no lease, nobody whom they
+   admit to their group, and no wish to be in another's, granted or not; of a frozen author orders alone count. The longest first, then by key; at most ``LEAVES_PER_BLOCK``. The time counts
    from the block that left the author so, or in which they acted last, being so.
 2. While the table is crowded, which is having more than three quarters of its places taken, or the book, having more
    than three quarters of ``max_open_orders_per_pair``: those who acted in no block for more than
    ``author_retention_ms``, the longest first, then by key. If only the book is crowded, those whose open orders times
    ``max_authors_per_pair`` are more than ``max_open_orders_per_pair``. This ends once it has done one in
-   ``DISPLACED_SHARE`` of ``max_block_work``, rounded up. Who comes in with the block counts in none of this.
+   ``DISPLACED_SHARE`` of ``max_block_work``, rounded up. Each who leaves counts before the next is looked at, in the
+   table and in the book; who comes in with the block counts as in the table only from the next one on.
 
 Either ends once the block is full; whoever has begun to leave leaves whole.
 

@@ -146,7 +146,8 @@ ends the author's lease without an event.
 - a meeting of a bid level with an offer level, in the search for an auction's price.
 
 *An op's work.* Once the commands of one op have done ``max_op_work``, an order that is being matched meets nobody any
-more: its remainder is ``Cancelled`` (``work-limit``), even if it could rest. Of the op's commands that follow, all but
+more: if there is somebody left whom it would meet, its remainder is ``Cancelled`` (``work-limit``), even if it could
+rest. Of the op's commands that follow, all but
 cancels are refused. Each triggered order is an op of its own in this.
 
 *All or nothing* (version 3). For a fill-or-kill order or a minimum, the lots of the levels in its reach are added up,
@@ -169,14 +170,16 @@ of those at one price; of these two the one entered first. A new stop order that
 
 *Auctions* (version 3). Self-trades are prevented as orders come in, not when the book is uncrossed: an order that
 reaches the other side's best meets the orders of its group there that its price allows, best first, as a taker whose
-mode decides; if there are more to look at than its op may do, it is ``Cancelled`` (``work-limit``). An auction's
+mode decides; if its group has more open orders than its op may still look at, none counts as looked at, and it is
+``Cancelled`` (``work-limit``). An auction's
 price is found by letting the best levels meet until no more cross. A cancellation in an auction that goes on is
 refused.
 
 *Leaving* (version 3). At the end of a block, after all else, those leave whom :mod:`gossipbook.crdt` says. Of each in
 turn: open orders are ``Cancelled`` (``displaced``) in order of entry; a lease ends with ``Leased`` until 0; the author
 wants to be in no group any more (``Grouped``, owner empty, 0), and admits nobody (``Grouped`` of each whom they did,
-by key); then ``Left``, and their highest client order id is 0 again. Each event is a unit of work.
+by key); then ``Left``, and their highest client order id is 0 again. Each event is a unit of work. What others wish of
+them stays: who wants to be in their group goes on wanting it, and is a member again once they are admitted again.
 
 *Open orders* (version 3). An author may have at most one in ``BOOK_SHARE`` of ``max_open_orders_per_pair``, rounded up.
 

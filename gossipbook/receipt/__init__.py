@@ -1,6 +1,6 @@
 """Receipts: one small file that proves what became of an order, to somebody who trusts no peer.
 
-A receipt is about one order: (chain, pair, author, client order id). It covers every block in which the order had an
+A receipt is about one order: (chain, pair, author, client order id), and the op that enters it. It covers every block in which the order had an
 event, from the block that carries its op on. :mod:`making` puts one together from finalized blocks and their events,
 :mod:`verifying` checks one. Neither needs a peer, a network, a journal or the matching engine.
 
@@ -35,8 +35,8 @@ The digest at the end tells damage from forgery; no check relies on it, since an
 5. *Events.* They recompute the block's events digest. Each block has one of the order; none is shown without need.
 6. *The order's life.* It begins in the first block with what the op asked for, and no event fills, cancels or amends
    what the events before it left open. From rules version 3 on an event names the order's event before it, and what it
-   has filled so far: a receipt that leaves one out between two others is refused. That an id was used before is no
-   answer to an order. Event kinds that this version does not know end this check, not the others.
+   has filled so far: a receipt that leaves one out between two others is refused; and one that accepts the order, or
+   refuses it, names the op by its sequence number. That an id was used before is no answer to an order. Event kinds that this version does not know end this check, not the others.
 
 So two valid receipts of one order over the same blocks can differ only in whose votes, of which term, they carry: peers
 rightly hold different certificates. Each is bound by signatures, and no byte of either can be changed.
@@ -49,7 +49,10 @@ What a receipt cannot show
 - In networks of rules before version 3, that no event is left out in the middle: there events do not say what was
   before them, and an amend that raised the quantity may be missing, with what filled then. So what they show is *at
   least*, always. An export of the chain and ``gossipbook verify`` settle it.
-- Which of two ops, if an author signs two with one client id, quantity, price and side, into the same block.
+- In networks of rules before version 3, which of two ops, if an author signs two with one client id into the same
+  block, whatever the two ask.
+- That there is no other order of the same author and client id, if its author left the pair's table since or before.
+  The receipt is of the one that its op entered.
 
 Bounds: :data:`~gossipbook.receipt.format.RECEIPT_BYTES_CAP`, :data:`~gossipbook.receipt.format.RECEIPT_BLOCKS_CAP`,
 :data:`~gossipbook.receipt.format.SHOWN_EVENTS_CAP`.

@@ -177,12 +177,12 @@ def test_nobody_leaves_sooner_or_later_than_the_rules_say(tmp_path: Path, obeyed
 
 
 def test_nobody_leaves_with_a_block_that_had_no_room_for_another_op(tmp_path: Path) -> None:
-    limits = Limits(max_block_commands=4, max_commands_per_op=3)
+    limits = Limits(max_block_commands=4, max_commands_per_op=2)
     late_ms = HOUR_MS + 1_000
-    for commands, leave in ((1, 1), (2, 0)):
+    for commands, leave in ((2, 1), (3, 0)):
         traders = wallets("ann", "ben", limits=limits)
         blocks = [[fleeting(traders[0]), resting(traders[1])]]
-        blocks.append([traders[1].sign([Place(2 + n, BUY, LIMIT, 90, 1, GTC) for n in range(commands)])])
+        blocks.append([traders[1].sign([Place(2 + n, BUY, LIMIT, 90, 1, GTC)]) for n in range(commands)])
         lines = build(traders[0].manifest, SYMBOL, blocks, after_ms=(10, late_ms))
         assert sum(event[0] == LEFT for event in lines[2]["events"]) == leave
         assert verify_lines(tmp_path, lines).reasons == []

@@ -59,13 +59,13 @@ def next_op(
     return sign_op(who, manifest.chain_id, SYMBOL, seq, prev, what, expiry_ms)
 
 
-@pytest.mark.parametrize(("commands", "room"), [(1, True), (2, False)])
+@pytest.mark.parametrize(("commands", "room"), [(2, True), (3, False)])
 def test_nobody_leaves_with_a_block_that_has_no_room_for_another_op(commands: int, room: bool) -> None:
     """What was left out for want of room may be theirs, and it was acked."""
-    table = Table(max_block_commands=4, max_commands_per_op=3)
+    table = Table(max_block_commands=4, max_commands_per_op=2)
     table.block(table.op("quiet", Cancel(1)), table.op("busy", buy(1)))
     table.now_ms += RETENTION_MS + 1
-    left = table.block(table.op("busy", *(buy(2 + n) for n in range(commands))))
+    left = table.block(*(table.op("busy", buy(2 + n)) for n in range(commands)))
     assert left == ({"quiet"} if room else set())
     assert table.block() == (set() if room else {"quiet"})
 
