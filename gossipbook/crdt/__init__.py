@@ -27,8 +27,9 @@ Leaving (version 3), at the end of a block that is not full and has room for one
 and one op. Nobody leaves who acts in the block, or is listed.
 
 1. Those leave who have had nothing open for more than ``author_retention_ms``: no order, no lease, nobody whom they
-   admit to their group, and no wish to be in another's, granted or not; of a frozen author orders alone count. The longest first, then by key; at most ``LEAVES_PER_BLOCK``. The time counts
-   from the block that left the author so, or in which they acted last, being so.
+   admit to their group, and no wish to be in another's, granted or not; of a frozen author orders alone count. The
+   longest first, then by key; at most ``LEAVES_PER_BLOCK``. The time counts from the block that left the author so, or
+   in which they acted last, being so.
 2. While the table is crowded, which is having more than three quarters of its places taken, or the book, having more
    than three quarters of ``max_open_orders_per_pair``: those who acted in no block for more than
    ``author_retention_ms``, the longest first, then by key. If only the book is crowded, those whose open orders times

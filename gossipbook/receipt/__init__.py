@@ -1,8 +1,8 @@
 """Receipts: one small file that proves what became of an order, to somebody who trusts no peer.
 
-A receipt is about one order: (chain, pair, author, client order id), and the op that enters it. It covers every block in which the order had an
-event, from the block that carries its op on. :mod:`making` puts one together from finalized blocks and their events,
-:mod:`verifying` checks one. Neither needs a peer, a network, a journal or the matching engine.
+A receipt is about one order: (chain, pair, author, client order id), and the op that enters it. It covers every block
+in which the order had an event, from the block that carries its op on. :mod:`making` puts one together from finalized
+blocks and their events, :mod:`verifying` checks one. Neither needs a peer, a network, a journal or the matching engine.
 
 The file
 --------
@@ -36,7 +36,8 @@ The digest at the end tells damage from forgery; no check relies on it, since an
 6. *The order's life.* It begins in the first block with what the op asked for, and no event fills, cancels or amends
    what the events before it left open. From rules version 3 on an event names the order's event before it, and what it
    has filled so far: a receipt that leaves one out between two others is refused; and one that accepts the order, or
-   refuses it, names the op by its sequence number. That an id was used before is no answer to an order. Event kinds that this version does not know end this check, not the others.
+   refuses it, names the op by its sequence number. That an id was used before is no answer to an order. Event kinds
+   that this version does not know end this check, not the others.
 
 So two valid receipts of one order over the same blocks can differ only in whose votes, of which term, they carry: peers
 rightly hold different certificates. Each is bound by signatures, and no byte of either can be changed.
