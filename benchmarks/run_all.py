@@ -4,7 +4,10 @@ import runpy
 import sys
 from pathlib import Path
 
-SCRIPTS = ("throughput.py", "faults.py", "simulation.py", "matching.py", "books.py", "receipts.py", "cli.py")
+SCRIPTS = (
+    *("throughput.py", "faults.py", "simulation.py", "matching.py", "blocks.py", "books.py", "receipts.py", "cli.py"),
+    *("messages.py", "flood.py"),
+)
 
 
 def main() -> None:
