@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from gossipbook.errors import ManifestError
+from gossipbook.ids import SIGNATURE_BYTES
 
 LIMITS_SINCE = {
     "max_commands_per_author_per_s": 2,
@@ -23,6 +24,7 @@ AUTHORS_CAP = 32_768
 OP_BYTES_LEAST = 512
 OP_WORK_LEAST = 8
 LEAVING_WORK = 67  # beside orders: a lease, a group, 64 admitted to one's own, and the leaving itself
+BLOCK_BYTES_CAP = 65_536  # of ops, so that a block's bodies fit one frame
 BLOCK_WORK_CAP = 65_536
 """The most that a block may do, and so the most events that it has."""
 WORK_NS = 25_000
@@ -122,9 +124,9 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
         raise ManifestError(f"max_commands_per_op: at most {COMMANDS_PER_OP_CAP}")
     if limits.max_block_commands < limits.max_commands_per_op:
         raise ManifestError("max_block_commands: a block must have room for one op of max_commands_per_op")
-    if limits.max_block_bytes < 2 * (limits.max_op_bytes + 64):
+    if limits.max_block_bytes < 2 * (limits.max_op_bytes + SIGNATURE_BYTES):
         raise ManifestError("max_block_bytes: a block must have room for evidence, which is two ops of max_op_bytes")
-    if limits.max_block_bytes > 65_536 or limits.max_block_ops > 1_024:
+    if limits.max_block_bytes > BLOCK_BYTES_CAP or limits.max_block_ops > 1_024:
         raise ManifestError("max_block_bytes / max_block_ops: at most 65536 and 1024, so that a block fits one frame")
     floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms
     if timing.timeout_base_ms < floor:
@@ -141,11 +143,14 @@ def _check_stays(limits: Limits, timing: Timing) -> None:
         )
     if limits.max_authors_per_pair > AUTHORS_CAP:
         raise ManifestError(f"max_authors_per_pair: at most {AUTHORS_CAP}, who are looked at while the book is crowded")
+    most = BLOCK_BYTES_CAP // 3 - SIGNATURE_BYTES
+    if limits.max_op_bytes > most:
+        raise ManifestError(f"max_op_bytes: at most {most}, so that a block has room for an op beside evidence")
     for name, least in (
         ("max_op_bytes", OP_BYTES_LEAST),
         ("max_block_ops", 2),
         ("max_block_commands", 2 * limits.max_commands_per_op),
-        ("max_block_bytes", 3 * (limits.max_op_bytes + 64)),
+        ("max_block_bytes", 3 * (limits.max_op_bytes + SIGNATURE_BYTES)),
     ):
         if getattr(limits, name) < least:
             raise ManifestError(f"{name}: at least {least}, so that nobody keeps a block too full for others to leave")

@@ -116,7 +116,7 @@ class Member:
         return (
             self.ops.has_eligible()
             or self.certified.due(max(self.wall_ms, self.certified.time_ms + 1))
-            or self.ops.newcomers.await_place(self.ops.block_ms)
+            or self.ops.newcomers.await_place(self.ops.block_ms - self.manifest.timing.clock_tolerance_ms)
             or state.lock is not None
             or (state.prepared is not None and state.prepared.height == at)
             or (state.proposed is not None and state.proposed[1] == at)

@@ -82,20 +82,21 @@ def select(
 ) -> list[Item]:
     """The items of a fresh block, in no particular order: those that press first, then the others.
 
-    In each round those in the table go before newcomers. ``only_pressing`` leaves out the others, but for the first of
-    each author in ``staying``.
+    In each round evidence goes first, and those in the table before newcomers. ``only_pressing`` leaves out the others,
+    but for the first of each author in ``staying``.
     """
     budget, places = Budget(limits, certified.rules), certified.newcomers_allowed
     chosen: list[Item] = []
     rows = [_Row(author, log, certified) for author, log in ops.eligible(ages.block_ms)]
-    rows.sort(key=lambda row: (row.is_new, row.log.held_since_ms(0), row.author))
+    rows.sort(key=lambda row: (row.log.evidence is None, row.is_new, row.log.held_since_ms(0), row.author))
     for pressing in (True,) if only_pressing else (True, False):
         turn = [row for row in rows if row.has_more(ages, staying, pressing=pressing)]
         while turn:
             full = False
             for row in turn:
                 item = row.items[row.taken]
-                if row.needs_place and not places:
+                is_second_evidence = isinstance(item, Evidence) and not budget.fits(item)
+                if is_second_evidence or (row.needs_place and not places):
                     row.taken = len(row.items)
                 elif not budget.fits(item):
                     full = True
@@ -129,7 +130,7 @@ class _Shown:
     ) -> None:
         self._ops, self._certified, self._ages = ops, certified, ages
         self._named = {item.id for item in items}
-        self.budget = Budget(limits, certified.rules)
+        self.budget, self.evidence = Budget(limits, certified.rules), Budget(limits, certified.rules)
         self._newcomers: set[PublicKey] = set()
         self.per_author: dict[PublicKey, int] = {}
         self.all_settled = True
@@ -139,6 +140,8 @@ class _Shown:
                 self.all_settled = False
                 continue
             self.budget.take(item)
+            if isinstance(item, Evidence):
+                self.evidence.take(item)
             if certified.needs_place(item.author):
                 self._newcomers.add(item.author)
 
@@ -152,6 +155,10 @@ class _Shown:
             if certified.needs_place(author) and ages.is_settled(log.held_since_ms(0))
         ]
         return len(waiting) > certified.newcomers_allowed
+
+    def fits(self, item: Item) -> bool:
+        """Whether there is room for an item. Evidence goes first, so that nothing but evidence takes its room."""
+        return (self.evidence if isinstance(item, Evidence) else self.budget).fits(item)
 
     def has_place_for(self, author: PublicKey) -> bool:
         """Whether there is a place for an author beside the newcomers in the block."""
@@ -187,14 +194,21 @@ def unjustly_omitted(
     """
     shown = _Shown(items, ops, certified, limits, ages)
     left_out = shown.left_out()
-    too_large = [place for place, item, ms in left_out if ages.is_settled(ms) and not shown.budget.fits(item)]
+    too_large = [
+        place
+        for place, item, ms in left_out
+        if ages.is_settled(ms)
+        and shown.has_place_for(item.author)
+        and not isinstance(item, Evidence)
+        and not shown.fits(item)
+    ]
     last_round = min(too_large, default=POOL_OPS_CAP)
     most = max(shown.per_author.values(), default=0)
     is_cut_off = is_full and shown.all_settled
     for place, item, since_ms in left_out:
         if not ages.is_due(since_ms) or place > last_round or not shown.has_place_for(item.author):
             continue
-        if not is_cut_off and shown.budget.fits(item):
+        if not is_cut_off and shown.fits(item):
             return item
         if most < shown.per_author.get(item.author, 0) + 2:
             continue

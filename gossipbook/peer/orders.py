@@ -93,7 +93,7 @@ class OrderLog:
         """An order that was rejected, unless its id was used: then there was another one, whatever is known of it."""
         if event.reason == e.RejectReason.ID_REUSED:
             return
-        if event.command in (PLACE, PLACE_SPECIAL) and self.find(event.author, event.client_id) is None:
+        if event.command in (PLACE, PLACE_SPECIAL):  # If there was one, it was in a life of its author's that is over.
             reason = e.RejectReason(event.reason).word
             self._closed[event.author, event.client_id] = OrderState(0, 0, 0, 0, status="rejected", reason=reason)
 

@@ -261,3 +261,27 @@ def test_what_was_cut_off_at_the_end_of_the_order_is_nobodys_fault() -> None:
     parents = [digest(b"parent", bytes([n])) for n in range(20)]
     parent = next(each for each in parents if canonical_order(each, [*shown, order])[-1] is not order)
     assert unjustly_omitted(shown, r.set, r.certified, Limits(), ages, is_full=True, parent=parent) == order
+
+
+def test_evidence_goes_first_and_more_of_it_ends_no_round() -> None:
+    """An accomplice's evidence, which did not fit, excused for ever all but the first op of each author."""
+    r, limits = Replicated(), Limits()
+    forks = [
+        Evidence(*sorted((signed(name, 1, None, buy(1)), signed(name, 1, None, buy(2))), key=lambda op: op.id))
+        for name in ("eve", "mallory")
+    ]
+    r.certify(signed("eve", 0, None, buy(1)), signed("mallory", 0, None, buy(1)))
+    large = [signed(name, 0, None, *(buy(n) for n in range(1, 257))) for name in ("carol", "dave")]
+    for item in (*CHAINS["alice"][:2], *large):
+        r.set.insert(item, 0)
+    for each in forks:
+        assert r.set.add_evidence(each, 10)
+    tight = Limits(max_block_bytes=2 * (limits.max_op_bytes + 64) + 8_000)
+    ages = Ages(6_000, 0, 5_000, 1)
+    chosen = select(r.set, r.certified, tight, ages)
+    assert chosen[0] in forks
+    assert set(CHAINS["alice"][:2]) <= set(chosen)
+    assert unjustly_omitted(chosen, r.set, r.certified, tight, ages, is_full=False) is None
+    for left_out in (chosen[0], CHAINS["alice"][1]):
+        rest = [item for item in chosen if item is not left_out]
+        assert unjustly_omitted(rest, r.set, r.certified, tight, ages, is_full=False) is not None

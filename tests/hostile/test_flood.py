@@ -36,6 +36,7 @@ async def test_honest_trade_goes_on_in_a_flood(tmp_path: Path) -> None:
             log = (peer.folder / "log.txt").read_text()
             assert "Traceback" not in log
             down = [line for line in log.splitlines() if "link down" in line and any(f"{n}:" in line for n in names)]
+            down = [line for line in down if "replaced by a newer link" not in line]  # Both had dialled, as they start.
             assert not down, "nobody honest is cut off"
         for peer in network.peers:
             assert await peer.stop() == 0

@@ -168,7 +168,7 @@ def wrong_quantity(message):
     if not isinstance(message, PairEvents):
         return message
     first, *others = message.events
-    return replace(message, events=((*first[:-1], first[-1] + 1), *others))
+    return replace(message, events=((*first[:-2], first[-2] + 1, first[-1]), *others))
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,7 @@ def test_a_stop_order_that_is_accepted_with_other_lots() -> None:
     _, exchange, tape = watched(LIVELY, 1)
 
     def more(event: Finalized) -> Finalized:
-        events = tuple((*e[:-1], e[-1] + 1) if e[0] == 15 else e for e in event.events)
+        events = tuple((*e[:7], e[7] + 1, *e[8:]) if e[0] == 15 else e for e in event.events)
         return replace(event, events=events)
 
     said = told_by(FillChecker(), exchange, tape, more)

@@ -1,6 +1,6 @@
 """After a library bot's thousands of orders, the command line with the same key is done within its own patience.
 
-``GOSSIPBOOK_LIBRARY_ORDERS`` says how many, 10,000 for the full run.
+``GOSSIPBOOK_LIBRARY_ORDERS`` says how many, at most the 1,024 that an author may have open.
 """
 
 import json
@@ -17,7 +17,7 @@ from gossipbook.storage.keys import create_key
 
 from .network import RealNetwork
 
-ORDERS = int(os.environ.get("GOSSIPBOOK_LIBRARY_ORDERS", "2000"))
+ORDERS = int(os.environ.get("GOSSIPBOOK_LIBRARY_ORDERS", "1000"))
 BOT = [sys.executable, str(Path(__file__).parent / "bot.py")]
 PAIR = "BULK-USD"
 COMMAND_S = 10.0

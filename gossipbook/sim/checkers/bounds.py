@@ -29,10 +29,9 @@ CAPS: dict[str, int] = {
     "OrderLog._open": 1_000_000,
     "Ladder.levels": 1_000_000,
     "Ladder.keys": 1_000_000,
-    "Stops.buys": 1_000_000,
-    "Stops.sells": 1_000_000,
+    "SortedOrders._keys": 1_000_000,
+    "SortedOrders._orders": 1_000_000,
     "Book.line": 1_000_000,
-    "Timetable.expiries": 1_000_000,
     "Router._seen": 131_072,
 }
 """By class and attribute; as the cores' constants have it."""
@@ -54,6 +53,7 @@ def certified_caps(manifest: Manifest) -> dict[str, int]:
 HISTORY = frozenset(
     (
         "Chain._ids",
+        "Ladder.far",
         "Book.accounts",
         "Book.log",
         "Book.met",
