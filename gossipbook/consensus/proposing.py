@@ -5,12 +5,12 @@ from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.member import Member
-from gossipbook.consensus.selection import Ages, are_left_out, given_up, select, unjustly_omitted
+from gossipbook.consensus.selection import Ages, first_come, given_up, is_passed_over, select, unjustly_omitted
 from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
 from gossipbook.consensus.words import BlockFault
 from gossipbook.crdt.interpretation import Execution, Item
 from gossipbook.effects import Now, SetTimer
-from gossipbook.ids import BlockId, PublicKey
+from gossipbook.ids import BlockId
 from gossipbook.refusals import Scope
 
 LONG_AGO_MS = -(10**12)  # before any time of a timer
@@ -99,29 +99,34 @@ class Proposing:
             return None
         items = canonical_order(member.tip, chosen)
         execution = member.speculation.try_out(time_ms, items)
-        if are_left_out(items[execution.ran :], items[: execution.ran], ops, ages):
-            items, execution = self._prefer_pressing(items, ages)
+        if is_passed_over(items[execution.ran :], items[: execution.ran], ops, certified, ages):
+            items, execution = self._first_come(items, ages)
         if items and all(certified.needs_place(item.author) for item in items):
             self._newcomers_alone_ms = now.timer_ms
         return self._block_of(items, execution)
 
-    def _prefer_pressing(self, items: list[Item], ages: Ages) -> tuple[list[Item], Execution]:
-        """What presses of more items than there is work for, and what comes of it.
+    def _first_come(self, items: list[Item], ages: Ages) -> tuple[list[Item], Execution]:
+        """Of more than there is work for, what came first, and what comes of it: as much as can be done whole.
 
-        Whoever would leave because of that, while their op waits, has it among them. If others would leave then, it is
-        all items, of which there are enough to fill the block, so that nobody leaves.
+        Where classes go first whatever waits, whoever sends much of the first would keep out all others. If somebody
+        would leave with that block while their op waits, it is one item more, so that it is full and nobody leaves.
         """
         member = self._member
-        ops, certified, limits = member.ops, member.certified, member.manifest.limits
-        staying: tuple[PublicKey, ...] = ()
-        for _ in range(2):
-            pressing = select(ops, certified, limits, ages, only_pressing=True, staying=staying)
-            chosen = canonical_order(member.tip, pressing)
+        waiting = first_come(items, member.ops, member.certified, ages)
+        fewest, too_many = 1, len(waiting) + 1  # A block has work for any op.
+        while too_many - fewest > 1:
+            middle = (fewest + too_many) // 2
+            chosen = canonical_order(member.tip, waiting[:middle])
+            if member.speculation.try_out(ages.block_ms, chosen).ran == middle:
+                fewest = middle
+            else:
+                too_many = middle
+        chosen = canonical_order(member.tip, waiting[:fewest])
+        execution = member.speculation.try_out(ages.block_ms, chosen)
+        if any(member.ops.pending(author) for author in execution.left):
+            chosen = canonical_order(member.tip, waiting[: fewest + 1])
             execution = member.speculation.try_out(ages.block_ms, chosen)
-            staying = tuple(author for author in execution.left if ops.pending(author))
-            if not staying:
-                return chosen, execution
-        return items, member.speculation.try_out(ages.block_ms, items)
+        return chosen, execution
 
     def _awaits_company(self, now: Now) -> bool:
         """Whether there are newcomers' first ops only, and a block of such alone was made just now.
@@ -195,6 +200,8 @@ class Proposing:
             fault = BlockFault.OTHER_EVENTS
         if not fault and fresh:
             fault = self._unfair(items, self._ages(now, block.time_ms))
+            if not fault and not member.speculation.holds(block.id):
+                member.speculation.execute(block, items)  # Another one was tried.
         if fault:
             self.refused = fault
             member.refusals.count(Scope.PROPOSAL, fault)
@@ -230,12 +237,25 @@ class Proposing:
 
     def _unfair(self, items: list[Item], ages: Ages) -> BlockFault | None:
         """What is wrong with a fresh block that was executed, for what it does without."""
-        member = self._member
-        ops, limits, block = member.ops, member.manifest.limits, member.speculation
-        omitted = unjustly_omitted(items, ops, member.certified, limits, ages, is_full=block.is_full, parent=member.tip)
+        member, block = self._member, self._member.speculation
+        left = block.left
+        omitted = unjustly_omitted(
+            items,
+            member.ops,
+            member.certified,
+            member.manifest.limits,
+            ages,
+            is_full=block.is_full,
+            is_too_much=lambda item: self._is_too_much([*items, item], ages),
+        )
         if omitted is not None:
             return BlockFault.OMITS_DUE
-        return None if given_up(block.left, ops, ages) is None else BlockFault.GIVES_UP_OP
+        return None if given_up(left, member.ops, ages) is None else BlockFault.GIVES_UP_OP
+
+    def _is_too_much(self, items: list[Item], ages: Ages) -> bool:
+        """Whether a block could not do all of these items."""
+        execution = self._member.speculation.try_out(ages.block_ms, canonical_order(self._member.tip, items))
+        return execution.ran < len(items)
 
     def _ages(self, now: Now, block_ms: int) -> Ages:
         member = self._member

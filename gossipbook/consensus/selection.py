@@ -4,20 +4,25 @@ The leader goes round the authors, the one longest waiting first, one op each a 
 with what has waited for long, and then, if there is room, with the rest. A voter holds it to that (:class:`Ages`): an
 op that has waited for longer than the inclusion age may be missing only from a block that has no room beside what has
 waited too, and then only if no author has two ops more in it than the op's.
+
+Where there is not work for all that there is room for, the leader takes what came first, everybody's first op before
+anybody's second of what is nearly due, and as much as a block can do whole; a voter excuses nothing else.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from gossipbook.consensus.canonical import canonical_order
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.budget import Budget
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.crdt.pool_room import POOL_OPS_CAP
-from gossipbook.ids import BlockId, OpId, PublicKey
+from gossipbook.ids import OpId, PublicKey
 from gossipbook.limits import Limits
+
+LEADERS_PART, VOTERS_PART = 8, 4
+"""Where there is not work for all, when each came decides, to within such parts of the inclusion age."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +46,20 @@ class Ages:
     def is_pressing(self, since_ms: int) -> bool:
         return self._age(since_ms) > self.inclusion_age_ms // 2
 
+    def is_nearly_due(self, since_ms: int) -> bool:
+        return self._age(since_ms) > self.inclusion_age_ms - self.inclusion_age_ms // 4
+
     def is_settled(self, since_ms: int) -> bool:
         return self._age(since_ms) > self.inclusion_age_ms // 4
 
     def is_settled_in_any_term(self, since_ms: int) -> bool:
         """As :meth:`is_settled`, but that a term began does not matter."""
         return self.timer_ms - since_ms > self.inclusion_age_ms // 4
+
+    def came_later(self, one_ms: int, other_ms: int, *, by: int) -> bool:
+        """Whether one came later than another, by more than one in so many parts of the inclusion age."""
+        one_ms, other_ms = (max(ms, self.term_started_ms) for ms in (one_ms, other_ms))
+        return one_ms > other_ms + self.inclusion_age_ms // by
 
     def _age(self, since_ms: int) -> int:
         return self.timer_ms - max(since_ms, self.term_started_ms)
@@ -63,34 +76,23 @@ class _Row:
         self.items = log.next_items()
         self.taken = 0
 
-    def has_more(self, ages: Ages, staying: Collection[PublicKey], *, pressing: bool) -> bool:
+    def has_more(self, ages: Ages, *, pressing: bool) -> bool:
         if self.taken == len(self.items):
             return False
-        if not pressing or (self.taken == 0 and self.author in staying):
-            return True
-        return ages.is_pressing(self.log.held_since_ms(self.taken))
+        return not pressing or ages.is_pressing(self.log.held_since_ms(self.taken))
 
 
-def select(
-    ops: OpSet,
-    certified: Interpretation,
-    limits: Limits,
-    ages: Ages,
-    *,
-    only_pressing: bool = False,
-    staying: Collection[PublicKey] = (),
-) -> list[Item]:
+def select(ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages) -> list[Item]:
     """The items of a fresh block, in no particular order: those that press first, then the others.
 
-    In each round evidence goes first, and those in the table before newcomers. ``only_pressing`` leaves out the others,
-    but for the first of each author in ``staying``.
+    In each round evidence goes first, and those in the table before newcomers.
     """
     budget, places = Budget(limits, certified.rules), certified.newcomers_allowed
     chosen: list[Item] = []
     rows = [_Row(author, log, certified) for author, log in ops.eligible(ages.block_ms)]
     rows.sort(key=lambda row: (row.log.evidence is None, row.is_new, row.log.held_since_ms(0), row.author))
-    for pressing in (True,) if only_pressing else (True, False):
-        turn = [row for row in rows if row.has_more(ages, staying, pressing=pressing)]
+    for pressing in (True, False):
+        turn = [row for row in rows if row.has_more(ages, pressing=pressing)]
         while turn:
             full = False
             for row in turn:
@@ -108,18 +110,71 @@ def select(
                     row.taken += 1
             if full:
                 return chosen  # A second op of anybody would go before somebody's first.
-            turn = [row for row in turn if row.has_more(ages, staying, pressing=pressing)]
+            turn = [row for row in turn if row.has_more(ages, pressing=pressing)]
     return chosen
 
 
-def are_left_out(left_out: Sequence[Item], taken: Sequence[Item], ops: OpSet, ages: Ages) -> bool:
-    """Whether a block that was full before some of its items did without pressing ones, and not without others."""
-    pressing = {item.id for _, log in ops.eligible(ages.block_ms) for item in _pressing(log, ages)}
-    return any(item.id in pressing for item in left_out) and any(item.id not in pressing for item in taken)
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """How long an item waits, and behind how many others of its author's.
+
+    ``is_last_chance``: its author may leave the table if it is not done.
+    """
+
+    item: Item
+    place: int
+    since_ms: int
+    is_last_chance: bool = False
+
+    @staticmethod
+    def of(item: Item, ops: OpSet, certified: Interpretation, ages: Ages) -> "_Wait | None":
+        """None if it and all before it are not held here."""
+        log = ops.logs.get(item.author)
+        if log is None:
+            return None
+        if isinstance(item, Evidence):
+            return None if log.evidence is None else _Wait(item, 0, log.evidence_since_ms)
+        place = log.place_of(item)
+        if place is None:
+            return None
+        is_last_chance = place == 0 and certified.may_leave(item.author, ages.block_ms)
+        return _Wait(item, place, log.since_ms[place], is_last_chance)
+
+    def turn(self, ages: Ages) -> tuple[bool, bool, int, int, PublicKey, int]:
+        """Sorts what waits in the order in which it is done where there is not work for all."""
+        nearly_due = ages.is_nearly_due(self.since_ms)
+        place = self.place if nearly_due else 0
+        return not self.is_last_chance, not nearly_due, place, self.since_ms, self.item.author, self.place
+
+    def may_precede(self, other: "_Wait", ages: Ages, *, for_voters: bool) -> bool:
+        """Whether this may be done where there is no work for the other.
+
+        It came no later, or is of an author of whom less is done, and waits for almost as long as anything may; or its
+        author may leave else. A leader is stricter than voters are, who see some of it otherwise.
+        """
+        if self.is_last_chance:
+            return True
+        part = VOTERS_PART if for_voters else LEADERS_PART
+        if not ages.came_later(self.since_ms, other.since_ms, by=part):
+            return True
+        waits_long = ages.is_pressing(self.since_ms) if for_voters else ages.is_nearly_due(self.since_ms)
+        return waits_long and self.place < other.place
 
 
-def _pressing(log: AuthorLog, ages: Ages) -> list[Item]:
-    return [item for place, item in enumerate(log.next_items()) if ages.is_pressing(log.held_since_ms(place))]
+def first_come(items: Iterable[Item], ops: OpSet, certified: Interpretation, ages: Ages) -> list[Item]:
+    """Items that are held, first those that are nearly due: everybody's first, then everybody's second, by age."""
+    waits = [wait for item in items if (wait := _Wait.of(item, ops, certified, ages)) is not None]
+    return [wait.item for wait in sorted(waits, key=lambda wait: wait.turn(ages))]
+
+
+def is_passed_over(
+    left_out: Sequence[Item], taken: Sequence[Item], ops: OpSet, certified: Interpretation, ages: Ages
+) -> bool:
+    """Whether a block does without something that presses, and not without what may not precede it."""
+    waiting = [wait for item in left_out if (wait := _Wait.of(item, ops, certified, ages)) is not None]
+    passed = [wait for wait in waiting if ages.is_pressing(wait.since_ms)]
+    done = [wait for item in taken if (wait := _Wait.of(item, ops, certified, ages)) is not None]
+    return any(not one.may_precede(other, ages, for_voters=False) for other in passed for one in done)
 
 
 class _Shown:
@@ -133,11 +188,10 @@ class _Shown:
         self.budget, self.evidence = Budget(limits, certified.rules), Budget(limits, certified.rules)
         self._newcomers: set[PublicKey] = set()
         self.per_author: dict[PublicKey, int] = {}
-        self.all_settled = True
-        for item in items:
+        self._waits = [_Wait.of(item, ops, certified, ages) for item in items]
+        for item, wait in zip(items, self._waits, strict=True):
             self.per_author[item.author] = self.per_author.get(item.author, 0) + 1
-            if not _is_settled(item, ops, ages):
-                self.all_settled = False
+            if wait is None or not ages.is_settled(wait.since_ms):
                 continue
             self.budget.take(item)
             if isinstance(item, Evidence):
@@ -145,9 +199,18 @@ class _Shown:
             if certified.needs_place(item.author):
                 self._newcomers.add(item.author)
 
-    @property
+    def may_precede(self, wait: _Wait) -> bool:
+        """Whether all of the block may be done where there is no work for something."""
+        ages = self._ages
+        return all(
+            done is not None
+            and (done.is_last_chance or ages.is_settled(done.since_ms))
+            and done.may_precede(wait, ages, for_voters=True)
+            for done in self._waits
+        )
+
     def are_too_many_new(self) -> bool:
-        """Whether more newcomers wait than there are places, so that who was cut off may have had this one's."""
+        """Whether more newcomers wait than there are places, so that who was cut off may have had another's."""
         certified, ages = self._certified, self._ages
         waiting = [
             author
@@ -165,15 +228,16 @@ class _Shown:
         certified = self._certified
         return not certified.needs_place(author) or len(self._newcomers - {author}) < certified.newcomers_allowed
 
-    def left_out(self) -> list[tuple[int, Item, int]]:
-        """Of each author the first item that is not in the block: its place among theirs, and since when it waits."""
-        found = []
-        for _, log in self._ops.eligible(self._ages.block_ms):
+    def left_out(self) -> list[_Wait]:
+        """Of each author the first item that is not in the block; those first whose turn it is."""
+        found, block_ms = [], self._ages.block_ms
+        for author, log in self._ops.eligible(block_ms):
             items = log.next_items()
             place = next((place for place, item in enumerate(items) if item.id not in self._named), len(items))
             if place < len(items):
-                found.append((place, items[place], log.held_since_ms(place)))
-        return found
+                may_leave = place == 0 and log.evidence is None and self._certified.may_leave(author, block_ms)
+                found.append(_Wait(items[place], place, log.held_since_ms(place), may_leave))
+        return sorted(found, key=lambda wait: wait.turn(self._ages))
 
 
 def unjustly_omitted(
@@ -184,39 +248,43 @@ def unjustly_omitted(
     ages: Ages,
     *,
     is_full: bool,
-    parent: BlockId = b"",
+    is_too_much: Callable[[Item], bool] = lambda item: False,
 ) -> Item | None:
-    """A due item that a fresh block of these items, on ``parent``, has no excuse to leave out.
+    """A due item that a fresh block of these items has no excuse to leave out.
 
-    ``is_full``: it has done all the work that a block may do. There is room for what is due beside what is settled; and
-    nobody has two items more in the block than an author of whom a due one is left out. But a leader goes round the
-    authors until something does not fit, and what there is no work for is cut off at the end of the canonical order.
+    There is room for what is due beside what is settled; and nobody has two items more in the block than an author of
+    whom a due one is left out for want of room. But a leader goes round the authors until something does not fit.
+
+    There is work for what is due, unless the block has done all that it may (``is_full``), or with the item it could
+    not do all of it (``is_too_much``), or of what is next in turn; and then all that it did may precede the item. Of
+    what is left out for that, the first in turn that is due decides for all.
     """
     shown = _Shown(items, ops, certified, limits, ages)
     left_out = shown.left_out()
     too_large = [
-        place
-        for place, item, ms in left_out
-        if ages.is_settled(ms)
-        and shown.has_place_for(item.author)
-        and not isinstance(item, Evidence)
-        and not shown.fits(item)
+        wait.place
+        for wait in left_out
+        if ages.is_settled(wait.since_ms)
+        and shown.has_place_for(wait.item.author)
+        and not isinstance(wait.item, Evidence)
+        and not shown.fits(wait.item)
     ]
     last_round = min(too_large, default=POOL_OPS_CAP)
     most = max(shown.per_author.values(), default=0)
-    is_cut_off = is_full and shown.all_settled
-    for place, item, since_ms in left_out:
-        if not ages.is_due(since_ms) or place > last_round or not shown.has_place_for(item.author):
+    next_in_turn: _Wait | None = None
+    for wait in left_out:
+        item = wait.item
+        if wait.place > last_round or not shown.has_place_for(item.author) or not ages.is_settled(wait.since_ms):
             continue
-        if not is_cut_off and shown.fits(item):
-            return item
-        if most < shown.per_author.get(item.author, 0) + 2:
+        if not shown.fits(item):
+            if ages.is_due(wait.since_ms) and most >= shown.per_author.get(item.author, 0) + 2:
+                return item
             continue
-        if not is_cut_off:
-            return item
-        has_place = not certified.needs_place(item.author) or not shown.are_too_many_new
-        if has_place and canonical_order(parent, [*items, item])[-1] is not item:
-            return item
+        next_in_turn = next_in_turn or wait
+        is_excused = is_full and certified.needs_place(item.author) and shown.are_too_many_new()
+        if ages.is_due(wait.since_ms) and not is_excused:
+            no_work = is_full or any(is_too_much(each.item) for each in {next_in_turn: None, wait: None})
+            return None if no_work and shown.may_precede(wait) else item
     return None
 
 
@@ -230,16 +298,6 @@ def given_up(left: Collection[PublicKey], ops: OpSet, ages: Ages) -> Op | None:
         if log is not None and log.main and not log.forked and ages.is_settled_in_any_term(log.since_ms[0]):
             return log.main[0]
     return None
-
-
-def _is_settled(item: Item, ops: OpSet, ages: Ages) -> bool:
-    log = ops.logs.get(item.author)
-    if log is None:
-        return False
-    if isinstance(item, Evidence):
-        return log.evidence is not None and ages.is_settled(log.evidence_since_ms)
-    place = log.place_of(item)
-    return place is not None and ages.is_settled(log.since_ms[place])
 
 
 def due_ids(ops: OpSet, cap: int) -> tuple[OpId, ...]:

@@ -162,6 +162,14 @@ class Interpretation:
         """How many authors who need a place the next block may let in."""
         return min(self.max_newcomers, self.places)
 
+    def may_leave(self, author: PublicKey, time_ms: int) -> bool:
+        """Whether an author who does nothing until a time may leave the table then, as it and the book are now."""
+        if self.rules < STAYS_SINCE:
+            return False
+        return self.stays.is_long_bare(author, time_ms) or (
+            self.stays.is_long_idle(author, time_ms) and self._is_crowded(0)
+        )
+
     def may_part(self, time_ms: int) -> bool:
         """Whether somebody may leave with a block at a time."""
         if self.rules < STAYS_SINCE:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.openings import Openings
-from gossipbook.crdt.stays import STAYS_SINCE
 from gossipbook.ids import PublicKey
 
 
@@ -35,8 +34,8 @@ class Newcomers:
         for so long that they may leave with the next blocks has none until an op of theirs is certified.
         """
         certified = self._certified
-        if certified.rules >= STAYS_SINCE and certified.stays.is_long_idle(author, time_ms + certified.settling_ms):
-            return False
+        if certified.stays.is_long_idle(author, time_ms + certified.settling_ms):
+            return False  # Whether the table is crowded then is not known.
         return not certified.needs_place(author) or 2 * len(self.authors) + certified.max_newcomers <= certified.places
 
     def await_place(self, time_ms: int) -> bool:

@@ -62,6 +62,11 @@ class Stays:
             if author not in staying:
                 yield author
 
+    def is_long_bare(self, author: PublicKey, time_ms: int) -> bool:
+        """Whether an author has had nothing open for so long, at a time, that they leave."""
+        since_ms = self.bare.get(author)
+        return since_ms is not None and time_ms > since_ms + self.retention_ms
+
     def is_long_idle(self, author: PublicKey, time_ms: int) -> bool:
         """Whether an author who does nothing until a time may leave then, or have left before."""
         since_ms = self.idle.get(author)

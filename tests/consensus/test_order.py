@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gossipbook.consensus.canonical import canonical_order
-from gossipbook.consensus.selection import Ages, due_ids, select, unjustly_omitted
+from gossipbook.consensus.selection import Ages, due_ids, first_come, is_passed_over, select, unjustly_omitted
 from gossipbook.crdt.budget import within_limits
 from gossipbook.crdt.command_code import CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST
 from gossipbook.crdt.op import Evidence, Op
@@ -187,9 +187,6 @@ def test_what_presses_goes_first_and_takes_turns() -> None:
     ages = Ages(3_000, 0, 5_000, 1)
     chosen = select(r.set, r.certified, Limits(max_block_ops=6), ages)
     assert [sum(i.author == key(name) for i in chosen) for name in NAMES] == [3, 3, 0, 0]
-    assert select(r.set, r.certified, Limits(), ages, only_pressing=True) == chosen[:6] + [
-        i for n in range(3, len(CHAINS["alice"])) for i in (CHAINS["alice"][n], CHAINS["bob"][n])
-    ]
 
 
 def test_an_age_counts_from_when_an_op_and_all_before_it_are_held() -> None:
@@ -243,24 +240,63 @@ def test_a_leader_need_not_go_on_after_the_round_in_which_something_does_not_fit
     assert unjustly_omitted(rest, r.set, r.certified, limits, ages, is_full=False) == CHAINS["alice"][0]
 
 
-def test_what_was_cut_off_at_the_end_of_the_order_is_nobodys_fault() -> None:
-    """Cancels go first: with two of somebody's in the block, somebody else's first order was called left out."""
+def later(author: str, *since_ms: int) -> list[tuple[Op, int]]:
+    return list(zip(CHAINS[author], since_ms, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("done", "omitted", "excused"),
+    [
+        (later("alice", 0), later("bob", 100), True),
+        (later("alice", 100), later("bob", 0), True),  # Members see it otherwise.
+        (later("alice", 1_300), later("bob", 0), False),
+        (later("alice", 0, 0, 0), later("bob", 100), True),
+        (
+            later("alice", 3_000),
+            later("bob", 0, 0)[1:],
+            True,
+        ),  # Bob's second waits for long, but so does alice's first.
+        (later("alice", 4_000), later("bob", 0, 0)[1:], False),
+        (later("alice", 0, 3_000), later("bob", 0), False),
+    ],
+)
+def test_where_there_is_not_work_for_all_who_came_first_goes_first(
+    done: list[tuple[Op, int]], omitted: list[tuple[Op, int]], excused: bool
+) -> None:
+    """Cancels go first in a block: who sent enough of them kept out whatever else was due, for ever."""
     r = Replicated()
-    cancels = [signed("alice", 0, None, Cancel(1))]
-    cancels.append(signed("alice", 1, cancels[0], Cancel(2)))
-    order = CHAINS["bob"][0]
-    for item in (*cancels, order):
-        r.set.insert(item, 0)
-    ages = Ages(6_000, 0, 5_000, 1)
-    assert unjustly_omitted(cancels, r.set, r.certified, Limits(), ages, is_full=True, parent=PARENT) is None
-    assert unjustly_omitted(cancels, r.set, r.certified, Limits(), ages, is_full=False, parent=PARENT) == order
-    more = [signed("alice", 2, cancels[1], buy(1)), CHAINS["carol"][0], CHAINS["dave"][0]]
-    for item in more:
-        r.set.insert(item, 0)
-    shown = [*cancels, *more]
-    parents = [digest(b"parent", bytes([n])) for n in range(20)]
-    parent = next(each for each in parents if canonical_order(each, [*shown, order])[-1] is not order)
-    assert unjustly_omitted(shown, r.set, r.certified, Limits(), ages, is_full=True, parent=parent) == order
+    block = [item for item, _ in done]
+    bob = CHAINS["bob"][: CHAINS["bob"].index(omitted[0][0]) + 1]
+    for item, since_ms in sorted([*done, *((item, omitted[0][1]) for item in bob)], key=lambda each: each[1]):
+        r.set.insert(item, since_ms)
+    block += bob[:-1]
+    ages = Ages(6_300, 0, 5_000, 1)
+    for full, too_much in ((True, False), (False, True), (False, False)):
+        found = unjustly_omitted(
+            block,
+            r.set,
+            r.certified,
+            Limits(),
+            ages,
+            is_full=full,
+            is_too_much=lambda item: too_much,  # noqa: B023
+        )
+        assert found == (None if excused and (full or too_much) else bob[-1])
+
+
+def test_the_order_in_which_a_leader_takes_what_there_is_not_work_for() -> None:
+    r = Replicated()
+    for author, ages_ms in (("alice", (0, 100, 2_900)), ("bob", (50, 60)), ("carol", (2_000,))):
+        for item, since_ms in later(author, *ages_ms):
+            r.set.insert(item, since_ms)
+    alice, bob, carol = (CHAINS[name] for name in ("alice", "bob", "carol"))
+    ages = Ages(5_000, 0, 5_000, 1)
+    items = [item for chained in (carol[:1], bob[:2], alice[:3]) for item in chained]
+    turn = first_come(items, r.set, r.certified, ages)
+    assert turn == [alice[0], bob[0], bob[1], alice[1], carol[0], alice[2]]
+    assert is_passed_over([alice[0]], [carol[0]], r.set, r.certified, ages)
+    assert not is_passed_over([carol[0]], [alice[0], bob[1]], r.set, r.certified, ages)
+    assert not is_passed_over([alice[2]], [carol[0]], r.set, r.certified, ages)
 
 
 def test_evidence_goes_first_and_more_of_it_ends_no_round() -> None:
