@@ -9,8 +9,10 @@ Where there is not work for all that there is room for, the leader takes what ca
 anybody's second of what is nearly due, and as much as a block can do whole; a voter excuses nothing else.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.budget import Budget
@@ -146,19 +148,15 @@ class _Wait:
         place = self.place if nearly_due else 0
         return not self.is_last_chance, not nearly_due, place, self.since_ms, self.item.author, self.place
 
-    def may_precede(self, other: "_Wait", ages: Ages, *, for_voters: bool) -> bool:
-        """Whether this may be done where there is no work for the other.
+    def may_precede(self, other: "_Wait", ages: Ages) -> bool:
+        """Whether a voter lets this be done where there is no work for the other.
 
         It came no later, or is of an author of whom less is done, and waits for almost as long as anything may; or its
-        author may leave else. A leader is stricter than voters are, who see some of it otherwise.
+        author may leave else. A leader is stricter, since voters see some of it otherwise.
         """
-        if self.is_last_chance:
+        if self.is_last_chance or not ages.came_later(self.since_ms, other.since_ms, by=VOTERS_PART):
             return True
-        part = VOTERS_PART if for_voters else LEADERS_PART
-        if not ages.came_later(self.since_ms, other.since_ms, by=part):
-            return True
-        waits_long = ages.is_pressing(self.since_ms) if for_voters else ages.is_nearly_due(self.since_ms)
-        return waits_long and self.place < other.place
+        return ages.is_pressing(self.since_ms) and self.place < other.place
 
 
 def first_come(items: Iterable[Item], ops: OpSet, certified: Interpretation, ages: Ages) -> list[Item]:
@@ -171,10 +169,22 @@ def is_passed_over(
     left_out: Sequence[Item], taken: Sequence[Item], ops: OpSet, certified: Interpretation, ages: Ages
 ) -> bool:
     """Whether a block does without something that presses, and not without what may not precede it."""
-    waiting = [wait for item in left_out if (wait := _Wait.of(item, ops, certified, ages)) is not None]
-    passed = [wait for wait in waiting if ages.is_pressing(wait.since_ms)]
-    done = [wait for item in taken if (wait := _Wait.of(item, ops, certified, ages)) is not None]
-    return any(not one.may_precede(other, ages, for_voters=False) for other in passed for one in done)
+    oldest_ms: dict[int, int] = {}  # of what presses and is left out, by its place
+    for item in left_out:
+        wait = _Wait.of(item, ops, certified, ages)
+        if wait is not None and ages.is_pressing(wait.since_ms):
+            oldest_ms[wait.place] = min(wait.since_ms, oldest_ms.get(wait.place, wait.since_ms))
+    places = sorted(oldest_ms)
+    up_to = list(accumulate((oldest_ms[place] for place in places), min))
+    for item in taken:
+        done = _Wait.of(item, ops, certified, ages)
+        if done is None or done.is_last_chance:
+            continue
+        # What is nearly due may precede anybody's next but one.
+        count = bisect_right(places, done.place) if ages.is_nearly_due(done.since_ms) else len(places)
+        if count and ages.came_later(done.since_ms, up_to[count - 1], by=LEADERS_PART):
+            return True
+    return False
 
 
 class _Shown:
@@ -205,7 +215,7 @@ class _Shown:
         return all(
             done is not None
             and (done.is_last_chance or ages.is_settled(done.since_ms))
-            and done.may_precede(wait, ages, for_voters=True)
+            and done.may_precede(wait, ages)
             for done in self._waits
         )
 
