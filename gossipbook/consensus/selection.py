@@ -180,7 +180,7 @@ def is_passed_over(
         done = _Wait.of(item, ops, certified, ages)
         if done is None or done.is_last_chance:
             continue
-        # What is nearly due may precede anybody's next but one.
+        # What is nearly due may precede what is behind more of its author's.
         count = bisect_right(places, done.place) if ages.is_nearly_due(done.since_ms) else len(places)
         if count and ages.came_later(done.since_ms, up_to[count - 1], by=LEADERS_PART):
             return True
