@@ -177,7 +177,7 @@ def execute_engine(engine: Engine, time_ms: int, ops: Sequence[Op]) -> Executed:
         op = ops[ran]
         ran += 1
         if isinstance(op, Run):
-            engine.run(op.author, op.commands, op.void)
+            engine.run(op.author, op.commands, op.void, ran)
         elif isinstance(op, Leave):
             engine.leave(op.author)
         else:
@@ -194,7 +194,7 @@ def execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> Execu
         op = ops[ran]
         ran += 1
         if isinstance(op, Run):
-            oracle.run(op.author, [plain(command) for command in op.commands], op.void)
+            oracle.run(op.author, [plain(command) for command in op.commands], op.void, ran)
         elif isinstance(op, Leave):
             oracle.leave(op.author)
         else:
