@@ -3,7 +3,6 @@
 from dataclasses import dataclass, fields
 
 from gossipbook.errors import ManifestError
-from gossipbook.ids import SIGNATURE_BYTES
 
 LIMITS_SINCE = {
     "max_commands_per_author_per_s": 2,
@@ -20,6 +19,7 @@ OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
 
 COMMANDS_PER_OP_CAP = 256
+SIGNATURE_BYTES = 64  # of an op, beside what max_op_bytes is of
 AUTHORS_CAP = 32_768
 OP_BYTES_LEAST = 512
 OP_WORK_LEAST = 8

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from consensus.kit import identity, network
 
+from gossipbook import ids, limits
 from gossipbook.consensus.committee import Committee, seat_matchers
 from gossipbook.errors import ManifestError
 from gossipbook.ids import pair_key, peer_id, xor_distance
@@ -321,6 +322,10 @@ def test_limits_that_a_network_could_not_live_with_are_refused(limits: dict[str,
         replace(new, limits=changed)
     if "max_op_work" not in limits and "max_op_bytes" not in limits:
         replace(old, limits=replace(old.limits, **limits))
+
+
+def test_the_limits_know_how_long_a_signature_is() -> None:
+    assert limits.SIGNATURE_BYTES == ids.SIGNATURE_BYTES
 
 
 def test_quantities_that_no_event_could_tell_and_lists_that_no_receipt_holds_are_refused() -> None:
