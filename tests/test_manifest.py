@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from consensus.kit import identity, network
 
-from gossipbook import ids, limits
 from gossipbook.consensus.committee import Committee, seat_matchers
 from gossipbook.errors import ManifestError
-from gossipbook.ids import pair_key, peer_id, xor_distance
+from gossipbook.ids import SIGNATURE_BYTES, pair_key, peer_id, xor_distance
+from gossipbook.limits import SIGNATURE_BYTES as COUNTED_BYTES
 from gossipbook.limits import Limits, Timing
 from gossipbook.manifest import RULES_VERSION, Manifest, Matcher, Pair, Quorum
 
@@ -325,7 +325,7 @@ def test_limits_that_a_network_could_not_live_with_are_refused(limits: dict[str,
 
 
 def test_the_limits_know_how_long_a_signature_is() -> None:
-    assert limits.SIGNATURE_BYTES == ids.SIGNATURE_BYTES
+    assert COUNTED_BYTES == SIGNATURE_BYTES
 
 
 def test_quantities_that_no_event_could_tell_and_lists_that_no_receipt_holds_are_refused() -> None:
