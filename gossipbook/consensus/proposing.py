@@ -140,7 +140,7 @@ class Proposing:
         if now.timer_ms >= until_ms:
             return False
         authors = [author for author, _ in member.ops.eligible()]
-        if not all(map(member.certified.needs_place, authors)) or not authors:
+        if not authors or not all(map(member.certified.needs_place, authors)):
             return False
         if self._company_until_ms < until_ms:
             self._company_until_ms = until_ms

@@ -240,14 +240,11 @@ class _Shown:
 
     def left_out(self) -> list[_Wait]:
         """Of each author the first item that is not in the block; those first whose turn it is."""
-        found, block_ms = [], self._ages.block_ms
-        for author, log in self._ops.eligible(block_ms):
-            items = log.next_items()
-            place = next((place for place, item in enumerate(items) if item.id not in self._named), len(items))
-            if place < len(items):
-                may_leave = place == 0 and log.evidence is None and self._certified.may_leave(author, block_ms)
-                found.append(_Wait(items[place], place, log.held_since_ms(place), may_leave))
-        return sorted(found, key=lambda wait: wait.turn(self._ages))
+        ages = self._ages
+        logs = (log for _, log in self._ops.eligible(ages.block_ms))
+        missing = (next((item for item in log.next_items() if item.id not in self._named), None) for log in logs)
+        waits = (_Wait.of(item, self._ops, self._certified, ages) for item in missing if item is not None)
+        return sorted((wait for wait in waits if wait is not None), key=lambda wait: wait.turn(ages))
 
 
 def unjustly_omitted(
@@ -293,7 +290,7 @@ def unjustly_omitted(
         next_in_turn = next_in_turn or wait
         is_excused = is_full and certified.needs_place(item.author) and shown.are_too_many_new()
         if ages.is_due(wait.since_ms) and not is_excused:
-            no_work = is_full or any(is_too_much(each.item) for each in {next_in_turn: None, wait: None})
+            no_work = is_full or is_too_much(item) or (next_in_turn is not wait and is_too_much(next_in_turn.item))
             return None if no_work and shown.may_precede(wait) else item
     return None
 
