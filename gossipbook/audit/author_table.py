@@ -38,6 +38,11 @@ class AuthorTable:
         self._left: list[bytes] = []  # in the block that is being looked at
         self._taken = 0  # places, before that block
 
+    @property
+    def evidence_bytes(self) -> int:
+        """What evidence takes of a block's bytes, whatever its size, by rules of version 3."""
+        return 2 * (self._limits.max_op_bytes + SIGNATURE_BYTES)
+
     # -- may these ops come? ------------------------------------------------------------------------
 
     def seat(self, items: Sequence[Item], time_ms: int) -> Iterator[tuple[Item | None, str]]:
@@ -121,7 +126,7 @@ class AuthorTable:
 
     def _has_room(self, items: Sequence[Item]) -> bool:
         """Whether a block of these items had room for one more, whichever it might be."""
-        limits, evidence = self._limits, 2 * (self._limits.max_op_bytes + SIGNATURE_BYTES)
+        limits, evidence = self._limits, self.evidence_bytes
         size = sum(evidence if isinstance(item, Evidence) else item.size for item in items)
         commands = sum(0 if isinstance(item, Evidence) else len(item.commands) for item in items)
         return (

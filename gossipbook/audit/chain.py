@@ -12,7 +12,7 @@ from gossipbook.audit.oracle import OracleBook
 from gossipbook.audit.order import canonical_order
 from gossipbook.audit.records import BLOCK_OPS_CAP, Block, Evidence, Item, Op
 from gossipbook.audit.seats import Seats
-from gossipbook.ids import SIGNATURE_BYTES, ZERO_DIGEST, digest
+from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest
 
 LEDGER_REASONS_PER_BLOCK = 3
@@ -117,7 +117,7 @@ class Chain:
         wrong = []
         if len(items) > min(limits.max_block_ops, BLOCK_OPS_CAP):
             wrong.append(f"above the block limits: {len(items)} ops")
-        evidence = 2 * (limits.max_op_bytes + SIGNATURE_BYTES)  # whatever its size, in rules of version 3
+        evidence = self._table.evidence_bytes
         sizes = (evidence if self._rules >= 3 and isinstance(item, Evidence) else item.size for item in items)
         if (size := sum(sizes)) > limits.max_block_bytes:
             wrong.append(f"above the block limits: {size} bytes of ops")

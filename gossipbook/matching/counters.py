@@ -226,8 +226,11 @@ class Counters:
         return one == other or self.groups.of(one) == self.groups.of(other)
 
     def _reject(self, author: bytes, client_id: int, command: int, reason: RejectReason) -> None:
-        told = (self._op_seq,) if self._bounded else ()
-        self._event((REJECTED, self._number(), author, client_id, command, int(reason), *told))
+        self._event((REJECTED, self._number(), author, client_id, command, int(reason), *self._answered()))
+
+    def _answered(self) -> tuple[int, ...]:
+        """What an event that answers a command ends with: the sequence number of the op that runs."""
+        return (self._op_seq,) if self._bounded else ()
 
     def _past(self, order: Order) -> tuple[int, ...]:
         """What an event about an order ends with: (lots filled so far, total lots, number of the event before)."""

@@ -203,14 +203,13 @@ class Placing(Amendments):
         terms = Terms(c.side, c.type, c.flags, c.self_trade, c.expires_ms, c.display_lots, c.stop_ticks)
         self.order_number += 1
         order = Order(account, c.client_id, price, c.qty_lots, self.order_number, terms)
-        told = (self._op_seq,) if self._bounded else ()
         if c.stop_ticks:
             about = (author, c.client_id, c.side, c.stop_ticks, price, c.qty_lots)
-            self._event((STOP_ACCEPTED, self._number(), *about, *told))
+            self._event((STOP_ACCEPTED, self._number(), *about, *self._answered()))
             order.last_event = self.event_number
             book.wait(order)
             return
-        self._event((ACCEPTED, self._number(), author, c.client_id, c.side, price, c.qty_lots, *told))
+        self._event((ACCEPTED, self._number(), author, c.client_id, c.side, price, c.qty_lots, *self._answered()))
         order.last_event = self.event_number
         if c.min_lots:
             self._enter_if(order, c.min_lots, int(CancelCause.BELOW_MINIMUM), rests=c.tif <= GTD)
