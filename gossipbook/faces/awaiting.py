@@ -97,7 +97,7 @@ def iterated(
             while (item := await ask(face, method.__name__, partial(_next, source))) is not None:
                 yield item
         finally:
-            leave_to(face._session.portal, source.aclose)  # type: ignore[attr-defined]
+            leave_to(face._session.portal, source.aclose)  # type: ignore[attr-defined]  # a generator's
 
     items = get_args(inspect.signature(method).return_annotation)
     return like(forward, method, GenericAlias(AsyncGenerator, (*items, None)))
