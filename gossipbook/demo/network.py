@@ -13,6 +13,8 @@ import tomli_w
 import trio
 
 from gossipbook.errors import GossipbookError
+from gossipbook.identity import SEED_BYTES, Identity
+from gossipbook.ids import PublicKey
 from gossipbook.limits import Limits, Timing
 from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.storage.keys import create_key
@@ -30,13 +32,16 @@ class DemoFailed(GossipbookError):
 class PeerProcess:
     """One ``gossipbook start`` process, which may be killed and started again on its folder."""
 
-    def __init__(self, name: str, folder: Path, manifest: Manifest, bootstrap: str | None) -> None:
+    def __init__(
+        self, name: str, folder: Path, manifest: Manifest, bootstrap: str | None, clients: tuple[PublicKey, ...] = ()
+    ) -> None:
         self.name = name
         self.folder = folder
         self.address = ""
         self.dht = ""
         self.starts = 0
         self._manifest = manifest
+        self._clients = clients
         self.bootstrap = bootstrap
         self._process: subprocess.Popen[bytes] | None = None
         self._ports = ("127.0.0.1:0", "127.0.0.1:0")
@@ -59,6 +64,8 @@ class PeerProcess:
         values |= {"listen": self._ports[0], "dht_listen": self._ports[1]}
         if self.bootstrap:
             values["bootstrap"] = [self.bootstrap]
+        if self._clients:
+            values["clients"] = [key.hex() for key in self._clients]
         (self.folder / "config.toml").write_text(tomli_w.dumps(values), encoding="utf-8")
         ready_file = self.folder / "data" / "endpoint.json"
         ready_file.unlink(missing_ok=True)
@@ -105,10 +112,11 @@ class PeerProcess:
 
 
 class DemoNetwork:
-    """A manifest and its peers in one folder."""
+    """A manifest and its peers in one folder; ``client`` is the key of a program whose traders they let in freely."""
 
     def __init__(self, folder: Path, pairs: tuple[str, ...] = PAIRS, peers: int = PEERS) -> None:
         self.folder = folder
+        self.client = Identity(os.urandom(SEED_BYTES))
         names = [f"peer{i}" for i in range(1, peers + 1)]
         keys = {name: create_key(folder / name / "keys" / "peer.key", for_author=False) for name in names}
         self.manifest = Manifest(
@@ -120,7 +128,8 @@ class DemoNetwork:
             timing=Timing(network_delay_ms=50, full_block_ms=200, timeout_base_ms=1_000),
         )
         (folder / "network.toml").write_text(tomli_w.dumps(self.manifest.to_dict()), encoding="utf-8")
-        self.peers = [PeerProcess(name, folder / name, self.manifest, None) for name in keys]
+        known = (self.client.public_key,)
+        self.peers = [PeerProcess(name, folder / name, self.manifest, None, known) for name in keys]
 
     async def start(self) -> None:
         """Start the first peer, then the others with its DHT address as their only hint."""

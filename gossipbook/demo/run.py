@@ -50,6 +50,7 @@ async def run_demo(options: DemoOptions, progress: ProgressFactory) -> DemoResul
         floor = Floor(
             chain_id=network.manifest.chain_id,
             addresses=[peer.address for peer in network.peers],
+            client=network.client,
             authors=MAKERS + TAKERS,
             commands_per_op=options.commands_per_op,
             ops_per_s=options.ops_per_s,

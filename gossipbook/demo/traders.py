@@ -86,6 +86,7 @@ class Floor:
         *,
         chain_id: ChainId,
         addresses: Sequence[str],
+        client: Identity,
         authors: int,
         commands_per_op: int,
         ops_per_s: float | None,
@@ -94,6 +95,7 @@ class Floor:
     ) -> None:
         self.chain_id = chain_id
         self.addresses = list(addresses)
+        self._key = client  # of its links
         self.commands_per_op = commands_per_op
         self.rng = random.Random(seed)
         self.tally = TradingCounts()
@@ -116,7 +118,7 @@ class Floor:
             while True:
                 try:
                     links = len(self.addresses)
-                    async with open_client(self.addresses, self.chain_id, links=links) as self._client:
+                    async with open_client(self.addresses, self.chain_id, self._key, links=links) as self._client:
                         self._client.on_ack = self._on_ack
                         self._ready.set()
                         await trio.sleep_forever()

@@ -114,14 +114,20 @@ class Allowance:
 
     def __init__(self, members: Container[PeerId], pairs: int, refusals: Refusals) -> None:
         self._members = members
+        self._known: dict[LinkId, None] = {}  # as many as there are links
         self._pairs = max(1, pairs)
         self._refusals = refusals
         self._strangers_newcomers = TokenBucket(STRANGERS_NEWCOMERS_PER_S, STRANGERS_NEWCOMERS_BURST)
         self._own_newcomers = TokenBucket(OWN_NEWCOMERS_OF_ALL_PER_S, OWN_NEWCOMERS_OF_ALL_BURST)
         self._accounts: BoundedDict[LinkId, _Account] = BoundedDict(ACCOUNTS_CAP)
 
+    def know(self, link: LinkId) -> None:
+        """Let a link bring any number of unknown authors: it is of somebody who answers for them."""
+        self._known[link] = None
+
     def link_down(self, link: LinkId) -> None:
         """Forget a link."""
+        self._known.pop(link, None)
         self._accounts.pop(link)
 
     def is_member(self, link: LinkId) -> bool:
@@ -147,7 +153,7 @@ class Allowance:
 
     def take_newcomer(self, link: LinkId, now: Now) -> bool:
         """Whether a link may bring one more op of an unknown author."""
-        if link == LOCAL or link in self._members:
+        if link == LOCAL or link in self._members or link in self._known:
             return True
         account, now_s = self._account(link), now.timer_ms / 1_000
         if account.newcomers.spend(now_s):

@@ -4,15 +4,20 @@ from dataclasses import dataclass, field
 
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.gossip.config import GossipConfig
+from gossipbook.ids import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class PeerConfig:
-    """Settings of a peer core. ``pairs`` None follows all of the manifest's."""
+    """Settings of a peer core. ``pairs`` None follows all of the manifest's.
+
+    ``clients`` are keys of clients whom this peer's operator knows: they may bring any number of unknown authors.
+    """
 
     pairs: tuple[str, ...] | None = None
     gossip: GossipConfig = field(default_factory=GossipConfig)
     consensus: ConsensusConfig = field(default_factory=ConsensusConfig)
+    clients: frozenset[PublicKey] = frozenset()
     faults_per_link_cap: int = 64  # forged or malformed messages before a link is closed; a guess
 
     @classmethod

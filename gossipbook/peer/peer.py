@@ -160,6 +160,8 @@ class Peer:
 
     def _on_link_up(self, event: LinkUp, now: Now) -> list[CoreEffect]:
         self.links[event.link] = event.role
+        if event.public_key in self.config.clients:
+            self.allowance.know(event.link)
         if event.role is not Role.PEER:
             return []
         peer = peer_id(event.public_key)

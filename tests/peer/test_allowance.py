@@ -1,15 +1,19 @@
 """What links may ask for: rates by kind, and few newcomers from a stranger's link."""
 
 import random
+from pathlib import Path
 
 import pytest
 from consensus.kit import SYMBOL, Bench, buy, identity, network
 
 from gossipbook import client_messages as q
+from gossipbook.cli.operate.config import FileConfig
 from gossipbook.consensus.messages import Bodies, Fetch, Status
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.effects import Now, Send
+from gossipbook.errors import ConfigError
 from gossipbook.gossip.messages import Push
+from gossipbook.identity import Identity
 from gossipbook.peer.allowance import (
     NEWCOMERS_BURST,
     NEWCOMERS_PER_S,
@@ -91,6 +95,21 @@ def test_newcomers_of_a_strangers_link_are_few_and_of_others_not() -> None:
     assert brought(allowance, STRANGER, 0) == AT_ONCE
     assert brought(allowance, STRANGER, 60_000) == 60 * NEWCOMERS_PER_S
     assert all(allowance.take_newcomer(link, at(0)) for link in (MEMBER, LOCAL) for _ in range(1_000))
+
+
+def test_a_client_whom_the_operator_knows_brings_as_many_as_it_likes() -> None:
+    key = Identity(bytes(32)).public_key
+    config = FileConfig(clients=(key.hex(),)).settings(Path()).peer
+    peer = Peer(Bench("b").manifest, identity("watched"), rng=random.Random(1), config=config)
+    known, other = b"a link of theirs", b"another's"
+    for link, public_key in ((known, key), (other, bytes(32))):
+        peer.handle(LinkUp(link, public_key, Role.CLIENT, False), at(0))
+    assert all(peer.allowance.take_newcomer(known, at(0)) for _ in range(1_000))
+    assert brought(peer.allowance, other, 0) == AT_ONCE
+    peer.handle(LinkDown(known), at(0))
+    assert brought(peer.allowance, known, 0) < 1_000
+    with pytest.raises(ConfigError, match="clients: expected public keys of 64 hex digits, not 'abc'"):
+        FileConfig(clients=("abc",)).settings(Path())
 
 
 def test_strangers_together_bring_few_newcomers_and_yet_each_may_bring_one() -> None:

@@ -4,14 +4,16 @@ What only a running peer needs is imported where it is used: commands that talk 
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gossipbook.cli.output import read_manifest
 from gossipbook.errors import ConfigError
+from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.tables import unknown_key
 
@@ -20,11 +22,15 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "GOSSIPBOOK_"
 PRESETS = ("lan", "local", "wan")
+_HEX_KEY = re.compile(rf"[0-9a-fA-F]{{{2 * PUBLIC_KEY_BYTES}}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class FileConfig:
-    """The keys of ``config.toml``. Addresses are ``host:port``; in the environment, lists are comma-separated."""
+    """The keys of ``config.toml``. Addresses are ``host:port``; in the environment, lists are comma-separated.
+
+    ``clients`` are public keys in hex digits, of clients that may bring any number of new traders.
+    """
 
     network: str = "network.toml"
     preset: str = "lan"
@@ -36,6 +42,7 @@ class FileConfig:
     bootstrap: tuple[str, ...] = ()
     peers: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
+    clients: tuple[str, ...] = ()
 
     def settings(self, folder: Path) -> "NetSettings":
         """The settings that the shells take."""
@@ -45,7 +52,7 @@ class FileConfig:
         if self.preset not in PRESETS:
             raise ConfigError(f"preset: expected one of {list(PRESETS)}, not {self.preset!r}")
         preset: PeerConfig = getattr(PeerConfig, self.preset)()
-        peer = PeerConfig(self.pairs or None, preset.gossip, preset.consensus, preset.faults_per_link_cap)
+        peer = replace(preset, pairs=self.pairs or None, clients=frozenset(map(_client_key, self.clients)))
         return NetSettings(
             folder=folder,
             listen=self.listen,
@@ -66,6 +73,12 @@ class FileConfig:
         if unknown:
             raise ConfigError(f"pairs: {unknown} are not in network {manifest.name!r}, which has {manifest.symbols()}")
         return manifest
+
+
+def _client_key(text: str) -> PublicKey:
+    if not _HEX_KEY.fullmatch(text):
+        raise ConfigError(f"clients: expected public keys of {2 * PUBLIC_KEY_BYTES} hex digits, not {text!r}")
+    return bytes.fromhex(text)
 
 
 def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:

@@ -1,5 +1,6 @@
 """``gossipbook replay``: send recorded or generated order flow to a running network, and measure."""
 
+import os
 from dataclasses import asdict
 from itertools import chain, islice
 from pathlib import Path
@@ -20,6 +21,7 @@ from gossipbook.demo.verdict import quantiles
 from gossipbook.demo.witness import Witness
 from gossipbook.errors import ConfigError, GossipbookError
 from gossipbook.flow import Flow, generated_flow, lobster_flow
+from gossipbook.identity import SEED_BYTES, Identity
 
 DEFAULT_COMMANDS = 1_000
 REDRAW_S = 0.2
@@ -105,6 +107,7 @@ async def _trade(target: Target, pair: str, options: dict[str, Any], acks: Path)
         floor = Floor(
             chain_id=target.manifest.chain_id,
             addresses=[target.address, *options["also"]],
+            client=Identity(os.urandom(SEED_BYTES)),
             authors=MAKERS + TAKERS,
             commands_per_op=options["commands_per_op"],
             ops_per_s=options["ops_per_s"],
