@@ -10,21 +10,25 @@ anybody's second of what is nearly due, and as much as a block can do whole; a v
 """
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate
 
-from gossipbook.crdt.author_log import AuthorLog
-from gossipbook.crdt.budget import Budget
+from gossipbook.crdt.author_log import NEVER_MS, AuthorLog
+from gossipbook.crdt.budget import Budget, budget_of
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence, Op
 from gossipbook.crdt.op_set import OpSet
-from gossipbook.crdt.pool_room import POOL_OPS_CAP
 from gossipbook.ids import OpId, PublicKey
 from gossipbook.limits import Limits
 
 LEADERS_PART, VOTERS_PART = 8, 4
 """Where there is not work for all, when each came decides, to within such parts of the inclusion age."""
+
+JUDGED_CAP = 16
+"""An author's items that a voter judges the leaving out of, those in the block included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,20 @@ class Ages:
         """As :meth:`is_settled`, but that a term began does not matter."""
         return self.timer_ms - since_ms > self.inclusion_age_ms // 4
 
+    def turn_ms(self, since_ms: int, served_ms: int) -> int:
+        """Since when something waits for its turn: of whom a block has just taken an op, not for long.
+
+        Else whoever has a stock of ops is the first again in each block, with the oldest of them.
+        """
+        return max(since_ms, served_ms - self.inclusion_age_ms)
+
+    def latest_before_ms(self, turn_ms: int, *, by: int) -> int:
+        """The latest turn that may go before another, later by up to one in so many parts of the inclusion age."""
+        return max(turn_ms, self.term_started_ms) + self.inclusion_age_ms // by
+
     def came_later(self, one_ms: int, other_ms: int, *, by: int) -> bool:
-        """Whether one came later than another, by more than one in so many parts of the inclusion age."""
-        one_ms, other_ms = (max(ms, self.term_started_ms) for ms in (one_ms, other_ms))
-        return one_ms > other_ms + self.inclusion_age_ms // by
+        """Whether one's turn is later than another's, by more than one in so many parts of the inclusion age."""
+        return max(one_ms, self.term_started_ms) > self.latest_before_ms(other_ms, by=by)
 
     def _age(self, since_ms: int) -> int:
         return self.timer_ms - max(since_ms, self.term_started_ms)
@@ -83,21 +97,25 @@ class _Row:
             return False
         return not pressing or ages.is_pressing(self.log.held_since_ms(self.taken))
 
+    def turn(self, ages: Ages, *, pressing: bool) -> tuple[bool, bool, int, PublicKey]:
+        """Sorts what is next of each author in a round."""
+        turn_ms = ages.turn_ms(self.log.held_since_ms(self.taken), self.log.served_ms)
+        return self.log.evidence is None, self.is_new and not pressing, turn_ms, self.author
+
 
 def select(ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages) -> list[Item]:
     """The items of a fresh block, in no particular order: those that press first, then the others.
 
-    In each round evidence goes first, and those in the table before newcomers.
+    In each round evidence goes first, then who has waited longest; of what does not press newcomers' go last.
     """
     budget, places = Budget(limits, certified.rules), certified.newcomers_allowed
     chosen: list[Item] = []
     rows = [_Row(author, log, certified) for author, log in ops.eligible(ages.block_ms)]
-    rows.sort(key=lambda row: (row.log.evidence is None, row.is_new, row.log.held_since_ms(0), row.author))
     for pressing in (True, False):
         turn = [row for row in rows if row.has_more(ages, pressing=pressing)]
         while turn:
             full = False
-            for row in turn:
+            for row in sorted(turn, key=partial(_Row.turn, ages=ages, pressing=pressing)):
                 item = row.items[row.taken]
                 is_second_evidence = isinstance(item, Evidence) and not budget.fits(item)
                 if is_second_evidence or (row.needs_place and not places):
@@ -120,43 +138,38 @@ def select(ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages) ->
 class _Wait:
     """How long an item waits, and behind how many others of its author's.
 
-    ``is_last_chance``: its author may leave the table if it is not done.
+    ``turn_ms`` is from when it waits for its turn. ``is_last_chance``: its author may leave the table if it is not
+    done.
     """
 
     item: Item
     place: int
     since_ms: int
+    turn_ms: int
     is_last_chance: bool = False
 
     @staticmethod
     def of(item: Item, ops: OpSet, certified: Interpretation, ages: Ages) -> "_Wait | None":
-        """None if it and all before it are not held here."""
+        """None if it and all before it were not held here."""
         log = ops.logs.get(item.author)
         if log is None:
             return None
         if isinstance(item, Evidence):
-            return None if log.evidence is None else _Wait(item, 0, log.evidence_since_ms)
+            since_ms = log.evidence_since_ms
+            return None if log.evidence is None else _Wait(item, 0, since_ms, since_ms)
         place = log.place_of(item)
-        if place is None:
-            return None
+        if place is None:  # A fork may have cut it off since a leader took it.
+            cut_ms = log.cut_since_ms.get(item.id)
+            return None if cut_ms is None else _Wait(item, 0, cut_ms, ages.turn_ms(cut_ms, log.served_ms))
         is_last_chance = place == 0 and certified.may_leave(item.author, ages.block_ms)
-        return _Wait(item, place, log.since_ms[place], is_last_chance)
+        since_ms = log.since_ms[place]
+        return _Wait(item, place, since_ms, ages.turn_ms(since_ms, log.served_ms), is_last_chance)
 
     def turn(self, ages: Ages) -> tuple[bool, bool, int, int, PublicKey, int]:
         """Sorts what waits in the order in which it is done where there is not work for all."""
         nearly_due = ages.is_nearly_due(self.since_ms)
         place = self.place if nearly_due else 0
-        return not self.is_last_chance, not nearly_due, place, self.since_ms, self.item.author, self.place
-
-    def may_precede(self, other: "_Wait", ages: Ages) -> bool:
-        """Whether a voter lets this be done where there is no work for the other.
-
-        It came no later, or is of an author of whom less is done, and waits for almost as long as anything may; or its
-        author may leave else. A leader is stricter, since voters see some of it otherwise.
-        """
-        if self.is_last_chance or not ages.came_later(self.since_ms, other.since_ms, by=VOTERS_PART):
-            return True
-        return ages.is_pressing(self.since_ms) and self.place < other.place
+        return not self.is_last_chance, not nearly_due, place, self.turn_ms, self.item.author, self.place
 
 
 def first_come(items: Iterable[Item], ops: OpSet, certified: Interpretation, ages: Ages) -> list[Item]:
@@ -173,7 +186,7 @@ def is_passed_over(
     for item in left_out:
         wait = _Wait.of(item, ops, certified, ages)
         if wait is not None and ages.is_pressing(wait.since_ms):
-            oldest_ms[wait.place] = min(wait.since_ms, oldest_ms.get(wait.place, wait.since_ms))
+            oldest_ms[wait.place] = min(wait.turn_ms, oldest_ms.get(wait.place, wait.turn_ms))
     places = sorted(oldest_ms)
     up_to = list(accumulate((oldest_ms[place] for place in places), min))
     for item in taken:
@@ -182,42 +195,88 @@ def is_passed_over(
             continue
         # What is nearly due may precede what is behind more of its author's.
         count = bisect_right(places, done.place) if ages.is_nearly_due(done.since_ms) else len(places)
-        if count and ages.came_later(done.since_ms, up_to[count - 1], by=LEADERS_PART):
+        if count and ages.came_later(done.turn_ms, up_to[count - 1], by=LEADERS_PART):
             return True
     return False
 
 
+class _Predecessors:
+    """What of a block may be done before something of one place, as a voter sees it.
+
+    An item may that waits for its turn since no later; or of whose author less is done, and which presses, or where it
+    is a matter of room is settled; or whose author may leave else. A leader is stricter, since voters see some of it
+    otherwise. Of the room that is taken only what is settled here counts.
+    """
+
+    def __init__(
+        self, place: int, waits: Sequence[_Wait | None], certified: Interpretation, limits: Limits, ages: Ages
+    ) -> None:
+        self._ages = ages
+        seen = [wait for wait in waits if wait is not None]
+        by_turn = sorted(((self._turn_ms(wait, wait.place < place), wait) for wait in seen), key=lambda each: each[0])
+        least = (self._turn_ms(wait, wait.place < place and ages.is_pressing(wait.since_ms)) for wait in seen)
+        self._last_ms = max(least, default=NEVER_MS)
+        self._all_are_seen = len(seen) == len(waits)
+        self._turns_ms = [NEVER_MS]
+        self._budgets, self._newcomers = [Budget(limits, certified.rules)], [0]
+        found: set[PublicKey] = set()
+        for turn_ms, wait in by_turn:
+            budget = replace(self._budgets[-1])
+            if ages.is_settled(wait.since_ms):
+                budget.take(wait.item)
+                if certified.needs_place(wait.item.author):
+                    found.add(wait.item.author)
+            elif not wait.is_last_chance:
+                self._all_are_seen = False
+            self._turns_ms.append(turn_ms)
+            self._budgets.append(budget)
+            self._newcomers.append(len(found))
+
+    def _turn_ms(self, wait: _Wait, is_behind_less: bool) -> int:
+        if is_behind_less or wait.is_last_chance or isinstance(wait.item, Evidence):
+            return NEVER_MS
+        return max(wait.turn_ms, self._ages.term_started_ms)
+
+    def _count(self, turn_ms: int) -> int:
+        """How many may be done before something with a turn; one more, for nothing."""
+        return bisect_right(self._turns_ms, self._ages.latest_before_ms(turn_ms, by=VOTERS_PART))
+
+    def are_all(self, turn_ms: int) -> bool:
+        """Whether the whole block may, and was held here long enough to tell."""
+        return self._all_are_seen and self._last_ms <= self._ages.latest_before_ms(turn_ms, by=VOTERS_PART)
+
+    def budget(self, turn_ms: int) -> Budget:
+        """The room that they take."""
+        return self._budgets[self._count(turn_ms) - 1]
+
+    def newcomers(self, turn_ms: int) -> int:
+        """How many of their authors come in with the block."""
+        return self._newcomers[self._count(turn_ms) - 1]
+
+
 class _Shown:
-    """What a fresh block has in it, as a voter sees it: of the room that is taken only what is settled here counts."""
+    """What a fresh block has in it, and has not, as a voter sees it."""
 
     def __init__(
         self, items: Sequence[Item], ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages
     ) -> None:
-        self._ops, self._certified, self._ages = ops, certified, ages
+        self._ops, self._certified, self._limits, self._ages = ops, certified, limits, ages
         self._named = {item.id for item in items}
-        self.budget, self.evidence = Budget(limits, certified.rules), Budget(limits, certified.rules)
-        self._newcomers: set[PublicKey] = set()
-        self.per_author: dict[PublicKey, int] = {}
         self._waits = [_Wait.of(item, ops, certified, ages) for item in items]
-        for item, wait in zip(items, self._waits, strict=True):
-            self.per_author[item.author] = self.per_author.get(item.author, 0) + 1
-            if wait is None or not ages.is_settled(wait.since_ms):
-                continue
-            self.budget.take(item)
-            if isinstance(item, Evidence):
-                self.evidence.take(item)
-            if certified.needs_place(item.author):
-                self._newcomers.add(item.author)
+        self._predecessors: dict[int, _Predecessors] = {}
+        self.evidence = budget_of((i for i in items if isinstance(i, Evidence)), limits, certified.rules)
+        self.per_author = Counter(item.author for item in items)
+
+    def _before(self, wait: _Wait) -> _Predecessors:
+        found = self._predecessors.get(wait.place)
+        if found is None:
+            found = _Predecessors(wait.place, self._waits, self._certified, self._limits, self._ages)
+            self._predecessors[wait.place] = found
+        return found
 
     def may_precede(self, wait: _Wait) -> bool:
         """Whether all of the block may be done where there is no work for something."""
-        ages = self._ages
-        return all(
-            done is not None
-            and (done.is_last_chance or ages.is_settled(done.since_ms))
-            and done.may_precede(wait, ages)
-            for done in self._waits
-        )
+        return self._before(wait).are_all(wait.turn_ms)
 
     def are_too_many_new(self) -> bool:
         """Whether more newcomers wait than there are places, so that who was cut off may have had another's."""
@@ -229,22 +288,30 @@ class _Shown:
         ]
         return len(waiting) > certified.newcomers_allowed
 
-    def fits(self, item: Item) -> bool:
-        """Whether there is room for an item. Evidence goes first, so that nothing but evidence takes its room."""
-        return (self.evidence if isinstance(item, Evidence) else self.budget).fits(item)
+    def fits(self, wait: _Wait) -> bool:
+        """Whether there is room beside what may precede an item. Only evidence takes the room of evidence."""
+        if isinstance(wait.item, Evidence):
+            return self.evidence.fits(wait.item)
+        return self._before(wait).budget(wait.turn_ms).fits(wait.item)
 
-    def has_place_for(self, author: PublicKey) -> bool:
-        """Whether there is a place for an author beside the newcomers in the block."""
-        certified = self._certified
-        return not certified.needs_place(author) or len(self._newcomers - {author}) < certified.newcomers_allowed
+    def has_place_for(self, wait: _Wait) -> bool:
+        """Whether there is a place for an author beside the newcomers in the block who may precede them."""
+        author, certified = wait.item.author, self._certified
+        if not certified.needs_place(author) or author in self.per_author:
+            return True
+        return self._before(wait).newcomers(wait.turn_ms) < certified.newcomers_allowed
 
     def left_out(self) -> list[_Wait]:
-        """Of each author the first item that is not in the block; those first whose turn it is."""
+        """Of each author the first item that is not in the block; those first whose turn it is.
+
+        Beyond some of an author's items nothing is looked at: by then the first of them will be in another block.
+        """
         ages = self._ages
         logs = (log for _, log in self._ops.eligible(ages.block_ms))
         missing = (next((item for item in log.next_items() if item.id not in self._named), None) for log in logs)
         waits = (_Wait.of(item, self._ops, self._certified, ages) for item in missing if item is not None)
-        return sorted((wait for wait in waits if wait is not None), key=lambda wait: wait.turn(ages))
+        judged = (wait for wait in waits if wait is not None and wait.place < JUDGED_CAP)
+        return sorted(judged, key=lambda wait: wait.turn(ages))
 
 
 def unjustly_omitted(
@@ -259,8 +326,9 @@ def unjustly_omitted(
 ) -> Item | None:
     """A due item that a fresh block of these items has no excuse to leave out.
 
-    There is room for what is due beside what is settled; and nobody has two items more in the block than an author of
-    whom a due one is left out for want of room. But a leader goes round the authors until something does not fit.
+    There is room for what is due beside what is settled and may precede it; and nobody has two items more in the block
+    than an author of whom a due one is left out for want of room. But a leader goes round the authors until something
+    does not fit.
 
     There is work for what is due, unless the block has done all that it may (``is_full``), or with the item it could
     not do all of it (``is_too_much``), or of what is next in turn; and then all that it did may precede the item. Of
@@ -272,24 +340,25 @@ def unjustly_omitted(
         wait.place
         for wait in left_out
         if ages.is_settled(wait.since_ms)
-        and shown.has_place_for(wait.item.author)
+        and shown.has_place_for(wait)
         and not isinstance(wait.item, Evidence)
-        and not shown.fits(wait.item)
+        and not shown.fits(wait)
     ]
-    last_round = min(too_large, default=POOL_OPS_CAP)
+    last_round = min(too_large, default=JUDGED_CAP)
     most = max(shown.per_author.values(), default=0)
     next_in_turn: _Wait | None = None
     for wait in left_out:
         item = wait.item
-        if wait.place > last_round or not shown.has_place_for(item.author) or not ages.is_settled(wait.since_ms):
+        if wait.place > last_round or not shown.has_place_for(wait) or not ages.is_settled(wait.since_ms):
             continue
-        if not shown.fits(item):
-            if ages.is_due(wait.since_ms) and most >= shown.per_author.get(item.author, 0) + 2:
+        if not shown.fits(wait):
+            if ages.is_due(wait.since_ms) and most >= shown.per_author[item.author] + 2:
                 return item
             continue
         next_in_turn = next_in_turn or wait
-        is_excused = is_full and certified.needs_place(item.author) and shown.are_too_many_new()
-        if ages.is_due(wait.since_ms) and not is_excused:
+        # Whoever was cut off may have had a newcomer's place.
+        is_cut_off = is_full and certified.needs_place(item.author) and shown.are_too_many_new()
+        if ages.is_due(wait.since_ms) and not (is_cut_off and shown.may_precede(wait)):
             no_work = is_full or is_too_much(item) or (next_in_turn is not wait and is_too_much(next_in_turn.item))
             return None if no_work and shown.may_precede(wait) else item
     return None

@@ -8,6 +8,9 @@ from gossipbook.crdt.op import LIFE, Evidence, Op, life_of
 from gossipbook.crdt.stays import begins_life
 from gossipbook.ids import OpId, PublicKey
 
+NEVER_MS = -(10**12)
+"""Before any time of a timer clock."""
+
 
 @dataclass(slots=True)
 class AuthorLog:
@@ -15,7 +18,8 @@ class AuthorLog:
 
     ``since_ms``: of each op in ``main``, since when (timer clock) it and all before it are held. ``forks``: sequence
     numbers of which there is more than one op. ``evidence`` is only what a block may take now; of an author who is in
-    no table there is none yet, and ``fork_seq`` says where the life that may begin next is forked.
+    no table there is none yet, and ``fork_seq`` says where the life that may begin next is forked. ``cut_since_ms``:
+    as ``since_ms``, of what forks cut off. ``served_ms``: when a block last took an op of theirs (timer clock).
     """
 
     by_seq: dict[int, dict[OpId, Op]] = field(default_factory=dict)
@@ -26,6 +30,8 @@ class AuthorLog:
     evidence: Evidence | None = None
     held: int = 0
     evidence_since_ms: int = 0  # timer clock; when the evidence came
+    cut_since_ms: dict[OpId, int] = field(default_factory=dict)
+    served_ms: int = NEVER_MS
 
     def hold(self, op: Op) -> None:
         """Add an op."""

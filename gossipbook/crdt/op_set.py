@@ -180,6 +180,7 @@ class OpSet:
                 self._forget(log, op)
         before = log.main
         covered = sum(1 for op in before if op.seq < state.next_seq)
+        log.served_ms = timer_ms if covered else log.served_ms
         follows = not covered or before[covered - 1].id == state.head
         self._set_main(log, before[covered:] if follows else [], covered)
         grown = self._grow(log, author, timer_ms)
@@ -299,7 +300,7 @@ class OpSet:
             if op.prev != head:
                 break
             main.append(op)
-            log.since_ms.append(timer_ms)
+            log.since_ms.append(log.cut_since_ms.pop(op.id, timer_ms))
             self.in_chains += 1
             self.parked.remove(op.id)
             grown.append(op)
@@ -333,6 +334,8 @@ class OpSet:
         place = seq - log.main[0].seq if log.main else -1
         if 0 <= place < len(log.main):
             cut = log.main[place:]
+            log.cut_since_ms = {op_id: ms for op_id, ms in log.cut_since_ms.items() if op_id in self.bodies}
+            log.cut_since_ms |= zip((op.id for op in cut), log.since_ms[place:], strict=True)
             self._set_main(log, log.main[:place])
             if self._certified.is_newcomer(cut[0].author):
                 for op in reversed(cut):  # The first are kept longest.

@@ -202,17 +202,19 @@ def test_an_age_counts_from_when_an_op_and_all_before_it_are_held() -> None:
     assert unjustly_omitted(block, r.set, r.certified, Limits(), Ages(6_001, 0, 5_000, 1), is_full=False) == third
 
 
-def test_what_came_just_now_takes_no_room_from_what_is_due() -> None:
+@pytest.mark.parametrize(("came_ms", "excused"), [(0, True), (1_250, True), (1_251, False), (5_000, False)])
+def test_what_came_later_takes_no_room_from_what_is_due(came_ms: int, excused: bool) -> None:
+    """A lying leader and four keys with an op of the largest size kept out whatever was due, for ever."""
     r, limits = Replicated(), Limits(max_block_ops=2)
     r.set.insert(CHAINS["alice"][0], 0)
     for name in ("bob", "carol"):
-        r.set.insert(CHAINS[name][0], 5_000)
+        r.set.insert(CHAINS[name][0], came_ms)
     block = [CHAINS["bob"][0], CHAINS["carol"][0]]
     judged = [
         unjustly_omitted(block, r.set, r.certified, limits, Ages(now, 0, 5_000, 1), is_full=full)
         for now, full in ((5_001, False), (5_001, True), (6_251, False), (6_251, True))
     ]
-    assert judged == [CHAINS["alice"][0], CHAINS["alice"][0], None, None]
+    assert judged == [None if excused else CHAINS["alice"][0]] * 4
 
 
 def test_a_block_whose_work_is_done_leaves_out_what_is_due_only_for_what_waited() -> None:
@@ -321,3 +323,63 @@ def test_evidence_goes_first_and_more_of_it_ends_no_round() -> None:
     for left_out in (chosen[0], CHAINS["alice"][1]):
         rest = [item for item in chosen if item is not left_out]
         assert unjustly_omitted(rest, r.set, r.certified, tight, ages, is_full=False) is not None
+
+
+ROOMS = (
+    Limits(max_block_ops=3),
+    Limits(max_block_ops=6),
+    Limits(max_block_bytes=5 * CHAINS["alice"][0].size),
+    Limits(max_block_commands=7),
+)
+
+
+def with_large_ops(rng: random.Random) -> dict[str, list[Op]]:
+    """Chains of a few authors with ops of all sizes."""
+    chains: dict[str, list[Op]] = {}
+    for name in NAMES:
+        ops = chains[name] = []
+        for _ in range(rng.randint(0, 5)):
+            commands = [buy(n + 1) for n in range(rng.choice((1, 1, 1, 2, 3)))]
+            ops.append(signed(name, len(ops), ops[-1] if ops else None, *commands))
+    return chains
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_what_a_leader_has_no_room_for_no_voter_demands(seed: int) -> None:
+    """Neither by the clock of a voter, who has held everything for up to a tenth of the age more or less, or sees it
+    a moment later; nor when blocks took ops of some authors before."""
+    rng = random.Random(seed)
+    for limits in ROOMS:
+        chains, served = with_large_ops(rng), rng.sample(NAMES, 2)
+        came = {item.id: rng.randint(0, 9_000) for ops in chains.values() for item in ops}
+        pools = [Replicated() for _ in range(4)]
+        for pool in pools:
+            seen = [(came[item.id] + rng.randint(-250, 250), item) for ops in chains.values() for item in ops]
+            for at_ms, item in sorted(seen, key=lambda each: each[0]):
+                pool.set.insert(item, at_ms)
+            for name in served:
+                if len(chains[name]) > 1:
+                    pool.certify(chains[name][0])
+                    pool.set.logs[key(name)].served_ms = 8_000 + rng.randint(-100, 100)
+        leader, *voters = pools
+        chosen = select(leader.set, leader.certified, limits, Ages(9_500, 0, 5_000, 1_100))
+        for voter in voters:
+            ages = Ages(9_500 + rng.randint(0, 300), 0, 5_000, 1_100)
+            assert unjustly_omitted(chosen, voter.set, voter.certified, limits, ages, is_full=False) is None
+
+
+def test_whom_a_block_served_waits_for_the_next_turn() -> None:
+    """With the oldest of a stock of ops the same author was the first in each block, and others in none."""
+    r = Replicated()
+    for item in CHAINS["alice"]:
+        r.set.insert(item, 0)
+    r.set.insert(CHAINS["bob"][0], 2_000)
+    stock, bob = CHAINS["alice"][1:], CHAINS["bob"][0]
+    r.certify(CHAINS["alice"][0])
+    for at_ms, is_before, excused in ((6_999, True, True), (7_001, False, True), (8_251, False, False)):
+        r.set.logs[key("alice")].served_ms = at_ms
+        ages = Ages(at_ms + 100, 0, 5_000, 1_100)
+        order = first_come([bob, stock[0]], r.set, r.certified, ages)
+        assert order == ([stock[0], bob] if is_before else [bob, stock[0]])
+        found = unjustly_omitted([stock[0]], r.set, r.certified, Limits(), ages, is_full=True)
+        assert (found is None) is excused
