@@ -383,3 +383,26 @@ def test_whom_a_block_served_waits_for_the_next_turn() -> None:
         assert order == ([stock[0], bob] if is_before else [bob, stock[0]])
         found = unjustly_omitted([stock[0]], r.set, r.certified, Limits(), ages, is_full=True)
         assert (found is None) is excused
+
+
+def test_what_a_fork_cut_off_takes_room_as_before() -> None:
+    """Two forks a voter were enough to have it refuse an honest leader's block."""
+    r, limits = Replicated(), Limits(max_block_ops=1)
+    r.certify(CHAINS["alice"][0])
+    r.set.insert(CHAINS["alice"][1], 0)
+    r.set.insert(CHAINS["bob"][0], 100)
+    block, ages = [CHAINS["alice"][1]], Ages(5_500, 0, 5_000, 1_100)
+    assert unjustly_omitted(block, r.set, r.certified, limits, ages, is_full=False) is None
+    r.set.insert(op("alice", 1, CHAINS["alice"][0], 300), 5_400)
+    assert r.set.logs[key("alice")].forked
+    assert unjustly_omitted(block, r.set, r.certified, limits, ages, is_full=False) is None
+
+
+def test_what_came_just_now_takes_no_room_from_somebodys_second() -> None:
+    r, limits = Replicated(), Limits(max_block_ops=2)
+    for item, came_ms in ((CHAINS["alice"][0], 0), (CHAINS["alice"][1], 0), (CHAINS["carol"][0], 3_900)):
+        r.set.insert(item, came_ms)
+    block = [CHAINS["alice"][0], CHAINS["carol"][0]]
+    for now_ms, omitted in ((5_100, CHAINS["alice"][1]), (5_151, None)):
+        ages = Ages(now_ms, 0, 5_000, 1)
+        assert unjustly_omitted(block, r.set, r.certified, limits, ages, is_full=False) == omitted

@@ -285,3 +285,18 @@ def test_a_leader_that_is_down_keeps_nobody_out_of_a_full_table(bare: bool) -> N
     cluster.submit(others[0], late := sign("late"))
     assert cluster.world.run(9 * S, lambda: late.id in cluster.certified())
     cluster.check()
+
+
+@pytest.mark.parametrize(("came_ms", "excused"), [(4_000, False), (1_000, True)])
+def test_a_newcomer_is_left_out_only_for_what_came_no_later(came_ms: int, excused: bool) -> None:
+    """While more of them waited than there are places, a lying leader let nobody in."""
+    table = Table(max_newcomers_per_block=1)
+    table.block(table.op("known", buy(1)))
+    pool = OpSet(table.certified, table.manifest.limits)
+    pool.wall_ms = table.now_ms
+    newcomer, other, known = (table.op(name, buy(1)) for name in ("ann", "ben", "known"))
+    for op, at_ms in ((newcomer, 0), (other, 100), (known, came_ms)):
+        pool.insert(op, at_ms)
+    ages = Ages(5_500, 0, 5_000, table.now_ms)
+    found = unjustly_omitted([known], pool, table.certified, table.manifest.limits, ages, is_full=True)
+    assert found is (None if excused else newcomer)
