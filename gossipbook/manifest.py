@@ -23,8 +23,8 @@ from gossipbook.tables import Table, read_flat
 RULES_VERSION = 3
 """Of networks that are made now: special orders, leases, groups and pair states; networks of version 1 go on without.
 
-Version 3 is not frozen yet: networks of it are for tests. A block's work is bounded, events tell their order's past,
-authors leave the table, evidence is charged a constant, and enters blocks only against authors who are in the table.
+By version 3 a block's work is bounded, events tell their order's past, authors leave the table, evidence is charged a
+constant, and enters blocks only against authors who are in the table.
 """
 
 KNOWN_RULES = (1, 2, 3)
