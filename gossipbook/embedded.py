@@ -14,6 +14,7 @@ import itertools
 import os
 from collections.abc import AsyncIterator, Iterable
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -356,7 +357,7 @@ async def open_peer(
             dht_advertise=dht_advertise,
             bootstrap=tuple(bootstrap),
             peers=tuple(peers),
-            peer=PeerConfig(chosen, base.gossip, base.consensus, base.faults_per_link_cap),
+            peer=replace(base, pairs=chosen),
         )
         async with (
             open_runtime(manifest or _solo(identity, chosen), settings) as runtime,
