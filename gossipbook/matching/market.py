@@ -21,7 +21,7 @@ from gossipbook.matching.events import (
     TRIGGERED,
     CancelCause,
 )
-from gossipbook.matching.ladder import RESTING, Order
+from gossipbook.matching.ladder import OUT, RESTING, Order
 
 ENOUGH: Final = 0
 TOO_LITTLE: Final = 1
@@ -121,16 +121,20 @@ class Market(Counters):
         if self._bounded:
             made, took = maker.filled_lots + lots, taker.filled_lots + lots
             left, open_lots = maker.open_lots + maker.hidden_lots - lots, taker.open_lots + taker.hidden_lots - lots
-            self.events.append(
-                (
-                    *(FILL, number, price, lots, author, maker.client_id, taking, taker.client_id, taker.side),
-                    *(made, left, maker.total_lots, maker.last_event),
-                    *(took, open_lots, taker.total_lots, taker.last_event),
-                )
-            )
+            maker_total, maker_previous = maker.total_lots, maker.last_event
+            taker_total, taker_previous = taker.total_lots, taker.last_event
+            # fmt: off
+            self.events.append((
+                FILL, number, price, lots, author, maker.client_id, taking, taker.client_id, taker.terms.side,
+                made, left, maker_total, maker_previous, took, open_lots, taker_total, taker_previous,
+            ))
+            # fmt: on
             if left:
                 self.book.tell(maker, made, number)
-            self.book.tell(taker, took, number)
+            if taker.place == OUT:  # As :meth:`Book.tell` does, where there is nothing to undo.
+                taker.filled_lots, taker.last_event = took, number
+            else:
+                self.book.tell(taker, took, number)
             if price < self.low_ticks:
                 self.low_ticks = price
             if price > self.high_ticks:

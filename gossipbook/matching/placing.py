@@ -267,8 +267,10 @@ class Placing(Amendments):
         self.event_number = number = self.event_number + 1
         lots = order.open_lots + order.hidden_lots
         if self._bounded:
-            past = (order.filled_lots, order.total_lots, order.last_event)
-            self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED, *past))
+            filled, total, previous = order.filled_lots, order.total_lots, order.last_event
+            self.events.append(
+                (CANCELLED, number, account.author, client_id, lots, 0, REQUESTED, filled, total, previous)
+            )
         else:
             self.events.append((CANCELLED, number, account.author, client_id, lots, 0, REQUESTED))
         if order.place == RESTING:
