@@ -18,7 +18,7 @@ from gossipbook.crdt import messages as r
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.effects import LinkId, Now
 from gossipbook.gossip import messages as g
-from gossipbook.ids import PeerId
+from gossipbook.ids import PeerId, PublicKey
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.events import LOCAL
 from gossipbook.refusals import Refusals, Scope
@@ -110,10 +110,16 @@ class _Account:
 
 
 class Allowance:
-    """The accounts of all links. ``members`` are those of the pairs' committees; ``pairs``: how many are followed."""
+    """The accounts of all links. ``members`` are those of the pairs' committees; ``pairs``: how many are followed.
 
-    def __init__(self, members: Container[PeerId], pairs: int, refusals: Refusals) -> None:
+    ``clients`` are keys of those who may bring any number of unknown authors, as they answer for whom they bring.
+    """
+
+    def __init__(
+        self, members: Container[PeerId], pairs: int, refusals: Refusals, clients: Container[PublicKey] = ()
+    ) -> None:
         self._members = members
+        self._clients = clients
         self._known: dict[LinkId, None] = {}  # as many as there are links
         self._pairs = max(1, pairs)
         self._refusals = refusals
@@ -121,9 +127,10 @@ class Allowance:
         self._own_newcomers = TokenBucket(OWN_NEWCOMERS_OF_ALL_PER_S, OWN_NEWCOMERS_OF_ALL_BURST)
         self._accounts: BoundedDict[LinkId, _Account] = BoundedDict(ACCOUNTS_CAP)
 
-    def know(self, link: LinkId) -> None:
-        """Let a link bring any number of unknown authors: it is of somebody who answers for them."""
-        self._known[link] = None
+    def link_up(self, link: LinkId, public_key: PublicKey) -> None:
+        """Note whose a link is."""
+        if public_key in self._clients:
+            self._known[link] = None
 
     def link_down(self, link: LinkId) -> None:
         """Forget a link."""

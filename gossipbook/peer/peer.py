@@ -65,7 +65,7 @@ class Peer:
         self.refusals = Refusals()
         followed = manifest.symbols() if self.config.pairs is None else list(self.config.pairs)
         members = frozenset(matcher.peer_id for matcher in manifest.matchers)
-        self.allowance = Allowance(members, len(followed), self.refusals)
+        self.allowance = Allowance(members, len(followed), self.refusals, self.config.clients)
         shared = (self.verifier, self.config.consensus, self.refusals, self.allowance)
         self.pairs = {symbol: PairReplica(manifest, symbol, identity, *shared) for symbol in followed}
         self.router = Router(followed, self.config.gossip, rng)
@@ -89,10 +89,8 @@ class Peer:
         problems = []
         for symbol, replica in self.pairs.items():
             empty = StoredPair([], [], None, [])
-            problem = replica.restore(stored.get(symbol, empty), now, observer_reason, replayed)
-            if problem is not None:
-                problems.append(problem)
-        return problems
+            problems.append(replica.restore(stored.get(symbol, empty), now, observer_reason, replayed))
+        return [problem for problem in problems if problem is not None]
 
     def wanted_peers(self) -> list[PeerId]:
         """Members of my pairs' committees to whom there should be a direct link and is none."""
@@ -160,8 +158,7 @@ class Peer:
 
     def _on_link_up(self, event: LinkUp, now: Now) -> list[CoreEffect]:
         self.links[event.link] = event.role
-        if event.public_key in self.config.clients:
-            self.allowance.know(event.link)
+        self.allowance.link_up(event.link, event.public_key)
         if event.role is not Role.PEER:
             return []
         peer = peer_id(event.public_key)
