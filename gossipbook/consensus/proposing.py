@@ -8,12 +8,11 @@ from gossipbook.consensus.member import Member
 from gossipbook.consensus.selection import Ages, first_come, given_up, is_passed_over, select, unjustly_omitted
 from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
 from gossipbook.consensus.words import BlockFault
+from gossipbook.crdt.author_log import NEVER_MS
 from gossipbook.crdt.interpretation import Execution, Item
 from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
 from gossipbook.refusals import Scope
-
-LONG_AGO_MS = -(10**12)  # before any time of a timer
 
 
 class Proposing:
@@ -25,8 +24,8 @@ class Proposing:
         self.proposals: dict[int, Block] = {}  # the first of this term's leader by height: the next one, or one more
         self._came_ms: dict[int, int] = {}  # when each of these came, by this member's own clock
         self._waking: BlockId = b""  # the block whose time a timer waits for
-        self._newcomers_alone_ms = LONG_AGO_MS  # when a block of newcomers alone was made here
-        self._company_until_ms = LONG_AGO_MS  # till when a timer lets the next ones wait
+        self._newcomers_alone_ms = NEVER_MS  # when a block of newcomers alone was made here
+        self._company_until_ms = NEVER_MS  # till when a timer lets the next ones wait
         self._of_next_term: tuple[int, Block, int] | None = None  # one that came with the TC of its term, and when
 
     def offer(self, block: Block, term: int, tc: TermChange | None) -> None:
@@ -59,7 +58,7 @@ class Proposing:
 
     def woken(self) -> None:
         """A timer went off; if it was early by this clock, what it waited for is waited for again."""
-        self._waking, self._company_until_ms = b"", LONG_AGO_MS
+        self._waking, self._company_until_ms = b"", NEVER_MS
 
     def advanced(self) -> None:
         """A height was finalized."""

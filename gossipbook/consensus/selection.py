@@ -264,7 +264,8 @@ class _Shown:
         self._named = {item.id for item in items}
         self._waits = [_Wait.of(item, ops, certified, ages) for item in items]
         self._predecessors: dict[int, _Predecessors] = {}
-        self.evidence = budget_of((i for i in items if isinstance(i, Evidence)), limits, certified.rules)
+        settled = (wait.item for wait in self._waits if wait is not None and ages.is_settled(wait.since_ms))
+        self.evidence = budget_of((item for item in settled if isinstance(item, Evidence)), limits, certified.rules)
         self.per_author = Counter(item.author for item in items)
 
     def _before(self, wait: _Wait) -> _Predecessors:
