@@ -5,6 +5,7 @@ kind can never be passed off as another.
 """
 
 import hashlib
+import re
 
 DIGEST_BYTES = 32
 PEER_ID_BYTES = 20
@@ -49,3 +50,11 @@ def xor_distance(a: PeerId, b: PeerId) -> int:
 def short(identifier: bytes) -> str:
     """The first ten hex digits, for people."""
     return identifier.hex()[:10]
+
+
+_HEX_KEY = re.compile(rf"[0-9a-fA-F]{{{2 * PUBLIC_KEY_BYTES}}}", re.ASCII)
+
+
+def read_public_key(text: str) -> PublicKey | None:
+    """A public key from its hex digits; None if these are not what one has."""
+    return bytes.fromhex(text) if _HEX_KEY.fullmatch(text) else None

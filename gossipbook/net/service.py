@@ -17,7 +17,7 @@ from gossipbook.client_messages import Answer, AskAuthor, AskBlock, Query, Unfol
 from gossipbook.crdt.view import BookView, LevelView
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import GossipbookError
-from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
+from gossipbook.ids import PublicKey, read_public_key
 from gossipbook.matching.commands import Side
 from gossipbook.net.clock_offset import clock_trouble, time_trouble
 from gossipbook.net.driver import ReadingMessage
@@ -45,7 +45,6 @@ ORDER_BLOCKS_CAP = 100  # that are read to answer what became of an order long a
 SLOW_ARGUMENTS = {"receipt": 4, "explain": 3, "order": 3}
 
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
-_HEX_KEY = re.compile(rf"[0-9a-fA-F]{{{2 * PUBLIC_KEY_BYTES}}}", re.ASCII)
 
 
 class BadQuery(GossipbookError):
@@ -380,9 +379,10 @@ def _outcome(outcome: Any, _message: Query) -> Any:
 
 
 def _key(text: str) -> bytes:
-    if not _HEX_KEY.fullmatch(text):
+    key = read_public_key(text)
+    if key is None:
         raise BadQuery("an author is a public key of 64 hex digits")
-    return bytes.fromhex(text)
+    return key
 
 
 def _number(text: str, name: str) -> int:

@@ -4,7 +4,6 @@ What only a running peer needs is imported where it is used: commands that talk 
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from gossipbook.cli.output import read_manifest
 from gossipbook.errors import ConfigError
-from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
+from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey, read_public_key
 from gossipbook.manifest import Manifest
 from gossipbook.tables import unknown_key
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX = "GOSSIPBOOK_"
 PRESETS = ("lan", "local", "wan")
-_HEX_KEY = re.compile(rf"[0-9a-fA-F]{{{2 * PUBLIC_KEY_BYTES}}}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +74,10 @@ class FileConfig:
 
 
 def _client_key(text: str) -> PublicKey:
-    if not _HEX_KEY.fullmatch(text):
+    key = read_public_key(text)
+    if key is None:
         raise ConfigError(f"clients: expected public keys of {2 * PUBLIC_KEY_BYTES} hex digits, not {text!r}")
-    return bytes.fromhex(text)
+    return key
 
 
 def load_config(folder: Path, flags: Mapping[str, Any]) -> FileConfig:
