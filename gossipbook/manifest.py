@@ -20,14 +20,15 @@ from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey,
 from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Of networks that are made now: special orders, leases, groups and pair states; networks of version 1 go on without.
 
 By version 3 a block's work is bounded, events tell their order's past, authors leave the table, evidence is charged a
-constant, and enters blocks only against authors who are in the table.
+constant, and enters blocks only against authors who are in the table. By version 4 orders may carry a text of their
+author's own, and may trade with their author's others.
 """
 
-KNOWN_RULES = (1, 2, 3)
+KNOWN_RULES = (1, 2, 3, 4)
 
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024

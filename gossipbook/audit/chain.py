@@ -10,7 +10,7 @@ from gossipbook.audit.ledger import Ledger
 from gossipbook.audit.opening import Opened
 from gossipbook.audit.oracle import OracleBook
 from gossipbook.audit.order import canonical_order
-from gossipbook.audit.records import BLOCK_OPS_CAP, Block, Evidence, Item, Op
+from gossipbook.audit.records import BLOCK_OPS_CAP, Block, Evidence, Item, Op, allowing_orders
 from gossipbook.audit.seats import Seats
 from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest
@@ -72,7 +72,7 @@ class Chain:
         if [item.id for item in canonical_order(block.parent, items)] != list(block.op_ids):
             wrong.append("its ops are out of canonical order")
         wrong += self._misexecuted(opened)
-        wrong += self.ledger.take(opened.events, block.time_ms)[:LEDGER_REASONS_PER_BLOCK]
+        wrong += self.ledger.take(opened.events, block.time_ms, allowing_orders(items))[:LEDGER_REASONS_PER_BLOCK]
         self.ids.append(block.id)
         self._time_ms = block.time_ms
         self.ops += len(items)

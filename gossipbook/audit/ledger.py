@@ -1,8 +1,8 @@
 """A book-keeper's view of the events: per order, total = filled + open + cancelled + expired.
 
 No fill may go beyond what is open and shown, no stop order trade before it is triggered, nobody trade with their own
-group, nor anybody while the pair is not open, but in an auction's end and at its price. The ledger never matches
-anything and knows no rule of priority; so it cannot share a mistake with an engine.
+group unless one of the two orders allows it, nor anybody while the pair is not open, but in an auction's end and at its
+price. The ledger never matches anything and knows no rule of priority; so it cannot share a mistake with an engine.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +12,7 @@ from gossipbook.audit.ledger_entries import BUY, Memberships, OrderKey, OrderLot
 
 ACCEPTED, REJECTED, FILL, CANCELLED, EXPIRED, AMENDED, FROZEN = 1, 2, 3, 4, 5, 6, 7
 TRIGGERED, SLICED, PAIR_STATE, UNCROSSED, LEASED, LEASE_ENDED, GROUPED, STOP_ACCEPTED = 8, 9, 10, 11, 12, 13, 14, 15
-PLACES = (1, 5)  # the kinds of commands that use up a client order id
+PLACES = (1, 5, 10)  # the kinds of commands that use up a client order id
 OPEN, HALTED, AUCTION = 1, 4, 5
 SELF_TRADE = 4  # a cause
 
@@ -37,13 +37,18 @@ class Ledger:
         self.leases: dict[bytes, int] = {}  # until when, by author
         self._waiting: dict[OrderKey, OrderLots] = {}  # stop orders that no trade has reached
         self._line: dict[OrderKey, OrderLots] = {}  # those that one has, and that have not run
+        self._allowing: dict[OrderKey, None] = {}  # open orders that may trade with their author's own
         self._groups = Memberships()
         self._opening = False  # a pair was just opened, and an auction may end
         self._auction_ticks = self._auction_lots = 0  # the price of the one that ends, and what is still to trade
         self._time_ms = 0
 
-    def take(self, events: Sequence[Event], time_ms: int = 0) -> list[str]:
-        """Book one block's events; what is wrong with them. Without the block's time leases are not held to it."""
+    def take(self, events: Sequence[Event], time_ms: int = 0, allowing: Iterable[OrderKey] = ()) -> list[str]:
+        """Book one block's events; what is wrong with them. Without the block's time leases are not held to it.
+
+        ``allowing``: the orders that the block's ops place so that they may trade with their author's own.
+        """
+        self._allowing |= dict.fromkeys(allowing)
         self.closed = {}
         self._time_ms = time_ms
         is_held_up = bool(self._auction_lots) or self._opening
@@ -55,6 +60,7 @@ class Ledger:
             fault = self._out_of_place(event) or self._book(event)
             if fault:
                 wrong.append(f"event {event[1]}: {fault}")
+        self._allowing = {key: None for key in self._allowing if key in self.open}
         if self._bounded and (is_held_up or 2 * len(events) >= self._max_block_work):
             return wrong  # It may have been too full for more.
         if self._auction_lots and not self._bounded:
@@ -247,9 +253,10 @@ class Ledger:
 
     def _may_trade(self, price: int, lots: int, maker: OrderKey, taker: OrderKey) -> str:
         """Who may trade at all, and when."""
-        if maker[0] == taker[0]:
+        allowed = maker in self._allowing or taker in self._allowing
+        if maker[0] == taker[0] and not allowed:
             return f"orders {_name(maker)} and {_name(taker)} of one author trade"
-        if self._groups.of(maker[0]) == self._groups.of(taker[0]):
+        if not allowed and self._groups.of(maker[0]) == self._groups.of(taker[0]):
             return f"orders {_name(maker)} and {_name(taker)} of one group trade"
         if self._auction_lots:
             left, self._auction_lots = self._auction_lots, max(0, self._auction_lots - lots)

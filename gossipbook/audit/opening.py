@@ -133,7 +133,9 @@ def _open_op(listed: OpEntry, seats: Seats) -> Item:
         if op.chain_id != seats.chain_id or op.pair != seats.symbol:
             raise Defect(f"op {op.id.hex()[:10]} is of another chain or pair")
         if op.version > seats.rules_version:
-            raise Defect(f"op {op.id.hex()[:10]} is of version {op.version}, in a network of rules version 1")
+            raise Defect(
+                f"op {op.id.hex()[:10]} is of version {op.version}, in a network of rules version {seats.rules_version}"
+            )
         ops.append(op)
     item: Item = make_evidence(*ops, rules_version=seats.rules_version) if listed.is_evidence else ops[0]
     if item.id != listed.id:

@@ -45,7 +45,8 @@ from gossipbook.audit.oracle_order import Fields, OracleOrder
 
 Command: TypeAlias = tuple[Any, ...]
 
-NAMES_AN_ORDER = (Ask.PLACE, Ask.PLACE_SPECIAL, Ask.CANCEL, Ask.AMEND)
+PLACES = (Ask.PLACE, Ask.PLACE_SPECIAL, Ask.PLACE_NAMED)
+NAMES_AN_ORDER = (*PLACES, Ask.CANCEL, Ask.AMEND)
 
 
 class OracleBook(OracleControls):
@@ -172,10 +173,10 @@ class OracleBook(OracleControls):
         return self._op_is_spent() or self.auction is not None
 
     def _execute(self, author: bytes, kind: int, fields: Fields, void: bool) -> Refusal:
-        if kind not in (Ask.PLACE, Ask.PLACE_SPECIAL, Ask.CANCEL) and self._may_do_no_more():
+        if kind not in (*PLACES, Ask.CANCEL) and self._may_do_no_more():
             return Refusal.WORK_LIMIT
         match kind:
-            case Ask.PLACE | Ask.PLACE_SPECIAL:
+            case Ask.PLACE | Ask.PLACE_SPECIAL | Ask.PLACE_NAMED:
                 return self._place(author, fields, void)
             case Ask.CANCEL:
                 return self._cancel(author, *fields)

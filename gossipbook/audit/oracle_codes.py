@@ -10,7 +10,7 @@ LIMIT, MARKET, STOP, STOP_LIMIT = 1, 2, 3, 4
 GTC, GTD, IOC, FOK = 1, 2, 3, 4
 POST_ONLY, SLIDE = 1, 2  # flags of a place
 REDUCE_ONLY = 1  # flag of an amend
-CANCEL_TAKER, CANCEL_MAKER, CANCEL_BOTH, DECREMENT = 1, 2, 3, 4
+CANCEL_TAKER, CANCEL_MAKER, CANCEL_BOTH, DECREMENT, ALLOW = 1, 2, 3, 4, 5
 OPEN, POST_ONLY_STATE, CANCEL_ONLY, HALTED, AUCTION = 1, 2, 3, 4, 5
 JOINED, ADMITTED = 1, 2  # bits of a grouped event
 
@@ -36,6 +36,7 @@ class Ask(IntEnum):
     SET_STATE = 7
     JOIN_GROUP = 8
     ADMIT_TO_GROUP = 9
+    PLACE_NAMED = 10
 
 
 class Refusal(IntEnum):

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from gossipbook.audit.oracle_auction import auction_price
 from gossipbook.audit.oracle_codes import (
+    ALLOW,
     AMENDED,
     AUCTION,
     BUY,
@@ -121,7 +122,7 @@ class OracleMarket:
             maker = makers[0]
             if self._op_is_spent():
                 self._drop(taker, Cause.WORK_LIMIT)
-            elif self._group(maker) == self._group(taker):
+            elif taker.self_trade != ALLOW and self._group(maker) == self._group(taker):
                 self._prevent_self_trade(maker, taker)
             else:
                 self._trade(maker, taker, maker.price, min(maker.shown, taker.open))
@@ -170,7 +171,7 @@ class OracleMarket:
     def _match_own(self, taker: OracleOrder) -> None:
         """An order that comes into an auction meets its own group's as it would if there were no others."""
         others = self._other_side(taker)
-        if not others or not taker.allows(others[0].price):
+        if taker.self_trade == ALLOW or not others or not taker.allows(others[0].price):
             return
         own = sum(self._group(order) == self._group(taker) for order in self.open_orders.values())
         if own > self.max_op_work - self.op_work:

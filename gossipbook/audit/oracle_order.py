@@ -28,7 +28,7 @@ class OracleOrder:
 
     def __init__(self, author: bytes, place: Fields) -> None:
         client_id, side, type_, price, total, tif, flags, self_trade, expires, *special = place
-        display, minimum, stop = special or (0, 0, 0)
+        display, minimum, stop, *_text = special or (0, 0, 0)
         self.author: bytes = author
         self.client_id: int = client_id
         self.side: int = side

@@ -6,6 +6,7 @@ A block is ``[1, chain id, epoch, pair, height, parent, proposer, created term, 
 """
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ LIVES_SINCE = 3  # the rules version
 LIFE = 2**36  # how many sequence numbers a life of an author has
 
 PLACE, CANCEL, AMEND, CANCEL_ALL = 1, 2, 3, 4
-PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP = 5, 6, 7, 8, 9
+PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP, PLACE_NAMED = 5, 6, 7, 8, 9, 10
 FIELD_COUNTS = {
     PLACE: 9,
     CANCEL: 1,
@@ -35,8 +36,12 @@ FIELD_COUNTS = {
     SET_STATE: 1,
     JOIN_GROUP: 1,
     ADMIT_TO_GROUP: 2,
+    PLACE_NAMED: 13,
 }
-LATER_KINDS = (PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP)
+OP_VERSIONS = (1, 2, 4)
+FIRST_KINDS = (PLACE, CANCEL, AMEND, CANCEL_ALL)
+TEXT_ID_CAP = 36
+ALLOW = 5  # of the ways of self-trade prevention
 
 # The least and the most that a field may be, by its position in the command; any number will do where nothing is said.
 ANY_ID = (1, cbor.INT_CAP)  # client order ids start at 1
@@ -50,6 +55,7 @@ RANGES: dict[int, dict[int, tuple[int, int]]] = {
     SET_STATE: {1: (1, 5)},
     JOIN_GROUP: {},
     ADMIT_TO_GROUP: {2: (0, 1)},
+    PLACE_NAMED: {1: ANY_ID, 2: (1, 2), 3: (1, 4), 6: (1, 4), 7: (0, 3), 8: (1, ALLOW)},
 }
 
 CANCELS, POST_ONLY, REST = 0, 1, 2  # priority classes
@@ -144,12 +150,12 @@ def decode_op(signed: bytes, signature: bytes) -> Op:
     try:
         cbor.check_blob(signed, "op", OP_BYTES_CAP)
         version, chain_id, pair, author, seq, prev, expiry_ms, commands = cbor.decode_array(signed, 8)
-        if type(version) is not int or version not in (1, 2):
+        if type(version) is not int or version not in OP_VERSIONS:
             raise DecodeError("unknown version")
         decoded = tuple(_command(item) for item in cbor.check_list(commands, "commands", COMMANDS_CAP))
         if not decoded:
             raise DecodeError("no commands")
-        if version != (2 if any(command[0] in LATER_KINDS for command in decoded) else 1):
+        if version != max(_since(command[0]) for command in decoded):
             raise DecodeError(f"version {version} is not that of its commands")
         return Op(
             id=op_id,
@@ -189,12 +195,32 @@ def _command(item: object) -> Command:
             nobody = kind == JOIN_GROUP and value == b""
             cbor.check_bytes(value, "command", 0 if nobody else PUBLIC_KEY_BYTES)
             continue
+        if position == FIELD_COUNTS[PLACE_NAMED] and kind == PLACE_NAMED:
+            text = cbor.check_text(value, "text id", TEXT_ID_CAP)
+            if any(not " " <= character <= "~" for character in text):
+                raise DecodeError("a text id of other than printable ASCII characters")
+            continue
         least, most = RANGES[kind].get(position, (0, cbor.INT_CAP))
         if not least <= cbor.check_uint(value, "command") <= most:
             raise DecodeError(f"a value out of range in a command of kind {kind}")
     if kind == PLACE_SPECIAL and not _is_special(item):
         raise DecodeError("a plain order is a command of kind 1")
+    if kind == PLACE_NAMED and not item[13] and item[8] != ALLOW:
+        raise DecodeError("an order without a text, that prevents self-trades, is a command of kind 1 or 5")
     return tuple(item)
+
+
+def allowing_orders(items: Iterable[Item]) -> Iterator[tuple[bytes, int]]:
+    """The orders (author, client order id) that ops place so that they may trade with their author's own."""
+    for item in items:
+        for command in item.commands if isinstance(item, Op) else ():
+            if command[0] == PLACE_NAMED and command[8] == ALLOW:
+                yield item.author, command[1]
+
+
+def _since(kind: int) -> int:
+    """The rules version that a kind of command came with."""
+    return 1 if kind in FIRST_KINDS else 4 if kind == PLACE_NAMED else 2
 
 
 def _is_special(item: list[Any]) -> bool:
@@ -203,6 +229,6 @@ def _is_special(item: list[Any]) -> bool:
 
 
 def _priority(command: Command) -> int:
-    if command[0] in (PLACE, PLACE_SPECIAL):
+    if command[0] in (PLACE, PLACE_SPECIAL, PLACE_NAMED):
         return POST_ONLY if command[7] & 1 else REST
     return REST if command[0] == AMEND and not command[4] else CANCELS

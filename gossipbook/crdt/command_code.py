@@ -1,7 +1,7 @@
 """Commands as they travel in ops: arrays ``[kind, field, …]`` in the field order of their classes.
 
-Kinds 1 to 4 belong to version 1 of the op, all to version 2. An order has one encoding: kind 5 (``PlaceSpecial``) is
-refused where kind 1 (``Place``) would do.
+A kind belongs to the ops of the rules version that it came with, and of later ones. An order has one encoding: kind 10
+(``PlaceNamed``) is refused where kind 5 (``PlaceSpecial``) would do, and that where kind 1 (``Place``) would.
 """
 
 import operator
@@ -19,14 +19,17 @@ from gossipbook.matching.commands import (
     CANCEL_ALL,
     JOIN_GROUP,
     KINDS,
-    LATER_KINDS,
     LEASE,
     PLACE,
+    PLACE_NAMED,
     PLACE_SPECIAL,
     SET_STATE,
+    SINCE,
+    TEXT_ID_CAP,
     AdmitToGroup,
     Amend,
     AmendFlags,
+    AnyPlace,
     Cancel,
     CancelAll,
     Command,
@@ -35,6 +38,7 @@ from gossipbook.matching.commands import (
     PairState,
     Place,
     PlaceFlags,
+    PlaceNamed,
     PlaceSpecial,
     SetState,
 )
@@ -42,9 +46,10 @@ from gossipbook.matching.commands import (
 CLASS_CANCELS, CLASS_POST_ONLY, CLASS_REST = 0, 1, 2
 
 _INTEGERS = {int}
-_GROUPS = JOIN_GROUP, ADMIT_TO_GROUP
-_PLACES = Place, PlaceSpecial
-_LATER = frozenset(command for command, kind in KINDS.items() if kind in LATER_KINDS)
+_BY_HAND = JOIN_GROUP, ADMIT_TO_GROUP, PLACE_NAMED
+"""Kinds that are not made of numbers alone."""
+_SINCE = {command: SINCE[kind] for command, kind in KINDS.items()}
+_FIRST = frozenset(command for command, since in _SINCE.items() if since == 1)
 _POST_ONLY, _REDUCE_ONLY = int(PlaceFlags.POST_ONLY), int(AmendFlags.REDUCE_ONLY)  # enum arithmetic is slow
 
 
@@ -54,10 +59,13 @@ def encode_command(command: Command) -> list[Any]:
     Raises:
         ValueError: a number is no int from 0 to 2**63 - 1, or an order is of a class that does not fit it.
     """
-    fields = [field if isinstance(field, bytes) else _whole(field) for field in command]
+    texts = command[-1:] if isinstance(command, PlaceNamed) else ()
+    fields = [field if isinstance(field, bytes) else _whole(field) for field in command[: len(command) - len(texts)]]
     if any(not 0 <= field <= cbor.INT_CAP for field in fields if not isinstance(field, bytes)):
         raise ValueError("the numbers of a command are from 0 to 2**63 - 1")
-    return [KINDS[type(command)], *fields]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("the text id of an order is text")
+    return [KINDS[type(command)], *fields, *texts]
 
 
 def _whole(field: object) -> int:
@@ -70,7 +78,8 @@ def _whole(field: object) -> int:
 
 def least_version(commands: tuple[Command, ...]) -> int:
     """The op version that may carry these commands: the lowest, so that there is one encoding."""
-    return 1 if _LATER.isdisjoint(map(type, commands)) else 2
+    kinds = set(map(type, commands))
+    return 1 if kinds <= _FIRST else max(_SINCE[kind] for kind in kinds)
 
 
 def decode_commands(items: list[object]) -> tuple[Command, ...]:
@@ -87,10 +96,17 @@ def decode_commands(items: list[object]) -> tuple[Command, ...]:
     kinds = [array[0] for array in arrays]
     if not _INTEGERS.issuperset(map(type, kinds)):
         raise DecodeError("command: its kind is an integer")
-    if not any(kind in kinds for kind in _GROUPS):
+    if not any(kind in kinds for kind in _BY_HAND):
         return tuple(_decode_numbers(arrays))
-    numbers = _decode_numbers([array for array in arrays if array[0] not in _GROUPS])
-    return tuple([_decode_group(array) if array[0] in _GROUPS else next(numbers) for array in arrays])
+    numbers = _decode_numbers([array for array in arrays if array[0] not in _BY_HAND])
+    named = _decode_named([array for array in arrays if array[0] == PLACE_NAMED])
+    rest = {PLACE_NAMED: named}
+    return tuple(
+        [
+            _decode_group(array) if array[0] in (JOIN_GROUP, ADMIT_TO_GROUP) else next(rest.get(array[0], numbers))
+            for array in arrays
+        ]
+    )
 
 
 def decode_command(item: object) -> Command:
@@ -131,7 +147,7 @@ def _decode_alike(kind: int, rows: list[list[int]]) -> Iterator[Command]:
 
 def priority_class(command: Command) -> int:
     """Which part of a block a command belongs to: what only takes away first, then what only makes, then the rest."""
-    if isinstance(command, _PLACES):
+    if isinstance(command, AnyPlace):
         return CLASS_POST_ONLY if command.flags & _POST_ONLY else CLASS_REST
     if isinstance(command, Amend):
         return CLASS_CANCELS if command.flags & _REDUCE_ONLY else CLASS_REST
@@ -142,6 +158,36 @@ def _special(command: PlaceSpecial) -> PlaceSpecial:
     if not command.is_special():
         raise DecodeError("place special: nothing special about it; kind 1 is its encoding")
     return command
+
+
+def _decode_named(arrays: list[list[Any]]) -> Iterator[Command]:
+    """Orders with a text id: the numbers of a special one, and the text."""
+    if not arrays:
+        return iter(())
+    for array in arrays:
+        if len(array) != len(PlaceNamed._fields) + 1:
+            raise DecodeError(f"command: unknown kind {PLACE_NAMED} with {len(array) - 1} fields")
+        check_text_id(array[-1])
+    numbers = [array[:-1] for array in arrays]
+    if not _INTEGERS.issuperset(map(type, chain.from_iterable(numbers))):
+        raise DecodeError("command: expected integers")
+    orders = _decode_alike(PLACE_NAMED, numbers)
+    made = [PlaceNamed._make((*order, array[-1])) for order, array in zip(orders, arrays, strict=True)]
+    if not all(map(PlaceNamed.is_named, made)):
+        raise DecodeError("place named: it has no text, and prevents self-trades; kind 1 or 5 is its encoding")
+    return iter(made)
+
+
+def check_text_id(value: object) -> str:
+    """A text id as it may be; empty for none.
+
+    Raises:
+        DecodeError: saying what is wrong.
+    """
+    text = cbor.check_text(value, "text id", TEXT_ID_CAP)
+    if not (text.isascii() and text.isprintable()):
+        raise DecodeError("text id: expected printable ASCII characters")
+    return text
 
 
 def _decode_group(item: list[Any]) -> JoinGroup | AdmitToGroup:
@@ -172,6 +218,9 @@ _SHAPES = {
     CANCEL_ALL: _Shape(CancelAll, "cancel all", ((0, 2),)),
     PLACE_SPECIAL: _Shape(
         PlaceSpecial, "place special", (_ID, (1, 2), (1, 4), _ANY, _ANY, (1, 4), (0, 3), (1, 4), *(_ANY,) * 4)
+    ),
+    PLACE_NAMED: _Shape(
+        PlaceSpecial, "place named", (_ID, (1, 2), (1, 4), _ANY, _ANY, (1, 4), (0, 3), (1, 5), *(_ANY,) * 4)
     ),
     LEASE: _Shape(Lease, "lease", (_ANY,)),
     SET_STATE: _Shape(SetState, "set state", ((1, max(PairState)),)),

@@ -1,8 +1,8 @@
 """The op: one author's signed step in one pair, carrying 1 to 256 commands.
 
 ``signed`` is the CBOR array ``[version, chain id, pair, author, seq, prev, expiry_ms, [command, …]]``; a command is
-``[kind, field, …]`` (:mod:`~gossipbook.crdt.command_code`). The version is the lowest that has all its commands: 1, or
-2 with the later ones, which only networks of rules version 2 take. The op's id is the SHA-256 of exactly those bytes.
+``[kind, field, …]`` (:mod:`~gossipbook.crdt.command_code`). The version is the lowest version of the rules that has all
+its commands, and networks of lower ones do not take it. The op's id is the SHA-256 of exactly those bytes.
 ``prev`` is the id of the author's op ``seq - 1`` (zeros for the first), so a head names a whole verified prefix.
 """
 
@@ -28,7 +28,7 @@ from gossipbook.ids import (
 from gossipbook.limits import COMMANDS_PER_OP_CAP
 from gossipbook.matching.commands import Command
 
-OP_VERSIONS = (1, 2)
+OP_VERSIONS = (1, 2, 4)
 LIFE: Final = 1 << 36
 """Sequence numbers of one life of an author's (:mod:`~gossipbook.crdt.stays`): at a hundred ops a second it lasts for
 more than twenty years. There are as many lives as minutes in two centuries, so that the time can number them."""

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import Cancel, CancelAll, Command, Place, PlaceSpecial, Side, TimeInForce
+from gossipbook.matching.commands import (
+    AnyPlace,
+    Cancel,
+    CancelAll,
+    Command,
+    Side,
+    SpecialPlace,
+    TimeInForce,
+)
 
 OVERLAY_WORK_CAP = 2_000
 """Pending commands, and orders that they would cancel, that one view looks at; the others are not shown as pending."""
@@ -75,10 +83,10 @@ class _Overlay:
 
     def add(self, certified: Interpretation, author: PublicKey, command: object) -> None:
         self.work += 1
-        if isinstance(command, Place | PlaceSpecial):
+        if isinstance(command, AnyPlace):
             if command.tif in (TimeInForce.IOC, TimeInForce.FOK):
                 return  # It never rests.
-            if isinstance(command, PlaceSpecial) and command.stop_ticks:
+            if isinstance(command, SpecialPlace) and command.stop_ticks:
                 return  # It waits outside the book.
             key = (command.side, command.price_ticks)
             self.pending[key] = self.pending.get(key, 0) + command.qty_lots

@@ -67,6 +67,8 @@ events: cancel-taker takes the whole remainder of the taker out and ends its mat
 out and goes on; cancel-both does the maker, then the taker; decrement takes the smaller open quantity (of an
 iceberg maker: of what it shows) out of the maker, then out of the taker, and goes on.
 
+A taker that says ``allow`` (version 4) trades with its own author's and group's orders as with others'.
+
 *Iceberg.* An order with a displayed quantity matches on arrival with all of it. What rests shows at most the
 displayed quantity; the rest is hidden. ``Sliced`` (shown, hidden) is emitted whenever a slice joins the back of its
 level's queue, if something is hidden then or was before: first when the order comes to rest with more than the
@@ -171,8 +173,9 @@ of those at one price; of these two the one entered first. A new stop order that
 *Auctions* (version 3). Self-trades are prevented as orders come in, not when the book is uncrossed: an order that
 reaches the other side's best meets the orders of its group there that its price allows, best first, as a taker whose
 mode decides; if its group has more open orders than its op may still look at, none counts as looked at, and it is
-``Cancelled`` (``work-limit``). An auction's
-price is found by letting the best levels meet until no more cross. A cancellation in an auction that goes on is
+``Cancelled`` (``work-limit``). One that says ``allow`` meets nobody then, and may trade with its own when the book is
+uncrossed. An auction's price is found by letting the best levels meet until no more cross. A cancellation in an
+auction that goes on is
 refused.
 
 *Leaving* (version 3). At the end of a block, after all else, those leave whom :mod:`gossipbook.crdt` says. Of each in
@@ -180,6 +183,8 @@ turn: open orders are ``Cancelled`` (``displaced``) in order of entry; a lease e
 wants to be in no group any more (``Grouped``, owner empty, 0), and admits nobody (``Grouped`` of each whom they did,
 by key); then ``Left``, and their highest client order id is 0 again. Each event is a unit of work. What others wish of
 them stays: who wants to be in their group goes on wanting it, and is a member again once they are admitted again.
+
+*Text ids* (version 4). An order may carry a text of its author's own. The book does not look at it.
 
 *Open orders* (version 3). An author may have at most one in ``BOOK_SHARE`` of ``max_open_orders_per_pair``, rounded up.
 

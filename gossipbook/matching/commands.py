@@ -56,6 +56,8 @@ class SelfTrade(IntEnum):
     CANCEL_BOTH = 3
     DECREMENT = 4
     """Both are reduced by the smaller open quantity; what reaches zero is gone."""
+    ALLOW = 5
+    """Nothing is prevented: the two trade. Only a :class:`PlaceNamed` can say so."""
 
 
 class PairState(IntEnum):
@@ -116,6 +118,32 @@ class PlaceSpecial(NamedTuple):
         return bool(extras) or self.flags > PlaceFlags.POST_ONLY or self.type > OrderType.MARKET
 
 
+class PlaceNamed(NamedTuple):
+    """Enter an order under a text of its author's own, or one that may trade with its author's other orders.
+
+    ``text_id`` (up to :data:`TEXT_ID_CAP` printable ASCII characters, or empty) means nothing to the book, which does
+    not look whether it was used before: it is certified with the order, and any peer finds the order by it.
+    """
+
+    client_id: int
+    side: int
+    type: int
+    price_ticks: int
+    qty_lots: int
+    tif: int
+    flags: int = 0
+    self_trade: int = SelfTrade.CANCEL_TAKER
+    expires_ms: int = 0
+    display_lots: int = 0
+    min_lots: int = 0
+    stop_ticks: int = 0
+    text_id: str = ""
+
+    def is_named(self) -> bool:
+        """Whether a :class:`PlaceSpecial` would not do."""
+        return bool(self.text_id) or self.self_trade == SelfTrade.ALLOW
+
+
 class Cancel(NamedTuple):
     """Take an own open order out of the book."""
 
@@ -166,7 +194,9 @@ class AdmitToGroup(NamedTuple):
     admit: int = 1
 
 
-Command: TypeAlias = Place | Cancel | Amend | CancelAll | PlaceSpecial | Lease | SetState | JoinGroup | AdmitToGroup
+SpecialPlace: TypeAlias = PlaceSpecial | PlaceNamed
+AnyPlace: TypeAlias = Place | SpecialPlace
+Command: TypeAlias = AnyPlace | Cancel | Amend | CancelAll | Lease | SetState | JoinGroup | AdmitToGroup
 
 PLACE: Final = 1
 CANCEL: Final = 2
@@ -177,6 +207,7 @@ LEASE: Final = 6
 SET_STATE: Final = 7
 JOIN_GROUP: Final = 8
 ADMIT_TO_GROUP: Final = 9
+PLACE_NAMED: Final = 10
 KINDS: dict[type, int] = {
     Place: PLACE,
     Cancel: CANCEL,
@@ -187,11 +218,18 @@ KINDS: dict[type, int] = {
     SetState: SET_STATE,
     JoinGroup: JOIN_GROUP,
     AdmitToGroup: ADMIT_TO_GROUP,
+    PlaceNamed: PLACE_NAMED,
 }
-LATER_KINDS = frozenset((PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP))
-"""Kinds that only ops of version 2 may hold."""
+PLACE_KINDS: Final = (PLACE, PLACE_SPECIAL, PLACE_NAMED)
+SINCE: Final = {
+    **dict.fromkeys((PLACE, CANCEL, AMEND, CANCEL_ALL), 1),
+    **dict.fromkeys((PLACE_SPECIAL, LEASE, SET_STATE, JOIN_GROUP, ADMIT_TO_GROUP), 2),
+    PLACE_NAMED: 4,
+}
+"""The rules version that a kind came with."""
 
 LEASE_CAP_MS: Final = 30 * 24 * 3_600_000
+TEXT_ID_CAP: Final = 36
 GROUP_CAP: Final = 64
 """Members that an author may have admitted at once."""
 

@@ -20,6 +20,7 @@ REDUCE_ONLY: Final = 1
 CANCEL_TAKER: Final = 1
 CANCEL_MAKER: Final = 2
 CANCEL_BOTH: Final = 3
+ALLOW: Final = 5
 OPEN: Final = 1
 POSTING: Final = 2
 CANCELLING: Final = 3

@@ -14,7 +14,7 @@ from gossipbook.matching.commands import (
     AdmitToGroup,
     JoinGroup,
 )
-from gossipbook.matching.constants import AUCTION, CANCELLING, HALTED, OPEN, POSTING, UNBOUNDED
+from gossipbook.matching.constants import ALLOW, AUCTION, CANCELLING, HALTED, OPEN, POSTING, UNBOUNDED
 from gossipbook.matching.events import (
     GROUPED,
     LEASE_ENDED,
@@ -210,6 +210,9 @@ class Controls(Market):
         """One group's orders, best first."""
         while bids and asks and bids[0].price_ticks >= asks[0].price_ticks:
             maker, taker = (bids[0], asks[0]) if bids[0].number < asks[0].number else (asks[0], bids[0])
+            if taker.terms.self_trade == ALLOW:
+                del (bids if taker is bids[0] else asks)[0]
+                continue
             self._self_trade(taker, maker)
             for orders in (bids, asks):
                 if orders[0].place != RESTING:

@@ -17,8 +17,8 @@ from gossipbook.matching.commands import (
     JoinGroup,
     Lease,
     Place,
-    PlaceSpecial,
     SetState,
+    SpecialPlace,
 )
 from gossipbook.matching.constants import (
     HALTED,
@@ -192,7 +192,7 @@ class Engine(Placing):
 
     def _run_rare(self, account: Account, command: Command, void: bool) -> None:
         author = account.author
-        if isinstance(command, PlaceSpecial):
+        if isinstance(command, SpecialPlace):
             self._place_special(account, command, void)
         elif self.event_number >= self._op_end:
             self._reject(author, 0, KINDS[type(command)], R.WORK_LIMIT)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from gossipbook.matching.constants import (
+    ALLOW,
     AUCTION,
     BUY,
     CANCEL_BOTH,
@@ -91,6 +92,7 @@ class Market(Counters):
         keys, levels = ladder.keys, ladder.levels
         groups = self.groups.members
         account = taker.account
+        prevents = taker.terms.self_trade != ALLOW
         op_end = self._op_end
         while taker.open_lots and keys and keys[-1] >= limit_key:
             if self.event_number >= op_end:
@@ -98,7 +100,7 @@ class Market(Counters):
                 return
             key = keys[-1]
             maker = levels[key].first
-            if maker.account is account or (groups and self._grouped(maker.author, taker.author)):
+            if prevents and (maker.account is account or (groups and self._grouped(maker.author, taker.author))):
                 self._self_trade(taker, maker)
                 continue
             shown = maker.open_lots
@@ -194,7 +196,8 @@ class Market(Counters):
         """
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         limit_key = taker.price_ticks * ladder.sign
-        alone = self._bounded or (not taker.account.orders and not self.groups.members)
+        prevents = taker.terms.self_trade != ALLOW
+        alone = self._bounded or not prevents or (not taker.account.orders and not self.groups.members)
         found, levels = TOO_LITTLE, 0
         for key in ladder.keys_best_first():
             if key < limit_key:
@@ -225,7 +228,7 @@ class Market(Counters):
 
     def _meet_own(self, taker: Order) -> None:
         """In an auction, where nothing trades yet: prevent self-trades at once, best first."""
-        if not self._crosses(taker.side, taker.price_ticks):
+        if taker.terms.self_trade == ALLOW or not self._crosses(taker.side, taker.price_ticks):
             return
         found = [self.book.accounts.get(author) for author in self.groups.together(taker.author)]
         accounts = [account for account in found if account is not None]

@@ -5,11 +5,11 @@ from typing import Final
 from gossipbook.matching.amendments import Amendments
 from gossipbook.matching.commands import (
     CANCEL,
+    KINDS,
     PLACE,
-    PLACE_SPECIAL,
     SLICES_CAP,
     Place,
-    PlaceSpecial,
+    SpecialPlace,
 )
 from gossipbook.matching.constants import (
     AUCTION,
@@ -186,10 +186,10 @@ class Placing(Amendments):
             return R.TOO_MANY_OPEN_ORDERS
         return R.BOOK_FULL if self.book.open_count >= self._max_orders else None
 
-    def _place_special(self, account: Account, c: PlaceSpecial, void: bool) -> None:
+    def _place_special(self, account: Account, c: SpecialPlace, void: bool) -> None:
         book, author = self.book, account.author
         if c.client_id <= account.last_id:
-            self._reject(author, c.client_id, PLACE_SPECIAL, R.ID_REUSED)
+            self._reject(author, c.client_id, KINDS[type(c)], R.ID_REUSED)
             return
         account.last_id = c.client_id
         reason = self._refuse_now(author, c.type, c.tif, c.flags, c.min_lots, void) or self._refuse_special(account, c)
@@ -198,7 +198,7 @@ class Placing(Amendments):
             price = self._slid(c.side) if c.flags & SLIDE else 0
             reason = None if price else R.POST_ONLY_WOULD_CROSS
         if reason is not None:
-            self._reject(author, c.client_id, PLACE_SPECIAL, reason)
+            self._reject(author, c.client_id, KINDS[type(c)], reason)
             return
         terms = Terms(c.side, c.type, c.flags, c.self_trade, c.expires_ms, c.display_lots, c.stop_ticks)
         self.order_number += 1
@@ -218,7 +218,7 @@ class Placing(Amendments):
         else:
             self._enter(order, rests=True)
 
-    def _refuse_special(self, account: Account, c: PlaceSpecial) -> RejectReason | None:
+    def _refuse_special(self, account: Account, c: SpecialPlace) -> RejectReason | None:
         """As :meth:`_refuse_place`, but for post-only orders that would cross."""
         immediate = c.tif > GTD
         post_only = c.flags & POST_ONLY

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from gossipbook.limits import Limits
 from gossipbook.manifest import Pair
-from gossipbook.matching.constants import AUCTION, BUY, CANCEL_MAKER, HALTED, OPEN
+from gossipbook.matching.constants import ALLOW, AUCTION, BUY, CANCEL_MAKER, HALTED, OPEN
 from gossipbook.matching.counters import Mark
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import FILL, CancelCause, RawEvent
@@ -27,7 +27,7 @@ class ProRataEngine(Engine):
         limit_key = taker.price_ticks * ladder.sign
         while taker.open_lots and ladder.keys and ladder.keys[-1] >= limit_key:
             makers = list(ladder.levels[ladder.keys[-1]].orders())
-            others = [maker for maker in makers if not self._grouped(maker.author, taker.author)]
+            others = [maker for maker in makers if not self._prevents(taker, maker)]
             if not others:
                 self._self_trade(taker, makers[0])
                 continue
@@ -37,6 +37,10 @@ class ProRataEngine(Engine):
                     self._fill(maker, taker, maker.price_ticks, lots)
                     self._take_filled(maker, lots)
 
+    def _prevents(self, taker: Order, maker: Order) -> bool:
+        """Whether the two are kept from trading."""
+        return taker.terms.self_trade != ALLOW and self._grouped(maker.author, taker.author)
+
     def _look(self, taker: Order, wanted: int) -> int:
         ladder = self.book.asks if taker.side == BUY else self.book.bids
         limit_key = taker.price_ticks * ladder.sign
@@ -45,7 +49,7 @@ class ProRataEngine(Engine):
                 return TOO_LITTLE
             own = False
             for maker in ladder.levels[key].orders():
-                if self._grouped(maker.author, taker.author):
+                if self._prevents(taker, maker):
                     own = True
                 else:
                     wanted -= maker.open_lots + maker.hidden_lots

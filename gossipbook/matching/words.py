@@ -3,6 +3,7 @@
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
+    AnyPlace,
     Cancel,
     CancelAll,
     Command,
@@ -11,6 +12,7 @@ from gossipbook.matching.commands import (
     OrderType,
     PairState,
     Place,
+    PlaceNamed,
     PlaceSpecial,
     SetState,
     Side,
@@ -23,13 +25,14 @@ def say(command: Command) -> str:
     match command:
         case Place():
             return _say_place(command)
-        case PlaceSpecial():
+        case PlaceSpecial() | PlaceNamed():
             extras = [
                 f"{word} {value}"
                 for word, value in (
                     ("showing", command.display_lots),
                     ("at least", command.min_lots),
                     ("stop", command.stop_ticks),
+                    ("called", getattr(command, "text_id", "")),
                 )
                 if value
             ]
@@ -51,7 +54,7 @@ def say(command: Command) -> str:
             return f"{'admit' if admit else 'expel'} {member.hex()[:10]}"
 
 
-def _say_place(command: Place | PlaceSpecial) -> str:
+def _say_place(command: AnyPlace) -> str:
     side, kind = Side(command.side).name.lower(), OrderType(command.type).name.lower().replace("_", "-")
     tif = TimeInForce(command.tif).name
     return f"#{command.client_id} {side} {command.qty_lots} at {command.price_ticks} {kind} {tif}"

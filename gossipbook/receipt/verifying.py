@@ -12,7 +12,13 @@ from gossipbook.errors import DecodeError, VerifyError
 from gossipbook.identity import verify_signature
 from gossipbook.ids import ChainId, digest, short
 from gossipbook.manifest import Manifest, Pair
-from gossipbook.matching.commands import Command, Place, PlaceFlags, PlaceSpecial, Side
+from gossipbook.matching.commands import (
+    AnyPlace,
+    Command,
+    PlaceFlags,
+    Side,
+    SpecialPlace,
+)
 from gossipbook.matching.events import ACCEPTED, STOP_ACCEPTED, RawEvent
 from gossipbook.receipt.format import WHOLE_EVENTS_CAP, BlockPart, decode_receipt
 from gossipbook.receipt.network import read_manifest
@@ -259,9 +265,9 @@ def check_asked(claim: Claim) -> None:
 
 def _is_asked(event: RawEvent, command: Command | None) -> bool:
     """Field by field; what is not an order at all is for another check."""
-    if not isinstance(command, Place | PlaceSpecial):
+    if not isinstance(command, AnyPlace):
         return True
-    stop_ticks = command.stop_ticks if isinstance(command, PlaceSpecial) else 0
+    stop_ticks = command.stop_ticks if isinstance(command, SpecialPlace) else 0
     if event[0] == STOP_ACCEPTED:
         return event[4:8] == (command.side, stop_ticks, command.price_ticks, command.qty_lots)
     if len(event) not in (7, 8) or type(event[5]) is not int:

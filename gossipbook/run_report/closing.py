@@ -1,7 +1,9 @@
 """Turn a recorder's notes into a recording when the run is over."""
 
 from gossipbook.client_messages import AckLevel
-from gossipbook.matching.commands import Place, PlaceSpecial
+from gossipbook.matching.commands import (
+    AnyPlace,
+)
 from gossipbook.matching.words import say
 from gossipbook.run_report.notes import Notes
 from gossipbook.run_report.recording import FaultSpan, OpNote, PeerNote, Recording
@@ -114,7 +116,7 @@ def _op_note(trader: Trader, signed: SignedOp, finals: dict[bytes, tuple[int, in
         seq=op.seq,
         home=trader.home.name,
         commands=tuple(say(command) for command in op.commands),
-        places=tuple(command.client_id for command in op.commands if isinstance(command, Place | PlaceSpecial)),
+        places=tuple(command.client_id for command in op.commands if isinstance(command, AnyPlace)),
         signed_us=signed.signed_us,
         durable_us=heard_us(AckLevel.DURABLE),
         relayed_us=heard_us(AckLevel.RELAYED),

@@ -7,6 +7,7 @@ from gossipbook.audit.ledger import Ledger
 from gossipbook.consensus.records import Finalized
 from gossipbook.matching.events import CANCELLED, FILL, REJECTED, CancelCause, RejectReason
 from gossipbook.run_report.recording import BlockNote, FillNote, OrderFate, OrderKey, Top
+from gossipbook.sim.checkers.fills import allowing_orders
 from gossipbook.sim.host import Host
 
 FILLS_CAP = 100_000
@@ -87,7 +88,8 @@ class MarketLog:
         height = self._next.get(pair, 1)
         while (pair, height) in self._early:
             at_us, event = self._early.pop((pair, height))
-            self._ledgers.setdefault(pair, Ledger(self._rules)).take(event.events, event.block.time_ms)
+            ledger = self._ledgers.setdefault(pair, Ledger(self._rules))
+            ledger.take(event.events, event.block.time_ms, allowing_orders(event.items))
             self._tops.pop(pair, None)
             self._book(event, at_us)
             height += 1

@@ -38,6 +38,7 @@ EQUIVOCATOR = "equivocator"
 FIRST_PRICE_TICKS = 10_000
 STEP_US = 250_000
 EXPIRING_MS = 2_000
+_PREVENTING = tuple(mode for mode in SelfTrade if mode != SelfTrade.ALLOW)
 LEASE_MS = 2_000  # a maker of two acts once in one or two seconds at the usual pace: some leases run out
 SHARES = {"maker": 4, "noise": 8, "taker": 5, "canceller": 3}  # of all ops; a guess at a lively book
 
@@ -137,7 +138,7 @@ class _Agents:
         open_orders.append((client_id, lots))
         del open_orders[:-16]
         ticks = price - away if side == Side.BUY else price + away
-        mode = rng.choice(tuple(SelfTrade))
+        mode = rng.choice(_PREVENTING)
         return (Place(client_id, side, OrderType.LIMIT, ticks, lots, TimeInForce.GTC, PlaceFlags.NONE, mode),)
 
     def _take(self, agent: _Agent, pair: int, price: int) -> tuple[Command, ...]:

@@ -18,7 +18,15 @@ from collections.abc import Callable, Iterable
 from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
-from gossipbook.matching.commands import Cancel, Command, OrderType, Place, PlaceSpecial, Side, TimeInForce
+from gossipbook.matching.commands import (
+    AnyPlace,
+    Cancel,
+    Command,
+    OrderType,
+    Place,
+    Side,
+    TimeInForce,
+)
 from gossipbook.matching.events import FILL, RawEvent
 from gossipbook.scenario.orders import PlannedOp
 from gossipbook.scenario.partitions import between_groups
@@ -241,7 +249,7 @@ class SimulatedExchange:
         return order.planned.author
 
 
-def _placed(order: SignedOp) -> Place | PlaceSpecial:
-    places = [command for command in order.op.commands if isinstance(command, Place | PlaceSpecial)]
+def _placed(order: SignedOp) -> AnyPlace:
+    places = [command for command in order.op.commands if isinstance(command, AnyPlace)]
     assert len(places) == 1, "an op that places exactly one order"
     return places[0]

@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from gossipbook.accounts.order_state import OrderState
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, Op, life_of, sign_op
@@ -36,7 +37,7 @@ from gossipbook.matching.commands import (
     Side,
 )
 from gossipbook.matching.events import Event, Fill, name_event
-from gossipbook.peer.orders import OrderLog, OrderState
+from gossipbook.peer.orders import OrderLog
 from gossipbook.trade.tickets import Ticket, cancel_all, good_until_ms, set_state
 
 SYMBOL = "A-B"

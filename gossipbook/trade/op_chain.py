@@ -8,7 +8,10 @@ from gossipbook.errors import SubmitRefused
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
 from gossipbook.limits import Limits
-from gossipbook.matching.commands import Command, Place, PlaceSpecial
+from gossipbook.matching.commands import (
+    AnyPlace,
+    Command,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,4 +126,4 @@ class OpChain:
 
 def highest_client_id(op: Op) -> int:
     """The highest client order id that an op uses up; 0 for none."""
-    return max((c.client_id for c in op.commands if isinstance(c, Place | PlaceSpecial)), default=0)
+    return max((c.client_id for c in op.commands if isinstance(c, AnyPlace)), default=0)

@@ -9,17 +9,15 @@ from gossipbook.errors import NotKnown, SubmitRefused
 from gossipbook.ids import BlockId, OpId, PublicKey
 from gossipbook.matching.commands import (
     KINDS,
-    PLACE,
-    PLACE_SPECIAL,
+    PLACE_KINDS,
     AdmitToGroup,
     Amend,
+    AnyPlace,
     Cancel,
     CancelAll,
     Command,
     JoinGroup,
     Lease,
-    Place,
-    PlaceSpecial,
     SetState,
 )
 from gossipbook.matching.events import (
@@ -116,7 +114,7 @@ class OutcomeUnknown(NotKnown):
 
     def __init__(self, op: Op, trouble: str) -> None:
         self.op_id = op.id
-        self.client_id = next((c.client_id for c in op.commands if isinstance(c, Place | PlaceSpecial)), 0)
+        self.client_id = next((c.client_id for c in op.commands if isinstance(c, AnyPlace)), 0)
         self.trouble = trouble
         asked_by = f"order {self.client_id}" if self.client_id else f"op {op.id.hex()[:16]}…"
         super().__init__(
@@ -223,11 +221,11 @@ def _belongs(event: Event, author: PublicKey, command: Command) -> bool:
     match event:
         case Rejected():
             named = getattr(command, "client_id", 0)
-            kinds = (PLACE, PLACE_SPECIAL) if isinstance(command, Place | PlaceSpecial) else (KINDS[type(command)],)
+            kinds = PLACE_KINDS if isinstance(command, AnyPlace) else (KINDS[type(command)],)
             return event.author == author and event.client_id == named and event.command in kinds
         case Fill():
             orders = ((event.maker, event.maker_client_id), (event.taker, event.taker_client_id))
-            return isinstance(command, Place | PlaceSpecial | Amend) and (author, command.client_id) in orders
+            return isinstance(command, AnyPlace | Amend) and (author, command.client_id) in orders
         case PairStateSet() | Uncrossed():
             return isinstance(command, SetState)
         case Grouped():
@@ -237,5 +235,5 @@ def _belongs(event: Event, author: PublicKey, command: Command) -> bool:
         case Cancelled() if isinstance(command, CancelAll):
             return event.author == author and event.cause == CancelCause.CANCEL_ALL
         case _:
-            named_by = isinstance(command, Place | PlaceSpecial | Amend | Cancel) and command.client_id
+            named_by = isinstance(command, AnyPlace | Amend | Cancel) and command.client_id
             return bool(named_by) and (event.author, getattr(event, "client_id", 0)) == (author, named_by)

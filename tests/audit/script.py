@@ -64,8 +64,8 @@ from gossipbook.matching.events import (
 )
 
 WARDEN = b"W"
-KIND_WORDS = ("", "place", "cancel", "amend", "cancel-all", "place", "lease", "state", "join", "admit")
-MODES = {"taker": 1, "maker": 2, "both": 3, "decrement": 4}
+KIND_WORDS = ("", "place", "cancel", "amend", "cancel-all", "place", "lease", "state", "join", "admit", "place")
+MODES = {"taker": 1, "maker": 2, "both": 3, "decrement": 4, "allow": 5}
 assert list(MODES.values()) == [int(mode) for mode in SelfTrade]
 
 

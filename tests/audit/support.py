@@ -29,7 +29,9 @@ from gossipbook.matching.commands import (
     JoinGroup,
     Lease,
     Place,
+    PlaceNamed,
     PlaceSpecial,
+    SelfTrade,
     SetState,
 )
 from gossipbook.peer.events import Submitted
@@ -95,6 +97,17 @@ def some_command(wallet: Wallet, rng: random.Random, now_ms: int) -> Command:
     expires_ms = now_ms + rng.randint(50, 900) if tif == 2 else 0
     side, price, lots = rng.randint(1, 2), rng.randint(96, 104), rng.randint(1, 9)
     return Place(wallet.next_id(), side, kind, price, lots, tif, post_only, rng.randint(1, 4), expires_ms)
+
+
+def some_named(wallet: Wallet, rng: random.Random, now_ms: int) -> Command:
+    """Anything that came with rules version 4, and what it meets."""
+    if rng.random() < 0.6:
+        return some_special(wallet, rng, now_ms)
+    side, price, lots = rng.randint(1, 2), rng.randint(96, 104), rng.randint(2, 12)
+    number = wallet.next_id()
+    text_id = rng.choice(["", f"my-{number}", "~" * 36])
+    mode = SelfTrade.ALLOW if not text_id else rng.choice(list(SelfTrade))
+    return PlaceNamed(number, side, 1, price, lots, rng.choice([1, 3]), self_trade=mode, text_id=text_id)
 
 
 def some_special(wallet: Wallet, rng: random.Random, now_ms: int) -> Command:

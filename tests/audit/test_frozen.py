@@ -17,7 +17,7 @@ from gossipbook.manifest import KNOWN_RULES, Manifest
 from gossipbook.matching.commands import Cancel
 
 from .forge import START_MS, build, items_of
-from .support import SYMBOLS, WARDEN, Line, Wallet, make_manifest, some_command, some_special, verify_lines
+from .support import SYMBOLS, WARDEN, Line, Wallet, make_manifest, some_command, some_named, some_special, verify_lines
 
 FOLDER = Path(__file__).parent.parent / "vectors" / "exports"
 SYMBOL = SYMBOLS[0]
@@ -29,7 +29,7 @@ def made_by(rules: int) -> list[Line]:
     rng = random.Random(rules)
     manifest = make_manifest(rules_version=rules, wardens=(WARDEN,) if rules > 1 else ())
     traders = [Wallet(name, manifest, SYMBOL) for name in ("ann", "ben", "cat", "dan")]
-    some = some_command if rules == 1 else some_special
+    some = {1: some_command, 2: some_special, 3: some_special, 4: some_named}[rules]
     blocks: list[list[Op | Evidence]] = []
     for number in range(1, BLOCKS + 1):
         now_ms = START_MS + number * EVERY_MS

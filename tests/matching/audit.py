@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from gossipbook.matching.commands import (
+    AnyPlace,
     Command,
     OrderType,
     PairState,
-    Place,
     PlaceFlags,
     PlaceSpecial,
+    SelfTrade,
     Side,
     TimeInForce,
 )
@@ -117,9 +118,9 @@ class Audit:
 
     def sent(self, author: bytes, commands: Sequence[Command]) -> None:
         for command in commands:
-            if isinstance(command, Place | PlaceSpecial):
+            if isinstance(command, AnyPlace):
                 # A reused id is refused, so the first use stands; only one of them is ever accepted.
-                self.places.setdefault((author, command.client_id), PlaceSpecial(*command))
+                self.places.setdefault((author, command.client_id), PlaceSpecial(*command[: len(PlaceSpecial._fields)]))
 
     def left(self, author: bytes) -> None:
         """An author leaves before what they send next: their ids are as good as new."""
@@ -258,7 +259,9 @@ class Audit:
     def _fill(self, fill: Fill) -> None:
         maker = self.accounts[fill.maker, fill.maker_client_id]
         taker = self.accounts[fill.taker, fill.taker_client_id]
-        assert self.groups.of(fill.maker) != self.groups.of(fill.taker), "nobody trades with themselves or their group"
+        allowed = SelfTrade.ALLOW in (maker.place.self_trade, taker.place.self_trade)
+        apart = self.groups.of(fill.maker) != self.groups.of(fill.taker)
+        assert apart or allowed, "nobody trades with themselves or their group, who does not want to"
         assert taker.side == fill.taker_side != maker.side
         assert not maker.waits
         assert not taker.waits, "an order trades before it is triggered"

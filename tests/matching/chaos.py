@@ -9,6 +9,7 @@ from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
     AmendFlags,
+    AnyPlace,
     Cancel,
     CancelAll,
     Command,
@@ -18,7 +19,9 @@ from gossipbook.matching.commands import (
     PairState,
     Place,
     PlaceFlags,
+    PlaceNamed,
     PlaceSpecial,
+    SelfTrade,
     SetState,
     TimeInForce,
 )
@@ -79,7 +82,7 @@ BUDGETS = ((30, 60), (5, 25), (8_192, 16_384, 1), (10, 10), (3, 200), (6, 20), (
 
 def bounded(arena: Arena, op_work: int, block_work: int, room: int = 2) -> Arena:
     """The same market by the rules that bound work, with room for as many orders of an author."""
-    rules = arena.rules._replace(rules=3, op_work=op_work, block_work=block_work, max_all=room * arena.rules.max_all)
+    rules = arena.rules._replace(rules=4, op_work=op_work, block_work=block_work, max_all=room * arena.rules.max_all)
     return arena._replace(rules=rules)
 
 
@@ -173,7 +176,7 @@ class Chaos:
             return AdmitToGroup(rng.choice((*AUTHORS, *AUTHORS, STRANGERS[0])), rng.choice((1, 1, 1, 0)))
         return SetState(rng.randint(1, 5)) if author not in self.rules.wardens else Lease(0)
 
-    def _place(self, author: bytes) -> Place | PlaceSpecial:
+    def _place(self, author: bytes) -> AnyPlace:
         rng = self.rng
         client_id = max(1, self.last_ids[author] + rng.choice((0, 1, 1, 1, 1, 1, 1, 1, 1, 3)))
         self.last_ids[author] = max(client_id, self.last_ids[author])
@@ -188,7 +191,17 @@ class Chaos:
         side = rng.choice((1, 2))
         mode = rng.randint(1, 4)
         place = Place(client_id, side, order_type, self._price(side), self._qty(), tif, flags, mode, expires)
-        return self._special(place) if rng.random() < self.arena.special else place
+        made = self._special(place) if rng.random() < self.arena.special else place
+        return self._named(made) if self.rules.rules >= 4 and rng.random() < 0.2 else made
+
+    def _named(self, place: Place | PlaceSpecial) -> PlaceNamed:
+        """The same order under a text id, or one that may trade with its author's others, or both."""
+        named = PlaceNamed(*place)
+        which = self.rng.randrange(3)
+        return named._replace(
+            text_id=f"order {self.rng.randrange(1_000)}" if which != 1 else "",
+            self_trade=SelfTrade.ALLOW if which else place.self_trade,
+        )
 
     def _take(self) -> Place | PlaceSpecial:
         """Fill-or-kill, or with a minimum; as far as where icebergs hide, and for about what they do."""

@@ -10,7 +10,7 @@ USED_UP = (
     "            else:\n                del maker.account.orders[maker.client_id]\n"
     "                book.unlink(maker)\n                if maker.hidden_lots:\n"
 )
-OWN = "if maker.account is account or (groups"
+OWN = "if prevents and (maker.account is account or (groups"
 RENEWED = "self._renewed(order, order.price_ticks, order.total_lots, hidden)"
 
 DEFECTS: dict[Law, dict[str, Bug]] = {
@@ -125,7 +125,8 @@ DEFECTS: dict[Law, dict[str, Bug]] = {
         "cancel-maker": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 2 or")),
         "cancel-both": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 3 or")),
         "decrement": Bug("market", OWN, OWN.replace("account or", "account and taker.terms.self_trade != 4 or")),
-        "groups": Bug("market", OWN, OWN.replace("(groups", "(not groups")),
+        "groups": Bug("market", OWN, OWN.replace("or (groups", "or (not groups")),
+        "nothing": Bug("market", OWN, OWN.replace("if prevents", "if False")),
         "in an auction": Bug("controls", "        self._part_groups()\n", ""),
     },
     laws.stale_is_refused: {

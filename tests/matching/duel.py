@@ -205,5 +205,5 @@ def execute_oracle(oracle: OracleBook, time_ms: int, ops: Sequence[Op]) -> Execu
 
 
 def plain(command: Command) -> PlainCommand:
-    fields = (value if isinstance(value, bytes) else int(value) for value in command)
+    fields = (value if isinstance(value, bytes | str) else int(value) for value in command)
     return (KINDS[type(command)], *fields)

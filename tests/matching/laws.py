@@ -8,12 +8,13 @@ from collections.abc import Callable
 
 from gossipbook.matching.commands import (
     Amend,
+    AnyPlace,
     Cancel,
     OrderType,
     PairState,
-    Place,
     PlaceFlags,
     PlaceSpecial,
+    SelfTrade,
     Side,
     TimeInForce,
 )
@@ -140,7 +141,7 @@ def _all_or_nothing(step: Step, ledger: Ledger, place: PlaceSpecial, wanted: int
 
 
 def post_only_never_takes(step: Step, ledger: Ledger) -> None:
-    if not isinstance(step.command, Place | PlaceSpecial | Amend):
+    if not isinstance(step.command, AnyPlace | Amend):
         return
     entry = ledger.entries.get((step.author, step.command.client_id))
     if entry is None or not entry.place.flags & PlaceFlags.POST_ONLY:
@@ -160,8 +161,9 @@ def immediate_never_rests(step: Step, ledger: Ledger) -> None:
 
 def no_self_trade(step: Step, ledger: Ledger) -> None:
     for fill in step.of_type(Fill):
-        assert fill.maker != fill.taker
-        assert not ledger.share_group(fill.maker, fill.taker)
+        modes = [ledger.entries[order].place.self_trade for order in parties(fill)]
+        assert SelfTrade.ALLOW in modes or fill.maker != fill.taker
+        assert SelfTrade.ALLOW in modes or not ledger.share_group(fill.maker, fill.taker)
 
 
 def stale_is_refused(step: Step, _: Ledger) -> None:
@@ -175,7 +177,7 @@ def stale_is_refused(step: Step, _: Ledger) -> None:
 
 
 def used_id_is_refused(step: Step, _: Ledger) -> None:
-    if isinstance(step.command, Place | PlaceSpecial) and step.command.client_id <= step.last_id:
+    if isinstance(step.command, AnyPlace) and step.command.client_id <= step.last_id:
         assert step.is_refusal(RejectReason.ID_REUSED), step.events
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from gossipbook.matching.commands import (
+    AnyPlace,
     Command,
     OrderType,
-    Place,
     PlaceSpecial,
     Side,
 )
@@ -120,8 +120,8 @@ class Step(NamedTuple):
 
     def entered(self) -> PlaceSpecial | None:
         """The order that the command placed, if it was accepted."""
-        if isinstance(self.command, Place | PlaceSpecial) and self.of_type(Accepted):
-            return PlaceSpecial(*self.command)
+        if isinstance(self.command, AnyPlace) and self.of_type(Accepted):
+            return special(self.command)
         return None
 
     def amended(self) -> tuple[Row | StopRow, Amended] | None:
@@ -173,8 +173,8 @@ class Ledger:
         for event in step.events:
             match event:
                 case Accepted() | StopAccepted():
-                    assert isinstance(step.command, Place | PlaceSpecial)
-                    place = PlaceSpecial(*step.command)
+                    assert isinstance(step.command, AnyPlace)
+                    place = special(step.command)
                     self.entries[event.author, event.client_id] = Entry(place, event.price_ticks, place.qty_lots)
                 case Fill(number, price, lots):
                     for identity in parties(event):
@@ -196,6 +196,11 @@ class Ledger:
 
     def share_group(self, one: bytes, other: bytes) -> bool:
         return self.groups.of(one) == self.groups.of(other)
+
+
+def special(place: AnyPlace) -> PlaceSpecial:
+    """A place as one that has all that the book looks at."""
+    return PlaceSpecial(*place[: len(PlaceSpecial._fields)])
 
 
 def parties(fill: Fill) -> tuple[Identity, Identity]:

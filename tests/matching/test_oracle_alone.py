@@ -54,7 +54,9 @@ UNLAWFUL = {
     "an iceberg forgets what it hides": Slip("oracle_market", "self._rest(order, was_hiding=True)", "pass"),
     "an iceberg shows all": Slip("oracle_market", "order.shown = min(order.display or order.open, order.open)", "pass"),
     "groups trade with each other": Slip(
-        "oracle_market", "if self._group(maker) == self._group(taker):", "if maker.author == taker.author:"
+        "oracle_market",
+        "ALLOW and self._group(maker) == self._group(taker):",
+        "ALLOW and maker.author == taker.author:",
     ),
     "an auction trades as orders come": Slip(
         "oracle_market", "if self.pair_state != AUCTION:\n", "if True:\n", "auctioned"

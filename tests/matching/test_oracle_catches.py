@@ -62,7 +62,7 @@ BUGS = {
     "everybody is a warden": Bug("controls", "if author not in self._wardens:", "if False:"),
     "a slice keeps its place": Bug("market", "self._slice(self._renewed", "self._rest(self._renewed"),
     "groups trade among themselves": Bug(
-        "market", "maker.account is account or (groups and", "maker.account is account or (not groups and"
+        "market", "(maker.account is account or (groups and", "(maker.account is account or (not groups and"
     ),
     "groups meet in an auction": Bug("controls", "        self._part_groups()\n", ""),
     "the auction trades at the taker's price": Bug(

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 
-from gossipbook.matching.commands import Command, Place, PlaceSpecial
+from gossipbook.matching.commands import (
+    AnyPlace,
+    Command,
+)
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import name_event
 
@@ -57,7 +60,7 @@ class Trial:
         for command in op.commands:
             self.engine.run(op.author, [command], op.void)
             self._judge(op.author, command)
-            if isinstance(command, Place | PlaceSpecial):
+            if isinstance(command, AnyPlace):
                 self.last_ids[op.author] = max(command.client_id, self.last_ids.get(op.author, 0))
 
     def _judge(self, author: bytes, command: Command | None) -> None:

@@ -15,7 +15,17 @@ from gossipbook.crdt.stays import STAYS_SINCE, opening_expiry_ms
 from gossipbook.identity import DOMAIN_VOTE, Identity
 from gossipbook.ids import ZERO_DIGEST, digest
 from gossipbook.manifest import Manifest, Matcher, Pair
-from gossipbook.matching.commands import Amend, Cancel, Command, Place, Side, TimeInForce
+from gossipbook.matching.commands import (
+    Amend,
+    AnyPlace,
+    Cancel,
+    Command,
+    Place,
+    PlaceNamed,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from gossipbook.receipt.format import BlockPart, Receipt, decode_receipt
 from gossipbook.receipt.making import Executed, make_receipt
 
@@ -54,8 +64,10 @@ class Author:
         self.seq, self.prev = self.seq + 1, op.id
         return op
 
-    def place(self, side: Side, price: int, lots: int, **more: Any) -> Place:
+    def place(self, side: Side, price: int, lots: int, **more: Any) -> AnyPlace:
         self.client_id += 1
+        if more.get("self_trade") == SelfTrade.ALLOW:
+            return PlaceNamed(self.client_id, side, 1, price, lots, more.pop("tif", TimeInForce.GTC), **more)
         return Place(self.client_id, side, 1, price, lots, more.pop("tif", TimeInForce.GTC), **more)
 
 

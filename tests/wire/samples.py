@@ -20,7 +20,9 @@ from gossipbook.matching.commands import (
     CancelAll,
     JoinGroup,
     Lease,
+    PlaceNamed,
     PlaceSpecial,
+    SelfTrade,
     SetState,
 )
 from gossipbook.wire.handshake import Handshake, Hello, Role
@@ -42,6 +44,13 @@ def a_later_op() -> Op:
     groups = (JoinGroup(BOB.public_key), JoinGroup(b""), AdmitToGroup(BOB.public_key, 1))
     commands = [special, Lease(60_000), SetState(5), *groups, buy(2)]
     return sign_op(ALICE, CHAIN, SYMBOL, 7, SOME[0], commands)
+
+
+def the_latest_op() -> Op:
+    """One of version 4: orders with a text of their author's own, and one that may trade with its author's others."""
+    named = PlaceNamed(1, 1, 4, 100, 50, 2, 0, 1, 1_700_000_000_000, 10, 0, 101, "my order 1 ~")
+    allowing = PlaceNamed(2, 2, 1, 100, 5, 1, self_trade=SelfTrade.ALLOW)
+    return sign_op(ALICE, CHAIN, SYMBOL, 8, SOME[0], [named, allowing, Cancel(1)])
 
 
 def some_evidence() -> Evidence:

@@ -15,7 +15,7 @@ from gossipbook.crdt.op import decode_evidence, decode_op
 from gossipbook.manifest import Manifest
 from gossipbook.storage.rows import to_row
 from gossipbook.wire.codec import LAYOUTS, decode_message, encode_message
-from gossipbook.wire.handshake import RULES_2, RULES_3, decode_hello
+from gossipbook.wire.handshake import RULES_2, RULES_3, RULES_4, decode_hello
 
 from . import samples
 
@@ -40,6 +40,10 @@ def every_vector() -> dict[str, bytes]:
     found["op.version-2"] = samples.a_later_op().encode()
     later = network(rules_version=2)[0]
     found["manifest.rules-2.canonical"], found["manifest.rules-2.chain-id"] = later.canonical(), later.chain_id
+    found["handshake.rules-4.hello"] = samples.handshake(RULES_2, RULES_3, RULES_4)[0].encode()
+    newest = network(rules_version=4)[0]
+    found["manifest.rules-4.canonical"], found["manifest.rules-4.chain-id"] = newest.canonical(), newest.chain_id
+    found["op.version-4"] = samples.the_latest_op().encode()
     newest = network(rules_version=3)[0]
     found["manifest.rules-3.canonical"], found["manifest.rules-3.chain-id"] = newest.canonical(), newest.chain_id
     bench = samples.a_bench()
@@ -88,6 +92,7 @@ def test_messages_read_back(name: str) -> None:
 def test_other_formats_read_back() -> None:
     assert decode_op(EVERY["op"]) == samples.an_op()
     assert decode_op(EVERY["op.version-2"]).commands == samples.a_later_op().commands
+    assert decode_op(EVERY["op.version-4"]).commands == samples.the_latest_op().commands
     assert decode_evidence(EVERY["evidence"]) == samples.some_evidence()
     assert decode_block(EVERY["block"]) == samples.a_bench().blocks["b1"]
     assert decode_hello(EVERY["handshake.hello"]) == samples.handshake()[0]

@@ -6,7 +6,15 @@ from typing import Any
 from gossipbook.ids import PublicKey, short
 from gossipbook.manifest import Pair
 from gossipbook.matching import events as e
-from gossipbook.matching.commands import KINDS, Command, Place, PlaceFlags, PlaceSpecial, Side, TimeInForce
+from gossipbook.matching.commands import (
+    KINDS,
+    AnyPlace,
+    Command,
+    PlaceFlags,
+    Side,
+    SpecialPlace,
+    TimeInForce,
+)
 from gossipbook.matching.events import RawEvent
 from gossipbook.receipt.order import KNOWN_KINDS, kind_name, reason_word
 from gossipbook.trade.units import format_price, format_qty
@@ -25,7 +33,7 @@ def clock(time_ms: int) -> str:
 
 def asked(command: Command, pair: Pair) -> str:
     """What a command that enters an order asks for."""
-    if not isinstance(command, Place | PlaceSpecial):
+    if not isinstance(command, AnyPlace):
         return type(command).__name__.lower()
     words = [
         Side(command.side).name.lower(),
@@ -37,7 +45,7 @@ def asked(command: Command, pair: Pair) -> str:
     ]
     if command.flags & PlaceFlags.POST_ONLY:
         words.append("slide" if command.flags & PlaceFlags.SLIDE else "post-only")
-    if isinstance(command, PlaceSpecial):
+    if isinstance(command, SpecialPlace):
         words += ["showing", format_qty(pair, command.display_lots)] if command.display_lots else []
         words += ["at least", format_qty(pair, command.min_lots)] if command.min_lots else []
         words += ["stop", format_price(pair, command.stop_ticks)] if command.stop_ticks else []

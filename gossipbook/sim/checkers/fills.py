@@ -4,12 +4,20 @@ And of I10 what the books tell: there is no block without ops unless a lease ran
 """
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gossipbook.audit.ledger import Ledger
 from gossipbook.consensus.records import Finalized
+from gossipbook.crdt.interpretation import Item
+from gossipbook.crdt.op import Op
 from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS
-from gossipbook.matching.commands import Place, PlaceSpecial
+from gossipbook.ids import PublicKey
+from gossipbook.matching.commands import (
+    AnyPlace,
+    PlaceNamed,
+    SelfTrade,
+)
 from gossipbook.matching.engine import Engine
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
@@ -53,7 +61,7 @@ class FillChecker(Checker):
         """Note the quantities that authors signed for, read from the ops themselves."""
         for item in event.items:
             for command in getattr(item, "commands", ()):
-                if isinstance(command, Place | PlaceSpecial):
+                if isinstance(command, AnyPlace):
                     self._asked.setdefault((event.pair, item.author, command.client_id), command.qty_lots)
 
     def _keep_books(self, pair: str) -> None:
@@ -68,7 +76,7 @@ class FillChecker(Checker):
             if not block.op_ids:
                 self._check_due(ledger, pair, height, block.time_ms)
             self._time_ms[pair] = block.time_ms
-            for fault in ledger.take(events, block.time_ms):
+            for fault in ledger.take(events, block.time_ms, allowing_orders(self._blocks[pair, height].items)):
                 invariant = "I1" if "filled twice" in fault else "I2"
                 self.blame(invariant, f"block {height} of {pair}: {fault}", pair, height)
             self.counts["I2"] += len(events)
@@ -130,6 +138,14 @@ class FillChecker(Checker):
                 self.counts["I2"] += sum(map(len, held[:3])) + 1
                 if held != (ledger.resting(), ledger.waiting(), ledger.line(), ledger.leases, ledger.pair_state):
                     self.blame("I2", f"the book of {symbol} at {host.name} is not what its events add up to", symbol)
+
+
+def allowing_orders(items: Iterable[Item]) -> Iterator[tuple[PublicKey, int]]:
+    """The orders (author, client order id) that ops place so that they may trade with their author's own."""
+    for item in items:
+        for command in item.commands if isinstance(item, Op) else ():
+            if isinstance(command, PlaceNamed) and command.self_trade == SelfTrade.ALLOW:
+                yield item.author, command.client_id
 
 
 def _whole_book(engine: Engine) -> tuple[Any, Any, Any, dict[bytes, int], int]:
