@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from consensus.cluster import Author, Cluster, S  # noqa: E402
-from consensus.kit import SYMBOL, buy, identity  # noqa: E402
+from consensus.kit import SYMBOL, buy, identity, sell  # noqa: E402
 from net.support import make_network, open_peer, until  # noqa: E402
 from simulation import yardstick  # noqa: E402
 
@@ -54,6 +54,7 @@ BLOCKS = 80
 EACH = 15
 IDS = 1_024
 ORDERS = 4_000
+SOLD = 1_000
 
 
 def number(salt: str, n: int) -> bytes:
@@ -296,8 +297,10 @@ async def questions(folder: Path) -> None:
         for first in range(1, ORDERS, 250):
             orders = [buy(n, 100 + n % 500) for n in range(first, first + 250)]
             ops.append(wallet.sign(pair, orders))
+        other = Wallet(identity("seller"), manifest.chain_id)
+        ops += [other.sign(pair, [sell(n) for n in range(first, first + 125)]) for first in range(1, SOLD, 125)]
         await runtime.driver.feed([Submitted(op) for op in ops])
-        await until(lambda: runtime.peer.pairs[pair].commands_certified >= ORDERS)
+        await until(lambda: runtime.peer.pairs[pair].commands_certified >= ORDERS + SOLD)
         key = wallet.identity.public_key
         told = {"pair": pair, "key": key.hex()}
         asked: dict[str, tuple[Any, ...]] = {
@@ -311,6 +314,12 @@ async def questions(folder: Path) -> None:
             "head": (pair, told["key"]),
             "receipt": (pair, told["key"], "1", "0"),
             "explain": (pair, told["key"], "1"),
+            "find": (pair, told["key"], "order 1"),
+            "orders": (pair, told["key"], "all", "", "", "200"),
+            "fills": (pair, told["key"], "", "", "200"),
+            "statement": ("", told["key"], ""),
+            "trades": (pair, "", "", "200"),
+            "candles": (pair, "1m", "", "", "1000"),
         }
         makers: dict[str, Any] = {f"Query: {what}": q.Query(1, what, words) for what, words in asked.items()}
         makers |= {"AskAuthor": q.AskAuthor(pair, key, 0), "AskBlock": q.AskBlock(pair, 1)}

@@ -70,7 +70,7 @@ def archive_cost() -> tuple[float, float]:
             side = Side.BUY if number % 2 else Side.SELL
             ops.append(author.sign(*(author.place(side, 95 + number % 11, 3) for _ in range(4))))
         chain.add(*ops)
-    blocks = [ArchivedBlock(SYMBOL, executed.block.height, tuple(executed.events)) for executed in chain.blocks]
+    blocks = [ArchivedBlock(SYMBOL, e.block.height, e.block.time_ms, e.events, e.items) for e in chain.blocks]
     events = sum(len(block.events) for block in blocks)
     with tempfile.TemporaryDirectory() as folder, closing(EventArchive(Path(folder), MANIFEST.chain_id)) as archive:
         start_s = time.perf_counter()

@@ -16,7 +16,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path.stat().st_size)
 # What each part may import of gossipbook, besides itself.
 GROUND = {"ids", "errors", "exits", "effects", "ordered", "refusals", "compiled", "tables", "buckets"}
 FIRST = GROUND | {"cbor", "identity", "limits", "manifest"}
-CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt"}
+CORES = FIRST | {"matching", "crdt", "consensus", "gossip", "client_messages", "books", "receipt", "accounts"}
 PEER = CORES | {"wire"}
 SHELLS = PEER | {"peer", "dht"}
 BELOW_THE_DOORS = SHELLS | {"storage", "net", "sim", "flow"}
@@ -41,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client_messages": FIRST | {"matching", "crdt", "consensus"},
     "books": FIRST | {"matching", "client_messages"},
     "receipt": FIRST | {"matching", "crdt", "consensus"},
+    "accounts": FIRST | {"matching", "crdt"},
     "wire": CORES,
     "peer": PEER,
     "dht": PEER,
@@ -71,6 +72,7 @@ PURE = {
         "client_messages",
         "books",
         "receipt",
+        "accounts",
         "rematch",
         "wire",
         "peer",
@@ -121,12 +123,14 @@ INSIDE["trade"] = (
     "outcome units op_chain book_feed peer_link",
     "numbers blocks connections discovery",
     "tickets author_events block_stream receipts",
-    "head submission wallet_file",
+    "head submission text_ids account_calls",
+    "asking wallet_file",
     "author_state",
     "delivery sign_request lives",
     "head_finding",
     "author",
     "author_driver",
+    "wallet_questions",
     "wallet",
     "pair_calls",
     "client_pair",

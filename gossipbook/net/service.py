@@ -13,12 +13,15 @@ from dataclasses import asdict, fields
 from functools import lru_cache, partial
 from typing import Any
 
+from gossipbook.accounts.asking import Unanswerable
+from gossipbook.accounts.order_state import OrderState
 from gossipbook.client_messages import Answer, AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
 from gossipbook.crdt.view import BookView, LevelView
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import PublicKey, read_public_key
 from gossipbook.matching.commands import Side
+from gossipbook.net import account_questions
 from gossipbook.net.clock_offset import clock_trouble, time_trouble
 from gossipbook.net.driver import ReadingMessage
 from gossipbook.net.explaining import explain_order
@@ -28,11 +31,8 @@ from gossipbook.net.proofs import Proofs
 from gossipbook.net.runtime import Runtime
 from gossipbook.ordered import BoundedDict
 from gossipbook.peer.author_word import author_word
-from gossipbook.peer.orders import OrderLog, OrderState
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.pair_summary import find_order, read_standing
-from gossipbook.receipt.order import concerns
-from gossipbook.storage.archive import Past
 from gossipbook.wire.codec import JSON_CAP, encode_message
 
 BOOK_LEVELS_CAP = 500
@@ -41,8 +41,7 @@ RECEIPTS_CAP = 8  # made and not fetched whole yet
 RECEIPT_PART_BYTES = 64 * 1024
 SERVED_RECEIPT_BYTES_CAP = 4 * 2**20
 NUMBER_CAP = 2**63 - 1
-ORDER_BLOCKS_CAP = 100  # that are read to answer what became of an order long ago
-SLOW_ARGUMENTS = {"receipt": 4, "explain": 3, "order": 3}
+SLOW_ARGUMENTS = {"receipt": 4, "explain": 3, "order": 3, **account_questions.ARGUMENTS}
 
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -51,10 +50,14 @@ class BadQuery(GossipbookError):
     """A query that cannot be answered; the text goes back to the client."""
 
 
-@lru_cache(maxsize=64)
-def _signature(question: Callable[..., Any]) -> inspect.Signature:
-    """What a question takes; to work it out costs more than most answers."""
-    return inspect.signature(question)
+class Busy(BadQuery):
+    """A query that may be asked again in a while."""
+
+    def __init__(self) -> None:
+        super().__init__("too many questions about the past at one time; ask again")
+
+
+_signature = lru_cache(maxsize=64)(inspect.signature)  # to work it out costs more than most answers
 
 
 class Service:
@@ -71,6 +74,7 @@ class Service:
             "receipt": self._receipt_part,
             "explain": self._explain,
             "order": self._past_order,
+            **{what: partial(self._about_accounts, what) for what in account_questions.ARGUMENTS},
         }
         self._questions: dict[str, Callable[..., Any]] = {
             "status": self.status,
@@ -99,7 +103,7 @@ class Service:
         elif message.what == "order" and self._is_recent(*message.arguments):
             self._reply(link, message, lambda asked: self.order(*asked.arguments))
         elif self._slow_answers >= SLOW_ANSWERS_CAP:
-            self._reply(link, message, self._busy)
+            self._reply(link, message, partial(_outcome, Busy()))
         else:
             self._slow_answers += 1
             self._runtime.driver.start_soon(self._answer_slowly, link, message, slow)
@@ -127,16 +131,14 @@ class Service:
             raise BadQuery(f"wrong arguments for {message.what!r}: {error}") from None
         return question(*message.arguments)
 
-    def _busy(self, message: Query) -> Any:
-        raise BadQuery("too many questions about the past at one time; ask again")
-
     def _reply(self, link: Link, message: Query, answer: Callable[[Query], Any]) -> None:
         try:
             good, body = True, json.dumps(answer(message)).encode()
             if len(body) > JSON_CAP:
                 raise BadQuery("the answer is too large; ask for less")
         except GossipbookError as error:
-            good, body = False, json.dumps({"error": str(error)}).encode()
+            busy = {"busy": True} if isinstance(error, Busy) else {}
+            good, body = False, json.dumps({"error": str(error), **busy}).encode()
         except Exception as error:  # noqa: BLE001 - counted and logged; a question must not end more than itself
             self._runtime.driver.guard.failed("a question", error)
             good, body = False, json.dumps({"error": "the question met a fault of this peer, which noted it"}).encode()
@@ -260,17 +262,22 @@ class Service:
         """What became of an order long ago, out of the archive."""
         symbol, author, _ = arguments
         pair, key, number = self._which_order(*arguments)
+        found = await self._runtime.archivist.ask(lambda past: past.accounts.order(symbol, key, number))
+        return _order_row(pair, author, number, found)
 
-        def read(past: Past) -> OrderState | None:
-            log, heights = OrderLog(), past.heights(symbol, key, number)
-            if len(heights) > ORDER_BLOCKS_CAP:
-                raise BadQuery(f"the order had events in more than {ORDER_BLOCKS_CAP} blocks: `explain` tells of them")
-            for height in heights:
-                events = past.block(symbol, height, bodies=False).events
-                log.follow([event for event in events if concerns(event, key, number)])
-            return log.find(key, number)
+    async def _about_accounts(self, what: str, _link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
+        return await self.account(what, *arguments)
 
-        return _order_row(pair, author, number, await self._runtime.archivist.ask(read))
+    async def account(self, what: str, *arguments: str) -> dict[str, Any]:
+        """What is asked of an author's account, or of a pair's trades: see :mod:`.account_questions`.
+
+        Raises:
+            GossipbookError: it cannot be answered; says why.
+        """
+        try:
+            return await account_questions.answer(self._runtime, what, arguments)
+        except Unanswerable as error:
+            raise BadQuery(str(error)) from None
 
     def head(self, symbol: str, author: str) -> dict[str, Any]:
         """Where an author's chain of ops is: certified, and with what is pending here."""
@@ -367,7 +374,7 @@ def _level_row(level: LevelView) -> dict[str, int]:
 def _order_row(pair: PairReplica, author: str, client_id: int, found: OrderState | None) -> dict[str, Any]:
     if found is None:
         raise BadQuery(f"no order {client_id} of {author[:10]} in {pair.symbol} is known here")
-    row = asdict(found)
+    row = {field.name: getattr(found, field.name) for field in fields(OrderState)}
     row["side"] = "" if not found.side else Side(found.side).name.lower()
     return row | {"symbol": pair.symbol, "author": author, "client_id": client_id, "height": pair.replica.fin}
 

@@ -32,7 +32,7 @@ OWN_NEWCOMERS_PER_S, OWN_NEWCOMERS_BURST = 1 / 60, 1
 """But so many each link may bring whatever others do, so that who comes to trade is not kept out by a flood;"""
 OWN_NEWCOMERS_OF_ALL_PER_S, OWN_NEWCOMERS_OF_ALL_BURST = 2.0, 40
 """and all links of their own so many, since links are made anew for two signatures."""
-TOO_FAST = json.dumps({"error": "more questions than a link may ask; ask again in a while"}).encode()
+TOO_FAST = json.dumps({"error": "more questions than a link may ask; ask again in a while", "busy": True}).encode()
 ACCOUNTS_CAP = 4_096
 """Links that are remembered: several times what there can be."""
 
@@ -51,7 +51,7 @@ def _items(message: Any) -> int:
 
 def _by_question(message: Any) -> int:
     """Questions about the past read and check whole blocks, a deep book is as long as many answers."""
-    return {"receipt": 20, "explain": 20, "book": 5, "order": 2}.get(message.what, 1)
+    return _TOKENS.get(message.what, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +98,17 @@ RATES: dict[type[Any], Rate] = {
     q.Unfollow: Rate(1, 10, per_pair=True),
 }
 """By kind of message. Kinds that are missing are answers to clients."""
+
+
+_TOKENS = {
+    "receipt": 20,
+    "explain": 20,
+    "book": 5,
+    "order": 2,
+    "find": 2,
+    **dict.fromkeys(("orders", "fills", "trades", "statement"), 10),
+    "candles": 20,
+}
 
 
 class _Account:

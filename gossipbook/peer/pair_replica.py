@@ -250,7 +250,7 @@ class PairReplica:
                 self.heads.note(item.author, final.block.height)
                 self.commands_certified += len(item.commands)
                 effects += self.acks.certified(item, final.block.height)
-        self.orders.follow(final.events)
+        self.orders.follow(final.events, final.items)
         self.fills_certified += sum(1 for event in final.events if event[0] == FILL)
         return effects
 

@@ -5,12 +5,17 @@ Read from the engine when somebody asks; nothing is told here that is not certif
 
 from dataclasses import dataclass, replace
 
+from gossipbook.accounts.order_state import OrderState
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import PairState, Place, PlaceSpecial
+from gossipbook.matching.commands import (
+    AnyPlace,
+    PairState,
+    PlaceNamed,
+    SpecialPlace,
+)
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.ladder import IN_LINE
 from gossipbook.peer.explaining import pending_op
-from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.receipt.order import entering
 
@@ -96,9 +101,25 @@ def find_order(pair: PairReplica, author: PublicKey, client_id: int) -> OrderSta
         return replace(found, status="triggered") if in_line else found
     op = pending_op(pair, author, client_id)
     place = None if op is None else entering(op, client_id)
-    if not isinstance(place, Place | PlaceSpecial):
+    if not isinstance(place, AnyPlace):
         return None
-    stop_ticks = place.stop_ticks if isinstance(place, PlaceSpecial) else 0
-    return OrderState(
-        place.side, place.price_ticks, place.qty_lots, place.qty_lots, status="pending", stop_ticks=stop_ticks
-    )
+    return _pending(place)
+
+
+def pending_by_text(pair: PairReplica, author: PublicKey, text_id: str) -> int | None:
+    """The client order id of an order that waits here, uncertified, under a text id; the last of several."""
+    found = None
+    for op in pair.ops.pending(author):
+        for command in op.commands:
+            if isinstance(command, PlaceNamed) and command.text_id == text_id:
+                found = command.client_id
+    return found
+
+
+def _pending(place: AnyPlace) -> OrderState:
+    state = OrderState(place.side, place.price_ticks, place.qty_lots, place.qty_lots, status="pending")
+    if isinstance(place, SpecialPlace):
+        state.stop_ticks = place.stop_ticks
+    if isinstance(place, PlaceNamed):
+        state.text_id = place.text_id
+    return state

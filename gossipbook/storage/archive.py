@@ -1,4 +1,4 @@
-"""Keeps the events of finalized blocks on disk, and the heights at which each order had one.
+"""Keeps the events of finalized blocks on disk, the heights at which each order had one, and what accounts come to.
 
 It is derived from the journal, whose chain a peer re-executes at every start, and so it is never more than a
 convenience: it may be deleted, and one that is damaged or of another network is made anew. Its last blocks may be
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gossipbook import cbor
+from gossipbook.accounts.bookkeeping import Bookkeeper
 from gossipbook.consensus.certificate import Certificate
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.interpretation import Item
@@ -24,35 +25,39 @@ from gossipbook.ordered import BoundedDict
 from gossipbook.receipt.format import RECEIPT_BLOCKS_CAP
 from gossipbook.receipt.making import Executed
 from gossipbook.receipt.order import entry, named_orders
+from gossipbook.storage.account_rows import SCHEMA, AccountNumbers, AccountRows, write_changes
 from gossipbook.storage.rows import FinalRow, ItemRow, read_block, read_certificate, read_item
 from gossipbook.storage.sqlite import open_readonly, stored_blocks
 
 log = logging.getLogger(__name__)
 
 FILE = "events.db"
-ARCHIVE_VERSION = 1
+ARCHIVE_VERSION = 2
 KEPT_CAP = 4
 """Blocks that are kept as they were read: two megabytes each, if they are the largest."""
 
-_SCHEMA = """
+_SCHEMA = f"""
 CREATE TABLE meta (chain_id BLOB NOT NULL) STRICT;
-CREATE TABLE blocks (pair TEXT NOT NULL, height INTEGER NOT NULL, events BLOB NOT NULL,
-    PRIMARY KEY (pair, height)) STRICT, WITHOUT ROWID;
+CREATE TABLE blocks (pair TEXT NOT NULL, height INTEGER NOT NULL, events BLOB NOT NULL, time_ms INTEGER NOT NULL,
+    last_number INTEGER NOT NULL, PRIMARY KEY (pair, height)) STRICT, WITHOUT ROWID;
+CREATE INDEX block_times ON blocks (pair, time_ms, height, last_number);
 CREATE TABLE orders (pair TEXT NOT NULL, author BLOB NOT NULL, client_id INTEGER NOT NULL, height INTEGER NOT NULL,
     PRIMARY KEY (pair, author, client_id, height)) STRICT, WITHOUT ROWID;
-"""
+{SCHEMA}"""
 
 
 class ArchivedBlock(NamedTuple):
-    """A finalized block's events, on their way to the disk."""
+    """A finalized block's events, and the ops that they answer, on their way to the disk."""
 
     pair: str
     height: int
+    time_ms: int
     events: tuple[RawEvent, ...]
+    items: tuple[Item, ...]
 
     @classmethod
     def of(cls, final: Finalized) -> "ArchivedBlock":
-        return cls(final.pair, final.block.height, final.events)
+        return cls(final.pair, final.block.height, final.block.time_ms, final.events, final.items)
 
 
 class EventArchive:
@@ -75,21 +80,31 @@ class EventArchive:
                 self._db, self.heights = _open(path, chain_id)
             except sqlite3.Error as again:
                 raise JournalError(f"cannot make {path}: {again}. Free some space, or mend the disk.") from None
+        self._books = Bookkeeper(AccountRows(self._db))
+        self._numbers = AccountNumbers(self._db)
+        self._last_numbers: dict[str, int] = dict(
+            self._db.execute("SELECT pair, max(last_number) FROM blocks GROUP BY pair").fetchall()
+        )
 
     def add(self, blocks: Iterable[ArchivedBlock]) -> None:
         """Write the events of blocks in one transaction. Those that are there already are left out.
 
         Raises:
-            sqlite3.Error: the disk refused; nothing of this was written.
+            sqlite3.Error: the disk refused; nothing of this was written, and nothing more may be.
         """
         fresh = [block for block in blocks if block.height > self.heights.get(block.pair, 0)]
         self._db.execute("BEGIN")
         try:
-            for pair, height, events in fresh:
-                self._db.execute("INSERT INTO blocks VALUES (?, ?, ?)", (pair, height, cbor.encode(events)))
+            for pair, height, time_ms, events, items in fresh:
+                last = events[-1][1] if events else self._last_numbers.get(pair, 0)
+                values = pair, height, cbor.encode(events), time_ms, last
+                self._db.execute("INSERT INTO blocks VALUES (?, ?, ?, ?, ?)", values)
                 orders = dict.fromkeys(order for event in events for order in named_orders(event))
                 rows = [(pair, author, client_id, height) for author, client_id in orders]
                 self._db.executemany("INSERT INTO orders VALUES (?, ?, ?, ?)", rows)
+                self._books.take(pair, height, time_ms, events, items)
+                self._last_numbers[pair] = last
+            write_changes(self._db, self._numbers, self._books.drain())
             self._db.execute("COMMIT")
         finally:
             if self._db.in_transaction:
@@ -139,6 +154,7 @@ class Past:
             self._journal = open_readonly(folder / "journal.db")
             self._archive = open_readonly(folder / FILE)
             self._archive.execute("SELECT 1 FROM blocks LIMIT 1")
+            self.accounts = AccountRows(self._archive)
         except sqlite3.Error as error:
             self.close()
             raise JournalError(f"cannot read the past of {folder}: {error}") from None
@@ -150,6 +166,21 @@ class Past:
         (last,) = self._journal.execute("SELECT max(height) FROM finals WHERE pair = ?", (pair,)).fetchone()
         (archived,) = self._archive.execute("SELECT max(height) FROM blocks WHERE pair = ?", (pair,)).fetchone()
         return bool(last == archived)
+
+    def archived_height(self, pair: str) -> int:
+        """Up to which block everything is in the archive."""
+        assert self._archive is not None
+        (height,) = self._archive.execute("SELECT max(height) FROM blocks WHERE pair = ?", (pair,)).fetchone()
+        return int(height or 0)
+
+    def number_at(self, pair: str, *, height: int | None = None, time_ms: int | None = None) -> int:
+        """The number of a pair's last event up to a height, or up to a block time; 0 if there is none."""
+        assert self._archive is not None
+        column, value = ("height", height) if height is not None else ("time_ms", time_ms)
+        query = f"SELECT last_number FROM blocks WHERE pair = ? AND {column} <= ?"
+        query += f" ORDER BY {column} DESC, height DESC LIMIT 1"
+        row = self._archive.execute(query, (pair, value)).fetchone()
+        return 0 if row is None else int(row[0])
 
     def heights(self, pair: str, author: PublicKey, client_id: int) -> list[int]:
         """Where an order had events, ascending; one more than a receipt holds at most."""

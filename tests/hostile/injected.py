@@ -139,6 +139,7 @@ async def exercise(runtime: Any, second: Any, manifest: Any) -> None:
                 await client.query(*question)
             await client.query("receipt", SYMBOL, key.hex(), "1", "0")
             await client.query("explain", SYMBOL, key.hex(), "1")
+            await client.query("statement", SYMBOL, key.hex(), "")
             for question in ("order", "explain"):  # Of an order that there is not, which the past has to be read for.
                 with suppress(GossipbookError):
                     await client.query(question, SYMBOL, key.hex(), "0")

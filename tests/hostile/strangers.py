@@ -52,6 +52,12 @@ QUESTIONS = (
     ("head", "{pair}", "{key}"),
     ("receipt", "{pair}", "{key}", "1", "0"),
     ("explain", "{pair}", "{key}", "1"),
+    ("orders", "{pair}", "{key}", "all", "", "", "200"),
+    ("fills", "{pair}", "{key}", "0", "", "200"),
+    ("find", "{pair}", "{key}", "~" * 36),
+    ("statement", "", "{key}", "t1700000000000"),
+    ("trades", "{pair}", "", "", "200"),
+    ("candles", "{pair}", "1s", "", "", "1000"),
     ("nothing",),
     ("book",),
 )

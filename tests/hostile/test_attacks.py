@@ -86,6 +86,11 @@ async def ask_oddly(network: DemoNetwork, _links: list[Any]) -> None:
     key = bytes(32).hex()
     words = [("book", SYMBOL, odd) for odd in ODD_NUMBERS] + [("order", SYMBOL, key, odd) for odd in ODD_NUMBERS]
     words += [("receipt", SYMBOL, key, odd, odd) for odd in ODD_NUMBERS] + [("explain", SYMBOL, key, "1")] * 10
+    words += [("fills", SYMBOL, key, odd, odd, odd) for odd in ODD_NUMBERS]
+    words += [("candles", SYMBOL, "1m", odd, odd, odd) for odd in ODD_NUMBERS] + [
+        ("statement", "", key, "h" + "9" * 40)
+    ]
+    words += [("find", SYMBOL, key, "\x00"), ("find", SYMBOL, key, "x" * 99), ("orders", SYMBOL, "zz", *"abcd")]
     words += [("status",) * 8, ("head", SYMBOL, "zz"), ("pair", "\u202e" * 32), ("book",), ("nothing", *"abcdefg")]
     async with shaken(network.peers[0].address, network.manifest) as asking, trio.open_nursery() as nursery:
         nursery.start_soon(_drain, asking)

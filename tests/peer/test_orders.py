@@ -3,9 +3,10 @@
 from matching.chaos import ARENAS, Chaos
 from matching.duel import Duel
 
+from gossipbook.accounts.order_state import OrderState
 from gossipbook.matching.commands import OrderType
 from gossipbook.matching.ladder import RESTING, Order
-from gossipbook.peer.orders import OrderLog, OrderState
+from gossipbook.peer.orders import OrderLog
 
 BLOCKS = 150
 

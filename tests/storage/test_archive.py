@@ -20,7 +20,10 @@ def story() -> Story:
 
 
 def blocks(story: Story) -> list[ArchivedBlock]:
-    return [ArchivedBlock(SYMBOL, b.block.height, tuple(b.events)) for b in story.chain.blocks]
+    return [
+        ArchivedBlock(SYMBOL, b.block.height, b.block.time_ms, tuple(b.events), tuple(b.items))
+        for b in story.chain.blocks
+    ]
 
 
 @pytest.fixture
