@@ -21,6 +21,7 @@ from typing import Any
 
 import trio
 
+from gossipbook.accounts.order_state import OrderState
 from gossipbook.client_messages import Ack, AskAuthor, AskBlock, Submit
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.op import Op
@@ -38,11 +39,11 @@ from gossipbook.net.settings import NetSettings
 from gossipbook.peer.condition import PairCondition
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import BookAsked, Submitted
-from gossipbook.peer.orders import OrderState
 from gossipbook.peer.pair_replica import PairReplica
 from gossipbook.peer.pair_summary import PairStanding, find_order, read_standing
 from gossipbook.receipt.making import Executed
 from gossipbook.storage.keys import create_key, load_key
+from gossipbook.trade.account_calls import Bound
 from gossipbook.trade.author_driver import AuthorDriver, ForeignAuthor
 from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, WordHeard
 from gossipbook.trade.block_stream import BlockReading, CertifiedBlock
@@ -79,8 +80,6 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         """Submit an op of this pair that was signed already, and follow it. Doing so again is harmless."""
         return await self._peer.submit(op)
 
-    # -- reading ------------------------------------------------------------------------------------
-
     def book(self, levels: int = 10) -> BookView:
         """The book now: certified quantities, and pending ones apart. At most ``levels`` price levels of each side."""
         return self._replica.view(levels)
@@ -105,6 +104,10 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         """
         return await self._peer.service.explain(self.symbol, author, client_id)
 
+    async def _ask_account(self, what: str, *arguments: str) -> dict[str, Any]:
+        self._peer._check_open()
+        return await self._peer.service.account(what, self.symbol, *arguments)
+
     def standing(self, author: bytes | None = None) -> PairStanding:
         """What the pair takes now, its last prices, and what an author has at stake there: lease, group, orders."""
         return read_standing(self._replica, author)
@@ -124,6 +127,12 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         Raises:
             Lagged: the reader fell 1,024 blocks behind. LinkClosed: the peer was closed.
         """
+        async with self._block_reader() as reading:
+            async for block in reading:
+                yield block
+
+    @asynccontextmanager
+    async def _block_reader(self) -> AsyncIterator[BlockReading]:
         reading = BlockReading(self.symbol)
 
         def take(event: object) -> None:
@@ -137,8 +146,7 @@ class EmbeddedPair(PairCalls[OrderState | None]):
         subscribers.append(take)
         self._peer._readings[reading] = None
         try:
-            async for block in reading:
-                yield block
+            yield reading
         finally:
             del self._peer._readings[reading]
             subscribers.remove(take)
@@ -239,6 +247,11 @@ class EmbeddedPeer:
             self._attach(driver)
         await trio.lowlevel.checkpoint()
         return driver.follow(op)
+
+    async def statement(self, author: bytes, *, at: Bound = "") -> dict[str, Any]:
+        """An author's ``positions``: what the fills in each pair come to, up to a height or a time; and open orders."""
+        self._check_open()
+        return await self.service.account("statement", "", author.hex(), str(at))
 
     def _check_open(self) -> None:
         """Raises LinkClosed if the peer was closed."""

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gossipbook.accounts.order_state import OrderState
     from gossipbook.books.changes import OrderChange
     from gossipbook.books.follower import BookUpdate, FeedRefused
     from gossipbook.books.l3 import BookError, L3Book
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     )
     from gossipbook.peer.condition import PairCondition
     from gossipbook.peer.config import PeerConfig
-    from gossipbook.peer.orders import OrderState
     from gossipbook.peer.pair_summary import AuthorStanding, PairStanding
     from gossipbook.storage.keys import create_key, load_key
     from gossipbook.trade.block_stream import CertifiedBlock, Lagged
@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from gossipbook.trade.numbers import BadNumber
     from gossipbook.trade.outcome import Certified, NothingToSign, NotSigned, OutcomeUnknown, ProofKind
     from gossipbook.trade.peer_link import QueryFailed
+    from gossipbook.trade.text_ids import TextIdUsed
     from gossipbook.trade.tickets import BadOrder, LaterRules, Ticket
     from gossipbook.trade.wallet import Wallet
 
@@ -114,7 +115,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     ),
     "peer.condition": ("PairCondition",),
     "peer.config": ("PeerConfig",),
-    "peer.orders": ("OrderState",),
+    "accounts.order_state": ("OrderState",),
     "peer.pair_summary": ("AuthorStanding", "PairStanding"),
     "storage.keys": ("create_key", "load_key"),
     "trade.block_stream": ("CertifiedBlock", "Lagged"),
@@ -122,6 +123,7 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "trade.numbers": ("BadNumber",),
     "trade.outcome": ("Certified", "NotSigned", "NothingToSign", "OutcomeUnknown", "ProofKind"),
     "trade.peer_link": ("QueryFailed",),
+    "trade.text_ids": ("TextIdUsed",),
     "trade.tickets": ("BadOrder", "LaterRules", "Ticket"),
     "trade.wallet": ("Wallet",),
 }
@@ -190,6 +192,7 @@ __all__ = [
     "Sliced",
     "StopAccepted",
     "SubmitRefused",
+    "TextIdUsed",
     "Ticket",
     "Triggered",
     "Uncrossed",

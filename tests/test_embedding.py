@@ -37,7 +37,17 @@ PUBLIC = {
         "PairState",
     ),
     *("PairStateSet", "PeerConfig", "PlacedOrder", "ProofKind", "QueryFailed", "RejectReason", "Rejected", "SelfTrade"),
-    *("Sliced", "StopAccepted", "Submission", "SubmitRefused", "Ticket", "Triggered", "Uncrossed", "VerifyError"),
+    *(
+        "Sliced",
+        "StopAccepted",
+        "Submission",
+        "SubmitRefused",
+        "TextIdUsed",
+        "Ticket",
+        "Triggered",
+        "Uncrossed",
+        "VerifyError",
+    ),
     *("Wallet", "WalletError", "WrongLoop", "aio", "create_key", "load_key", "open_client", "open_peer", "sync"),
 }
 

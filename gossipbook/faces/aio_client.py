@@ -91,6 +91,7 @@ class PairCalls(PairFacts, Generic[State]):
     submit_made = asked_as(pair_calls.PairCalls.submit_made, Submission)
     submit_op = asked_as(pair_calls.PairCalls.submit_op, Submission)
     place = placing(pair_calls.PairCalls.place)
+    place_ticket = placing(pair_calls.PairCalls.place_ticket)
     cancel = asked_as(pair_calls.PairCalls.cancel, Submission)
     cancel_all = asked_as(pair_calls.PairCalls.cancel_all, Submission)
     amend = asked_as(pair_calls.PairCalls.amend, Submission)
@@ -100,6 +101,14 @@ class PairCalls(PairFacts, Generic[State]):
     admit = asked_as(pair_calls.PairCalls.admit, Submission)
     expel = asked_as(pair_calls.PairCalls.expel, Submission)
     set_state = asked_as(pair_calls.PairCalls.set_state, Submission)
+    orders = asked(pair_calls.PairCalls.orders)
+    fills = asked(pair_calls.PairCalls.fills)
+    find = asked(pair_calls.PairCalls.find)
+    position = asked(pair_calls.PairCalls.position)
+    executions = iterated(pair_calls.PairCalls.executions)
+    trades = asked(pair_calls.PairCalls.trades)
+    candles = asked(pair_calls.PairCalls.candles)
+    client_id_of = asked(pair_calls.PairCalls.client_id_of)
 
 
 class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
@@ -145,6 +154,7 @@ class Client(ClientFacts):
     query = asked(client.Client.query)
     receipt = asked(client.Client.receipt)
     explain = asked(client.Client.explain)
+    statement = asked(client.Client.statement)
     pair = asked_as(client.Client.pair, ClientPair)
     submit = asked_as(client.Client.submit, Submission)
     blocks = iterated(client.Client.blocks)

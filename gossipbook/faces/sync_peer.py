@@ -1,11 +1,11 @@
 """The embedded peer for plain programs and notebooks. Importing this loads the whole peer."""
 
 from gossipbook import embedded
+from gossipbook.accounts.order_state import OrderState
 from gossipbook.faces.base import told, told_as
 from gossipbook.faces.blocking import asked, asked_as, iterated, opened, opening
 from gossipbook.faces.peer_facts import PeerFacts
 from gossipbook.faces.sync_client import BookFeed, PairCalls, Submission
-from gossipbook.peer.orders import OrderState
 
 
 class EmbeddedPair(PairCalls[OrderState | None]):
@@ -39,6 +39,7 @@ class EmbeddedPeer(PeerFacts):
     """
 
     pair = told_as(embedded.EmbeddedPeer.pair, EmbeddedPair)
+    statement = asked(embedded.EmbeddedPeer.statement)
     submit = asked_as(embedded.EmbeddedPeer.submit, Submission)
 
 

@@ -29,20 +29,18 @@ from gossipbook.client_messages import (
 from gossipbook.consensus.committee import Committee
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Lane
-from gossipbook.errors import ConfigError, GossipbookError, NoAnswer
+from gossipbook.errors import ConfigError, GossipbookError
 from gossipbook.identity import Verifier
-from gossipbook.ids import ChainId, PublicKey
-from gossipbook.loops import require_trio
 from gossipbook.manifest import Manifest, Pair
 from gossipbook.ordered import BoundedDict
+from gossipbook.trade.asking import Asker
 from gossipbook.trade.author_driver import FOREIGN_AUTHORS_CAP, AuthorDriver, ForeignAuthor, Offer, make_room
 from gossipbook.trade.author_events import Acked, BlockSeen, LinkUp, MembersWanted, WordHeard
-from gossipbook.trade.block_stream import BlockStream, CertifiedBlock
+from gossipbook.trade.block_stream import BlockReading, BlockStream, CertifiedBlock
 from gossipbook.trade.blocks import BlockReader
 from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.connections import Connections
-from gossipbook.trade.numbers import seconds
-from gossipbook.trade.peer_link import ANSWER_S, MALFORMED_ANSWER, PeerLink, QueryFailed, check_question
+from gossipbook.trade.peer_link import MALFORMED_ANSWER, PeerLink
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
@@ -58,12 +56,11 @@ WATCHED_LINKS = 2
 SEEN_CAP = 1_024
 
 
-class Client:
+class Client(Asker):
     """A client that stays connected. Made by ``open_client``; it ends with the ``async with`` block."""
 
     def __init__(self, manifest: Manifest, connections: Connections, nursery: trio.Nursery) -> None:
-        self.manifest = manifest
-        self.connections = connections
+        super().__init__(manifest, connections)
         self.on_ack: Callable[[Ack], None] | None = None  # for those who record what peers promise
         self.refused: dict[str, int] = {}  # what peers sent that is not genuine, by reason
         self._nursery = nursery
@@ -76,67 +73,6 @@ class Client:
         self._seen: BoundedDict[tuple[str, int], None] = BoundedDict(SEEN_CAP)
         self._feeds: dict[str, list[BookFeed]] = {}
         self._feed_links: dict[str, PeerLink] = {}
-
-    @property
-    def chain_id(self) -> ChainId:
-        """The network's."""
-        return self.manifest.chain_id
-
-    # -- asking -------------------------------------------------------------------------------------
-
-    async def query(self, what: str, *arguments: str, within_s: float = ANSWER_S) -> Any:
-        """Ask a question, such as ``"status"``; the answer's JSON, decoded.
-
-        Peers take turns, and who does not answer is passed over.
-
-        Raises:
-            QueryFailed: a peer says why it cannot answer. NoAnswer: nobody answered within ``within_s`` seconds.
-        """
-        require_trio("Client.query")
-        self.connections.check_open()
-        check_question(what, arguments)
-        deadline_s = trio.current_time() + seconds("within_s", within_s)
-        trouble = "no peer is linked"
-        tried: set[PeerLink] = set()
-        while (left_s := deadline_s - trio.current_time()) > 0:
-            link = self.connections.next(tried)
-            if link is None:
-                with trio.move_on_after(left_s):
-                    await self.connections.linked()
-                continue
-            tried.add(link)
-            try:
-                return await link.query(what, *arguments, within_s=min(left_s, ATTEMPT_S))
-            except QueryFailed:
-                raise
-            except GossipbookError as error:
-                trouble = str(error)
-                await trio.lowlevel.checkpoint()
-        trouble = trouble if self.connections.links else self.why_unlinked()
-        raise NoAnswer(f"no peer answered {what!r} within {within_s:g} s: {trouble}")
-
-    def why_unlinked(self) -> str:
-        """Why no peer is linked: what became of the last address that was tried."""
-        return str(self.connections.last_error or "no peer is linked")
-
-    async def receipt(self, pair: str, author: PublicKey, client_id: int, *, within_s: float = 2 * ANSWER_S) -> bytes:
-        """The receipt of an order, verified against this network: what ``gossipbook receipt verify`` checks.
-
-        Raises:
-            QueryFailed: there is nothing to prove yet, in the peer's words. NoAnswer: not in time.
-            VerifyError: what the peer sent proves nothing, or something else.
-        """
-        from gossipbook.trade.receipts import fetch_receipt
-
-        return await fetch_receipt(self.connections, self.chain_id, pair, author, client_id, within_s)
-
-    async def explain(self, pair: str, author: PublicKey, client_id: int) -> dict[str, Any]:
-        """What a peer knows of an order: how its op came, each event with its block, why it waits. Not proven.
-
-        Raises:
-            QueryFailed: it knows nothing of it. NoAnswer: nobody answered in time.
-        """
-        return dict(await self.query("explain", pair, author.hex(), str(client_id)))
 
     # -- trading ------------------------------------------------------------------------------------
 
@@ -225,10 +161,16 @@ class Client:
         Raises:
             ConfigError: the network does not have the pair. Lagged: the reader fell 1,024 blocks behind.
         """
-        self._check_pair(pair)
-        async with self._stream(pair).reader() as reader:
+        async with self.block_reader(pair) as reader:
             async for block in reader:
                 yield block
+
+    @asynccontextmanager
+    async def block_reader(self, pair: str) -> AsyncIterator[BlockReading]:
+        """As :meth:`blocks`, from the entering of the context on."""
+        self._check_pair(pair)
+        async with self._stream(pair).reader() as reader:
+            yield reader
 
     @asynccontextmanager
     async def book_feed(self, pair: Pair | str) -> AsyncIterator["BookFeed"]:

@@ -1,12 +1,14 @@
 """One pair of a client: orders and switches, and what peers say of orders."""
 
 from collections.abc import Awaitable
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
 from gossipbook.crdt.op import Op
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.trade.author_driver import AuthorDriver
+from gossipbook.trade.block_stream import BlockReading
 from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.peer_link import QueryFailed
 from gossipbook.trade.submission import Submission
@@ -19,6 +21,8 @@ class Carrier(Protocol):
     manifest: Manifest
 
     async def query(self, what: str, *arguments: str) -> Any: ...
+
+    def block_reader(self, pair: str) -> AbstractAsyncContextManager[BlockReading]: ...
 
     async def receipt(self, pair: str, author: PublicKey, client_id: int) -> bytes: ...
 
@@ -50,6 +54,12 @@ class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
     async def submit_op(self, op: Op) -> Submission:
         """Bring an op of this pair to peers that was signed already. Doing so again is harmless."""
         return await self._client.submit(op)
+
+    async def _ask_account(self, what: str, *arguments: str) -> dict[str, Any]:
+        return dict(await self._client.query(what, self.symbol, *arguments))
+
+    def _block_reader(self) -> AbstractAsyncContextManager[BlockReading]:
+        return self._client.block_reader(self.symbol)
 
     async def order(self, author: PublicKey, client_id: int) -> dict[str, Any] | None:
         """What a peer knows of an order, certified or pending; None if it has not heard of it. Not proven.

@@ -6,7 +6,7 @@ the author's next op, and followed by the submission that each call returns.
 """
 
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -27,17 +27,31 @@ from gossipbook.matching.commands import (
     Lease,
     SelfTrade,
 )
+from gossipbook.trade.account_calls import AccountCalls
 from gossipbook.trade.author_events import MakeCommands
 from gossipbook.trade.numbers import BadNumber, flag, price_in_ticks, qty_in_lots, shown, whole
 from gossipbook.trade.op_chain import highest_client_id
 from gossipbook.trade.outcome import Certified, NotSigned
 from gossipbook.trade.submission import CERTIFIED_S, Submission
-from gossipbook.trade.tickets import Ticket, cancel_all, checked_commands, good_until_ms, require_rules, set_state
+from gossipbook.trade.text_ids import TextIdUsed
+from gossipbook.trade.tickets import (
+    BadOrder,
+    Ticket,
+    cancel_all,
+    check_text_id,
+    checked_commands,
+    good_until_ms,
+    require_rules,
+    set_state,
+)
 from gossipbook.trade.wallet import SIGN_S, Wallet
 
 Amount: TypeAlias = Decimal | str
 """A price or a quantity as a decimal; text is plain, such as ``"100.25"``."""
 
+
+TEXT_ID_ASKS = 3
+"""How many times peers, who take turns, are asked whether a key that lost its wallet has an order under a text id."""
 
 State = TypeVar("State")
 
@@ -75,7 +89,7 @@ class PlacedOrder(Generic[State]):
         return await self.pair.receipt(self.author, self.client_id)
 
 
-class PairCalls(ABC, Generic[State]):
+class PairCalls(AccountCalls, Generic[State]):
     """Orders and switches of one pair. ``State`` is how :meth:`order` tells what became of an order."""
 
     def __init__(self, manifest: Manifest, symbol: str) -> None:
@@ -161,6 +175,7 @@ class PairCalls(ABC, Generic[State]):
         min_qty: Amount | None = None,
         stop_ticks: int = 0,
         stop: Amount | None = None,
+        text_id: str = "",
         on_quorum_loss: str = "",
         within_ms: int = 0,
         within_s: float = SIGN_S,
@@ -170,16 +185,18 @@ class PairCalls(ABC, Generic[State]):
         ``market`` is short for the kind: it takes up to the price, its protection price, and never rests.
         ``on_quorum_loss`` ``"rest"`` lets the order wait for a quorum however long. ``"expire"`` with ``within_ms``
         gives op and order an end in block time, so much from now: after it the op is void if it is not certified yet,
-        and the order lapses if it rests. Both hold whether or not a quorum was lost. ``within_s`` is how long to wait
-        for room, and at first for peers to prove what the key signed before.
+        and the order lapses if it rests. Both hold whether or not a quorum was lost. With a ``text_id`` the call may be
+        made again whatever became of the first one: it then gives the order that was signed. ``within_s`` is how long
+        to wait for room, and at first for peers to prove what the key signed before.
 
         Example::
 
             order = await pair.place(wallet, "sell", price="100.25", qty="3", post_only=True)
 
         Raises:
-            BadNumber: naming the parameter. BadOrder: the order contradicts itself. LaterRules: the network's rules do
-            not know it. NotSigned: not in time, or the key must not sign. Nothing was signed in any of these.
+            BadNumber: naming the parameter. BadOrder: the order contradicts itself, or another one has its text id.
+            LaterRules: the network's rules do not know it. TextIdUsed: an order has its text id that this wallet does
+            not hold. NotSigned: not in time, or the key must not sign. Nothing was signed in any of these.
         """
         ticket = self._ticket(
             side,
@@ -193,12 +210,53 @@ class PairCalls(ABC, Generic[State]):
             display_lots=qty_in_lots(self.spec, "display", display_lots, display),
             min_lots=qty_in_lots(self.spec, "min", min_lots, min_qty, least=1),
             stop_ticks=price_in_ticks(self.spec, "stop", stop_ticks, stop),
+            text_id=text_id,
         )
         until_ms = good_until_ms(on_quorum_loss, whole("within_ms", within_ms, 0), time.time_ns() // 1_000_000)
-        if until_ms:
-            ticket = ticket.until(until_ms)
-        submission = await self.submit_made(wallet, ticket.commands, until_ms, within_s=within_s)
-        return PlacedOrder(self, wallet.identity.public_key, highest_client_id(submission.op), submission)
+        return await self.place_ticket(wallet, ticket.until(until_ms), until_ms, within_s=within_s)
+
+    async def place_ticket(
+        self, wallet: Wallet, ticket: Ticket, expiry_ms: int = 0, *, within_s: float = SIGN_S
+    ) -> PlacedOrder[State]:
+        """Place one order, or follow the one that has its text id. ``expiry_ms``: when its op is void; 0 for never.
+
+        Raises:
+            BadOrder: another order has its text id. And what :meth:`place` raises.
+        """
+        author = wallet.identity.public_key
+        try:
+            if ticket.text_id and not wallet.whole and wallet.find_text(self.symbol, ticket.text_id) is None:
+                await self._require_unused(wallet, ticket.text_id)
+            submission = await self.submit_made(wallet, ticket.commands, expiry_ms, within_s=within_s)
+        except TextIdUsed as used:
+            if used.named is None:
+                raise
+            op, place = used.named
+            if place != ticket.command(place.client_id) and not expiry_ms:
+                raise BadOrder(f"{used}; it is another order than this one") from None
+            return PlacedOrder(self, author, place.client_id, await self.submit_op(op))
+        return PlacedOrder(self, author, highest_client_id(submission.op), submission)
+
+    async def _require_unused(self, wallet: Wallet, text_id: str) -> None:
+        """Ask peers whether a key that lost its wallet has an order under a text id."""
+        for _ in range(TEXT_ID_ASKS):
+            if client_id := _client_id(await self.find(wallet.identity.public_key, text_id)):
+                named = wallet.find_text(self.symbol, text_id)  # Perhaps it was signed here just now.
+                raise TextIdUsed(self.symbol, text_id, client_id, named)
+
+    async def client_id_of(self, wallet: Wallet, text_id: str) -> int:
+        """The client order id of a wallet's order under a text id, as the wallet or a peer knows it.
+
+        Raises:
+            BadOrder: there is no such order.
+        """
+        named = wallet.find_text(self.symbol, check_text_id(text_id))
+        if named is not None:
+            return named.place.client_id
+        client_id = _client_id(await self.find(wallet.identity.public_key, text_id))
+        if not client_id:
+            raise BadOrder(f"no order of this key in {self.symbol} has the text id {text_id!r}")
+        return client_id
 
     def _ticket(self, side: str, price_ticks: int, qty_lots: int, **terms: Any) -> Ticket:
         if not price_ticks:
@@ -207,12 +265,17 @@ class PairCalls(ABC, Generic[State]):
             raise BadNumber("qty_lots", "expected a quantity in lots, at least 1, or a decimal as qty")
         return Ticket(side=side, price_ticks=price_ticks, qty_lots=qty_lots, **terms)
 
-    async def cancel(self, wallet: Wallet, client_id: int, *, within_s: float = SIGN_S) -> Submission:
-        """Cancel an order. ``certified()`` of what this returns says whether there was anything to cancel.
+    async def cancel(
+        self, wallet: Wallet, client_id: int = 0, *, text_id: str = "", within_s: float = SIGN_S
+    ) -> Submission:
+        """Cancel an order, named by its id or its text id. ``certified()`` of what this returns says whether it was.
 
         Raises:
-            BadNumber: no order id. NotSigned: not in time, or the key must not sign. Nothing was signed.
+            BadNumber: no order id. BadOrder: no order has the text id. NotSigned: not in time, or the key must not
+            sign. Nothing was signed.
         """
+        if text_id:
+            client_id = await self.client_id_of(wallet, text_id)
         cancel = Cancel(whole("client_id", client_id, 1))
         return await self.submit(wallet, [cancel], within_s=within_s)
 
@@ -227,8 +290,9 @@ class PairCalls(ABC, Generic[State]):
     async def amend(
         self,
         wallet: Wallet,
-        client_id: int,
+        client_id: int = 0,
         *,
+        text_id: str = "",
         price_ticks: int = 0,
         qty_lots: int = 0,
         price: Amount | None = None,
@@ -236,11 +300,14 @@ class PairCalls(ABC, Generic[State]):
         reduce_only: bool = False,
         within_s: float = SIGN_S,
     ) -> Submission:
-        """Change an order; the quantity is the new total, and what is not given stays.
+        """Change an order, named by its id or its text id; the quantity is the new total, and what is not given stays.
 
         Raises:
-            BadNumber: naming the parameter. NotSigned: not in time, or the key must not sign. Nothing was signed.
+            BadNumber: naming the parameter. BadOrder: no order has the text id. NotSigned: not in time, or the key
+            must not sign. Nothing was signed.
         """
+        if text_id:
+            client_id = await self.client_id_of(wallet, text_id)
         flags = AmendFlags.REDUCE_ONLY if flag("reduce_only", reduce_only) else AmendFlags.NONE
         amend = Amend(
             whole("client_id", client_id, 1),
@@ -304,6 +371,11 @@ class PairCalls(ABC, Generic[State]):
 
 
 AnyPair: TypeAlias = PairCalls[Any]
+
+
+def _client_id(found: dict[str, Any]) -> int:
+    """The order that a peer found by its text id; 0 for none."""
+    return int(found["pending"] or (found["order"] or {}).get("client_id", 0))
 
 
 def _key(parameter: str, key: PublicKey) -> PublicKey:

@@ -39,6 +39,10 @@ class QueryFailed(GossipbookError):
     """The peer could not answer; its words are the message."""
 
 
+class PeerBusy(GossipbookError):
+    """The peer has too many questions at the moment; another one, or the same in a while, has an answer."""
+
+
 def check_question(what: Any, arguments: Sequence[Any]) -> None:
     """See to it that a question is one that peers read: short texts.
 
@@ -94,7 +98,8 @@ class PeerLink:
         """Ask a question; the answer's JSON, decoded.
 
         Raises:
-            QueryFailed: the peer says why. LinkClosed: the link ended. NoAnswer: not within ``within_s`` seconds.
+            QueryFailed: the peer says why. PeerBusy: it may be asked again. LinkClosed: the link ended. NoAnswer: not
+            within ``within_s`` seconds.
         """
         if self._ended.is_set():
             raise LinkClosed(self.closed_reason)
@@ -117,8 +122,11 @@ class PeerLink:
         try:
             body = json.loads(answers[0].json)
             error = None if answers[0].good else str(body["error"])
+            busy = error is not None and bool(body.get("busy"))
         except MALFORMED_ANSWER:
             raise QueryFailed(f"{self.address} answered with something that is not an answer") from None
+        if busy:
+            raise PeerBusy(error)
         if error is not None:
             raise QueryFailed(error)
         return body

@@ -16,12 +16,15 @@ from gossipbook.limits import COMMANDS_PER_OP_CAP
 from gossipbook.manifest import Manifest
 from gossipbook.matching.commands import (
     SLICES_CAP,
+    TEXT_ID_CAP,
+    AnyPlace,
     CancelAll,
     Command,
     OrderType,
     PairState,
     Place,
     PlaceFlags,
+    PlaceNamed,
     PlaceSpecial,
     SelfTrade,
     SetState,
@@ -65,7 +68,8 @@ class Ticket:
     ``kind``: ``limit``, ``market``, ``stop`` or ``stop-limit``; empty is ``limit``, and ``stop`` with ``stop_ticks``.
     ``price_ticks`` is the protection price of a market or stop order. ``tif``: ``gtc``, ``gtd``, ``ioc`` or ``fok``;
     empty is ``ioc`` for market orders, ``gtd`` with ``expires_ms``, else ``gtc``. ``post_only``: True refuses the order
-    if it would take, ``"slide"`` moves it to the nearest price that does not. 0 is none for all that follows it.
+    if it would take, ``"slide"`` moves it to the nearest price that does not. ``text_id`` is a name of the trader's
+    own, of up to 36 printable ASCII characters. 0 is none for all other numbers.
 
     Raises:
         BadNumber: naming the number that is none. BadOrder: naming what contradicts what.
@@ -82,6 +86,7 @@ class Ticket:
     display_lots: int = 0
     min_lots: int = 0
     stop_ticks: int = 0
+    text_id: str = ""
 
     def __post_init__(self) -> None:
         for name in ("price_ticks", "qty_lots", "expires_ms", "display_lots", "min_lots", "stop_ticks"):
@@ -91,6 +96,7 @@ class Ticket:
             _check_word("self_trade", self.self_trade, SELF_TRADES)
         if not isinstance(self.post_only, bool) and self.post_only != SLIDE:
             raise BadOrder(f"post_only: True, False or {SLIDE!r}; got {shown(self.post_only)}")
+        check_text_id(self.text_id)
         kind = self.kind if self.kind != "" else ("stop" if self.stop_ticks else "limit")
         tif = self.tif if self.tif != "" else ("ioc" if kind == "market" else "gtd" if self.expires_ms else "gtc")
         object.__setattr__(self, "kind", _check_word("kind", kind, KINDS))
@@ -105,7 +111,9 @@ class Ticket:
         return self.tif in ("gtc", "gtd")
 
     def until(self, time_ms: int) -> "Ticket":
-        """The same order, which lapses after a block time if it is still open then."""
+        """The same order, which lapses after a block time if it is still open then; 0 changes nothing."""
+        if not time_ms:
+            return self
         if self.expires_ms:
             raise BadOrder("when the order lapses is said twice: as gtd, and by what it does on loss of quorum")
         return replace(self, tif="gtd", expires_ms=time_ms) if self.rests else self
@@ -120,7 +128,7 @@ class Ticket:
             raise BadOrder("this key has used up its order ids in this pair: use a new key. Nothing was signed")
         return [self.command(client_id)]
 
-    def command(self, client_id: int) -> Place | PlaceSpecial:
+    def command(self, client_id: int) -> AnyPlace:
         """The order under its author's next client order id."""
         flags = PlaceFlags.POST_ONLY if self.post_only else PlaceFlags.NONE
         if self.post_only == SLIDE:
@@ -140,7 +148,21 @@ class Ticket:
             self.min_lots,
             self.stop_ticks,
         )
+        named = PlaceNamed(*special, self.text_id)
+        if named.is_named():
+            return named
         return special if special.is_special() else Place(*special[: len(Place._fields)])
+
+
+def check_text_id(text: object) -> str:
+    """Return a text id as it may be; empty for none.
+
+    Raises:
+        BadOrder: it is too long, or of other characters than printable ASCII.
+    """
+    if not isinstance(text, str) or len(text) > TEXT_ID_CAP or not (text.isascii() and text.isprintable()):
+        raise BadOrder(f"text_id: expected up to {TEXT_ID_CAP} printable ASCII characters, not {shown(text)}")
+    return text
 
 
 def good_until_ms(on_quorum_loss: str, within_ms: int, now_ms: int) -> int:
@@ -181,10 +203,14 @@ def set_state(state: str) -> SetState:
 
 def require_rules(manifest: Manifest, commands: Iterable[Command]) -> None:
     """Raises :class:`LaterRules` if a network's rules do not know one of the commands."""
-    if least_version(tuple(commands)) > manifest.rules_version:
+    known, needed = manifest.rules_version, least_version(tuple(commands))
+    if needed > known:
+        unknown = "text ids, and orders that may trade with their author's own"
+        if known < 2:
+            unknown = f"icebergs, minimum quantities, stops, slides, leases, groups, pair states, {unknown}"
         raise LaterRules(
-            f"network {manifest.name!r} has rules of version {manifest.rules_version}, which know no icebergs, minimum "
-            "quantities, stops, slides, leases, groups and pair states. Nothing was signed or sent"
+            f"network {manifest.name!r} has rules of version {known}, which do not know {unknown}. Nothing was signed "
+            "or sent"
         )
 
 

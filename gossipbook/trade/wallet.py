@@ -27,7 +27,7 @@ from gossipbook.matching.commands import Command
 from gossipbook.net.clock import system_now
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
 from gossipbook.trade.author import AuthorCore
-from gossipbook.trade.author_driver import CLOSED, ELSEWHERE, ENDED, AuthorDriver
+from gossipbook.trade.author_driver import CLOSED, ELSEWHERE, ENDED
 from gossipbook.trade.author_events import (
     AuthorConfig,
     ChainRecord,
@@ -45,6 +45,7 @@ from gossipbook.trade.outcome import NotSigned
 from gossipbook.trade.sign_request import BUSY, LOOP_BUSY_S, SignRequest
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet_file import BUSY_S, WalletFile
+from gossipbook.trade.wallet_questions import WalletQuestions
 
 SIGN_S = 10.0
 """How long a caller waits for room, and for peers to say what the key signed before, unless told otherwise."""
@@ -56,7 +57,7 @@ MARK_S = 0.2
 T = TypeVar("T")
 
 
-class Wallet(AuthorDriver):
+class Wallet(WalletQuestions):
     """One author in one network.
 
     With ``path`` None it is kept in memory: for authors whose key is thrown away with the program. A file that is not
@@ -73,10 +74,9 @@ class Wallet(AuthorDriver):
         config: AuthorConfig | None = None,
         fresh: bool = True,
     ) -> None:
-        self.identity = identity
         self._path = path
-        self._file = WalletFile(path, chain_id, fresh=fresh)
-        super().__init__(AuthorCore(identity, chain_id, self._file.load, config=config), chain_id)
+        file = WalletFile(path, chain_id, fresh=fresh)
+        super().__init__(AuthorCore(identity, chain_id, file.load, config=config), chain_id, identity, file)
         self._requests: dict[int, SignRequest] = {}
         self._number = 0
         self._fresh_requests = False
@@ -103,33 +103,6 @@ class Wallet(AuthorDriver):
         except (sqlite3.Error, OSError) as error:
             raise KeyFileError(f"cannot use the wallet beside {key_file}: {error}") from None
 
-    # -- questions ----------------------------------------------------------------------------------
-
-    def next_client_id(self, pair: str) -> int:
-        """The lowest client order id that a place may use now."""
-        return self._in_loop(lambda: self.core.chain(pair).last_client_id + 1)
-
-    def uncertified(self, pair: str) -> list[Op]:
-        """The ops that are not known to be certified, in order."""
-        return self._in_loop(lambda: self.core.chain(pair).waiting())
-
-    def unfinished_pairs(self) -> list[str]:
-        """The pairs in which something is not known to be certified."""
-        return self._in_loop(lambda: [] if self._closed else self._file.pairs())
-
-    def find(self, pair: str, client_id: int) -> Op | None:
-        """The op with which this wallet placed an order, or None.
-
-        Raises:
-            WalletError: the wallet is closed.
-        """
-        return self._in_loop(lambda: self._find(pair, client_id))
-
-    def _find(self, pair: str, client_id: int) -> Op | None:
-        if self._closed:
-            raise WalletError("the wallet is closed")
-        return self._file.find(pair, client_id)
-
     # -- signing ------------------------------------------------------------------------------------
 
     def sign(self, pair: str, commands: Sequence[Command], expiry_ms: int = 0) -> Op:
@@ -155,6 +128,7 @@ class Wallet(AuthorDriver):
                     f"the wallet beside this key holds no ops of {pair}: use it with a peer, which asks first"
                 )
             expiry_ms = self.core.expiry_ms(pair, expiry_ms, system_now())
+            commands = self._texts.require_unused(pair, commands)
             op = chain.sign(self.identity, self.chain_id, pair, commands, expiry_ms, self.core.limits)
             self._file.write([op], ())
         except sqlite3.Error as error:
@@ -177,6 +151,7 @@ class Wallet(AuthorDriver):
 
         Raises:
             NotSigned: not in time, or the key must not sign; the reason is a word of :class:`Hold`. Nothing was signed.
+            TextIdUsed: an order under the text id of one of them exists. Nothing was signed.
             WalletError: the file cannot be written. Nothing was signed.
             WrongLoop: trio does not run here.
         """
@@ -189,7 +164,8 @@ class Wallet(AuthorDriver):
         if len(self._requests) >= REQUESTS_CAP:
             raise NotSigned(Hold.IN_FLIGHT.value, f"{REQUESTS_CAP} callers wait for room already; nothing was signed")
         self._number += 1
-        request = self._requests[self._number] = SignRequest(self._number, pair, make, expiry_ms)
+        new = partial(self._make_new, pair, make)
+        request = self._requests[self._number] = SignRequest(self._number, pair, new, expiry_ms)
         self._fresh_requests = True
         self._stir()
         try:
@@ -203,6 +179,9 @@ class Wallet(AuthorDriver):
             hold, text = request.hold or hold, request.hold_text or text
             raise NotSigned(hold.value, f"{text}; nothing was signed within {within_s:g} s")
         return request.submission
+
+    def _make_new(self, pair: str, make: MakeCommands, client_id: int) -> Sequence[Command]:
+        return self._texts.require_unused(pair, make(client_id))
 
     async def _answered(self, request: SignRequest, within_s: float) -> None:
         """Wait for what becomes of a request; one that is signed is never left, and cancels its caller later."""
@@ -269,6 +248,7 @@ class Wallet(AuthorDriver):
             raise
         else:
             self._writing = False
+            self._texts.settle(self._pending)
             self._marks = {pair: mark for pair, mark in self._marks.items() if mark is not marks.get(pair)}
             self._perform_all(pending)
         finally:
@@ -306,6 +286,7 @@ class Wallet(AuthorDriver):
                 request.fail(WalletError(f"cannot record the next op of {pair}: {error}; nothing was sent"))
         kept = [effect for effect in (*pending, *self._pending) if whole and not self._is_lost(effect)]
         self._pending = []
+        self._texts.settle(())
         self._take(kept)
 
     def _forget_unrecorded(self) -> bool:
@@ -359,6 +340,7 @@ class Wallet(AuthorDriver):
                 self._mark_due_s = min(self._mark_due_s, trio.current_time() + MARK_S)
                 self._stir()
             elif isinstance(effect, Persist) or self._pending or self._writing:
+                self._texts.note([effect])
                 self._pending.append(effect)
                 self._stir()
             else:

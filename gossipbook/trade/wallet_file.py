@@ -16,6 +16,7 @@ from gossipbook.ids import ChainId, OpId
 from gossipbook.storage.keys import META_SCHEMA
 from gossipbook.trade.author_events import ChainRecord
 from gossipbook.trade.op_chain import StoredChain, highest_client_id
+from gossipbook.trade.text_ids import NamedOrder, named_orders
 
 BUSY_S = 10.0
 """How long a program waits for another one that is signing."""
@@ -29,7 +30,9 @@ CREATE TABLE IF NOT EXISTS ops (chain BLOB NOT NULL, pair TEXT NOT NULL, seq INT
 CREATE INDEX IF NOT EXISTS uncertified ON ops (chain, pair, seq) WHERE NOT certified;
 CREATE TABLE IF NOT EXISTS chains (chain BLOB NOT NULL, pair TEXT NOT NULL, next_seq INTEGER NOT NULL,
     head BLOB NOT NULL, last_client_id INTEGER NOT NULL, certified_seq INTEGER NOT NULL,
-    certified_height INTEGER NOT NULL, PRIMARY KEY (chain, pair)) STRICT, WITHOUT ROWID
+    certified_height INTEGER NOT NULL, PRIMARY KEY (chain, pair)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS texts (chain BLOB NOT NULL, pair TEXT NOT NULL, text_id TEXT NOT NULL,
+    client_id INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (chain, pair, text_id)) STRICT, WITHOUT ROWID
 """
 
 
@@ -139,6 +142,22 @@ class WalletFile:
         ).fetchone()
         return None if row is None else decode_op(row[0])
 
+    def find_text(self, pair: str, text_id: str) -> NamedOrder | None:
+        """The order that this wallet signed under a text id."""
+        row = self._reads.execute(
+            "SELECT body, client_id FROM texts JOIN ops USING (chain, pair, seq) "
+            "WHERE chain = ? AND pair = ? AND text_id = ?",
+            (self._chain_id, pair, text_id),
+        ).fetchone()
+        if row is None:
+            return None
+        return next((named for named in named_orders(decode_op(row[0])) if named.place.client_id == row[1]), None)
+
+    @property
+    def whole(self) -> bool:
+        """Whether the file has been there since its key was made, so that all that the key signed is in it."""
+        return self._whole
+
     # -- writing ------------------------------------------------------------------------------------
 
     def begin(self, wait_s: float = BUSY_S) -> bool:
@@ -167,6 +186,9 @@ class WalletFile:
                     values = (self._chain_id, op.pair, op.seq, op.id, self._last_id(op), op.encode())
                     self._db.execute("INSERT INTO ops VALUES (?, ?, ?, ?, ?, ?, 0)", values)
                 newest[op.pair] = (op.seq, op.id)
+                for _, place in named_orders(op):
+                    texts = self._chain_id, op.pair, place.text_id, place.client_id, op.seq
+                    self._db.execute("INSERT OR REPLACE INTO texts VALUES (?, ?, ?, ?, ?)", texts)
             for record in chains:
                 self._note(record)
             self._db.execute("COMMIT")

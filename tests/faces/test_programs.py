@@ -95,7 +95,7 @@ def test_types_are_inferred_and_mistakes_found(tmp_path: Path) -> None:
     told = done.stdout
     for expected in (
         'Unexpected keyword argument "prize_ticks"; did you mean "price_ticks"?',
-        'Revealed type is "gossipbook.peer.orders.OrderState | None"',
+        'Revealed type is "gossipbook.accounts.order_state.OrderState | None"',
         'Revealed type is "gossipbook.trade.outcome.Certified"',
         'has incompatible type "str"; expected "Manifest | None"',
         'Revealed type is "dict[str, Any] | None"',

@@ -21,7 +21,7 @@ OWN = {
 }
 CLASSES = sorted(name for name in OWN if name[0].isupper())
 INNER = {
-    "Client": {"link_up", "link_down", "release", "use"},
+    "Client": {"link_up", "link_down", "release", "use", "block_reader"},
     "ClientPair": set(),
     "EmbeddedPair": set(),
     "EmbeddedPeer": {"release"},

@@ -10,6 +10,7 @@ from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
 from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
+    AnyPlace,
     Cancel,
     CancelAll,
     Command,
@@ -60,7 +61,7 @@ def test_many_ops_find_what_each_alone_would(seed: int) -> None:
             commands = []
             for _ in range(rng.randrange(1, 5)):
                 commands.append(some_command(rng, last_ids.get(who, 0)))
-                if isinstance(commands[-1], Place | PlaceSpecial):
+                if isinstance(commands[-1], AnyPlace):
                     last_ids[who] = last_ids.get(who, 0) + 1
             seq, prev = heads.get(who, (0, GENESIS_PREV))
             op = sign_op(identity(who), manifest.chain_id, SYMBOL, seq, prev, commands)

@@ -43,7 +43,7 @@ def test_the_words_are_these() -> None:
     assert [set(table) for table in (TIFS, KINDS, SELF_TRADES, STATES)] == [
         {"gtc", "gtd", "ioc", "fok"},
         {"limit", "market", "stop", "stop-limit"},
-        {"cancel-taker", "cancel-maker", "cancel-both", "decrement"},
+        {"cancel-taker", "cancel-maker", "cancel-both", "decrement", "allow"},
         {"open", "post-only", "cancel-only", "halted", "auction"},
     ]
 
@@ -85,7 +85,7 @@ def test_what_is_not_said_is_filled_in() -> None:
     assert made(self_trade="decrement").command(1).self_trade == SelfTrade.DECREMENT
 
 
-WRONG = ({"side": "long"}, {"tif": "day"}, {"kind": "peg"}, {"self_trade": "allow"}, {"post_only": "yes"})
+WRONG = ({"side": "long"}, {"tif": "day"}, {"kind": "peg"}, {"self_trade": "never"}, {"post_only": "yes"})
 
 
 @pytest.mark.parametrize("wrong", WRONG)
