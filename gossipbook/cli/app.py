@@ -8,6 +8,9 @@ WINGS = {
     "Trade": {
         "order": Home("trade.order", "Place, change and show orders"),
         "book": Home("trade.book", "Show the book of a pair"),
+        "statement": Home("trade.statement", "Show an author's account"),
+        "trades": Home("trade.history", "Show the trades of a pair"),
+        "candles": Home("trade.history", "Show the candles of a pair"),
         "explain": Home("trade.explain", "Tell the story of one order"),
         "pair": Home("trade.pair", "Show or set what a pair takes"),
         "group": Home("trade.group", "Keep some authors from trading with each other"),

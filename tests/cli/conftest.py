@@ -6,6 +6,7 @@ from .support import Network, Trader, answer
 
 PAIRS = ["ABC-USD:0.01:0.001", "BOOK-USD", "AMEND-USD", "WAIT-USD", "CHAIN-USD", "KEY-USD"]
 PAIRS += ["ICE-USD", "STOP-USD", "SLIDE-USD", "LEASE-USD", "HALT-USD", "GROUP-USD", "MASS-USD", "LOSS-USD", "TAPE-USD"]
+PAIRS += ["ACCT-USD:0.01:0.001", "TEXT-USD"]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from gossipbook.cli.lazy import Home, LazyGroup
 from gossipbook.cli.options import LEVELS, waiting_options
 from gossipbook.cli.output import json_option, print_json, say
 from gossipbook.cli.trade.outcome import order_json, read_cancelled, report, report_each, say_state
-from gossipbook.cli.trade.own_order import signed_order
+from gossipbook.cli.trade.own_order import named_client_id, signed_order
 from gossipbook.cli.trade.submitting import send, submit_each
 from gossipbook.cli.trade.terms import OrderTerms, terms_options
 from gossipbook.matching.commands import Amend, AmendFlags, Cancel, Command
@@ -23,6 +23,7 @@ from gossipbook.trade.tickets import cancel_all as all_cancelled
 from gossipbook.trade.units import format_price, format_qty, price_to_ticks, qty_to_lots
 
 CLIENT_ID = click.IntRange(1, INT_CAP)
+text_id_option = click.option("--text-id", metavar="TEXT", help="The order that has this text id.")
 
 
 order = LazyGroup(
@@ -75,11 +76,11 @@ def place(
         until_ms = terms.good_until_ms()
         if until_ms and op_expires_s is not None:
             raise BadOrder("--on-quorum-loss expire says by itself when the op is void: leave --op-expires out")
-        ticket = ticket.until(until_ms) if until_ms else ticket
+        ticket = ticket.until(until_ms)
     except (BadNumber, BadOrder) as error:
         raise click.UsageError(str(error)) from None
     expiry_ms = until_ms or _expiry_ms(op_expires_s)
-    outcome = send(target, key, pair, lambda client_id: [ticket.command(client_id)], expiry_ms, wait, timeout_s)
+    outcome = send(target, key, pair, ticket, expiry_ms, wait, timeout_s)
     report(outcome, spec, f"{side} {qty} {pair} at {price}{terms.words}", wait, as_json)
 
 
@@ -87,6 +88,7 @@ def place(
 @click.argument("pair", metavar="PAIR")
 @click.argument("client_id", metavar="[CLIENT_ID]", type=CLIENT_ID, required=False)
 @signing_options
+@text_id_option
 @click.option("--all", "everything", is_flag=True, help="Cancel all open orders of this key.")
 @click.option("--side", type=click.Choice(list(SIDES)), help="With --all: only this side.")
 @waiting_options
@@ -96,6 +98,7 @@ def cancel(
     client_id: int | None,
     key: Path,
     target: Target,
+    text_id: str | None,
     everything: bool,
     side: str | None,
     op_expires_s: int | None,
@@ -107,11 +110,12 @@ def cancel(
 
     The order CLIENT_ID of PAIR, or with --all every open one of the key there.
     """
-    if (client_id is None) != everything:
-        raise click.UsageError("give either CLIENT_ID or --all")
+    if [client_id is None, text_id is None, not everything].count(False) != 1:
+        raise click.UsageError("give either CLIENT_ID, --text-id or --all")
     if side is not None and not everything:
         raise click.UsageError("--side goes with --all")
     spec = target.manifest.pair(pair)
+    client_id = client_id if everything else _which(client_id, target, key, pair, text_id)
     command: Command = all_cancelled(side or "") if client_id is None else Cancel(client_id)
     outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
     what = "cancel" if client_id else f"cancel all {side + ' ' if side else ''}orders in {pair}"
@@ -153,8 +157,9 @@ def cancel_all(
 
 @click.command()
 @click.argument("pair", metavar="PAIR")
-@click.argument("client_id", metavar="CLIENT_ID", type=CLIENT_ID)
+@click.argument("client_id", metavar="[CLIENT_ID]", type=CLIENT_ID, required=False)
 @signing_options
+@text_id_option
 @click.option("--qty", help="The new total quantity, what is filled included.")
 @click.option("--price", help="The new price. The order then goes to the back of the queue, and may fill.")
 @click.option("--reduce-only", is_flag=True, help="Refuse anything but a reduction; runs before other orders.")
@@ -162,9 +167,10 @@ def cancel_all(
 @json_option
 def amend(
     pair: str,
-    client_id: int,
+    client_id: int | None,
     key: Path,
     target: Target,
+    text_id: str | None,
     qty: str | None,
     price: str | None,
     reduce_only: bool,
@@ -180,9 +186,10 @@ def amend(
     if qty is None and price is None:
         raise click.UsageError("give --qty, --price or both")
     spec = target.manifest.pair(pair)
+    number = _which(client_id, target, key, pair, text_id)
     ticks = 0 if price is None else price_to_ticks(spec, price)
     lots = 0 if qty is None else qty_to_lots(spec, qty)
-    command = Amend(client_id, ticks, lots, AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE)
+    command = Amend(number, ticks, lots, AmendFlags.REDUCE_ONLY if reduce_only else AmendFlags.NONE)
     outcome = send(target, key, pair, lambda _: [command], _expiry_ms(op_expires_s), wait, timeout_s)
     words = [f"quantity {qty}" if qty else "", f"price {price}" if price else ""]
     report(outcome, spec, "amend to " + ", ".join(filter(None, words)), wait, as_json)
@@ -190,12 +197,21 @@ def amend(
 
 @click.command()
 @click.argument("pair", metavar="PAIR")
-@click.argument("client_id", metavar="CLIENT_ID", type=CLIENT_ID)
+@click.argument("client_id", metavar="[CLIENT_ID]", type=CLIENT_ID, required=False)
+@text_id_option
 @click.option("--key", type=click.Path(path_type=Path, dir_okay=False), help="The author's key file.")
 @click.option("--author", metavar="HEX", help="Or the author's public key.")
 @peer_options
 @json_option
-def show(pair: str, client_id: int, key: Path | None, author: str | None, target: Target, as_json: bool) -> None:
+def show(
+    pair: str,
+    client_id: int | None,
+    text_id: str | None,
+    key: Path | None,
+    author: str | None,
+    target: Target,
+    as_json: bool,
+) -> None:
     """Show what became of an order.
 
     The order CLIENT_ID of PAIR, as a peer knows it. What the peer has not heard of is looked for in the wallet beside
@@ -205,6 +221,7 @@ def show(pair: str, client_id: int, key: Path | None, author: str | None, target
         raise click.UsageError("give either --key FILE or --author HEX")
     spec = target.manifest.pair(pair)
     name = load_key(key).public_key.hex() if key is not None else str(author)
+    client_id = _which(client_id, target, name if key is None else key, pair, text_id)
     try:
         answer = ask_once(target, "order", pair, name, str(client_id))
     except QueryFailed:
@@ -224,6 +241,15 @@ def show(pair: str, client_id: int, key: Path | None, author: str | None, target
         qty, price = format_qty(spec, answer["qty_lots"]), format_price(spec, answer["price_ticks"])
         say(f"        {answer['side']} {qty} {pair} at {price}")
     say_state("state   ", answer, spec)
+
+
+def _which(client_id: int | None, target: Target, whose: Path | str, pair: str, text_id: str | None) -> int:
+    """The order that is named by its id or by its text id."""
+    if client_id is not None and text_id is None:
+        return client_id
+    if text_id is None or client_id is not None:
+        raise click.UsageError("give either CLIENT_ID or --text-id")
+    return named_client_id(target, whose, pair, text_id)
 
 
 def _expiry_ms(op_expires_s: int | None) -> int:

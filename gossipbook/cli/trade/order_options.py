@@ -19,7 +19,7 @@ def order_options(command: Callable[..., T]) -> Callable[..., T]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, key: Path | None, author: str | None, **kwargs: Any) -> T:
-        return command(*args, author=_author(key, author), **kwargs)
+        return command(*args, author=author_of(key, author), **kwargs)
 
     for option in (
         click.option("--author", metavar="HEX", help="Or the author's public key."),
@@ -31,7 +31,8 @@ def order_options(command: Callable[..., T]) -> Callable[..., T]:
     return wrapped
 
 
-def _author(key: Path | None, author: str | None) -> PublicKey:
+def author_of(key: Path | None, author: str | None) -> PublicKey:
+    """The public key that the options --key or --author name."""
     if (key is None) == (author is None):
         raise click.UsageError("give either --key FILE or --author HEX")
     if key is not None:

@@ -5,11 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gossipbook.cli.connect import Target, ask_once
 from gossipbook.crdt.op import Op
 from gossipbook.ids import ChainId
 from gossipbook.manifest import Pair
-from gossipbook.matching.commands import Place, PlaceSpecial, Side
-from gossipbook.storage.keys import OPS_SUFFIX
+from gossipbook.matching.commands import (
+    AnyPlace,
+    Side,
+)
+from gossipbook.storage.keys import OPS_SUFFIX, load_key
+from gossipbook.trade.tickets import BadOrder, check_text_id
 from gossipbook.trade.units import format_price, format_qty
 from gossipbook.trade.wallet import Wallet
 
@@ -19,7 +24,7 @@ class SignedOrder:
     """An order as it was signed. ``certified``: the wallet noted that its op is in a finalized block."""
 
     op: Op
-    place: Place | PlaceSpecial
+    place: AnyPlace
     certified: bool
 
     def words(self, spec: Pair, peer: str) -> str:
@@ -56,6 +61,26 @@ class SignedOrder:
         }
 
 
+def named_client_id(target: Target, whose: Path | str, pair: str, text_id: str) -> int:
+    """The client order id of the order that has a text id, of a key file's wallet or as a peer knows an author's.
+
+    Raises:
+        BadOrder: there is none. KeyFileError: the key or its wallet cannot be read. NoAnswer: nobody answered.
+    """
+    check_text_id(text_id)
+    author = whose if isinstance(whose, str) else load_key(whose).public_key.hex()
+    if isinstance(whose, Path) and whose.with_name(whose.name + OPS_SUFFIX).exists():
+        with closing(Wallet.open(whose, target.manifest.chain_id)) as wallet:
+            named = wallet.find_text(pair, text_id)
+        if named is not None:
+            return named.place.client_id
+    found = ask_once(target, "find", pair, author, text_id)
+    client_id = found["pending"] or (found["order"] or {}).get("client_id")
+    if not client_id:
+        raise BadOrder(f"no order of {author[:10]}… in {pair} has the text id {text_id!r}")
+    return int(client_id)
+
+
 def signed_order(key: Path, chain_id: ChainId, pair: str, client_id: int) -> SignedOrder | None:
     """Return the order that a key's wallet signed under a client order id, or None if it did not.
 
@@ -69,7 +94,7 @@ def signed_order(key: Path, chain_id: ChainId, pair: str, client_id: int) -> Sig
         if op is None:
             return None
         for command in op.commands:
-            if isinstance(command, Place | PlaceSpecial) and command.client_id == client_id:
+            if isinstance(command, AnyPlace) and command.client_id == client_id:
                 waiting = any(each.id == op.id for each in wallet.uncertified(pair))
                 return SignedOrder(op, command, certified=not waiting)
     return None

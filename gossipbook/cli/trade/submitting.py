@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import trio
 
@@ -24,12 +24,16 @@ from gossipbook.trade.client import Client
 from gossipbook.trade.outcome import NothingToSign, OutcomeUnknown
 from gossipbook.trade.peer_link import QueryFailed
 from gossipbook.trade.submission import Submission
-from gossipbook.trade.tickets import require_rules
+from gossipbook.trade.tickets import Ticket, require_rules
 from gossipbook.trade.wallet import Wallet
 
 LOOK_S = 2.0
 LOOK_AGAIN_S = 0.02
 """How long and how often to ask what an order is, until the peer asked has executed the block that it is in."""
+
+
+Make: TypeAlias = MakeCommands | Ticket
+"""What to sign: the commands for a client order id, or an order."""
 
 
 @dataclass(slots=True)
@@ -71,7 +75,7 @@ class _UnderWay:
 
 
 async def submit(
-    target: Target, key: Path, pair: str, make: MakeCommands, expiry_ms: int, level: AckLevel, timeout_s: float
+    target: Target, key: Path, pair: str, make: Make, expiry_ms: int, level: AckLevel, timeout_s: float
 ) -> OpReport:
     """Sign the commands that ``make`` gives as one op, and follow it to a level for at most ``timeout_s``.
 
@@ -84,9 +88,7 @@ async def submit(
     return sent.reports[pair]
 
 
-def send(
-    target: Target, key: Path, pair: str, make: MakeCommands, expiry_ms: int, wait: str, timeout_s: float
-) -> OpReport:
+def send(target: Target, key: Path, pair: str, make: Make, expiry_ms: int, wait: str, timeout_s: float) -> OpReport:
     """:func:`submit` as a command's whole conversation."""
     return run(submit, target, key, pair, make, expiry_ms, LEVELS[wait], timeout_s)
 
@@ -95,7 +97,7 @@ async def submit_each(
     target: Target,
     key: Path,
     pairs: Iterable[str],
-    make: MakeCommands,
+    make: Make,
     expiry_ms: int,
     level: AckLevel,
     timeout_s: float,
@@ -106,7 +108,7 @@ async def submit_each(
         SubmitRefused, KeyFileError, NoAnswer: nothing was signed.
     """
     sent = Sent(load_key(key).public_key)  # Before connecting: what is wrong with a key is wrong with any peer.
-    require_rules(target.manifest, make(1))
+    require_rules(target.manifest, make.commands(1) if isinstance(make, Ticket) else make(1))
     deadline_s = trio.current_time() + timeout_s
     chain_id, fewer = target.manifest.chain_id, target.accept_fewer
     with closing(Wallet.open(key, chain_id, accept_fewer=fewer)) as wallet:
@@ -122,7 +124,7 @@ async def _submit_all(
     client: Client,
     wallet: Wallet,
     pairs: list[str],
-    make: MakeCommands,
+    make: Make,
     expiry_ms: int,
     level: AckLevel,
     deadline_s: float,
@@ -156,7 +158,7 @@ async def _sign(
     client: Client,
     wallet: Wallet,
     pair: str,
-    make: MakeCommands,
+    make: Make,
     expiry_ms: int,
     deadline_s: float,
     sent: Sent,
@@ -164,7 +166,10 @@ async def _sign(
     try:
         calls = await client.pair(pair)
         left_s = max(deadline_s - trio.current_time(), 0)
-        submission = await calls.submit_made(wallet, make, expiry_ms, within_s=left_s)
+        if isinstance(make, Ticket):
+            submission = (await calls.place_ticket(wallet, make, expiry_ms, within_s=left_s)).submission
+        else:
+            submission = await calls.submit_made(wallet, make, expiry_ms, within_s=left_s)
     except NothingToSign:
         waiting = wallet.uncertified(pair)
         if not waiting:

@@ -31,6 +31,7 @@ class OrderTerms:
     stop: str | None
     on_quorum_loss: str | None
     within_ms: int | None
+    text_id: str | None
 
     def ticket(self, spec: Pair, side: str, qty: str, price: str) -> Ticket:
         """The order in ticks and lots.
@@ -52,6 +53,7 @@ class OrderTerms:
             display_lots=qty_to_lots(spec, self.iceberg, "displayed quantity") if self.iceberg else 0,
             min_lots=qty_to_lots(spec, self.min_qty, "minimum quantity", 1) if self.min_qty else 0,
             stop_ticks=price_to_ticks(spec, self.stop, "stop price") if self.stop else 0,
+            text_id=self.text_id or "",
         )
 
     def good_until_ms(self) -> int:
@@ -87,6 +89,8 @@ _OPTIONS = (
     click.option("--stop", metavar="PRICE",
                  help="Wait until a trade is at this price or beyond; then take at any price up to PRICE, or with "
                       "--type stop-limit be a limit order at it."),
+    click.option("--text-id", metavar="TEXT",
+                 help="A name of your own for the order. Placed again under it, it is the same order."),
     click.option("--on-quorum-loss", type=click.Choice(QUORUM_LOSS),
                  help="While the pair has no quorum: rest waits for one however long; expire, with --within, gives the "
                       "op and the order an end in block time: the op is void then if it is not certified, and the "
