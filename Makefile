@@ -5,7 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LOCK := requirements.lock
+PEER_LOCK := requirements-peer.lock
 STAMP := $(VENV)/.installed
+PEER_STAMP := $(VENV)/.runs
+LOCK_OPTIONS := --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 TESTS ?= tests
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
@@ -13,19 +16,24 @@ PYTEST_ARGS ?= -n 2 --dist worksteal
 
 setup: $(STAMP)
 
-$(STAMP): $(LOCK) pyproject.toml
+# What runs a peer, its engine compiled where there is a compiler: all that the demonstration needs.
+$(PEER_STAMP): $(PEER_LOCK) pyproject.toml setup.py
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "gossipbook needs Python 3.11 or newer; set PYTHON=")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(LOCK)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(PEER_LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
-	$(BIN)/python -m compileall -q gossipbook
+	$(BIN)/python -m compileall -q -j 0 gossipbook
+	touch $@
+
+$(STAMP): $(LOCK) $(PEER_STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r $(LOCK)
 	touch $@
 
 # Build the matching engine's extensions anew, after a change of its source (which runs uncompiled until then).
 compile: $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
 
-demo: $(STAMP)
+demo: $(PEER_STAMP)
 	$(BIN)/gossipbook demo
 
 test: $(STAMP)
@@ -47,7 +55,8 @@ bench: $(STAMP)
 # Resolve the dependencies anew, within the bounds of pyproject.toml.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --extra peer --extra dev --output-file $(LOCK) pyproject.toml
+	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --extra dev --output-file $(LOCK) pyproject.toml
+	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --constraint $(LOCK) --output-file $(PEER_LOCK) pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist *.so gossipbook/matching/*.so gossipbook/matching/compiled.sha256 .mypy_cache .ruff_cache .pytest_cache .hypothesis

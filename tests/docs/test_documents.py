@@ -75,6 +75,14 @@ def test_make_has_the_targets_that_the_documents_name() -> None:
     assert [target for target in named if not re.search(rf"^{target}:", text, re.MULTILINE)] == []
 
 
+def test_what_the_demonstration_installs_is_what_the_tests_run_on() -> None:
+    """And nothing that only developers need."""
+    locks = [(ROOT / name).read_text(encoding="utf-8") for name in ("requirements-peer.lock", "requirements.lock")]
+    peer, everything = (set(re.findall(r"^[A-Za-z][^ #]*==[^ ]+$", text, re.MULTILINE)) for text in locks)
+    assert peer < everything
+    assert not {name.split("==")[0] for name in peer} & {"distributed", "hypothesis", "mypy", "pytest", "ruff"}
+
+
 def test_links_lead_somewhere() -> None:
     for document in (*DOCUMENTS, *(ROOT / "docs" / name for name in OTHERWISE_TESTED), ROOT / "ARCHITECTURE.md"):
         for target in re.findall(r"\]\(([^)#]+)", document.read_text(encoding="utf-8")):
