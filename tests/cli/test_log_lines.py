@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -161,3 +162,26 @@ def test_a_start_says_how_far_it_is(tmp_path: Path) -> None:
     assert "is starting, at block 1,200 of 5,000" in said
     (home / "data" / STARTING_FILE).write_text(json.dumps({"pid": 2**22 + 1, "block": 1_200, "blocks": 5_000}))
     assert "has no running peer" in invoke("status", "--home", home, code=4).stderr
+
+
+def test_a_line_that_is_still_being_written_at_the_end_does_not_change_it() -> None:
+    """The stream holds the start of a line when the program ends, and nobody reads: Python's last flush fails."""
+    code = (
+        "import sys, time\n"
+        "from gossipbook.cli.operate import log_lines\n"
+        "log_lines.CLOSE_S = 0.1\n"
+        "class Slow:\n"
+        "    def write(self, text): sys.stdout.write(text); time.sleep(60)\n"
+        "    def flush(self): sys.stdout.flush()\n"
+        "    def fileno(self): return sys.stdout.fileno()\n"
+        "sys.stdin.read()\n"
+        "writer = log_lines.LineWriter(Slow())\n"
+        "writer.put('a line')\n"
+        "writer.close()\n"
+    )
+    read, write = os.pipe()
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=write) as process:
+        os.close(write)
+        os.close(read)
+        process.communicate(b"")
+        assert process.returncode == 0

@@ -6,9 +6,11 @@ lines can be written again, told of.
 
 import json
 import logging
+import os
 import queue
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any
 
@@ -38,12 +40,19 @@ class LineWriter:
             self._lose()
 
     def close(self) -> None:
-        """Let what waits be written, for as long as that takes less than ``CLOSE_S``."""
+        """Let what waits be written, for as long as that takes less than ``CLOSE_S``; what is left goes nowhere."""
         try:
             self._lines.put_nowait(None)
         except queue.Full:
-            return  # Nobody takes lines: nothing is gained by waiting.
-        self._thread.join(CLOSE_S)
+            pass  # Nobody takes lines: nothing is gained by waiting.
+        else:
+            self._thread.join(CLOSE_S)
+        with suppress(OSError, ValueError):
+            if not self._thread.is_alive():
+                self._stream.flush()
+                return
+        with suppress(OSError, ValueError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), self._stream.fileno())  # Python's own last flush must not change the exit code.
 
     def _run(self) -> None:
         while (line := self._lines.get()) is not None:
