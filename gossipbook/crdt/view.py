@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import (
-    AnyPlace,
-    Cancel,
-    CancelAll,
-    Command,
-    Side,
-    SpecialPlace,
-    TimeInForce,
-)
+from gossipbook.matching.commands import AnyPlace, Cancel, CancelAll, Command, Side, SpecialPlace, TimeInForce
 
 OVERLAY_WORK_CAP = 2_000
 """Pending commands, and orders that they would cancel, that one view looks at; the others are not shown as pending."""

@@ -3,14 +3,7 @@
 from typing import Final
 
 from gossipbook.matching.amendments import Amendments
-from gossipbook.matching.commands import (
-    CANCEL,
-    KINDS,
-    PLACE,
-    SLICES_CAP,
-    Place,
-    SpecialPlace,
-)
+from gossipbook.matching.commands import CANCEL, KINDS, PLACE, SLICES_CAP, Place, SpecialPlace
 from gossipbook.matching.constants import (
     AUCTION,
     BUY,

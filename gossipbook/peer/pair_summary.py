@@ -7,12 +7,7 @@ from dataclasses import dataclass, replace
 
 from gossipbook.accounts.order_state import OrderState
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import (
-    AnyPlace,
-    PairState,
-    PlaceNamed,
-    SpecialPlace,
-)
+from gossipbook.matching.commands import AnyPlace, PairState, PlaceNamed, SpecialPlace
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.ladder import IN_LINE
 from gossipbook.peer.explaining import pending_op

@@ -12,13 +12,7 @@ from gossipbook.errors import DecodeError, VerifyError
 from gossipbook.identity import verify_signature
 from gossipbook.ids import ChainId, digest, short
 from gossipbook.manifest import Manifest, Pair
-from gossipbook.matching.commands import (
-    AnyPlace,
-    Command,
-    PlaceFlags,
-    Side,
-    SpecialPlace,
-)
+from gossipbook.matching.commands import AnyPlace, Command, PlaceFlags, Side, SpecialPlace
 from gossipbook.matching.events import ACCEPTED, STOP_ACCEPTED, RawEvent
 from gossipbook.receipt.format import WHOLE_EVENTS_CAP, BlockPart, decode_receipt
 from gossipbook.receipt.network import read_manifest

@@ -1,9 +1,7 @@
 """Turn a recorder's notes into a recording when the run is over."""
 
 from gossipbook.client_messages import AckLevel
-from gossipbook.matching.commands import (
-    AnyPlace,
-)
+from gossipbook.matching.commands import AnyPlace
 from gossipbook.matching.words import say
 from gossipbook.run_report.notes import Notes
 from gossipbook.run_report.recording import FaultSpan, OpNote, PeerNote, Recording

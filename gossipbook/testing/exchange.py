@@ -18,15 +18,7 @@ from collections.abc import Callable, Iterable
 from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.records import Finalized
 from gossipbook.crdt.view import BookView
-from gossipbook.matching.commands import (
-    AnyPlace,
-    Cancel,
-    Command,
-    OrderType,
-    Place,
-    Side,
-    TimeInForce,
-)
+from gossipbook.matching.commands import AnyPlace, Cancel, Command, OrderType, Place, Side, TimeInForce
 from gossipbook.matching.events import FILL, RawEvent
 from gossipbook.scenario.orders import PlannedOp
 from gossipbook.scenario.partitions import between_groups

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import trio
 
+from gossipbook.accounts.asking import PAGE_CAP
 from gossipbook.errors import NoAnswer
 from gossipbook.ids import PublicKey
 from gossipbook.matching.events import Fill
@@ -22,7 +23,6 @@ from gossipbook.trade.numbers import whole
 Bound: TypeAlias = int | str
 """A place in a list: the number of an event, or text that names a height or a time."""
 
-PAGE_ROWS: Final = 200
 LOOK_AGAIN_S: Final = 0.05
 """How soon a peer is asked again that has not kept the accounts of a block yet."""
 LOOK_S: Final = 10.0
@@ -53,7 +53,7 @@ class AccountCalls(ABC):
         only_open: bool = False,
         after: Bound = "",
         before: Bound = "",
-        limit: int = PAGE_ROWS,
+        limit: int = PAGE_CAP,
     ) -> dict[str, Any]:
         """An author's orders in ascending order of entry, and the ``height`` up to which they are known.
 
@@ -69,7 +69,7 @@ class AccountCalls(ABC):
         return await self._ask_account("orders", author.hex(), which, *_page(after, before, limit))
 
     async def fills(
-        self, author: PublicKey, *, after: Bound = "", before: Bound = "", limit: int = PAGE_ROWS
+        self, author: PublicKey, *, after: Bound = "", before: Bound = "", limit: int = PAGE_CAP
     ) -> dict[str, Any]:
         """An author's fills in ascending order, each with the author's position after it.
 
@@ -130,7 +130,7 @@ class AccountCalls(ABC):
             for row in page["fills"]:
                 yield row
                 last = row["number"]
-            if len(page["fills"]) >= PAGE_ROWS:
+            if len(page["fills"]) >= PAGE_CAP:
                 continue
             if page["height"] >= height:
                 return
@@ -140,7 +140,7 @@ class AccountCalls(ABC):
 
     # -- markets ------------------------------------------------------------------------------------
 
-    async def trades(self, *, after: Bound = "", before: Bound = "", limit: int = PAGE_ROWS) -> dict[str, Any]:
+    async def trades(self, *, after: Bound = "", before: Bound = "", limit: int = PAGE_CAP) -> dict[str, Any]:
         """The pair's trades in ascending order.
 
         Raises:
@@ -149,7 +149,7 @@ class AccountCalls(ABC):
         return await self._ask_account("trades", *_page(after, before, limit))
 
     async def candles(
-        self, width: str, *, from_ms: int = 0, until_ms: int = 0, limit: int = PAGE_ROWS
+        self, width: str, *, from_ms: int = 0, until_ms: int = 0, limit: int = PAGE_CAP
     ) -> dict[str, Any]:
         """The last candles of a width that start from one time to before another, in ascending order.
 
@@ -162,6 +162,11 @@ class AccountCalls(ABC):
         """
         times = (str(whole(name, ms, 0) or "") for name, ms in (("from_ms", from_ms), ("until_ms", until_ms)))
         return await self._ask_account("candles", width, *times, str(whole("limit", limit, 1)))
+
+
+def found_client_id(found: dict[str, Any]) -> int:
+    """The client order id in what :meth:`AccountCalls.find` gave, certified or pending; 0 for none."""
+    return int(found["pending"] or (found["order"] or {}).get("client_id", 0))
 
 
 def _names(block: CertifiedBlock, author: PublicKey, last: Bound) -> bool:

@@ -8,10 +8,7 @@ from gossipbook.errors import SubmitRefused
 from gossipbook.identity import Identity
 from gossipbook.ids import ChainId, OpId
 from gossipbook.limits import Limits
-from gossipbook.matching.commands import (
-    AnyPlace,
-    Command,
-)
+from gossipbook.matching.commands import AnyPlace, Command
 
 
 @dataclass(frozen=True, slots=True)

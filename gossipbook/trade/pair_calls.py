@@ -27,7 +27,7 @@ from gossipbook.matching.commands import (
     Lease,
     SelfTrade,
 )
-from gossipbook.trade.account_calls import AccountCalls
+from gossipbook.trade.account_calls import AccountCalls, found_client_id
 from gossipbook.trade.author_events import MakeCommands
 from gossipbook.trade.numbers import BadNumber, flag, price_in_ticks, qty_in_lots, shown, whole
 from gossipbook.trade.op_chain import highest_client_id
@@ -240,7 +240,7 @@ class PairCalls(AccountCalls, Generic[State]):
     async def _require_unused(self, wallet: Wallet, text_id: str) -> None:
         """Ask peers whether a key that lost its wallet has an order under a text id."""
         for _ in range(TEXT_ID_ASKS):
-            if client_id := _client_id(await self.find(wallet.identity.public_key, text_id)):
+            if client_id := found_client_id(await self.find(wallet.identity.public_key, text_id)):
                 named = wallet.find_text(self.symbol, text_id)  # Perhaps it was signed here just now.
                 raise TextIdUsed(self.symbol, text_id, client_id, named)
 
@@ -253,7 +253,7 @@ class PairCalls(AccountCalls, Generic[State]):
         named = wallet.find_text(self.symbol, check_text_id(text_id))
         if named is not None:
             return named.place.client_id
-        client_id = _client_id(await self.find(wallet.identity.public_key, text_id))
+        client_id = found_client_id(await self.find(wallet.identity.public_key, text_id))
         if not client_id:
             raise BadOrder(f"no order of this key in {self.symbol} has the text id {text_id!r}")
         return client_id
@@ -371,11 +371,6 @@ class PairCalls(AccountCalls, Generic[State]):
 
 
 AnyPair: TypeAlias = PairCalls[Any]
-
-
-def _client_id(found: dict[str, Any]) -> int:
-    """The order that a peer found by its text id; 0 for none."""
-    return int(found["pending"] or (found["order"] or {}).get("client_id", 0))
 
 
 def _key(parameter: str, key: PublicKey) -> PublicKey:

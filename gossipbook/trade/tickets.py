@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Final
 
 from gossipbook.cbor import INT_CAP
+from gossipbook.crdt import command_code
 from gossipbook.crdt.command_code import decode_command, encode_command, least_version
 from gossipbook.errors import ConfigError, DecodeError, SubmitRefused
 from gossipbook.limits import COMMANDS_PER_OP_CAP
@@ -160,9 +161,10 @@ def check_text_id(text: object) -> str:
     Raises:
         BadOrder: it is too long, or of other characters than printable ASCII.
     """
-    if not isinstance(text, str) or len(text) > TEXT_ID_CAP or not (text.isascii() and text.isprintable()):
-        raise BadOrder(f"text_id: expected up to {TEXT_ID_CAP} printable ASCII characters, not {shown(text)}")
-    return text
+    try:
+        return command_code.check_text_id(text)
+    except DecodeError:
+        raise BadOrder(f"text_id: expected up to {TEXT_ID_CAP} printable ASCII characters, not {shown(text)}") from None
 
 
 def good_until_ms(on_quorum_loss: str, within_ms: int, now_ms: int) -> int:

@@ -6,15 +6,7 @@ from typing import Any
 from gossipbook.ids import PublicKey, short
 from gossipbook.manifest import Pair
 from gossipbook.matching import events as e
-from gossipbook.matching.commands import (
-    KINDS,
-    AnyPlace,
-    Command,
-    PlaceFlags,
-    Side,
-    SpecialPlace,
-    TimeInForce,
-)
+from gossipbook.matching.commands import KINDS, AnyPlace, Command, PlaceFlags, Side, SpecialPlace, TimeInForce
 from gossipbook.matching.events import RawEvent
 from gossipbook.receipt.order import KNOWN_KINDS, kind_name, reason_word
 from gossipbook.trade.units import format_price, format_qty

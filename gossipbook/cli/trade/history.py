@@ -4,12 +4,11 @@ import time
 
 import click
 
-from gossipbook.accounts.asking import CANDLES_CAP, WIDTHS_MS
+from gossipbook.accounts.asking import CANDLES_CAP, PAGE_CAP, WIDTHS_MS
 from gossipbook.cli.connect import Target, ask_once, peer_options
 from gossipbook.cli.operate.status import plain_table
 from gossipbook.cli.output import console, json_option, print_json, say
 from gossipbook.cli.trade.lease import clock
-from gossipbook.trade.account_calls import PAGE_ROWS
 from gossipbook.trade.units import format_price, format_qty
 
 
@@ -18,7 +17,7 @@ from gossipbook.trade.units import format_price, format_qty
 @peer_options
 @click.option("--after", default="", metavar="WHERE", help="After an event's number, h and a height, or t and ms.")
 @click.option("--before", default="", metavar="WHERE", help="Before it.")
-@click.option("--limit", type=click.IntRange(1, PAGE_ROWS), default=20, show_default=True, help="So many trades.")
+@click.option("--limit", type=click.IntRange(1, PAGE_CAP), default=20, show_default=True, help="So many trades.")
 @json_option
 def trades(pair: str, target: Target, after: str, before: str, limit: int, as_json: bool) -> None:
     """Show the trades of a pair.

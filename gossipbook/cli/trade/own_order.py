@@ -9,11 +9,9 @@ from gossipbook.cli.connect import Target, ask_once
 from gossipbook.crdt.op import Op
 from gossipbook.ids import ChainId
 from gossipbook.manifest import Pair
-from gossipbook.matching.commands import (
-    AnyPlace,
-    Side,
-)
+from gossipbook.matching.commands import AnyPlace, Side
 from gossipbook.storage.keys import OPS_SUFFIX, load_key
+from gossipbook.trade.account_calls import found_client_id
 from gossipbook.trade.tickets import BadOrder, check_text_id
 from gossipbook.trade.units import format_price, format_qty
 from gossipbook.trade.wallet import Wallet
@@ -74,11 +72,10 @@ def named_client_id(target: Target, whose: Path | str, pair: str, text_id: str) 
             named = wallet.find_text(pair, text_id)
         if named is not None:
             return named.place.client_id
-    found = ask_once(target, "find", pair, author, text_id)
-    client_id = found["pending"] or (found["order"] or {}).get("client_id")
+    client_id = found_client_id(ask_once(target, "find", pair, author, text_id))
     if not client_id:
         raise BadOrder(f"no order of {author[:10]}… in {pair} has the text id {text_id!r}")
-    return int(client_id)
+    return client_id
 
 
 def signed_order(key: Path, chain_id: ChainId, pair: str, client_id: int) -> SignedOrder | None:

@@ -7,6 +7,7 @@ import click
 import trio
 from rich.table import Table
 
+from gossipbook.accounts.asking import PAGE_CAP
 from gossipbook.cli.connect import Target, ask_once, peer_options, reach, run
 from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.operate.status import plain_table
@@ -17,7 +18,6 @@ from gossipbook.errors import NoAnswer, VerifyError
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Pair
 from gossipbook.receipt.verifying import verify_receipt
-from gossipbook.trade.account_calls import PAGE_ROWS
 from gossipbook.trade.client import Client
 from gossipbook.trade.units import format_price, format_qty
 
@@ -35,7 +35,7 @@ ROWS = 50
 @click.option("--at", default="", metavar="WHEN", help="Positions as of h and a height, or t and a time in ms.")
 @click.option("--after", default="", metavar="WHERE", help="List what comes after an event's number, or as in --at.")
 @click.option("--before", default="", metavar="WHERE", help="List what comes before it.")
-@click.option("--limit", type=click.IntRange(1, PAGE_ROWS), default=ROWS, show_default=True, help="So many rows.")
+@click.option("--limit", type=click.IntRange(1, PAGE_CAP), default=ROWS, show_default=True, help="So many rows.")
 @click.option("--prove", is_flag=True, help="Fetch and check the receipt of every order with a fill in PAIR.")
 @click.option("--follow", is_flag=True, help="Print fills in PAIR as they are certified, until Ctrl-C.")
 @json_option
@@ -86,11 +86,9 @@ def _show_positions(target: Target, author: PublicKey, pair: str, at: str, as_js
     table = plain_table(["pair", "position", "bought", "sold", "open", "height"])
     for row in answer["positions"]:
         spec = target.manifest.pair(row["pair"])
-        lots = row["position_lots"]
-        position = ("-" if lots < 0 else "") + format_qty(spec, abs(lots))
-        amounts = (format_qty(spec, row[name]) for name in ("bought_lots", "sold_lots"))
+        amounts = (format_qty(spec, row[name]) for name in ("position_lots", "bought_lots", "sold_lots"))
         height = row["height"] if row["at_number"] is None else f"{row['height']}, as of event {row['at_number']}"
-        table.add_row(spec.symbol, position, *amounts, str(row["open_orders"]), str(height))
+        table.add_row(spec.symbol, *amounts, str(row["open_orders"]), str(height))
     console().print(table)
 
 
@@ -111,8 +109,7 @@ def _fills_table(spec: Pair, rows: list[dict[str, Any]]) -> Table:
 
 
 def _fill_words(spec: Pair, row: dict[str, Any]) -> list[str]:
-    lots = row["position_lots"]
-    position = ("-" if lots < 0 else "") + format_qty(spec, abs(lots))
+    position = format_qty(spec, row["position_lots"])
     amounts = format_qty(spec, row["qty_lots"]), format_price(spec, row["price_ticks"])
     order = str(row["client_id"]), row["text_id"], row["side"]
     return [
@@ -161,7 +158,7 @@ async def _prove(target: Target, spec: Pair, author: PublicKey, as_json: bool) -
     if as_json:
         print_json({"pair": spec.symbol, "position_lots": position, "orders": len(orders), "proven": True, **said})
     else:
-        shown = ("-" if position < 0 else "") + format_qty(spec, abs(position))
+        shown = format_qty(spec, position)
         say(
             f"proven: {shown} {spec.symbol} by the receipts of {len(orders)} orders, {len(fills)} fills",
             word="proven",
@@ -177,7 +174,7 @@ async def _all_fills(client: Client, spec: Pair, author: PublicKey) -> tuple[dic
     while True:
         page = (await pair.fills(author, after=rows[-1]["number"] if rows else 0))["fills"]
         rows += page
-        if len(page) < PAGE_ROWS:
+        if len(page) < PAGE_CAP:
             break
     lots = sum(row["qty_lots"] * (1 if row["side"] == "buy" else -1) for row in rows)
     if lots != said["position_lots"]:

@@ -13,11 +13,7 @@ from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS
 from gossipbook.ids import PublicKey
-from gossipbook.matching.commands import (
-    AnyPlace,
-    PlaceNamed,
-    SelfTrade,
-)
+from gossipbook.matching.commands import AnyPlace, PlaceNamed, SelfTrade
 from gossipbook.matching.engine import Engine
 from gossipbook.sim.checkers.base import Checker
 from gossipbook.sim.host import Host
