@@ -104,6 +104,7 @@ class PairCalls(PairFacts, Generic[State]):
     orders = asked(pair_calls.PairCalls.orders)
     fills = asked(pair_calls.PairCalls.fills)
     find = asked(pair_calls.PairCalls.find)
+    find_id = asked(pair_calls.PairCalls.find_id)
     position = asked(pair_calls.PairCalls.position)
     executions = iterated(pair_calls.PairCalls.executions)
     trades = asked(pair_calls.PairCalls.trades)
@@ -152,6 +153,8 @@ class Client(ClientFacts):
     """
 
     query = asked(client.Client.query)
+    query_each = asked(client.Client.query_each)
+    meet = asked(client.Client.meet)
     receipt = asked(client.Client.receipt)
     explain = asked(client.Client.explain)
     statement = asked(client.Client.statement)

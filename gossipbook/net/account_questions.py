@@ -13,10 +13,10 @@ from gossipbook.crdt.command_code import check_text_id
 from gossipbook.errors import DecodeError
 from gossipbook.ids import PublicKey, read_public_key
 from gossipbook.net.runtime import Runtime
-from gossipbook.peer.pair_summary import pending_by_text
+from gossipbook.peer.pair_summary import pending_by_id, pending_by_text
 from gossipbook.storage.archive import Past
 
-ARGUMENTS: Final = {"orders": 6, "fills": 5, "find": 3, "statement": 3, "trades": 4, "candles": 5}
+ARGUMENTS: Final = {"orders": 6, "fills": 5, "find": 3, "find_id": 3, "statement": 3, "trades": 4, "candles": 5}
 """How many arguments each question takes, all of them text; empty ones are as if they were not given."""
 OPEN, ALL = "open", "all"
 FOREVER_MS: Final = 2**62
@@ -44,6 +44,8 @@ async def answer(runtime: Runtime, what: str, arguments: Sequence[str]) -> dict[
     answered = dict(await runtime.archivist.ask(_ACCOUNTS[what](symbol, author, *rest[1:])))
     if what == "find":
         answered["pending"] = pending_by_text(followed[symbol], author, rest[1])
+    if what == "find_id":
+        answered["pending"] = pending_by_id(followed[symbol], author, int(rest[1]))
     return answered
 
 
@@ -90,6 +92,18 @@ def find(pair: str, author: PublicKey, text_id: str) -> Callable[[Past], Any]:
 
     def read(past: Past) -> Any:
         row = past.accounts.order_by_text(pair, author, text_id)
+        return {"height": past.archived_height(pair), "order": None if row is None else asking.order_row(row)}
+
+    return read
+
+
+def find_id(pair: str, author: PublicKey, client_id: str) -> Callable[[Past], Any]:
+    """The last order that an author entered under a client order id; null if there is none."""
+    if not (client_id.isascii() and client_id.isdigit() and len(client_id) < 20):
+        raise Unanswerable(f"client id: expected a whole number, not {client_id[:32]!r}")
+
+    def read(past: Past) -> Any:
+        row = past.accounts.order(pair, author, int(client_id))
         return {"height": past.archived_height(pair), "order": None if row is None else asking.order_row(row)}
 
     return read
@@ -155,4 +169,9 @@ def _time(text: str, default: int) -> int:
 
 
 _MARKETS: Final[dict[str, Callable[..., Callable[[Past], Any]]]] = {"trades": trades, "candles": candles}
-_ACCOUNTS: Final[dict[str, Callable[..., Callable[[Past], Any]]]] = {"orders": orders, "fills": fills, "find": find}
+_ACCOUNTS: Final[dict[str, Callable[..., Callable[[Past], Any]]]] = {
+    "orders": orders,
+    "fills": fills,
+    "find": find,
+    "find_id": find_id,
+}

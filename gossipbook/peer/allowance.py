@@ -106,6 +106,7 @@ _TOKENS = {
     "book": 5,
     "order": 2,
     "find": 2,
+    "find_id": 2,
     **dict.fromkeys(("orders", "fills", "trades", "statement"), 10),
     "candles": 20,
 }

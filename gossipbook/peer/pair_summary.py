@@ -111,6 +111,11 @@ def pending_by_text(pair: PairReplica, author: PublicKey, text_id: str) -> int |
     return found
 
 
+def pending_by_id(pair: PairReplica, author: PublicKey, client_id: int) -> int | None:
+    """The client order id itself, if an order waits here, uncertified, under it."""
+    return None if pending_op(pair, author, client_id) is None else client_id
+
+
 def _pending(place: AnyPlace) -> OrderState:
     state = OrderState(place.side, place.price_ticks, place.qty_lots, place.qty_lots, status="pending")
     if isinstance(place, SpecialPlace):

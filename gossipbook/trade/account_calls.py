@@ -90,6 +90,16 @@ class AccountCalls(ABC):
         """
         return await self._ask_account("find", author.hex(), text_id)
 
+    async def find_id(self, author: PublicKey, client_id: int) -> dict[str, Any]:
+        """The last ``order`` that an author entered under a client order id, None if there is none that is certified.
+
+        ``pending`` is the id again if the peer holds such an order that is not certified yet, or None.
+
+        Raises:
+            QueryFailed: it is no id. NoAnswer: nobody answered in time.
+        """
+        return await self._ask_account("find_id", author.hex(), str(whole("client_id", client_id, 1)))
+
     async def position(self, author: PublicKey, *, at: Bound = "") -> dict[str, Any]:
         """What an author's fills in the pair come to, up to an event, a height or a time; by default all of them.
 

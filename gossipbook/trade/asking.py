@@ -68,6 +68,28 @@ class Asker:
         trouble = trouble if self.connections.links else self.why_unlinked()
         raise NoAnswer(f"no peer answered {what!r} within {within_s:g} s: {trouble}")
 
+    async def query_each(self, what: str, *arguments: str, within_s: float = ANSWER_S) -> list[Any]:
+        """Ask all peers that are linked now the same question at once; the answers of those who answered in time.
+
+        Raises:
+            LinkClosed: the client was closed.
+        """
+        require_trio("Client.query_each")
+        self.connections.check_open()
+        check_question(what, arguments)
+        answers: list[Any] = []
+
+        async def ask(link: PeerLink) -> None:
+            try:
+                answers.append(await link.query(what, *arguments, within_s=seconds("within_s", within_s)))
+            except GossipbookError:
+                return  # Its silence is told by its absence.
+
+        async with trio.open_nursery() as nursery:
+            for link in self.connections.up():
+                nursery.start_soon(ask, link)
+        return answers
+
     def why_unlinked(self) -> str:
         """Why no peer is linked: what became of the last address that was tried."""
         return str(self.connections.last_error or "no peer is linked")

@@ -101,6 +101,17 @@ class Client(Asker):
         self._stream(symbol)
         wallet.use(symbol)
 
+    async def meet(self, symbol: str) -> None:
+        """Learn from a peer where the members of a pair's committee can be dialled, and be linked to all of them.
+
+        Raises:
+            ConfigError: the network does not have the pair.
+        """
+        self._check_pair(symbol)
+        committee = self._committees[symbol]
+        self.connections.want(seat.public_key for seat in committee.seats)
+        await self._look_for_members(symbol)
+
     async def submit(self, op: Op) -> Submission:
         """Bring an op to peers that was signed already, and follow it. Doing so again is harmless.
 

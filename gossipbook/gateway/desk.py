@@ -1,0 +1,193 @@
+"""What an account does: places, changes and cancels with its wallet, and tells how far each of these is.
+
+Nothing that was signed is ever told as an error: it is ``pending`` (signed, on this disk, on its way), ``relayed``
+(held by so many members that it cannot be lost), ``certified``, or ``unknown`` when it is not known in time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from gossipbook.aio import ClientPair, Submission
+from gossipbook.client_messages import AckLevel
+from gossipbook.crdt.op import Op
+from gossipbook.errors import LinkClosed
+from gossipbook.gateway.accounts import Account
+from gossipbook.gateway.network import Network
+from gossipbook.gateway.own_orders import OwnOrders, Report
+from gossipbook.gateway.problems import Problem
+from gossipbook.gateway.rows import pending_row
+from gossipbook.ids import PublicKey
+from gossipbook.matching.commands import Command
+from gossipbook.ordered import BoundedDict
+from gossipbook.trade.account_calls import LOOK_AGAIN_S
+from gossipbook.trade.outcome import Certified, OutcomeUnknown
+from gossipbook.trade.wallet import Wallet
+
+OPS_CAP: Final = 4_096
+"""Ops of an account that are remembered, to tell what their orders were placed as."""
+WITHIN_S_CAP: Final = 60.0
+LOOKS_CAP: Final = 100
+"""How often peers are asked again for accounts of a block that was proven already."""
+
+
+class Progress(StrEnum):
+    """How far something that was signed is."""
+
+    PENDING = "pending"
+    RELAYED = "relayed"
+    CERTIFIED = "certified"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An op that was signed, and what is known of it. ``reports``: what it did, once it is certified."""
+
+    op: Op
+    client_id: int
+    progress: Progress
+    trouble: str = ""
+    certified: Certified | None = None
+    reports: tuple[Report, ...] = ()
+
+    @property
+    def rejected(self) -> str:
+        """Why the book refused it; empty if it did not, or that is not known."""
+        return "" if self.certified is None else self.certified.rejected
+
+    @property
+    def last(self) -> Report | None:
+        """The last that happened to the order."""
+        return next((r for r in reversed(self.reports) if r.order.client_id == self.client_id), None)
+
+
+class Desk:
+    """One account's."""
+
+    def __init__(self, network: Network, account: Account, wallet: Wallet) -> None:
+        self.account = account
+        self.wallet = wallet
+        self.author: PublicKey = wallet.identity.public_key
+        self.ops: BoundedDict[tuple[str, int], Op] = BoundedDict(OPS_CAP)
+        self.seen: dict[str, int] = {}  # by pair, the last height that the account was told of
+        self._network = network
+
+    async def place(
+        self,
+        symbol: str,
+        side: str,
+        *,
+        wait: Progress = Progress.CERTIFIED,
+        within_s: float = 10.0,
+        **terms: Any,
+    ) -> Sent:
+        """Place an order, or follow the one that has its text id. ``terms`` are those of ``PairCalls.place``.
+
+        Raises:
+            GossipbookError, Problem: nothing was signed; says why.
+        """
+        pair = await self._network.pair(symbol)
+        placed = await self._sign(pair.place(self.wallet, side, **terms))
+        self.ops[symbol, placed.client_id] = placed.submission.op
+        return await self._follow(placed.submission, placed.client_id, wait, within_s)
+
+    async def send(
+        self,
+        symbol: str,
+        commands: Sequence[Command],
+        client_id: int = 0,
+        *,
+        wait: Progress = Progress.CERTIFIED,
+        within_s: float = 10.0,
+    ) -> Sent:
+        """Sign commands as one op, and bring it to peers. ``client_id``: the order that they are about, if one.
+
+        Raises:
+            GossipbookError, Problem: nothing was signed; says why.
+        """
+        pair = await self._network.pair(symbol)
+        submission = await self._sign(pair.submit(self.wallet, commands))
+        return await self._follow(submission, client_id, wait, within_s)
+
+    async def _sign(self, signing: Awaitable[Any]) -> Any:
+        try:
+            return await signing
+        except LinkClosed as error:
+            self._network.lose()
+            raise Problem(503, "no-network", f"{error}; nothing was signed", again_s=1) from None
+
+    async def _follow(self, submission: Submission, client_id: int, wait: Progress, within_s: float) -> Sent:
+        try:
+            if wait is Progress.CERTIFIED:
+                await submission.certified(within_s=within_s)
+            elif wait is Progress.RELAYED:
+                await submission.relayed(within_s=within_s)
+        except OutcomeUnknown as unknown:
+            relayed = submission.level >= AckLevel.RELAYED
+            progress = Progress.RELAYED if relayed else Progress.UNKNOWN
+            return Sent(submission.op, client_id, progress, unknown.trouble)
+        return self._sent(submission, client_id)
+
+    def _sent(self, submission: Submission, client_id: int) -> Sent:
+        op, done = submission.op, submission.outcome
+        if done is None:
+            progress = Progress.RELAYED if submission.level >= AckLevel.RELAYED else Progress.PENDING
+            return Sent(op, client_id, progress, submission.trouble)
+        self.seen[op.pair] = max(self.seen.get(op.pair, 0), done.height)
+        reports = OwnOrders(op.pair, op.author).report(done.height, done.time_ms, done.events, [op])
+        return Sent(op, client_id, Progress.CERTIFIED, certified=done, reports=tuple(reports))
+
+    # -- orders -------------------------------------------------------------------------------------
+
+    async def client_id(self, symbol: str, client_id: int, text_id: str) -> int:
+        """The client order id of an order that is named by its id or by its text id.
+
+        Raises:
+            Problem: it is named by neither or by both, or no order of the account has the text id.
+        """
+        if bool(client_id) == bool(text_id):
+            raise Problem(400, "bad-request", "name the order by its client_id or its text_id, one of them")
+        if client_id:
+            return client_id
+        pair = await self._network.pair(symbol)
+        return await pair.client_id_of(self.wallet, text_id)
+
+    async def ask(
+        self, symbol: str, question: Callable[[ClientPair], Coroutine[Any, Any, dict[str, Any]]]
+    ) -> dict[str, Any]:
+        """Ask peers about the account: an answer that is no older than what the account was told before.
+
+        Raises:
+            Problem: no peer has got so far.
+        """
+        least = self.seen.get(symbol, 0)
+        for _ in range(LOOKS_CAP):
+            answer = await self._network.ask(symbol, question)
+            if answer["height"] >= least:
+                self.seen[symbol] = answer["height"]
+                return answer
+            await asyncio.sleep(LOOK_AGAIN_S)
+        raise Problem(503, "peers-behind", f"no peer has kept the accounts of block {least} yet", again_s=1)
+
+    async def order(self, symbol: str, client_id: int) -> dict[str, Any] | None:
+        """What peers, or else this wallet, know of an order, as a row; None if nothing does."""
+        found = await self.ask(symbol, lambda pair: pair.find_id(self.author, client_id))
+        if found["order"] is not None:
+            row: dict[str, Any] = found["order"]
+            return row
+        op = self.ops.get((symbol, client_id)) or await asyncio.to_thread(self.wallet.find, symbol, client_id)
+        return None if op is None else pending_row(op, client_id)
+
+    async def statement(self, at: str) -> list[dict[str, Any]]:
+        """What the account's fills come to, pair by pair."""
+
+        async def ask(symbol: str) -> dict[str, Any]:
+            async def read(pair: ClientPair) -> dict[str, Any]:
+                return await pair.position(self.author, at=at)
+
+            return await self.ask(symbol, read)
+
+        return [await ask(symbol) for symbol in self._network.manifest.symbols()]
