@@ -10,21 +10,27 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from gossipbook.aio import ClientPair, Submission
+from gossipbook.accounts.rows import OrderRow
+from gossipbook.aio import Submission
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
+from gossipbook.gateway.account_feed import AccountFeed, FindOp
 from gossipbook.gateway.accounts import Account
+from gossipbook.gateway.blocks import PairBlocks
 from gossipbook.gateway.network import Network
-from gossipbook.gateway.own_orders import OwnOrders, Report
-from gossipbook.gateway.problems import Problem
-from gossipbook.gateway.rows import pending_row
+from gossipbook.gateway.own_orders import OwnOrders, Report, read_order
+from gossipbook.gateway.problems import AGAIN_S, Problem
+from gossipbook.gateway.rows import pending_order
 from gossipbook.ids import PublicKey
 from gossipbook.matching.commands import Command
+from gossipbook.net.account_questions import PAIRS_CAP
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.account_calls import LOOK_AGAIN_S
 from gossipbook.trade.outcome import Certified, OutcomeUnknown
 from gossipbook.trade.wallet import Wallet
+
+Begin = Callable[[str, PublicKey, FindOp], AccountFeed]
 
 OPS_CAP: Final = 4_096
 """Ops of an account that are remembered, to tell what their orders were placed as."""
@@ -67,13 +73,18 @@ class Sent:
 class Desk:
     """One account's."""
 
-    def __init__(self, network: Network, account: Account, wallet: Wallet) -> None:
+    def __init__(self, network: Network, account: Account, wallet: Wallet, begin: Begin) -> None:
         self.account = account
         self.wallet = wallet
         self.author: PublicKey = wallet.identity.public_key
         self.ops: BoundedDict[tuple[str, int], Op] = BoundedDict(OPS_CAP)
         self.seen: dict[str, int] = {}  # by pair, the last height that the account was told of
         self._network = network
+        self._start_feed = begin
+        self._feeds: dict[str, AccountFeed] = {}  # no more than there are pairs
+
+    def _begin(self, symbol: str) -> AccountFeed:
+        return self._start_feed(symbol, self.author, self.find_op)
 
     async def place(
         self,
@@ -155,39 +166,85 @@ class Desk:
         pair = await self._network.pair(symbol)
         return await pair.client_id_of(self.wallet, text_id)
 
-    async def ask(
-        self, symbol: str, question: Callable[[ClientPair], Coroutine[Any, Any, dict[str, Any]]]
-    ) -> dict[str, Any]:
-        """Ask peers about the account: an answer that is no older than what the account was told before.
+    async def feed(self, symbol: str) -> AccountFeed:
+        """The account in a pair, no older than what it was told before.
 
         Raises:
-            Problem: no peer has got so far.
+            Problem: there is no such pair, or no peer has got so far.
         """
-        least = self.seen.get(symbol, 0)
-        for _ in range(LOOKS_CAP):
-            answer = await self._network.ask(symbol, question)
-            if answer["height"] >= least:
-                self.seen[symbol] = answer["height"]
-                return answer
-            await asyncio.sleep(LOOK_AGAIN_S)
-        raise Problem(503, "peers-behind", f"no peer has kept the accounts of block {least} yet", again_s=1)
+        feed = self._feeds.get(symbol)
+        if feed is None:
+            feed = self._feeds[symbol] = self._begin(symbol)
+        await feed.up_to(self.seen.get(symbol, 0))
+        self.seen[symbol] = max(self.seen.get(symbol, 0), feed.height)
+        return feed
 
-    async def order(self, symbol: str, client_id: int) -> dict[str, Any] | None:
-        """What peers, or else this wallet, know of an order, as a row; None if nothing does."""
-        found = await self.ask(symbol, lambda pair: pair.find_id(self.author, client_id))
-        if found["order"] is not None:
-            row: dict[str, Any] = found["order"]
+    async def find_op(self, symbol: str, client_id: int) -> Op | None:
+        """The op with which the account's wallet placed an order."""
+        return self.ops.get((symbol, client_id)) or await asyncio.to_thread(self.wallet.find, symbol, client_id)
+
+    async def order(self, symbol: str, client_id: int) -> OrderRow | None:
+        """What is known of an order; None if nothing is."""
+        feed = await self.feed(symbol)
+        if (row := feed.order(client_id)) is not None:
             return row
-        op = self.ops.get((symbol, client_id)) or await asyncio.to_thread(self.wallet.find, symbol, client_id)
-        return None if op is None else pending_row(op, client_id)
+        found = await self._network.ask(symbol, lambda pair: pair.find_id(self.author, client_id))
+        if found["order"] is not None:
+            return read_order(symbol, self.author, found["order"])
+        op = await self.find_op(symbol, client_id)
+        return None if op is None else pending_order(op, client_id)
 
-    async def statement(self, at: str) -> list[dict[str, Any]]:
-        """What the account's fills come to, pair by pair."""
+    async def positions(self, at: str = "") -> list[dict[str, Any]]:
+        """What the account's fills come to in each pair, now or as of some number, height or time."""
+        client = await self._network.client()
+        symbols = self._network.manifest.symbols()
+        for _ in range(LOOKS_CAP):
+            if len(symbols) <= PAIRS_CAP:
+                rows = (await client.statement(self.author, at=at))["positions"]
+            else:
+                rows = [await (await self._network.pair(each)).position(self.author, at=at) for each in symbols]
+            if all(row["height"] >= self.seen.get(row["pair"], 0) for row in rows):
+                return list(rows)
+            await asyncio.sleep(LOOK_AGAIN_S)  # A peer that is behind what the account was told.
+        raise Problem(503, "peers-behind", "no peer has kept the account's last block yet", again_s=AGAIN_S)
 
-        async def ask(symbol: str) -> dict[str, Any]:
-            async def read(pair: ClientPair) -> dict[str, Any]:
-                return await pair.position(self.author, at=at)
 
-            return await self.ask(symbol, read)
+class Desks:
+    """The desks of all accounts that were used since the start, and what they share."""
 
-        return [await ask(symbol) for symbol in self._network.manifest.symbols()]
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._desks: dict[str, Desk] = {}  # no more than there are accounts
+        self._blocks: dict[str, PairBlocks] = {}  # no more than there are pairs
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def of(self, account: Account) -> Desk:
+        """The desk of an account.
+
+        Raises:
+            KeyFileError: its key cannot be used. Problem: the gateway has no link yet.
+        """
+        desk = self._desks.get(account.name)
+        if desk is None or desk.wallet.closed:
+            wallet = await self._network.wallet(account.key_file)
+            desk = self._desks[account.name] = Desk(self._network, account, wallet, self._begin)
+        return desk
+
+    def _begin(self, symbol: str, author: PublicKey, find_op: FindOp) -> AccountFeed:
+        blocks = self._blocks.get(symbol)
+        if blocks is None:
+            self._network.spec(symbol)
+            blocks = self._blocks[symbol] = PairBlocks(self._network, symbol)
+            self._start(blocks.run())
+        feed = AccountFeed(self._network, blocks, author, find_op)
+        self._start(feed.run())
+        return feed
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))
+
+    async def close(self) -> None:
+        """Follow no account any more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

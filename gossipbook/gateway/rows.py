@@ -47,8 +47,8 @@ def order_json(spec: Pair, row: Row | OrderRow) -> Row:
     }
 
 
-def pending_row(op: Op, client_id: int) -> Row | None:
-    """The row of an order whose op is not known to be certified; None if the op has no such order."""
+def pending_order(op: Op, client_id: int) -> OrderRow | None:
+    """What is known of an order whose op is not known to be certified; None if the op has no such order."""
     place = next((c for c in op.commands if isinstance(c, AnyPlace) and c.client_id == client_id), None)
     if place is None:
         return None
@@ -58,7 +58,7 @@ def pending_row(op: Op, client_id: int) -> Row | None:
     row.text_id = getattr(place, "text_id", "")
     if isinstance(place, SpecialPlace):
         row.display_lots, row.stop_ticks = place.display_lots, place.stop_ticks
-    return order_row(row)
+    return row
 
 
 def fill_json(spec: Pair, row: Row | FillRow) -> Row:
