@@ -22,6 +22,8 @@ from gossipbook.matching.commands import OrderType, PlaceFlags, SelfTrade, Side,
 PAGE_CAP: Final = 200
 """Rows of one answer."""
 CANDLES_CAP: Final = 1_000
+PAIRS_CAP: Final = 64
+"""Pairs of one statement; an author with fills in more of them asks pair by pair."""
 WIDTHS_MS: Final = {
     "1s": SECOND_MS,
     **{f"{n}m": n * MINUTE_MS for n in (1, 3, 5, 15, 30)},

@@ -20,6 +20,7 @@ WINGS = {
         "network": Home("operate.network", "Make and show network manifests"),
         "keys": Home("operate.network", "Make and show key files"),
         "start": Home("operate.start", "Run the peer of a folder"),
+        "gateway": Home("operate.gateway", "Serve HTTP and WebSocket for any language and browser"),
         "status": Home("operate.status", "Show how a peer and its pairs fare"),
         "peers": Home("operate.status", "Show the live links of a peer"),
     },

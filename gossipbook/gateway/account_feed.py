@@ -206,9 +206,8 @@ class AccountFeed:
 def _read_fill(pair: str, author: PublicKey, row: dict[str, Any]) -> FillRow:
     """A fill as peers tell it, read back; of the sums after it only the position is told."""
     side = Side[row["side"].upper()]
-    sums = (
-        Sums(bought_lots=row["position_lots"]) if row["position_lots"] >= 0 else Sums(sold_lots=-row["position_lots"])
-    )
+    position = row["position_lots"]
+    sums = Sums(bought_lots=max(position, 0), sold_lots=max(-position, 0))
     about = author, row["number"], row["is_maker"], row["client_id"], row["order_number"], int(side)
     terms = row["price_ticks"], row["qty_lots"], row["height"], row["time_ms"]
     return FillRow(pair, *about, *terms, sums, row["text_id"])

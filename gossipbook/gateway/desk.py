@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from gossipbook.accounts.asking import PAIRS_CAP
 from gossipbook.accounts.rows import OrderRow
-from gossipbook.aio import Submission
+from gossipbook.aio import ClientPair, Submission
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
@@ -24,7 +25,6 @@ from gossipbook.gateway.problems import AGAIN_S, Problem
 from gossipbook.gateway.rows import pending_order
 from gossipbook.ids import PublicKey
 from gossipbook.matching.commands import Command
-from gossipbook.net.account_questions import PAIRS_CAP
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.account_calls import LOOK_AGAIN_S
 from gossipbook.trade.outcome import Certified, OutcomeUnknown
@@ -140,14 +140,18 @@ class Desk:
             relayed = submission.level >= AckLevel.RELAYED
             progress = Progress.RELAYED if relayed else Progress.UNKNOWN
             return Sent(submission.op, client_id, progress, unknown.trouble)
-        return self._sent(submission, client_id)
+        sent = self.sent(submission, client_id)
+        if sent.certified is not None:
+            self.seen[sent.op.pair] = max(self.seen.get(sent.op.pair, 0), sent.certified.height)
+        return sent
 
-    def _sent(self, submission: Submission, client_id: int) -> Sent:
+    @staticmethod
+    def sent(submission: Submission, client_id: int) -> Sent:
+        """What is known of something that was signed."""
         op, done = submission.op, submission.outcome
         if done is None:
             progress = Progress.RELAYED if submission.level >= AckLevel.RELAYED else Progress.PENDING
             return Sent(op, client_id, progress, submission.trouble)
-        self.seen[op.pair] = max(self.seen.get(op.pair, 0), done.height)
         reports = OwnOrders(op.pair, op.author).report(done.height, done.time_ms, done.events, [op])
         return Sent(op, client_id, Progress.CERTIFIED, certified=done, reports=tuple(reports))
 
@@ -194,6 +198,21 @@ class Desk:
         op = await self.find_op(symbol, client_id)
         return None if op is None else pending_order(op, client_id)
 
+    async def ask(
+        self, symbol: str, question: Callable[[ClientPair], Coroutine[Any, Any, dict[str, Any]]]
+    ) -> dict[str, Any]:
+        """Ask peers about the account: an answer that is no older than what the account was told before.
+
+        Raises:
+            Problem: no peer has got so far.
+        """
+        for _ in range(LOOKS_CAP):
+            answer = await self._network.ask(symbol, question)
+            if answer["height"] >= self.seen.get(symbol, 0):
+                return answer
+            await asyncio.sleep(LOOK_AGAIN_S)
+        raise self._behind()
+
     async def positions(self, at: str = "") -> list[dict[str, Any]]:
         """What the account's fills come to in each pair, now or as of some number, height or time."""
         client = await self._network.client()
@@ -206,7 +225,10 @@ class Desk:
             if all(row["height"] >= self.seen.get(row["pair"], 0) for row in rows):
                 return list(rows)
             await asyncio.sleep(LOOK_AGAIN_S)  # A peer that is behind what the account was told.
-        raise Problem(503, "peers-behind", "no peer has kept the account's last block yet", again_s=AGAIN_S)
+        raise self._behind()
+
+    def _behind(self) -> Problem:
+        return Problem(503, "peers-behind", "no peer has kept the account's last block yet", again_s=AGAIN_S)
 
 
 class Desks:

@@ -240,6 +240,10 @@ class Markets:
             self._tasks.append(asyncio.create_task(market.run(), name=f"market {symbol}"))
         return market
 
+    def known(self, symbol: str) -> Market | None:
+        """A pair's market, if it is followed already."""
+        return self._markets.get(symbol)
+
     async def close(self) -> None:
         """Follow none any more."""
         for task in self._tasks:

@@ -12,10 +12,12 @@ LISTEN: Final = "127.0.0.1:7480"
 FOLDER: Final = "gateway"
 """Of a gateway that a peer starts, in the peer's folder."""
 
-BODY_CAP: Final = 64 * 1024
-"""Bytes of a request's body; the largest, an op of 256 commands that was signed elsewhere, has fewer than half."""
+BODY_CAP: Final = 160 * 1024
+"""Bytes of a request's body; the largest is an op of 64 KiB that was signed elsewhere, in hex digits."""
 BODY_S: Final = 10.0
 """How long a body may take to arrive."""
+HEADERS_S: Final = 15.0
+"""How long a connection may be open without the head of a request."""
 SOCKET_MESSAGE_CAP: Final = 64 * 1024
 CONNECTIONS_CAP: Final = 2_048
 CONNECTIONS_OF_ADDRESS_CAP: Final = 512

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from gossipbook.accounts import asking
-from gossipbook.accounts.asking import CANDLES_CAP, WIDTHS_MS, Unanswerable
+from gossipbook.accounts.asking import CANDLES_CAP, PAIRS_CAP, WIDTHS_MS, Unanswerable
 from gossipbook.accounts.rows import Sums
 from gossipbook.crdt.command_code import check_text_id
 from gossipbook.errors import DecodeError
@@ -20,8 +20,6 @@ ARGUMENTS: Final = {"orders": 6, "fills": 5, "find": 3, "find_id": 3, "statement
 """How many arguments each question takes, all of them text; empty ones are as if they were not given."""
 OPEN, ALL = "open", "all"
 FOREVER_MS: Final = 2**62
-PAIRS_CAP = 64
-"""Pairs of one statement; an author with fills in more of them asks pair by pair."""
 
 
 async def answer(runtime: Runtime, what: str, arguments: Sequence[str]) -> dict[str, Any]:

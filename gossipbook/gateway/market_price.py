@@ -1,0 +1,33 @@
+"""The protection price of an order that comes without one, as market orders of other venues do."""
+
+import asyncio
+
+from gossipbook.gateway.desk import Desk
+from gossipbook.gateway.gateway import Gateway
+from gossipbook.gateway.problems import Problem
+from gossipbook.gateway.settings import MARKET_PROTECTION_BPS
+from gossipbook.matching.commands import Side
+
+_WHOLE_BPS = 10_000
+
+
+async def protection_ticks(gateway: Gateway, desk: Desk, symbol: str, side: str, text_id: str) -> int:
+    """How far an order may trade: somewhat beyond the best opposite price.
+
+    One that is placed again under its text id keeps the price that it was signed with.
+
+    Raises:
+        Problem: nobody is on the other side.
+    """
+    if text_id:
+        named = await asyncio.to_thread(desk.wallet.find_text, symbol, text_id)
+        if named is not None:
+            return named.place.price_ticks
+    market = gateway.markets.get(symbol)
+    await market.ready()
+    buys = side == "buy"
+    best = next(iter(market.levels(Side.SELL if buys else Side.BUY, 1)), None)
+    if best is None:
+        raise Problem(400, "no-liquidity", f"nobody {'offers' if buys else 'bids'} in {symbol}: give a price")
+    ticks = best.price_ticks * (_WHOLE_BPS + (MARKET_PROTECTION_BPS if buys else -MARKET_PROTECTION_BPS)) // _WHOLE_BPS
+    return min(max(ticks, 1), market.spec.max_price_ticks)

@@ -1,0 +1,141 @@
+"""Serves a gateway over HTTP until it is told to stop: uvicorn, with what it does not bound bounded here."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from gossipbook.errors import Unavailable
+from gossipbook.gateway.application import application
+from gossipbook.gateway.gateway import running
+from gossipbook.gateway.settings import (
+    CONNECTIONS_CAP,
+    CONNECTIONS_OF_ADDRESS_CAP,
+    HEADERS_S,
+    SOCKET_MESSAGE_CAP,
+    GatewaySettings,
+)
+from gossipbook.net.address import is_loopback
+
+STOP_S = 5
+
+log = logging.getLogger("gossipbook.gateway")
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that is closed if it does not make a request in time, and of which there are so many at most."""
+
+    open_by_address: dict[str, int] = {}  # noqa: RUF012 - of the whole process, as uvicorn makes the connections
+    open_count = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, or refuse it."""
+        super().connection_made(transport)
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
+        counts = Connection.open_by_address
+        cap = CONNECTIONS_CAP if is_loopback(self.address) else CONNECTIONS_OF_ADDRESS_CAP
+        crowded = Connection.open_count >= CONNECTIONS_CAP or counts.get(self.address, 0) >= cap
+        counts[self.address] = counts.get(self.address, 0) + 1
+        Connection.open_count += 1
+        self.waiting = asyncio.get_running_loop().call_later(0 if crowded else HEADERS_S, self._give_up)
+
+    def on_headers_complete(self) -> None:
+        """A request has begun: its body and its answer have bounds of their own."""
+        self.waiting.cancel()
+        super().on_headers_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget a connection."""
+        self.waiting.cancel()
+        Connection.open_count -= 1
+        left = Connection.open_by_address.pop(self.address, 1) - 1
+        if left > 0:
+            Connection.open_by_address[self.address] = left
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, whose signals are its caller's business."""
+
+    on_started: Callable[[], None]
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals to whoever runs this."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve, and say so."""
+        await super().startup(sockets)
+        self.on_started()
+
+
+async def serve(settings: GatewaySettings, on_ready: Callable[[str], None], stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set. ``on_ready`` is told the address, as ``http://host:port``.
+
+    Raises:
+        ConfigError: a setting is none, or the address is in use.
+    """
+    host, port = settings.address
+    try:
+        listening = socket.create_server((host, port), backlog=1_024, family=_family(host))
+    except OSError as error:
+        raise Unavailable(f"cannot listen at {settings.listen}: {error.strerror}") from None
+    port = listening.getsockname()[1]
+    hosts = _hosts(host, port, settings)
+    scheme = "http" if settings.certificate is None else "https"
+    async with running(settings) as gateway:
+        server = Server(_config(application(gateway, hosts), settings))
+        server.on_started = partial(on_ready, f"{scheme}://{_shown(host)}:{port}")
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        waiting = asyncio.create_task(stop.wait())
+        await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+        server.should_exit = True
+        await serving
+
+
+def _config(app: Any, settings: GatewaySettings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        ws="websockets-sansio",
+        loop="none",
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws_max_size=SOCKET_MESSAGE_CAP,
+        timeout_keep_alive=int(HEADERS_S),
+        timeout_graceful_shutdown=STOP_S,
+        h11_max_incomplete_event_size=None,
+        ssl_certfile=settings.certificate,
+        ssl_keyfile=settings.key,
+    )
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _hosts(host: str, port: int, settings: GatewaySettings) -> list[str]:
+    """What browsers and programs may call this gateway."""
+    names = {_shown(host), "localhost", "127.0.0.1", "[::1]"} if is_loopback(host) else {_shown(host)}
+    usual = port == (80 if settings.certificate is None else 443)
+    own = [f"{name}:{port}" for name in sorted(names)] + (sorted(names) if usual else [])
+    return own + [name if ":" in name else f"{name}:{port}" for name in settings.hosts] + list(settings.hosts)
