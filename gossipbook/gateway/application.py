@@ -9,12 +9,14 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.websockets import WebSocket
 
 from gossipbook.errors import GossipbookError
 from gossipbook.gateway.access import Denied
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.guard import Guard, problem_answer
 from gossipbook.gateway.native import routes
+from gossipbook.gateway.native.stream import Channels, Stream
 from gossipbook.gateway.problems import Problem, problem_of
 
 DESCRIPTION = """Orders, books, trades and accounts of a gossipbook network.
@@ -41,6 +43,12 @@ def application(gateway: Gateway, hosts: list[str]) -> Guard:
         separate_input_output_schemas=False,
     )
     app.include_router(routes.router(gateway))
+    channels = Channels(gateway)
+
+    async def stream(socket: WebSocket) -> None:
+        await Stream(gateway, channels, socket).run()
+
+    app.add_api_websocket_route("/v1/stream", stream)
     for error in (Problem, Denied, GossipbookError):
         app.add_exception_handler(error, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)

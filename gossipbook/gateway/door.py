@@ -68,6 +68,21 @@ class Door:
             self._note(denied, address)
             raise
 
+    def again(self, key: ApiKey) -> None:
+        """Count one more request over a socket that a key was let in with. Raises :class:`Denied`: too many."""
+        self._by_key.spend(key.id)
+
+    def still(self, key: ApiKey, address: str) -> ApiKey:
+        """A key that was let in, if it has not been revoked since.
+
+        Raises:
+            Denied: it has.
+        """
+        found = self._accounts.find_key(key.id)
+        if found is None:
+            raise Denied("wrong-key")
+        return found
+
     def by_signature(self, key_id: str, payload: bytes, signature: str, address: str) -> ApiKey:
         """Who signed a request.
 

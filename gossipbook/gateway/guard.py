@@ -52,7 +52,7 @@ class Guard:
             return
         sending = _with_headers(send, origin)
         if scope["type"] == "websocket":
-            await self._app(scope, receive, send)
+            await self._socket(scope, receive, send)
         elif origin and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
             await _preflight(sending)
         else:
@@ -72,6 +72,12 @@ class Guard:
         if scope["type"] == "http" and int(_number(headers.get(b"content-length", "0"))) > BODY_CAP:
             raise Problem(413, "too-large", f"a request has at most {BODY_CAP:,} bytes")
         return "" if own else origin
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except (Denied, Problem) as error:
+            await _refuse(scope, send, problem_of(error))
 
     async def _http(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, str]) -> None:
         begun = False

@@ -61,9 +61,8 @@ def _file_name(name: str) -> str:
 
 @account.command("key")
 @click.argument("name")
-@click.option(
-    "--scope", type=click.Choice([scope.value for scope in Scope]), default=Scope.TRADE.value, show_default=True, help="What it may do."
-)
+@click.option("--scope", type=click.Choice([scope.value for scope in Scope]), default="trade", show_default=True,
+              help="What it may do.")  # fmt: skip
 @click.option("--label", default="", help="A note to tell it by.")
 @click.option(
     "--ed25519",

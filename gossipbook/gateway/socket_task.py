@@ -1,0 +1,65 @@
+"""One socket's sending side: takes what waits in its outbox to the socket, and gives up on one that is not read."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gossipbook.gateway.outbox import Lag, Outbox
+from gossipbook.gateway.settings import STALLED_S
+
+GOING_AWAY, TOO_SLOW = 1001, 1008
+
+
+class Sender:
+    """``on_lag`` is told how many messages were left out, and puts what the subscriber starts anew from."""
+
+    def __init__(self, socket: WebSocket, on_lag: Callable[[int], None]) -> None:
+        self.outbox = Outbox()
+        self._socket = socket
+        self._on_lag = on_lag
+        self._wake = asyncio.Event()
+
+    def put(self, text: str) -> None:
+        """A message that may be left out if the subscriber is slow."""
+        self.outbox.put(text)
+        self._wake.set()
+
+    def answer(self, text: str) -> None:
+        """A message that is never left out."""
+        self.outbox.answer(text)
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until cancelled, or until the socket is gone."""
+        while True:
+            item = self.outbox.take()
+            if item is None:
+                self._wake.clear()
+                if not len(self.outbox):
+                    await self._wake.wait()
+                continue
+            if isinstance(item, Lag):
+                self._on_lag(item.missed)
+                continue
+            try:
+                async with asyncio.timeout(STALLED_S):
+                    await self._socket.send_text(item)
+            except TimeoutError:
+                await self._socket.close(TOO_SLOW, "too-slow")
+                return
+
+
+@asynccontextmanager
+async def sending(socket: WebSocket, on_lag: Callable[[int], None]) -> AsyncIterator[Sender]:
+    """A sender for the length of the block, which ends when the socket does."""
+    sender = Sender(socket, on_lag)
+    task = asyncio.create_task(sender.run())
+    try:
+        yield sender
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError, OSError):
+            await task
