@@ -157,7 +157,7 @@ class AccountFeed:
         for row in (read_order(self.symbol, self.author, each) for each in last["orders"]):
             if is_closed(row):
                 self.recent[row.client_id] = row
-        self.fills = deque((_read_fill(self.symbol, self.author, each) for each in fills["fills"]), RECENT_CAP)
+        self.fills = deque((read_fill(self.symbol, self.author, each) for each in fills["fills"]), RECENT_CAP)
         self._height = position["height"]
         early, self._early = self._early, []
         if self._begun:
@@ -203,7 +203,7 @@ class AccountFeed:
             listener(step)
 
 
-def _read_fill(pair: str, author: PublicKey, row: dict[str, Any]) -> FillRow:
+def read_fill(pair: str, author: PublicKey, row: dict[str, Any]) -> FillRow:
     """A fill as peers tell it, read back; of the sums after it only the position is told."""
     side = Side[row["side"].upper()]
     position = row["position_lots"]

@@ -24,6 +24,12 @@ def quote_text(spec: Pair, quote: int) -> str:
     return f"{_EXACT.multiply(Decimal(quote), unit):f}"
 
 
+def units(spec: Pair, lots: int, quote: int) -> tuple[Decimal, Decimal]:
+    """A quantity in the base asset, and a sum of price times lots in the quote asset."""
+    unit = _EXACT.multiply(Decimal(spec.tick_size), Decimal(spec.lot_size))
+    return _EXACT.multiply(Decimal(lots), Decimal(spec.lot_size)), _EXACT.multiply(Decimal(quote), unit)
+
+
 def average_text(spec: Pair, quote: int, lots: int, digits: int = 8) -> str:
     """The price that a sum of price times lots comes to, rounded to so many digits behind the point; empty for none."""
     if not lots:

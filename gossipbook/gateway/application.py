@@ -13,6 +13,7 @@ from starlette.websockets import WebSocket
 
 from gossipbook.errors import GossipbookError
 from gossipbook.gateway.access import Denied
+from gossipbook.gateway.binance import routes as binance
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.guard import Guard, problem_answer
 from gossipbook.gateway.native import routes
@@ -49,6 +50,7 @@ def application(gateway: Gateway, hosts: list[str]) -> Guard:
         await Stream(gateway, channels, socket).run()
 
     app.add_api_websocket_route("/v1/stream", stream)
+    app.router.routes.extend(binance.routes(gateway))
     for error in (Problem, Denied, GossipbookError):
         app.add_exception_handler(error, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)

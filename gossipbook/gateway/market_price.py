@@ -6,6 +6,7 @@ from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.problems import Problem
 from gossipbook.gateway.settings import MARKET_PROTECTION_BPS
+from gossipbook.manifest import Pair
 from gossipbook.matching.commands import Side
 
 _WHOLE_BPS = 10_000
@@ -29,5 +30,10 @@ async def protection_ticks(gateway: Gateway, desk: Desk, symbol: str, side: str,
     best = next(iter(market.levels(Side.SELL if buys else Side.BUY, 1)), None)
     if best is None:
         raise Problem(400, "no-liquidity", f"nobody {'offers' if buys else 'bids'} in {symbol}: give a price")
-    ticks = best.price_ticks * (_WHOLE_BPS + (MARKET_PROTECTION_BPS if buys else -MARKET_PROTECTION_BPS)) // _WHOLE_BPS
-    return min(max(ticks, 1), market.spec.max_price_ticks)
+    return beyond(market.spec, side, best.price_ticks)
+
+
+def beyond(spec: Pair, side: str, price_ticks: int) -> int:
+    """A price somewhat worse than another one, as far as the pair takes it."""
+    worse = MARKET_PROTECTION_BPS if side == "buy" else -MARKET_PROTECTION_BPS
+    return min(max(price_ticks * (_WHOLE_BPS + worse) // _WHOLE_BPS, 1), spec.max_price_ticks)

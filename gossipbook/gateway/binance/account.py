@@ -1,0 +1,151 @@
+"""The dialect's account: orders, fills, and balances, which are the sums of certified fills."""
+
+from typing import Any, Final
+
+from gossipbook.accounts.asking import PAGE_CAP
+from gossipbook.accounts.rows import FillRow, OrderRow
+from gossipbook.gateway.account_feed import read_fill
+from gossipbook.gateway.accounts import Scope
+from gossipbook.gateway.amounts import assets, units
+from gossipbook.gateway.binance import errors as e
+from gossipbook.gateway.binance.call import Call
+from gossipbook.gateway.binance.market import now_ms
+from gossipbook.gateway.binance.shapes import Told, my_trade_json, order_json
+from gossipbook.gateway.desk import Desk
+from gossipbook.gateway.own_orders import read_order
+from gossipbook.manifest import Pair
+
+ROWS_CAP: Final = 1_000
+
+
+async def account(call: Call) -> Told:
+    """Balances: of each asset what the account's certified fills come to; negative is owed. Nothing is locked."""
+    assert call.key is not None
+    desk = await call.desk(Scope.READ)
+    omit = call.text("omitZeroBalances", "false").lower() == "true"
+    rates = dict.fromkeys(("maker", "taker", "buyer", "seller"), "0.00000000")
+    return {
+        "makerCommission": 0,
+        "takerCommission": 0,
+        "buyerCommission": 0,
+        "sellerCommission": 0,
+        "commissionRates": rates,
+        "canTrade": Scope.TRADE in call.key.scopes,
+        "canWithdraw": False,
+        "canDeposit": False,
+        "brokered": False,
+        "requireSelfTradePrevention": False,
+        "preventSor": False,
+        "updateTime": now_ms(),
+        "accountType": "SPOT",
+        "balances": [row for row in await balances(call, desk) if not omit or row["free"].strip("-0.")],
+        "permissions": ["SPOT"],
+        "uid": int.from_bytes(desk.author[:6], "big"),
+    }
+
+
+async def balances(call: Call, desk: Desk) -> list[Told]:
+    """What the account's fills come to, asset by asset."""
+    sums: dict[str, Any] = {}
+    for row in await desk.positions():
+        spec = call.gateway.manifest.pair(row["pair"])
+        base, quote = assets(spec.symbol)
+        bought, received = units(spec, row["position_lots"], row["sold_quote"] - row["bought_quote"])
+        sums[base] = sums.get(base, 0) + bought
+        sums[quote] = sums.get(quote, 0) + received
+    return [{"asset": asset, "free": f"{amount:f}", "locked": "0"} for asset, amount in sums.items()]
+
+
+async def order(call: Call) -> Told:
+    """One order."""
+    desk, spec = await call.desk(Scope.READ), call.pair()
+    client_id = await call.order_id(desk, spec)
+    found = await desk.order(spec.symbol, client_id)
+    if found is None:
+        raise e.Refused(e.NO_SUCH_ORDER, "Order does not exist.")
+    return order_json(call.name_of(spec), spec, found)
+
+
+async def open_orders(call: Call) -> list[Told]:
+    """The open orders of one pair, or of all."""
+    desk = await call.desk(Scope.READ)
+    wanted = call.params.get("symbol")
+    specs = [call.pair_of(wanted)] if wanted else call.gateway.manifest.pairs
+    told = []
+    for spec in specs:
+        feed = await desk.feed(spec.symbol)
+        told += [order_json(call.name_of(spec), spec, row) for row in feed.own.open]
+    return told
+
+
+async def all_orders(call: Call) -> list[Told]:
+    """The orders of a pair: the last ones, or those from an id or a time on."""
+    desk, spec = await call.desk(Scope.READ), call.pair()
+    first = call.number("orderId", 0)
+    start_ms, end_ms = call.number("startTime", 0), call.number("endTime", 0)
+    limit = call.limit(500, ROWS_CAP)
+    await desk.feed(spec.symbol)
+    rows = await _pages(desk, spec, "orders", start_ms, end_ms, limit if not first else ROWS_CAP)
+    orders: list[OrderRow] = [read_order(spec.symbol, desk.author, row) for row in rows]
+    kept = [row for row in orders if row.client_id >= first][: limit if first else None]
+    return [order_json(call.name_of(spec), spec, row) for row in kept]
+
+
+async def my_trades(call: Call) -> list[Told]:
+    """The account's fills in a pair: the last ones, or those from an id or a time on, or those of one order."""
+    desk, spec = await call.desk(Scope.READ), call.pair()
+    limit = call.limit(500, ROWS_CAP)
+    start_ms, end_ms = call.number("startTime", 0), call.number("endTime", 0)
+    order_id, first = call.number("orderId", 0), call.number("fromId", 0)
+    feed = await desk.feed(spec.symbol)
+    if not (start_ms or end_ms or first or order_id) and len(feed.fills) > limit:
+        fills: list[FillRow] = [*feed.fills][-limit:]
+    else:
+        after = str(first - 1) if first else ""
+        count = ROWS_CAP if order_id else limit
+        rows = await _pages(desk, spec, "fills", start_ms, end_ms, count, after)
+        fills = [read_fill(spec.symbol, desk.author, row) for row in rows]
+    kept = [fill for fill in fills if order_id in (0, fill.client_id)]
+    return [my_trade_json(call.name_of(spec), spec, fill) for fill in kept]
+
+
+async def _pages(
+    desk: Desk, spec: Pair, what: str, start_ms: int, end_ms: int, count: int, after: str = ""
+) -> list[Told]:
+    """So many rows: from a start on the first ones, without one the last ones, in ascending order."""
+    after = after or (f"t{max(start_ms - 1, 0)}" if start_ms else "")
+    before = f"t{end_ms + 1}" if end_ms else ""
+    newest = not after
+    found: list[Told] = []
+    while len(found) < count:
+        limit = min(count - len(found), PAGE_CAP)
+        bounds = {"after": after, "before": before, "limit": limit}
+        page = await desk.ask(spec.symbol, lambda pair: getattr(pair, what)(desk.author, **bounds))  # noqa: B023
+        rows = page[what]
+        found = [*rows, *found] if newest else [*found, *rows]
+        if len(rows) < limit:
+            break
+        after, before = (after, str(rows[0]["number"])) if newest else (str(rows[-1]["number"]), before)
+    return found
+
+
+async def order_rates(_: Call) -> list[Told]:
+    """How many orders were counted: none, as only requests are."""
+    return []
+
+
+async def commission(call: Call) -> Told:
+    """No fees are taken."""
+    spec = call.pair()
+    none = dict.fromkeys(("maker", "taker", "buyer", "seller"), "0.00000000")
+    kinds = ("standardCommission", "taxCommission", "specialCommission")
+    discount = {"enabledForAccount": False, "enabledForSymbol": False, "discountAsset": "", "discount": "0.00000000"}
+    return {"symbol": call.name_of(spec)} | dict.fromkeys(kinds, none) | {"discount": discount}
+
+
+async def capital(call: Call) -> list[Told]:
+    """The assets of all pairs. None can be brought in or taken out: nothing is held in custody."""
+    named = dict.fromkeys(name for spec in call.gateway.manifest.pairs for name in assets(spec.symbol))
+    flags = {"depositAllEnable": False, "withdrawAllEnable": False, "trading": True, "isLegalMoney": False}
+    zeros = dict.fromkeys(("free", "locked", "freeze", "withdrawing", "ipoing", "ipoable", "storage"), "0")
+    return [{"coin": name, "name": name, "networkList": []} | flags | zeros for name in named]
