@@ -162,7 +162,7 @@ async def _refuse(scope: Scope, send: Send, problem: Problem) -> None:
 
 def problem_answer(problem: Problem, path: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
     """Status, headers and body that tell a problem, in the words of the dialect that a path belongs to."""
-    if path.startswith(("/api/", "/sapi/")):
+    if path.startswith(("/api/", "/sapi/", "/fapi/", "/dapi/", "/eapi/")):
         content = {"code": _BINANCE.get(problem.code, -1000), "msg": problem.detail}
         kind = b"application/json"
     else:

@@ -47,6 +47,16 @@ async def exchange_info(call: Call) -> Told:
     }
 
 
+async def nothing(_: Call) -> list[Told]:
+    """What programs ask for when they load the markets, and is not here: pairs and assets to borrow."""
+    return []
+
+
+async def no_contracts(_: Call) -> Told:
+    """Futures and options, which programs ask for when they load the markets: there are none."""
+    return {"timezone": "UTC", "serverTime": now_ms(), "symbols": [], "optionSymbols": [], "assets": []}
+
+
 def _symbol(call: Call, spec: Pair) -> Told:
     base, quote = assets(spec.symbol)
     market = call.gateway.markets.known(spec.symbol)

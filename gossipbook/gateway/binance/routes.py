@@ -36,7 +36,7 @@ def routes(gateway: Gateway) -> list[BaseRoute]:
 
     return [
         Route("/api/v3/{path:path}", answer, methods=METHODS),
-        Route("/sapi/v1/{path:path}", answer, methods=METHODS),
+        *(Route(f"/{api}/v1/{{path:path}}", answer, methods=METHODS) for api in ("sapi", "fapi", "dapi", "eapi")),
         WebSocketRoute("/ws", streams),
         WebSocketRoute("/ws/{names:path}", streams),
         WebSocketRoute("/stream", combined),
