@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from gossipbook.accounts.asking import PAIRS_CAP
+from gossipbook.accounts.asking import PAIRS_CAP, position_row
 from gossipbook.accounts.rows import OrderRow
 from gossipbook.aio import ClientPair, Submission
 from gossipbook.client_messages import AckLevel
@@ -35,6 +35,8 @@ Begin = Callable[[str, PublicKey, FindOp], AccountFeed]
 OPS_CAP: Final = 4_096
 """Ops of an account that are remembered, to tell what their orders were placed as."""
 WITHIN_S_CAP: Final = 60.0
+FEEDS_CAP: Final = 16
+"""Of networks with no more pairs than that an account's positions are kept up to date once somebody asks."""
 LOOKS_CAP: Final = 100
 """How often peers are asked again for accounts of a block that was proven already."""
 
@@ -215,8 +217,10 @@ class Desk:
 
     async def positions(self, at: str = "") -> list[dict[str, Any]]:
         """What the account's fills come to in each pair, now or as of some number, height or time."""
-        client = await self._network.client()
         symbols = self._network.manifest.symbols()
+        if not at and len(symbols) <= FEEDS_CAP:
+            return [_position(await self.feed(symbol)) for symbol in symbols]
+        client = await self._network.client()
         for _ in range(LOOKS_CAP):
             if len(symbols) <= PAIRS_CAP:
                 rows = (await client.statement(self.author, at=at))["positions"]
@@ -229,6 +233,12 @@ class Desk:
 
     def _behind(self) -> Problem:
         return Problem(503, "peers-behind", "no peer has kept the account's last block yet", again_s=AGAIN_S)
+
+
+def _position(feed: AccountFeed) -> dict[str, Any]:
+    sums = feed.own.sums
+    row = position_row(feed.symbol, sums) | {"open_orders": len(feed.own.open)}
+    return row | {"height": feed.height, "at_number": None}
 
 
 class Desks:

@@ -12,6 +12,7 @@ from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.gateway.problems import AGAIN_S, Problem, unknown_pair
 from gossipbook.gateway.settings import GatewaySettings
 from gossipbook.manifest import Pair
+from gossipbook.storage.keys import load_key
 from gossipbook.trade.wallet import Wallet
 
 RETRY_S: Final = 1.0
@@ -58,7 +59,9 @@ class Network:
     def _open(self) -> contextlib.AbstractAsyncContextManager[Client]:
         links = min(LINKS, len(self.manifest.matchers))
         peers, bootstrap = self._settings.peers, self._settings.bootstrap
-        return open_client(peers, manifest=self.manifest, bootstrap=bootstrap, links=links)
+        key = self._settings.client_key
+        identity = None if key is None else load_key(key)
+        return open_client(peers, None, identity, manifest=self.manifest, bootstrap=bootstrap, links=links)
 
     async def _serve(self, client: Client) -> None:
         self._pairs = {symbol: await client.pair(symbol) for symbol in self.manifest.symbols()}

@@ -45,6 +45,7 @@ MARKET_PROTECTION_BPS: Final = 500
 class GatewaySettings:
     """``folder`` holds the accounts. ``hosts``: further names by which browsers reach it; ``origins``: pages of other
     sites that may use it, as ``https://host``. ``certificate`` and ``key`` are PEM files, both or neither.
+    ``client_key``: the key file of its links, by which peers' operators may know it; else one that nobody knows.
     """
 
     manifest: Manifest
@@ -54,6 +55,7 @@ class GatewaySettings:
     listen: str = LISTEN
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    client_key: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
 

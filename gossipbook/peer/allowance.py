@@ -64,6 +64,9 @@ class Rate:
     per_pair: bool = False
 
 
+KNOWN_CLIENTS_QUESTIONS = 25
+"""How many times the questions of a stranger a known client may ask: a gateway asks for all its users."""
+
 RATES: dict[type[Any], Rate] = {
     g.Subscribe: Rate(1, 10),
     g.Graft: Rate(2, 10, per_pair=True),
@@ -124,7 +127,7 @@ class _Account:
 class Allowance:
     """The accounts of all links. ``members`` are those of the pairs' committees; ``pairs``: how many are followed.
 
-    ``clients`` are keys of those who may bring any number of unknown authors, as they answer for whom they bring.
+    ``clients`` are keys of those who may bring any number of unknown authors and ask more, as they answer for others.
     """
 
     def __init__(
@@ -164,6 +167,8 @@ class Allowance:
         bucket = account.buckets.get(kind)
         if bucket is None:
             times = self._pairs if rate.per_pair else 1
+            if kind is q.Query and link in self._known:
+                times = KNOWN_CLIENTS_QUESTIONS
             bucket = account.buckets[kind] = TokenBucket(rate.per_s * times, rate.burst * times)
         if not bucket.spend(now.timer_ms / 1_000, tokens):
             self._refusals.count(Scope.RATE, f"too many {kind.__name__}")

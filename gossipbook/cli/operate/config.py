@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gossipbook.cli.operate.gateway_key import GATEWAY_FOLDER, gateway_client_key
 from gossipbook.cli.output import read_manifest
 from gossipbook.errors import ConfigError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey, read_public_key
@@ -27,7 +28,8 @@ PRESETS = ("lan", "local", "wan")
 class FileConfig:
     """The keys of ``config.toml``. Addresses are ``host:port``; in the environment, lists are comma-separated.
 
-    ``clients`` are public keys in hex digits, of clients that may bring any number of new traders.
+    ``clients`` are public keys in hex digits, of clients that may bring any number of new traders. ``gateway``: where a
+    gateway serves that runs beside the peer; empty for none.
     """
 
     network: str = "network.toml"
@@ -41,6 +43,7 @@ class FileConfig:
     peers: tuple[str, ...] = ()
     pairs: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
+    gateway: str = ""
 
     def settings(self, folder: Path) -> "NetSettings":
         """The settings that the shells take."""
@@ -50,7 +53,10 @@ class FileConfig:
         if self.preset not in PRESETS:
             raise ConfigError(f"preset: expected one of {list(PRESETS)}, not {self.preset!r}")
         preset: PeerConfig = getattr(PeerConfig, self.preset)()
-        peer = replace(preset, pairs=self.pairs or None, clients=frozenset(map(_client_key, self.clients)))
+        clients = set(map(_client_key, self.clients))
+        if self.gateway:
+            clients.add(gateway_client_key(folder / GATEWAY_FOLDER))
+        peer = replace(preset, pairs=self.pairs or None, clients=frozenset(clients))
         return NetSettings(
             folder=folder,
             listen=self.listen,

@@ -13,11 +13,10 @@ import click
 from gossipbook.cli.connect import home_manifest, home_option
 from gossipbook.cli.lazy import Home, LazyGroup
 from gossipbook.cli.operate.endpoint import read_endpoint
+from gossipbook.cli.operate.gateway_key import GATEWAY_FOLDER, client_key_file, gateway_client_key
 from gossipbook.cli.operate.log_lines import FORMATTERS, LEVELS, LineWriter, log_to
 from gossipbook.cli.output import json_option, read_manifest, reports_errors
 from gossipbook.errors import ConfigError
-
-FOLDER = "gateway"
 
 gateway = LazyGroup(
     "gateway",
@@ -36,13 +35,13 @@ def gateway_folder(home: Path | None, folder: Path | None) -> Path:
     """The folder with a gateway's accounts: as it is named, or in a peer's folder."""
     if folder is not None:
         return folder
-    return Path(FOLDER) if home is None else home / FOLDER
+    return Path(GATEWAY_FOLDER) if home is None else home / GATEWAY_FOLDER
 
 
 folder_option = click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),
-    help=f"The gateway's own folder, with its accounts.  [default: {FOLDER}, in the peer's folder if one is named]",
+    help=f"The gateway's own folder, with its accounts.  [default: {GATEWAY_FOLDER}, in the peer's folder if named]",
 )
 
 
@@ -59,6 +58,7 @@ folder_option = click.option(
 @click.option("--tls-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Its key, PEM.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level logged.")
 @click.option("--log-format", type=click.Choice([*FORMATTERS]), default="text", show_default=True, help="Lines' form.")
+@click.option("--until-input-ends", "until_input_ends", is_flag=True, hidden=True)
 @json_option
 @reports_errors
 def run(home: Path | None, network: Path | None, log_level: str, log_format: str, as_json: bool, **given: Any) -> None:
@@ -79,9 +79,12 @@ def run(home: Path | None, network: Path | None, log_level: str, log_format: str
     peers = list(given["peers"])
     if home is not None and not peers and not given["bootstrap"]:
         peers = [str(read_endpoint(home)["listen"])]
+    folder = gateway_folder(home, given["folder"])
+    client = gateway_client_key(folder)
     settings = GatewaySettings(
         manifest=manifest,
-        folder=gateway_folder(home, given["folder"]),
+        folder=folder,
+        client_key=client_key_file(folder),
         peers=tuple(peers),
         bootstrap=tuple(given["bootstrap"]),
         listen=given["listen"] or LISTEN,
@@ -94,23 +97,34 @@ def run(home: Path | None, network: Path | None, log_level: str, log_format: str
     log_to(err, log_level, log_format)
 
     def ready(url: str) -> None:
-        told = {"event": "ready", "pid": os.getpid(), "url": url}
-        out.put(json.dumps(told) if as_json else f"ready: pid={os.getpid()} url={url}")
+        told = {"event": "ready", "pid": os.getpid(), "url": url, "client": client.hex()}
+        out.put(
+            json.dumps(told) if as_json else "ready: " + " ".join(f"{k}={v}" for k, v in told.items() if k != "event")
+        )
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(serve, settings, ready))
+            runner.run(_serve(serve, settings, ready, until_input_ends=given["until_input_ends"]))
     finally:
         out.close()
         err.close()
 
 
-async def _serve(serve: Any, settings: Any, ready: Any) -> None:
+async def _serve(serve: Any, settings: Any, ready: Any, *, until_input_ends: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    if until_input_ends:
+        loop.add_reader(sys.stdin.fileno(), _on_input, stop)
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop.set)
     await serve(settings, ready, stop)
+
+
+def _on_input(stop: asyncio.Event) -> None:
+    """Whoever started this holds the other end of its standard input, and says nothing; when they are gone it ends."""
+    if not os.read(sys.stdin.fileno(), 4_096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
 
 
 def _loop_factory() -> Any:

@@ -18,6 +18,7 @@ import trio
 
 from gossipbook.cli.operate.config import FileConfig, load_config
 from gossipbook.cli.operate.endpoint import write_endpoint, write_starting
+from gossipbook.cli.operate.gateway_child import keep_gateway
 from gossipbook.cli.operate.log_lines import FORMATTERS, LEVELS, LineWriter, log_to
 from gossipbook.cli.output import json_option, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
@@ -47,6 +48,7 @@ GC_THRESHOLDS = (10_000, 10, 10)
 @click.option("--bootstrap", multiple=True, help="host:port (UDP) of a DHT node to join through. Repeat for more.")
 @click.option("--peer", "peers", multiple=True, help="Address of a peer to dial without asking the DHT. Repeat.")
 @click.option("--pair", "pairs", multiple=True, help="Follow only these pairs. Repeat for more.")
+@click.option("--gateway", help="host:port of a gateway to run beside the peer.")
 @click.option("--preset", type=click.Choice(["local", "lan", "wan"]), help="Patience of retries.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level logged.")
 @click.option(
@@ -68,7 +70,7 @@ def start(folder: Path, as_json: bool, log_level: str, log_format: str, **flags:
     log_to(err, log_level, log_format)
     try:
         reload = partial(_reload, folder, flags, config)
-        trio.run(_run, config.manifest(folder), fit(config.settings(folder)), lines, reload)
+        trio.run(_run, config.manifest(folder), fit(config.settings(folder)), lines, reload, config.gateway)
     except* KeyboardInterrupt:  # a signal before the peer was ready
         lines.say({"event": "stopping", "signal": "while starting"})
     finally:
@@ -84,7 +86,9 @@ def _hint(folder: Path) -> str:
     return f"Make a key with: gossipbook keys new {folder / 'keys' / 'peer.key'}"
 
 
-async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines", reload: Callable[[Runtime], None]) -> None:
+async def _run(
+    manifest: Manifest, settings: NetSettings, lines: "Lines", reload: Callable[[Runtime], None], gateway: str
+) -> None:
     # A signal is an event once the peer is assembled: an interrupt in the midst of anything could be lost there.
     heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     with (
@@ -102,6 +106,9 @@ async def _run(manifest: Manifest, settings: NetSettings, lines: "Lines", reload
                 inner.start_soon(runtime.driver.guard.keep, "reporting", reporting.run)
                 _settle_memory()
                 lines.ready(runtime)
+                if gateway:
+                    assert settings.folder is not None
+                    inner.start_soon(keep_gateway, settings.folder, gateway)
                 await stop.asked()
                 reporting.tell_bulk()
                 inner.cancel_scope.cancel()
