@@ -41,7 +41,7 @@ class PeerProcess:
         self.dht = ""
         self.starts = 0
         self._manifest = manifest
-        self._clients = clients
+        self.clients = clients
         self.bootstrap = bootstrap
         self._process: subprocess.Popen[bytes] | None = None
         self._ports = ("127.0.0.1:0", "127.0.0.1:0")
@@ -64,8 +64,8 @@ class PeerProcess:
         values |= {"listen": self._ports[0], "dht_listen": self._ports[1]}
         if self.bootstrap:
             values["bootstrap"] = [self.bootstrap]
-        if self._clients:
-            values["clients"] = [key.hex() for key in self._clients]
+        if self.clients:
+            values["clients"] = [key.hex() for key in self.clients]
         (self.folder / "config.toml").write_text(tomli_w.dumps(values), encoding="utf-8")
         ready_file = self.folder / "data" / "endpoint.json"
         ready_file.unlink(missing_ok=True)
@@ -130,6 +130,11 @@ class DemoNetwork:
         (folder / "network.toml").write_text(tomli_w.dumps(self.manifest.to_dict()), encoding="utf-8")
         known = (self.client.public_key,)
         self.peers = [PeerProcess(name, folder / name, self.manifest, None, known) for name in keys]
+
+    def admit(self, client: PublicKey) -> None:
+        """Have all peers know another client, before they are started."""
+        for peer in self.peers:
+            peer.clients += (client,)
 
     async def start(self) -> None:
         """Start the first peer, then the others with its DHT address as their only hint."""

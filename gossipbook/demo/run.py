@@ -10,6 +10,7 @@ import trio
 
 from gossipbook.audit import verify_exports
 from gossipbook.demo.faults import Fault, FaultInjector
+from gossipbook.demo.gateway import GatewayProcess
 from gossipbook.demo.monitor import Monitor
 from gossipbook.demo.network import DemoFailed, DemoNetwork
 from gossipbook.demo.screen import Screen
@@ -28,7 +29,7 @@ ProgressFactory = Callable[[str], Callable[[int, int], None]]
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What to demonstrate. ``limit`` None: the whole flow file."""
+    """What to demonstrate. ``limit`` None: the whole flow file. ``gateway``: with a page to look at meanwhile."""
 
     folder: Path
     flow: Path | None = None
@@ -37,16 +38,23 @@ class DemoOptions:
     commands_per_op: int = 1
     fault: Fault = "none"
     seed: int = 1
+    gateway: bool = False
 
 
-async def run_demo(options: DemoOptions, progress: ProgressFactory) -> DemoResult:
+async def run_demo(options: DemoOptions, progress: ProgressFactory, on_page: Callable[[str], None]) -> DemoResult:
     """Start a network, trade, inject the fault, stop everything, and have the result audited."""
     started = time.monotonic()
     network = DemoNetwork(options.folder)
+    gateway = GatewayProcess(options.folder / "gateway", options.folder / "network.toml") if options.gateway else None
+    if gateway is not None:
+        network.admit(gateway.client)
     acks_file = options.folder / "acks.ndjson"
     steps, total = merged_flow(network.manifest.symbols(), options.flow, options.limit, options.seed)
     try:
         await network.start()
+        if gateway is not None:
+            await gateway.start([peer.address for peer in network.peers])
+            on_page(gateway.url)
         floor = Floor(
             chain_id=network.manifest.chain_id,
             addresses=[peer.address for peer in network.peers],
@@ -70,8 +78,12 @@ async def run_demo(options: DemoOptions, progress: ProgressFactory) -> DemoResul
             await _settle(floor, monitor, injector)
             nursery.cancel_scope.cancel()
         floor.close()
+        if gateway is not None:
+            await gateway.stop()
         await network.stop()
     finally:
+        if gateway is not None:
+            gateway.kill()
         network.kill_all()
     exports = await trio.to_thread.run_sync(export_all, network, options.folder, progress("exporting"))
     report = await trio.to_thread.run_sync(lambda: verify_exports(exports, acks_file, progress=progress("verifying")))

@@ -5,17 +5,22 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gossipbook.cli.connect import run as run_conversation
+from gossipbook.cli.interrupts import interrupted
 from gossipbook.cli.options import Seconds
-from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors
+from gossipbook.cli.output import console, fail, json_option, print_json, print_table, reports_errors, say
 from gossipbook.cli.shown import SafeConsole
 from gossipbook.demo.faults import Fault
+from gossipbook.demo.gateway import can_serve
 from gossipbook.demo.run import DemoOptions, run_demo
+from gossipbook.demo.stay import stay as stay_up
 from gossipbook.demo.verdict import DemoResult
+from gossipbook.errors import ConfigError
 
 DEFAULT_LIMIT = 6_000
 
@@ -32,6 +37,9 @@ DEFAULT_LIMIT = 6_000
 @click.option("--kill-all", "fault", flag_value="kill-all", help="SIGKILL every peer midway.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the generated flow and the authors' keys.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Work in this new folder and leave it there.")
+@click.option("--stay", is_flag=True, help="Leave four peers and a gateway up until Ctrl-C, instead of judging.")
+@click.option("--listen", metavar="HOST:PORT", default="", help="Where the gateway serves, with --stay.")
+@click.option("--gateway/--no-gateway", default=None, help="Have a page to look at.  [default: if it is installed]")
 @json_option
 @reports_errors
 def demo(
@@ -42,6 +50,9 @@ def demo(
     fault: Fault | None,
     seed: int,
     keep: Path | None,
+    stay: bool,
+    listen: str,
+    gateway: bool | None,
     as_json: bool,
 ) -> None:
     """Trade on four real peers, then verify every chain.
@@ -56,15 +67,46 @@ def demo(
         keep.mkdir(parents=True)
     if limit is None and flow is None:
         limit = DEFAULT_LIMIT
-    options = DemoOptions(folder, flow, limit, ops_per_s, commands_per_op, fault or "none", seed)
+    if gateway is None:
+        gateway = can_serve()
+    if (stay or gateway) and not can_serve():
+        raise ConfigError("a gateway needs: pip install 'gossipbook[gateway]'")
+    options = DemoOptions(folder, flow, limit, ops_per_s, commands_per_op, fault or "none", seed, gateway)
     try:
+        if stay:
+            run_conversation(_stay, folder, listen, seed, ops_per_s, as_json)
+            return
         with _Bars() as bars:
-            outcome = run_conversation(run_demo, options, bars.start)
+            outcome = run_conversation(run_demo, options, bars.start, _say_page)
     finally:
         if keep is None:
             shutil.rmtree(folder, ignore_errors=True)
     _report(outcome, as_json)
     sys.exit(outcome.exit_code)
+
+
+def _say_page(url: str) -> None:
+    say(f"page: {url} while it trades; gossipbook demo --stay leaves it there", err=True)
+
+
+async def _stay(folder: Path, listen: str, seed: int, ops_per_s: float | None, as_json: bool) -> None:
+    async with interrupted() as stopped:
+        await stay_up(folder, listen, seed, ops_per_s, print_json if as_json else _say_ready, stopped.wait)
+
+
+def _say_ready(told: dict[str, Any]) -> None:
+    url, account = told["url"], told["accounts"][0]
+    pair = told["pairs"][0]
+    order = f'{{"pair":"{pair}","side":"buy","price":"100.25","qty":"3","text_id":"first"}}'
+    say(f"page     {url}")
+    say(f"network  {told['network']}")
+    for peer in told["peers"]:
+        say(f"peer     {peer['name']} at {peer['address']}, process {peer['pid']}")
+    for each in told["accounts"]:
+        say(f"account  {each['account']}: key {each['key']} secret {each['secret']}")
+    say(f"try      curl -s '{url}/v1/book?pair={pair}&depth=5'")
+    say(f"         curl -s {url}/v1/order -H 'Authorization: Bearer {account['token']}' --json '{order}'")
+    say("Ctrl-C ends all of it")
 
 
 class _Bars:
