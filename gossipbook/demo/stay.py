@@ -12,7 +12,7 @@ from gossipbook.demo.network import DemoNetwork
 from gossipbook.demo.source import MAKERS, TAKERS, merged_flow
 from gossipbook.demo.traders import Floor
 
-OPS_PER_S: Final = 5.0
+OPS_PER_S: Final = 12.0
 COMMANDS_CAP: Final = 500_000
 """After so many commands, a day's, the traders rest; peers and gateway stay."""
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
 from gossipbook.errors import GossipbookError
+from gossipbook.gateway import page
 from gossipbook.gateway.access import Denied
 from gossipbook.gateway.binance import routes as binance
 from gossipbook.gateway.gateway import Gateway
@@ -50,7 +51,7 @@ def application(gateway: Gateway, hosts: list[str]) -> Guard:
         await Stream(gateway, channels, socket).run()
 
     app.add_api_websocket_route("/v1/stream", stream)
-    app.router.routes.extend(binance.routes(gateway))
+    app.router.routes.extend([*binance.routes(gateway), *page.routes()])
     for error in (Problem, Denied, GossipbookError):
         app.add_exception_handler(error, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)

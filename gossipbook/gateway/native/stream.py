@@ -11,13 +11,14 @@ from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gossipbook.gateway.access import Denied
-from gossipbook.gateway.account_feed import AccountStep
+from gossipbook.gateway.account_feed import AccountFeed, AccountStep
 from gossipbook.gateway.accounts import ApiKey, Scope
 from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.guard import address_of, problem_json
 from gossipbook.gateway.native import actions, reads
 from gossipbook.gateway.native.channels import MARKET_CHANNELS, Channel, Told, text
+from gossipbook.gateway.native.pending import Pending
 from gossipbook.gateway.native.requests import READ_REQUESTS, Subscribe
 from gossipbook.gateway.problems import Problem, problem_of
 from gossipbook.gateway.rows import fill_json, order_json
@@ -34,6 +35,13 @@ class Channels:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._channels: dict[ChannelKey, Channel] = {}
+        self._pending: dict[str, Pending] = {}  # no more than there are pairs
+
+    def pending(self, symbol: str) -> Pending:
+        """What is on its way in a pair."""
+        if symbol not in self._pending:
+            self._pending[symbol] = Pending(self._gateway, symbol)
+        return self._pending[symbol]
 
     async def join(self, key: ChannelKey, who: object, put: Callable[[str], None]) -> Channel:
         """Subscribe somebody, who is sent a snapshot at once."""
@@ -70,7 +78,8 @@ class Stream:
         self._address = address_of(socket.scope)
         self._key: ApiKey | None = None
         self._joined: dict[ChannelKey, Channel] = {}
-        self._own: dict[str, tuple[Desk, Callable[[AccountStep], None]]] = {}
+        self._pending: dict[str, None] = {}
+        self._own: dict[str, tuple[AccountFeed, Callable[[AccountStep], None]]] = {}
         self._doing: set[asyncio.Task[None]] = set()
         self._watching_status = False
         self._sender: Sender
@@ -92,6 +101,10 @@ class Stream:
                     task.cancel()
                 for key in [*self._joined]:
                     self._leave(key)
+                for symbol in [*self._pending]:
+                    self._leave_pending(symbol)
+                for symbol in [*self._own]:
+                    self._leave_account(symbol)
 
     # -- requests -----------------------------------------------------------------------------------
 
@@ -166,12 +179,15 @@ class Stream:
     # -- channels -----------------------------------------------------------------------------------
 
     async def _subscribe(self, wanted: Subscribe) -> Told:
-        if len(self._joined) + len(self._own) >= SUBSCRIPTIONS_CAP:
+        if len(self._joined) + len(self._own) + len(self._pending) >= SUBSCRIPTIONS_CAP:
             raise Problem(429, "too-many-subscriptions", f"a socket has at most {SUBSCRIPTIONS_CAP} channels")
         if wanted.channel == "status":
             self._watching_status = True
         elif wanted.channel == "account":
             await self._join_account(wanted.pair)
+        elif wanted.channel == "pending":
+            self._channels.pending(wanted.pair).join(self, self._sender.put)
+            self._pending[wanted.pair] = None
         else:
             key = _key(wanted)
             if key not in self._joined:
@@ -182,10 +198,17 @@ class Stream:
         if wanted.channel == "status":
             self._watching_status = False
         elif wanted.channel == "account":
-            await self._leave_account(wanted.pair)
+            self._leave_account(wanted.pair)
+        elif wanted.channel == "pending":
+            self._leave_pending(wanted.pair)
         else:
             self._leave(_key(wanted))
         return wanted.model_dump(exclude_none=True)
+
+    def _leave_pending(self, symbol: str) -> None:
+        if symbol in self._pending:
+            del self._pending[symbol]
+            self._channels.pending(symbol).leave(self)
 
     def _leave(self, key: ChannelKey) -> None:
         if self._joined.pop(key, None) is not None:
@@ -196,19 +219,19 @@ class Stream:
         feed = await desk.feed(symbol)
         if symbol not in self._own:
             listener = partial(self._on_own, symbol)
-            self._own[symbol] = desk, listener
-            self._sender.put(await self._own_snapshot(desk, symbol))
+            self._own[symbol] = feed, listener
+            self._sender.put(self._own_snapshot(feed))
             feed.listeners.append(listener)
 
-    async def _leave_account(self, symbol: str) -> None:
+    def _leave_account(self, symbol: str) -> None:
         if (own := self._own.pop(symbol, None)) is not None:
-            desk, listener = own
+            feed, listener = own
             with contextlib.suppress(ValueError):
-                (await desk.feed(symbol)).listeners.remove(listener)
+                feed.listeners.remove(listener)
 
-    async def _own_snapshot(self, desk: Desk, symbol: str) -> str:
-        feed, spec = await desk.feed(symbol), self._gateway.manifest.pair(symbol)
-        told = {"channel": "account", "type": "snapshot", "pair": symbol, "height": feed.height}
+    def _own_snapshot(self, feed: AccountFeed) -> str:
+        spec = self._gateway.manifest.pair(feed.symbol)
+        told: Told = {"channel": "account", "type": "snapshot", "pair": feed.symbol, "height": feed.height}
         told["orders"] = [order_json(spec, row) for row in feed.own.open]
         return text(told)
 
@@ -229,9 +252,8 @@ class Stream:
         self._sender.answer(text({"type": "lagged", "missed": missed}))
         for channel in self._joined.values():
             self._sender.put(channel.snapshot())
-        for symbol in self._own:
-            told = {"channel": "account", "type": "restart", "pair": symbol, "height": 0, "time_ms": 0, "events": []}
-            self._sender.put(text(told))
+        for feed, _ in self._own.values():
+            self._sender.put(self._own_snapshot(feed))
 
     async def _beat(self) -> None:
         """Say that the gateway lives, and how the network fares to who wants to know."""
@@ -255,5 +277,5 @@ async def _told_or_trouble(reading: Awaitable[Any]) -> Any:
 
 def _key(wanted: Subscribe) -> ChannelKey:
     if wanted.channel not in MARKET_CHANNELS:
-        raise Problem(400, "bad-request", f"channel: one of {', '.join(MARKET_CHANNELS)}, account, status")
+        raise Problem(400, "bad-request", f"channel: one of {', '.join(MARKET_CHANNELS)}, pending, account, status")
     return wanted.channel, wanted.pair, (wanted.width or "1m") if wanted.channel == "candles" else ""
