@@ -18,13 +18,15 @@ const state = {
   status: null, peers: null, log: [], account: null, orders: [], note: "", resyncs: 0,
 };
 
+const app = document.getElementById("app");
+app.replaceChildren();
 let due = false;
 function draw() {
   if (due) return;
   due = true;
   setTimeout(() => {
     due = false;
-    render(html`<${Page} />`, document.getElementById("app"));
+    render(html`<${Page} />`, app);
   }, DRAW_MS);
 }
 
