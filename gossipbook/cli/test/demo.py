@@ -30,7 +30,9 @@ DEFAULT_LIMIT = 6_000
 @click.option(
     "--limit", type=click.IntRange(1), help=f"So many commands.  [default: {DEFAULT_LIMIT}, or the whole file]"
 )
-@click.option("--ops-per-s", type=Seconds(0.1), help="Pace.  [default: as fast as back-pressure allows]")
+@click.option(
+    "--ops-per-s", type=Seconds(0), help="Pace; with --stay 0 for none.  [default: as fast as back-pressure allows]"
+)
 @click.option("--commands-per-op", type=click.IntRange(1, 256), default=1, show_default=True)
 @click.option("--kill-leader", "fault", flag_value="kill-leader", help="SIGKILL the first pair's leader midway.")
 @click.option("--kill-two", "fault", flag_value="kill-two", help="SIGKILL two of the four peers midway.")
@@ -67,6 +69,8 @@ def demo(
         keep.mkdir(parents=True)
     if limit is None and flow is None:
         limit = DEFAULT_LIMIT
+    if ops_per_s == 0 and not stay:
+        raise click.UsageError("--ops-per-s 0 is for --stay")
     if gateway is None:
         gateway = can_serve()
     if (stay or gateway) and not can_serve():

@@ -84,7 +84,7 @@ export function Candles({ candles, width }) {
   const data = [rows.map((row) => row.start_ms / 1000), column("open"), column("high"), column("low"), column("close")];
   const hidden = { paths: () => null, points: { show: false } };
   const step = SECONDS[width] || 60;
-  const range = (_, low, high) => (low === null ? [0, step] : [Math.min(low, high - 20 * step) - step, high + step]);
+  const range = (_, low, high) => (low === null ? [Date.now() / 1000 - 20 * step, Date.now() / 1000] : [Math.min(low, high - 20 * step) - step, high + step]);
   const options = () => ({ scales: { x: { range } }, axes: axes(), series: [{}, hidden, hidden, hidden, hidden], hooks: { draw: [drawCandles] } });
   const last = rows[rows.length - 1];
   const summary = last ? `Last ${width}: open ${last.open}, high ${last.high}, low ${last.low}, close ${last.close}, volume ${last.volume}.` : "Nothing has traded yet.";
