@@ -90,6 +90,7 @@ class PairCalls(PairFacts, Generic[State]):
     submit = asked_as(pair_calls.PairCalls.submit, Submission)
     submit_made = asked_as(pair_calls.PairCalls.submit_made, Submission)
     submit_op = asked_as(pair_calls.PairCalls.submit_op, Submission)
+    together = asked(pair_calls.PairCalls.together)
     place = placing(pair_calls.PairCalls.place)
     place_ticket = placing(pair_calls.PairCalls.place_ticket)
     cancel = asked_as(pair_calls.PairCalls.cancel, Submission)

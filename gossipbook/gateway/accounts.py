@@ -25,6 +25,8 @@ NAME_CAP: Final = 64
 SECRET_BYTES: Final = 32
 KEY_ID_BYTES: Final = 24
 BUSY_S: Final = 10.0
+LOOK_S: Final = 0.1
+"""How often the file is looked at for what other programs wrote."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (name TEXT PRIMARY KEY, key_file TEXT NOT NULL, made_ms INTEGER NOT NULL)
@@ -99,6 +101,8 @@ class AccountFile:
         except (sqlite3.Error, OSError) as error:
             raise ConfigError(f"cannot use {self.path}: {error}") from None
         self._known: dict[str, ApiKey] = {}  # no more than there are
+        self._accounts: dict[str, Account] = {}
+        self._looked_s = 0.0
         self._version = -1
 
     def close(self) -> None:
@@ -174,13 +178,26 @@ class AccountFile:
         return _read_key(*row)
 
     def find_key(self, key_id: str) -> ApiKey | None:
-        """An API key that is not revoked. What another program wrote counts from its commit on."""
+        """An API key that is not revoked. What another program wrote counts within :data:`LOOK_S` of its commit."""
+        self._look()
+        return self._known.get(key_id)
+
+    def find_account(self, name: str) -> Account | None:
+        """An account by its name, as fresh as :meth:`find_key`."""
+        self._look()
+        return self._accounts.get(name)
+
+    def _look(self) -> None:
+        now_s = time.monotonic()
+        if self._version >= 0 and now_s < self._looked_s + LOOK_S:
+            return
+        self._looked_s = now_s
         version = self._db.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
             with closing(self._db.execute("SELECT * FROM api_keys WHERE NOT revoked_ms")) as rows:
                 self._known = {row[0]: _read_key(*row) for row in rows}
+            self._accounts = {account.name: account for account in self.accounts()}
             self._version = version
-        return self._known.get(key_id)
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from gossipbook.accounts.asking import PAIRS_CAP, position_row
 from gossipbook.accounts.rows import OrderRow
-from gossipbook.aio import ClientPair, Submission
+from gossipbook.aio import ClientPair
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
 from gossipbook.errors import LinkClosed
@@ -28,6 +28,8 @@ from gossipbook.matching.commands import Command
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.account_calls import LOOK_AGAIN_S
 from gossipbook.trade.outcome import Certified, OutcomeUnknown
+from gossipbook.trade.pair_calls import PairCalls
+from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
 Begin = Callable[[str, PublicKey, FindOp], AccountFeed]
@@ -72,6 +74,23 @@ class Sent:
         return next((r for r in reversed(self.reports) if r.order.client_id == self.client_id), None)
 
 
+async def _placed(pair: PairCalls[Any], wallet: Wallet, side: str, terms: dict[str, Any]) -> tuple[Submission, int]:
+    placed = await pair.place(wallet, side, **terms)
+    return placed.submission, placed.client_id
+
+
+async def follow(submission: Submission, wait: Progress, within_s: float) -> str:
+    """Wait until a submission is as far as is wanted; why it is not, if it is not in time. Under trio."""
+    try:
+        if wait is Progress.CERTIFIED:
+            await submission.certified(within_s=within_s)
+        elif wait is Progress.RELAYED:
+            await submission.relayed(within_s=within_s)
+    except OutcomeUnknown as unknown:
+        return unknown.trouble
+    return ""
+
+
 class Desk:
     """One account's."""
 
@@ -102,10 +121,7 @@ class Desk:
         Raises:
             GossipbookError, Problem: nothing was signed; says why.
         """
-        pair = await self._network.pair(symbol)
-        placed = await self._sign(pair.place(self.wallet, side, **terms))
-        self.ops[symbol, placed.client_id] = placed.submission.op
-        return await self._follow(placed.submission, placed.client_id, wait, within_s)
+        return await self._do(symbol, lambda pair: _placed(pair, self.wallet, side, terms), wait, within_s)
 
     async def send(
         self,
@@ -121,39 +137,46 @@ class Desk:
         Raises:
             GossipbookError, Problem: nothing was signed; says why.
         """
-        pair = await self._network.pair(symbol)
-        submission = await self._sign(pair.submit(self.wallet, commands))
-        return await self._follow(submission, client_id, wait, within_s)
 
-    async def _sign(self, signing: Awaitable[Any]) -> Any:
+        async def signed(pair: PairCalls[Any]) -> tuple[Submission, int]:
+            return await pair.submit(self.wallet, commands), client_id
+
+        return await self._do(symbol, signed, wait, within_s)
+
+    async def _do(
+        self,
+        symbol: str,
+        sign: Callable[[PairCalls[Any]], Awaitable[tuple[Submission, int]]],
+        wait: Progress,
+        within_s: float,
+    ) -> Sent:
+        """Sign, and follow as far as is wanted: one crossing to the network's thread."""
+
+        async def steps(pair: PairCalls[Any]) -> tuple[Submission, int, str]:
+            submission, client_id = await sign(pair)
+            return submission, client_id, await follow(submission, wait, within_s)
+
+        pair = await self._network.pair(symbol)
         try:
-            return await signing
+            submission, client_id, trouble = await pair.together(steps)
         except LinkClosed as error:
             self._network.lose()
-            raise Problem(503, "no-network", f"{error}; nothing was signed", again_s=1) from None
-
-    async def _follow(self, submission: Submission, client_id: int, wait: Progress, within_s: float) -> Sent:
-        try:
-            if wait is Progress.CERTIFIED:
-                await submission.certified(within_s=within_s)
-            elif wait is Progress.RELAYED:
-                await submission.relayed(within_s=within_s)
-        except OutcomeUnknown as unknown:
-            relayed = submission.level >= AckLevel.RELAYED
-            progress = Progress.RELAYED if relayed else Progress.UNKNOWN
-            return Sent(submission.op, client_id, progress, unknown.trouble)
-        sent = self.sent(submission, client_id)
+            raise Problem(503, "no-network", str(error), again_s=AGAIN_S) from None
+        if client_id:
+            self.ops[symbol, client_id] = submission.op
+        sent = self.sent(submission, client_id, trouble)
         if sent.certified is not None:
-            self.seen[sent.op.pair] = max(self.seen.get(sent.op.pair, 0), sent.certified.height)
+            self.seen[symbol] = max(self.seen.get(symbol, 0), sent.certified.height)
         return sent
 
     @staticmethod
-    def sent(submission: Submission, client_id: int) -> Sent:
-        """What is known of something that was signed."""
+    def sent(submission: Submission, client_id: int, trouble: str = "") -> Sent:
+        """What is known of something that was signed. ``trouble``: why it was not followed further."""
         op, done = submission.op, submission.outcome
         if done is None:
-            progress = Progress.RELAYED if submission.level >= AckLevel.RELAYED else Progress.PENDING
-            return Sent(op, client_id, progress, submission.trouble)
+            relayed = submission.level >= AckLevel.RELAYED
+            progress = Progress.RELAYED if relayed else Progress.UNKNOWN if trouble else Progress.PENDING
+            return Sent(op, client_id, progress, trouble or submission.trouble)
         reports = OwnOrders(op.pair, op.author).report(done.height, done.time_ms, done.events, [op])
         return Sent(op, client_id, Progress.CERTIFIED, certified=done, reports=tuple(reports))
 

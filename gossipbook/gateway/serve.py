@@ -117,6 +117,7 @@ def _config(app: Any, settings: GatewaySettings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws_max_size=SOCKET_MESSAGE_CAP,
+        ws_per_message_deflate=False,
         timeout_keep_alive=int(HEADERS_S),
         timeout_graceful_shutdown=STOP_S,
         h11_max_incomplete_event_size=None,

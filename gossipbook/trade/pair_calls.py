@@ -7,7 +7,7 @@ the author's next op, and followed by the submission that each call returns.
 
 import time
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeAlias, TypeVar
@@ -54,6 +54,7 @@ TEXT_ID_ASKS = 3
 """How many times peers, who take turns, are asked whether a key that lost its wallet has an order under a text id."""
 
 State = TypeVar("State")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,13 @@ class PairCalls(AccountCalls, Generic[State]):
             raise NotSigned("author-not-admitted", "this network does not admit the key; nothing was signed")
         self._use(wallet)
         return await wallet.submit(self.symbol, make, expiry_ms, within_s=within_s)
+
+    async def together(self, steps: Callable[["PairCalls[Any]"], Awaitable[T]]) -> T:
+        """Do several steps as one call: in other faces than trio's they cross over to the network's thread once.
+
+        ``steps`` is given the pair as trio has it, and awaits under trio.
+        """
+        return await steps(self)
 
     # -- orders -------------------------------------------------------------------------------------
 

@@ -5,11 +5,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op, decode_op
 from gossipbook.errors import DecodeError
 from gossipbook.gateway.accounts import Scope
-from gossipbook.gateway.desk import Desk, Progress, Sent
+from gossipbook.gateway.desk import Desk, Progress, Sent, follow
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.market_price import protection_ticks
 from gossipbook.gateway.native import models as m
@@ -19,7 +18,8 @@ from gossipbook.identity import verify_signature
 from gossipbook.matching.commands import AdmitToGroup, Amend, AmendFlags, AnyPlace, Cancel, JoinGroup, Lease
 from gossipbook.matching.events import Cancelled
 from gossipbook.trade.numbers import price_in_ticks, qty_in_lots
-from gossipbook.trade.outcome import OutcomeUnknown
+from gossipbook.trade.pair_calls import PairCalls
+from gossipbook.trade.submission import Submission
 from gossipbook.trade.tickets import cancel_all as cancel_all_command
 from gossipbook.trade.tickets import require_rules, set_state
 
@@ -187,15 +187,11 @@ def read_op(gateway: Gateway, text: str) -> Op:
 async def submit(gateway: Gateway, asked: m.SignedOp) -> Told:
     """Bring an op to peers that was signed elsewhere. Doing so again is harmless."""
     op = read_op(gateway, asked.op)
-    pair = await gateway.network.pair(op.pair)
-    submission = await pair.submit_op(op)
     client_id = next((command.client_id for command in op.commands if isinstance(command, AnyPlace)), 0)
-    try:
-        if asked.wait == "certified":
-            await submission.certified(within_s=asked.wait_s)
-        elif asked.wait == "relayed":
-            await submission.relayed(within_s=asked.wait_s)
-    except OutcomeUnknown as unknown:
-        relayed = submission.level >= AckLevel.RELAYED
-        return told(gateway, Sent(op, client_id, Progress.RELAYED if relayed else Progress.UNKNOWN, unknown.trouble))
-    return told(gateway, Desk.sent(submission, client_id))
+
+    async def steps(pair: PairCalls[Any]) -> tuple[Submission, str]:
+        submission = await pair.submit_op(op)
+        return submission, await follow(submission, Progress(asked.wait), asked.wait_s)
+
+    submission, trouble = await gateway.network.ask(op.pair, lambda pair: pair.together(steps))
+    return told(gateway, Desk.sent(submission, client_id, trouble))
