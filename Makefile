@@ -55,8 +55,8 @@ bench: $(STAMP)
 # Resolve the dependencies anew, within the bounds of pyproject.toml.
 lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet pip-tools
-	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --extra dev --output-file $(LOCK) pyproject.toml
-	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --constraint $(LOCK) --output-file $(PEER_LOCK) pyproject.toml
+	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --extra gateway --extra dev --output-file $(LOCK) pyproject.toml
+	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --extra gateway --constraint $(LOCK) --output-file $(PEER_LOCK) pyproject.toml
 
 clean:
 	rm -rf $(VENV) build dist *.so gossipbook/matching/*.so gossipbook/matching/compiled.sha256 .mypy_cache .ruff_cache .pytest_cache .hypothesis

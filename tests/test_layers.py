@@ -60,7 +60,7 @@ ONLY_MODULES = {
 }
 TOP = {
     *("gateway", "client", "cli", "testing", "demo", "rig", "embedded", "trade", "__init__", "__main__"),
-    *("loops", "names", "faces", "aio", "sync"),
+    *("loops", "names", "faces", "aio", "sync", "monitor"),
 }
 PURE = {
     *("ids", "errors", "effects", "ordered", "refusals", "cbor", "identity", "manifest"),

@@ -69,6 +69,7 @@ class Driver:
         self.on_link_up: list[Callable[[Link], None]] = []
         self.on_link_end: list[Callable[[Link], None]] = []
         self.on_link_down: list[Callable[[LinkId], None]] = []
+        self.on_commit: list[Callable[[float], None]] = []  # with the seconds that it took
         self.slowest_commit_ms = 0
         self.counts: Counter[str] = BoundedCounter()
         self._inbox = Inbox()
@@ -105,6 +106,16 @@ class Driver:
             raise
         except Exception as error:
             raise PeerFault(f"the core's driver met a fault of this program: {leaf(error)}") from error
+
+    @property
+    def turns_waiting(self) -> int:
+        """Turns that were decided and not performed yet."""
+        return len(self._turns)
+
+    @property
+    def inbox_batches(self) -> int:
+        """Batches of events that wait for the core."""
+        return len(self._inbox)
 
     async def feed(self, events: list[PeerEvent]) -> None:
         """Queue events; waits while the core is behind, which holds back whoever produces them."""
@@ -248,7 +259,7 @@ class Driver:
         """All records of these effects in one transaction, then the effects."""
         records = [effect.record for effect in effects if isinstance(effect, Persist)]
         if records:
-            began_ms = self.clock().timer_ms
+            began_ms, began_s = self.clock().timer_ms, trio.current_time()
             try:
                 await trio.to_thread.run_sync(self.journal.commit, records, limiter=self._writer_thread)
             except JournalError:
@@ -257,6 +268,7 @@ class Driver:
                 raise PeerFault(f"the journal met a fault of this program: {leaf(error)}") from error
             took_ms = self.clock().timer_ms - began_ms
             self.counts["commits"] += 1
+            self._tell(self.on_commit, trio.current_time() - began_s)
             self.counts["slow commits"] += took_ms >= SLOW_COMMIT_MS
             self.slowest_commit_ms = max(self.slowest_commit_ms, took_ms)
             self.counts["records"] += len(records)

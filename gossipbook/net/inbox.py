@@ -36,6 +36,10 @@ class Inbox:
         self._send.send_nowait(events)
         self._came.set()
 
+    def __len__(self) -> int:
+        """Batches that wait."""
+        return sum(queue.statistics().current_buffer_used for queue in (self._urgent, self._strange))
+
     async def take(self) -> list[PeerEvent]:
         """The events of one turn; waits for some. All others have their turn between two with messages of strangers."""
         if self._took_of_strangers:

@@ -15,12 +15,16 @@ from gossipbook.cli.output import read_manifest
 from gossipbook.errors import ConfigError
 from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey, read_public_key
 from gossipbook.manifest import Manifest
+from gossipbook.net.address import parse_host_port
 from gossipbook.tables import unknown_key
 
 if TYPE_CHECKING:
     from gossipbook.net.settings import NetSettings
 
 ENVIRONMENT_PREFIX = "GOSSIPBOOK_"
+AUTO = "auto"
+MONITOR_ABOVE = 100
+PORTS = 65_536
 PRESETS = ("lan", "local", "wan")
 
 
@@ -29,7 +33,8 @@ class FileConfig:
     """The keys of ``config.toml``. Addresses are ``host:port``; in the environment, lists are comma-separated.
 
     ``clients`` are public keys in hex digits, of clients that may bring any number of new traders. ``gateway``: where a
-    gateway serves that runs beside the peer; empty for none.
+    gateway serves that runs beside the peer; empty for none. ``monitor``: where health checks and metrics are, on
+    loopback; ``auto`` is 100 above the port of ``listen``, empty is nowhere.
     """
 
     network: str = "network.toml"
@@ -44,6 +49,7 @@ class FileConfig:
     pairs: tuple[str, ...] = ()
     clients: tuple[str, ...] = ()
     gateway: str = ""
+    monitor: str = AUTO
 
     def settings(self, folder: Path) -> "NetSettings":
         """The settings that the shells take."""
@@ -68,6 +74,15 @@ class FileConfig:
             peers=self.peers,
             peer=peer,
         )
+
+    @property
+    def monitor_address(self) -> str:
+        """Where health checks and metrics are served; empty for nowhere."""
+        if self.monitor != AUTO:
+            return self.monitor
+        port = parse_host_port(self.listen)[1]
+        above = port + MONITOR_ABOVE
+        return f"127.0.0.1:{above if port and above < PORTS else 0}"
 
     def manifest(self, folder: Path) -> Manifest:
         """The manifest that ``network`` names, relative to the folder."""

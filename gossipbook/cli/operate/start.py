@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from gossipbook.cli.output import json_option, reports_errors
 from gossipbook.consensus.records import PairHalted, TermChanged
 from gossipbook.errors import ConfigError, GossipbookError, ungrouped
 from gossipbook.manifest import Manifest
+from gossipbook.monitor.notify import keep_notifying, notify
+from gossipbook.monitor.server import Monitor
 from gossipbook.net.descriptors import fit
 from gossipbook.net.opening import Progress, assembled, going
 from gossipbook.net.reporting import Reporting
@@ -49,6 +52,7 @@ GC_THRESHOLDS = (10_000, 10, 10)
 @click.option("--peer", "peers", multiple=True, help="Address of a peer to dial without asking the DHT. Repeat.")
 @click.option("--pair", "pairs", multiple=True, help="Follow only these pairs. Repeat for more.")
 @click.option("--gateway", help="host:port of a gateway to run beside the peer.")
+@click.option("--monitor", help="host:port, on loopback, of health checks and metrics; '' for none.")
 @click.option("--preset", type=click.Choice(["local", "lan", "wan"]), help="Patience of retries.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Least level logged.")
 @click.option(
@@ -70,12 +74,29 @@ def start(folder: Path, as_json: bool, log_level: str, log_format: str, **flags:
     log_to(err, log_level, log_format)
     try:
         reload = partial(_reload, folder, flags, config)
-        trio.run(_run, config.manifest(folder), fit(config.settings(folder)), lines, reload, config.gateway)
+        with _monitor(config) as monitor:
+            trio.run(
+                _run, config.manifest(folder), fit(config.settings(folder)), lines, reload, config.gateway, monitor
+            )
     except* KeyboardInterrupt:  # a signal before the peer was ready
         lines.say({"event": "stopping", "signal": "while starting"})
     finally:
         out.close()
         err.close()
+
+
+@contextmanager
+def _monitor(config: FileConfig) -> Iterator[Monitor | None]:
+    """Health checks and metrics from the first moment on."""
+    if not config.monitor_address:
+        yield None
+        return
+    monitor = Monitor(config.monitor_address)
+    monitor.start()
+    try:
+        yield monitor
+    finally:
+        monitor.close()
 
 
 def _hint(folder: Path) -> str:
@@ -87,13 +108,18 @@ def _hint(folder: Path) -> str:
 
 
 async def _run(
-    manifest: Manifest, settings: NetSettings, lines: "Lines", reload: Callable[[Runtime], None], gateway: str
+    manifest: Manifest,
+    settings: NetSettings,
+    lines: "Lines",
+    reload: Callable[[Runtime], None],
+    gateway: str,
+    monitor: Monitor | None,
 ) -> None:
     # A signal is an event once the peer is assembled: an interrupt in the midst of anything could be lost there.
     heeded = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     with (
         ungrouped(),
-        assembled(manifest, settings, lines.starting(settings)) as runtime,
+        assembled(manifest, settings, lines.starting(settings, monitor)) as runtime,
         trio.open_signal_receiver(*heeded) as signals,
     ):
         async with trio.open_nursery() as nursery:
@@ -105,11 +131,16 @@ async def _run(
                 reporting = Reporting(runtime)
                 inner.start_soon(runtime.driver.guard.keep, "reporting", reporting.run)
                 _settle_memory()
-                lines.ready(runtime)
+                if monitor is not None:
+                    monitor.watch(runtime)
+                lines.ready(runtime, monitor)
+                notify("READY=1")
+                inner.start_soon(keep_notifying)
                 if gateway:
                     assert settings.folder is not None
                     inner.start_soon(keep_gateway, settings.folder, gateway)
                 await stop.asked()
+                notify("STOPPING=1")
                 reporting.tell_bulk()
                 inner.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
@@ -178,7 +209,7 @@ class Lines:
         self._writer = writer
         self._as_json = as_json
 
-    def starting(self, settings: NetSettings) -> Progress:
+    def starting(self, settings: NetSettings, monitor: Monitor | None = None) -> Progress:
         """Return what keeps word in the peer's folder of how far its start is."""
         began_s = told_s = time.monotonic()
 
@@ -188,13 +219,16 @@ class Lines:
             if now_s < told_s + TELL_START_S or settings.folder is None:
                 return
             told_s = now_s
+            if monitor is not None:
+                monitor.progress = f"starting, at block {done:,} of {total:,}"
+            notify(f"STATUS=starting, at block {done:,} of {total:,}\nEXTEND_TIMEOUT_USEC=60000000")
             left_s = round((now_s - began_s) * (total - done) / done)
             write_starting(settings.folder, done, total)
             log.info("starting, at block %s of %s, about %d s more", f"{done:,}", f"{total:,}", left_s)
 
         return progress
 
-    def ready(self, runtime: Runtime) -> None:
+    def ready(self, runtime: Runtime, monitor: Monitor | None = None) -> None:
         """Say where this peer is, and leave word in its folder for commands that talk to it."""
         ready = {
             "event": "ready",
@@ -203,6 +237,7 @@ class Lines:
             "listen": runtime.local_address,
             "dht": None if runtime.dht is None else "{}:{}".format(*runtime.dht.address),
             "chain_id": runtime.manifest.chain_id.hex(),
+            "monitor": monitor.address if monitor is not None else "",
         }
         assert runtime.settings.folder is not None
         write_endpoint(runtime.settings.folder, ready)
