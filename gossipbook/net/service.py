@@ -22,6 +22,7 @@ from gossipbook.errors import GossipbookError
 from gossipbook.ids import PublicKey, read_public_key
 from gossipbook.matching.commands import Side
 from gossipbook.net import account_questions
+from gossipbook.net.clock import system_now
 from gossipbook.net.clock_offset import clock_trouble, time_trouble
 from gossipbook.net.driver import ReadingMessage
 from gossipbook.net.explaining import explain_order
@@ -158,6 +159,7 @@ class Service:
             "addresses": list(map(str, runtime.addresses)),
             "dht": None if runtime.dht is None else "{}:{}".format(*runtime.dht.address),
             "started_ms": runtime.started_ms,
+            "wall_ms": system_now().wall_ms,
             "links": len(runtime.driver.links),
             "failed_dials": runtime.failed_dials,
             "pairs": [self._pair_status(pair) for pair in runtime.peer.pairs.values()],

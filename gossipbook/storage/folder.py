@@ -5,7 +5,9 @@ key's votes: when that journal is missing or another one stands in its place, th
 """
 
 import fcntl
+import importlib.metadata
 import os
+import re
 import uuid
 from pathlib import Path
 from types import TracebackType
@@ -19,12 +21,25 @@ from gossipbook.storage.sqlite import SqliteJournal
 FOLDER_VERSION = "1"
 
 
+def _own_version() -> str:
+    return importlib.metadata.version("gossipbook")
+
+
+def _ordered(version: str) -> tuple[int, ...]:
+    """A version's numbers; what follows them, as in ``1.2.dev3``, does not count."""
+    found = re.match(r"[0-9]+(\.[0-9]+)*", version, re.ASCII)
+    return tuple(map(int, found[0].split("."))) if found else ()
+
+
 class PeerFolder:
     """A peer's folder, locked for as long as the context is open."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, take_over: bool = True) -> None:
+        """``take_over``: note that this version has used the folder, so that older ones refuse it."""
         self.path = path
         self.data = path / "data"
+        self.program = ""  # the version that used it last
+        self._take_over = take_over
         self._lock: int | None = None
 
     @property
@@ -60,10 +75,35 @@ class PeerFolder:
         self._lock = handle
         try:
             self._check_version()
+            self._check_program()
         except JournalError:
             self.__exit__(None, None, None)
             raise
+        if self._take_over:
+            self.take_over()
         return self
+
+    def take_over(self) -> None:
+        """Note that this version has used the folder."""
+        version = _own_version()
+        if self.program != version:
+            self._program_file.write_text(version + "\n", encoding="utf-8")
+            self.program = version
+
+    def _check_program(self) -> None:
+        """Raises :class:`JournalError` if a newer version has used the folder: it may have written what we misread."""
+        file = self._program_file
+        self.program = file.read_text(encoding="utf-8").strip() if file.exists() else ""
+        own = _own_version()
+        if _ordered(self.program) > _ordered(own):
+            raise JournalError(
+                f"{self.path} was used by gossipbook {self.program}, which is newer than this one, {own}. Nothing was "
+                "changed. Use that version; or restore the backup that was made before the upgrade, as its seat allows."
+            )
+
+    @property
+    def _program_file(self) -> Path:
+        return self.path / "PROGRAM"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
