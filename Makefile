@@ -12,7 +12,7 @@ LOCK_OPTIONS := --quiet --strip-extras --no-emit-index-url --no-emit-find-links 
 TESTS ?= tests
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: setup compile demo test check format lint types bench lock clean
+.PHONY: setup compile demo test check format lint types bench lock binary man docs clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,25 @@ lock: $(STAMP)
 	$(BIN)/python -m pip install --quiet pip-tools
 	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --extra gateway --extra dev --output-file $(LOCK) pyproject.toml
 	$(BIN)/pip-compile $(LOCK_OPTIONS) --extra peer --extra gateway --constraint $(LOCK) --output-file $(PEER_LOCK) pyproject.toml
+
+# One file that runs where there is no Python: build/binary/gossipbook.
+BINARY := build/binary
+binary:
+	$(PYTHON) -m venv $(BINARY)/venv
+	$(BINARY)/venv/bin/python -m pip install --quiet --disable-pip-version-check -r $(PEER_LOCK) 'pyinstaller>=6.10'
+	$(BINARY)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
+	cd $(BINARY) && venv/bin/pyinstaller --onefile --name gossipbook --distpath . --workpath work --specpath work \
+		--log-level WARN --noconfirm --collect-submodules gossipbook --collect-data gossipbook \
+		--copy-metadata gossipbook --collect-submodules uvicorn --collect-submodules rpcudp \
+		--exclude-module tkinter $(CURDIR)/deploy/binary/gossipbook.py
+
+# A manual page of each command, in build/man.
+man: $(STAMP)
+	$(BIN)/python deploy/man.py build/man
+
+# The documentation as a site, in build/site.
+docs: $(STAMP)
+	$(BIN)/mkdocs build --strict --quiet
 
 clean:
 	rm -rf $(VENV) build dist *.so gossipbook/matching/*.so gossipbook/matching/compiled.sha256 .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -60,7 +60,7 @@ ONLY_MODULES = {
 }
 TOP = {
     *("gateway", "client", "cli", "testing", "demo", "rig", "embedded", "trade", "__init__", "__main__"),
-    *("loops", "names", "faces", "aio", "sync", "monitor"),
+    *("loops", "names", "faces", "aio", "sync", "monitor", "own_command"),
 }
 PURE = {
     *("ids", "errors", "effects", "ordered", "refusals", "cbor", "identity", "manifest"),

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -14,6 +13,7 @@ from gossipbook.demo.network import DemoFailed
 from gossipbook.gateway.accounts import AccountFile, Scope
 from gossipbook.gateway.settings import LISTEN
 from gossipbook.ids import PublicKey
+from gossipbook.own_command import own_command
 from gossipbook.storage.keys import create_key
 
 ACCOUNTS: Final = ("alice", "bob")
@@ -70,7 +70,7 @@ class GatewayProcess:
         raise DemoFailed(f"the gateway did not start: {' / '.join(log[-3:]) or '(no output)'}")
 
     async def _start(self, listen: str, peers: list[str]) -> None:
-        command = [sys.executable, "-m", "gossipbook", "gateway", "run", "--json", "--network", str(self._network)]
+        command = own_command("gateway", "run", "--json", "--network", str(self._network))
         command += ["--folder", str(self.folder), "--listen", listen, *(f"--peer={peer}" for peer in peers)]
         self.url = ""
         out = self.folder / "out.txt"

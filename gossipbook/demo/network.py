@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from gossipbook.identity import SEED_BYTES, Identity
 from gossipbook.ids import PublicKey
 from gossipbook.limits import Limits, Timing
 from gossipbook.manifest import Manifest, Matcher, Pair
+from gossipbook.own_command import own_command
 from gossipbook.storage.keys import create_key
 
 READY_S = 30.0
@@ -70,7 +70,7 @@ class PeerProcess:
         ready_file = self.folder / "data" / "endpoint.json"
         ready_file.unlink(missing_ok=True)
         with (self.folder / "log.txt").open("ab") as log:
-            command = [sys.executable, "-m", "gossipbook", "start", str(self.folder), "--json"]
+            command = own_command("start", str(self.folder), "--json")
             self._process = await trio.to_thread.run_sync(
                 lambda: subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
             )

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.websockets import WebSocket
 
@@ -18,6 +18,7 @@ from gossipbook.gateway.binance import routes as binance
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.guard import Guard, problem_answer
 from gossipbook.gateway.native import routes
+from gossipbook.gateway.native.asyncapi import describe
 from gossipbook.gateway.native.stream import Channels, Stream
 from gossipbook.gateway.problems import Problem, problem_of
 
@@ -51,6 +52,11 @@ def application(gateway: Gateway, hosts: list[str]) -> Guard:
         await Stream(gateway, channels, socket).run()
 
     app.add_api_websocket_route("/v1/stream", stream)
+
+    async def asyncapi(request: Request) -> Response:
+        return JSONResponse(describe(str(request.base_url).rstrip("/")))
+
+    app.add_route("/v1/asyncapi.json", asyncapi, include_in_schema=False)
     app.router.routes.extend([*binance.routes(gateway), *page.routes()])
     for error in (Problem, Denied, GossipbookError):
         app.add_exception_handler(error, _on_problem)

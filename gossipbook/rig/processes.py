@@ -8,7 +8,6 @@ bound for as long as the network is up: a peer that tries it is refused at once 
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ import trio
 from gossipbook.errors import GossipbookError
 from gossipbook.limits import Timing
 from gossipbook.manifest import Manifest, Matcher, Pair
+from gossipbook.own_command import own_command
 from gossipbook.rig.proxy import HOST, Proxy
 from gossipbook.scenario.parts import NetworkPart
 from gossipbook.storage.keys import create_key
@@ -82,7 +82,7 @@ class RealPeer:
                 self._note_end(self._process)
             self._ready_file.unlink(missing_ok=True)
             with self.log_file.open("ab") as log:
-                command = [sys.executable, "-m", "gossipbook", "start", str(self.folder), "--json"]
+                command = own_command("start", str(self.folder), "--json")
                 self._process = process = await trio.to_thread.run_sync(
                     lambda: subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
                 )

@@ -7,11 +7,12 @@ it more often than a stranger.
 import json
 import logging
 import subprocess
-import sys
 from pathlib import Path
 from typing import Final
 
 import trio
+
+from gossipbook.own_command import own_command
 
 AGAIN_S: Final = 1.0
 AGAIN_CAP_S: Final = 30.0
@@ -36,7 +37,7 @@ async def keep_gateway(home: Path, listen: str) -> None:
 
 
 async def _run(home: Path, listen: str) -> int:
-    command = [sys.executable, "-m", "gossipbook", "gateway", "run", "--home", str(home), "--listen", listen]
+    command = own_command("gateway", "run", "--home", str(home), "--listen", listen)
     # It ends with the peer, however that ends: its standard input then does.
     process = await trio.lowlevel.open_process(
         [*command, "--until-input-ends", "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE

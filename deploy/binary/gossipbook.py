@@ -1,0 +1,5 @@
+"""Where the one-file executable begins."""
+
+from gossipbook.cli import main
+
+main()
