@@ -8,7 +8,8 @@ from gossipbook.accounts.asking import PAGE_CAP, WIDTHS_MS
 from gossipbook.gateway.desk import WITHIN_S_CAP
 from gossipbook.matching.commands import LEASE_CAP_MS, TEXT_ID_CAP
 
-ID_CAP = 2**63 - 1
+ID_CAP = 2**53 - 1
+"""The largest whole number that all programs read from JSON as it is."""
 
 Amount = Annotated[
     str,
