@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
-from starlette.routing import Match, Route
 from starlette.websockets import WebSocket
 
 from gossipbook.errors import GossipbookError
@@ -97,17 +96,16 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
-    if error.status_code == 405:  # Of several routes of one path the framework names the first one's methods.
-        headers["allow"] = ", ".join(_methods(request))
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers = {"allow": ", ".join(methods)}  # The framework names only the first route's.
     code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "bad-request")
     return _answer(Problem(error.status_code, code, str(error.detail)), request, headers)
 
 
 def _methods(request: Request) -> list[str]:
-    """The methods of all routes of a path."""
-    routes = [route for route in request.app.routes if isinstance(route, Route)]
-    matched = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
-    return sorted({method for route in matched for method in route.methods or ()})
+    """The methods of all routes of a path, as it is described; none if it is not."""
+    described = request.app.openapi()["paths"].get(request.url.path, {})
+    return sorted(method.upper() for method in described)
 
 
 def _answer(problem: Problem, request: Request, more: dict[str, str] | None = None) -> Response:

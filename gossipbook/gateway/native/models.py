@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from gossipbook.accounts.asking import PAGE_CAP, WIDTHS_MS
 from gossipbook.gateway.desk import WITHIN_S_CAP
@@ -34,7 +34,15 @@ Limit = Annotated[int, Field(ge=1, le=PAGE_CAP)]
 class Strict(BaseModel):
     """What is sent has no fields that are not known."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def in_query(model: type[BaseModel]) -> type[BaseModel]:
+    """The same, of a query, where everything is text."""
+    made = create_model(f"{model.__name__}Query", __base__=model, __doc__=model.__doc__)
+    made.model_config = ConfigDict(extra="forbid", strict=False)
+    made.model_rebuild(force=True)
+    return made
 
 
 class Waiting(Strict):

@@ -221,7 +221,7 @@ def _add_actions(api: APIRouter, gateway: Gateway) -> None:
             told = await act(gateway, desk, asked)
             return JSONResponse(told, 200 if told["progress"] == "certified" else 202)
 
-        do.__annotations__["asked"] = model if method != "DELETE" else Annotated[model, Query()]
+        do.__annotations__["asked"] = model if method != "DELETE" else Annotated[m.in_query(model), Query()]
         do.__name__ = name
         do.__doc__ = text
         good: dict[int | str, dict[str, Any]] = {
