@@ -178,8 +178,11 @@ class AccountFile:
         return _read_key(*row)
 
     def find_key(self, key_id: str) -> ApiKey | None:
-        """An API key that is not revoked. What another program wrote counts within :data:`LOOK_S` of its commit."""
+        """An API key that is not revoked. A new one counts at once, a revoked one no more after :data:`LOOK_S`."""
         self._look()
+        if key_id not in self._known:
+            self._looked_s = -LOOK_S  # It may have been made just now.
+            self._look()
         return self._known.get(key_id)
 
     def find_account(self, name: str) -> Account | None:

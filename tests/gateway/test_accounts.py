@@ -84,14 +84,17 @@ def test_an_account_has_so_many_keys_at_most(file: AccountFile) -> None:
     assert [key.revoked_ms > 0 for key in file.keys("alice")].count(True) == 1
 
 
-def test_what_another_program_made_or_revoked_counts_at_once(file: AccountFile) -> None:
+def test_what_another_program_made_or_revoked_counts(file: AccountFile, monkeypatch: pytest.MonkeyPatch) -> None:
     key = file.add_key("alice", [Scope.READ])
     assert file.find_key(key.id) == key
     with closing(AccountFile(file.path.parent)) as other:
         more = other.add_key("alice", [Scope.TRADE], "bot")
         assert file.find_key(more.id) == more
         other.revoke(key.id)
+        account = other.add_account("carol", file.path.with_name("carol.key"))
+    monkeypatch.setattr("gossipbook.gateway.accounts.LOOK_S", 0.0)  # as after that time
     assert file.find_key(key.id) is None
+    assert file.find_account("carol") == account
     with pytest.raises(ConfigError, match="no API key"):
         file.revoke("nobody")
 

@@ -68,7 +68,7 @@ def refused_by(problem: Problem) -> Refused:
         name = {"price": "PRICE_FILTER", "qty": "LOT_SIZE"}.get(problem.parameter)
         return Refused(FILTER, f"Filter failure: {name}" if name else problem.detail)
     if problem.code.startswith("needs-"):
-        return Refused(REJECTED_KEY, _TEXTS[REJECTED_KEY], 401)
+        return Refused(UNAUTHORIZED, "You are not authorized to execute this request.", 403)
     if problem.code == "text-id-used":
         return Refused(ORDER_REJECTED, "Duplicate order sent.")
     code = _OF_PROBLEMS.get(problem.code, ORDER_REJECTED if problem.status == 403 else UNKNOWN)

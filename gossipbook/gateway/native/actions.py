@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from gossipbook.accounts.rows import OrderRow
 from gossipbook.crdt.op import Op, decode_op
 from gossipbook.errors import DecodeError
 from gossipbook.gateway.accounts import Scope
@@ -26,11 +27,11 @@ from gossipbook.trade.tickets import require_rules, set_state
 Told = dict[str, Any]
 
 
-def told(gateway: Gateway, sent: Sent) -> Told:
-    """What is told of something that was signed."""
+def told(gateway: Gateway, sent: Sent, found: OrderRow | None = None) -> Told:
+    """What is told of something that was signed; ``found`` is the order that it is about, if it placed none."""
     spec = gateway.manifest.pair(sent.op.pair)
     last, done = sent.last, sent.certified
-    order = last.order if last is not None else pending_order(sent.op, sent.client_id)
+    order = found or (last.order if last is not None else pending_order(sent.op, sent.client_id))
     fills = [report.fill for report in sent.reports if report.fill is not None]
     cancelled = [event for event in (done.events if done else ()) if isinstance(event, Cancelled)]
     return {
@@ -137,7 +138,9 @@ async def state(gateway: Gateway, desk: Desk, asked: m.State) -> Told:
 async def _send(gateway: Gateway, desk: Desk, asked: Any, commands: list[Any], client_id: int = 0) -> Told:
     gateway.network.spec(asked.pair)
     wait, within_s = Progress(asked.wait), asked.wait_s
-    return told(gateway, await desk.send(asked.pair, commands, client_id, wait=wait, within_s=within_s))
+    sent = await desk.send(asked.pair, commands, client_id, wait=wait, within_s=within_s)
+    found = await desk.order(asked.pair, client_id) if client_id and sent.certified is not None else None
+    return told(gateway, sent, found)
 
 
 async def order(gateway: Gateway, desk: Desk, pair: str, client_id: int, text_id: str) -> Told:
