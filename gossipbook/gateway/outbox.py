@@ -16,7 +16,7 @@ class Lag:
 class Outbox:
     """Messages of one socket, as text. Texts are shared between subscribers, so that each costs little more than once.
 
-    Answers to the subscriber's own requests are never left out: their number is bounded by the requests'.
+    Answers to the subscriber's own requests are never left out: while too many wait, no more requests are read.
     """
 
     def __init__(self, messages_cap: int = OUTBOX_MESSAGES_CAP, bytes_cap: int = OUTBOX_BYTES_CAP) -> None:
@@ -32,7 +32,8 @@ class Outbox:
         if self._missed:
             self._missed += 1
             return
-        if len(self._waiting) >= self._messages_cap or self._bytes + len(text) > self._bytes_cap:
+        full = len(self._waiting) >= self._messages_cap or self._bytes + len(text) > self._bytes_cap
+        if full and self._waiting:  # One message alone fits, however long it is.
             self._missed = len(self._waiting) + 1
             self._waiting.clear()
             self._bytes = 0
@@ -43,6 +44,11 @@ class Outbox:
     def answer(self, text: str) -> None:
         """A message that is never left out."""
         self._answers.append(text)
+
+    @property
+    def answers(self) -> int:
+        """Answers that wait."""
+        return len(self._answers)
 
     def take(self) -> str | Lag | None:
         """What is to be sent next; None for nothing."""

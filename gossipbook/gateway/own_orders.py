@@ -94,16 +94,12 @@ class OwnOrders(Bookkeeper):
             if row.author == self.author:
                 order = self._changes.newest.get((self._symbol, row.author, row.client_id))
                 if order is not None:
-                    self._reports.append(Report(Fill.__name__, fill.number, _as_of(order, row), row))
+                    named = row._replace(text_id=order.text_id)
+                    self._reports.append(Report(Fill.__name__, fill.number, replace(order), named))
 
     def _tell(self, order: OrderKey, number: int) -> None:
         row = self._changes.newest[self._symbol, *order]
         self._reports.append(Report(self._named[number], number, replace(row)))
-
-
-def _as_of(order: OrderRow, fill: FillRow) -> OrderRow:
-    """An order right after one of its fills: of a trade with itself an author's two sides are told one by one."""
-    return replace(order, text_id=order.text_id or fill.text_id)
 
 
 def names(event: Event, author: PublicKey) -> bool:

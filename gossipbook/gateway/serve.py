@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from gossipbook.errors import Unavailable
 from gossipbook.gateway.application import application
@@ -18,6 +19,7 @@ from gossipbook.gateway.settings import (
     CONNECTIONS_CAP,
     CONNECTIONS_OF_ADDRESS_CAP,
     HEADERS_S,
+    SEND_BUFFER_BYTES,
     SOCKET_MESSAGE_CAP,
     GatewaySettings,
 )
@@ -28,22 +30,45 @@ STOP_S = 5
 log = logging.getLogger("gossipbook.gateway")
 
 
-class Connection(HttpToolsProtocol):
-    """A connection that is closed if it does not make a request in time, and of which there are so many at most."""
+class Crowd:
+    """The connections of this process, and whose they are: there are so many at most."""
 
-    open_by_address: dict[str, int] = {}  # noqa: RUF012 - of the whole process, as uvicorn makes the connections
-    open_count = 0
+    def __init__(self) -> None:
+        self._count = 0
+        self._by_address: dict[str, int] = {}
+
+    def enter(self, address: str) -> bool:
+        """Count a connection; False if it is one too many."""
+        cap = CONNECTIONS_CAP if is_loopback(address) else CONNECTIONS_OF_ADDRESS_CAP
+        mine = self._by_address.get(address, 0)
+        self._count += 1
+        self._by_address[address] = mine + 1
+        return self._count <= CONNECTIONS_CAP and mine < cap
+
+    def leave(self, address: str) -> None:
+        """A connection has ended."""
+        self._count -= 1
+        left = self._by_address.pop(address, 1) - 1
+        if left > 0:
+            self._by_address[address] = left
+
+
+CROWD = Crowd()
+
+
+class Connection(HttpToolsProtocol):
+    """A connection that is closed if it does not make a request in time, or is one too many."""
+
+    address = ""
+    waiting: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or refuse it."""
         super().connection_made(transport)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.address = str((transport.get_extra_info("peername") or ("",))[0])
-        counts = Connection.open_by_address
-        cap = CONNECTIONS_CAP if is_loopback(self.address) else CONNECTIONS_OF_ADDRESS_CAP
-        crowded = Connection.open_count >= CONNECTIONS_CAP or counts.get(self.address, 0) >= cap
-        counts[self.address] = counts.get(self.address, 0) + 1
-        Connection.open_count += 1
-        self.waiting = asyncio.get_running_loop().call_later(0 if crowded else HEADERS_S, self._give_up)
+        fits = CROWD.enter(self.address)
+        self.waiting = asyncio.get_running_loop().call_later(HEADERS_S if fits else 0, transport.close)
 
     def on_headers_complete(self) -> None:
         """A request has begun: its body and its answer have bounds of their own."""
@@ -53,14 +78,24 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
         self.waiting.cancel()
-        Connection.open_count -= 1
-        left = Connection.open_by_address.pop(self.address, 1) - 1
-        if left > 0:
-            Connection.open_by_address[self.address] = left
+        CROWD.leave(self.address)
         super().connection_lost(exc)
 
-    def _give_up(self) -> None:
-        self.transport.close()
+
+class SocketConnection(WebSocketsSansIOProtocol):
+    """What a connection becomes that is upgraded to a socket: the same one of the crowd."""
+
+    address = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Go on with a connection."""
+        super().connection_made(transport)
+        self.address = str((transport.get_extra_info("peername") or ("",))[0])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        CROWD.leave(self.address)
+        super().connection_lost(exc)
 
 
 class Server(uvicorn.Server):
@@ -108,7 +143,7 @@ def _config(app: Any, settings: GatewaySettings) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Connection,
-        ws="websockets-sansio",
+        ws=SocketConnection,
         loop="none",
         lifespan="off",
         log_config=None,

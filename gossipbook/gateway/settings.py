@@ -27,8 +27,10 @@ REQUESTS_BURST: Final = 400
 """Requests of an address without a key; those with one are counted by key."""
 KEY_REQUESTS_PER_S: Final = 2_000.0
 KEY_REQUESTS_BURST: Final = 4_000
-OUTBOX_MESSAGES_CAP: Final = 1_024
-OUTBOX_BYTES_CAP: Final = 4 * 2**20
+SEND_BUFFER_BYTES: Final = 64 * 1024
+"""What the system keeps for one connection that is not read, and twice that; by itself it would keep megabytes."""
+OUTBOX_MESSAGES_CAP: Final = 256
+OUTBOX_BYTES_CAP: Final = 256 * 1024
 """What waits for one subscriber; then it has lagged, and starts anew from snapshots."""
 STALLED_S: Final = 30.0
 """How long a subscriber may leave the socket full before it is closed."""

@@ -2,25 +2,26 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gossipbook.gateway.outbox import Lag, Outbox
-from gossipbook.gateway.settings import STALLED_S
+from gossipbook.gateway.settings import SOCKET_ORDERS_CAP, STALLED_S
 
 GOING_AWAY, TOO_SLOW = 1001, 1008
 
 
 class Sender:
-    """``on_lag`` is told how many messages were left out, and puts what the subscriber starts anew from."""
+    """``on_lag`` is told how many messages were left out, and sends what the subscriber starts anew from."""
 
-    def __init__(self, socket: WebSocket, on_lag: Callable[[int], None]) -> None:
+    def __init__(self, socket: WebSocket, on_lag: Callable[[int], Awaitable[None]]) -> None:
         self.outbox = Outbox()
         self._socket = socket
         self._on_lag = on_lag
         self._wake = asyncio.Event()
+        self._sent = asyncio.Event()
 
     def put(self, text: str) -> None:
         """A message that may be left out if the subscriber is slow."""
@@ -32,28 +33,41 @@ class Sender:
         self.outbox.answer(text)
         self._wake.set()
 
+    async def room(self) -> None:
+        """Wait until the subscriber has read enough answers to have more: who does not is not read either."""
+        while self.outbox.answers >= SOCKET_ORDERS_CAP:
+            self._sent.clear()
+            await self._sent.wait()
+
+    async def send(self, text: str) -> None:
+        """Send one message now.
+
+        Raises:
+            TimeoutError: the subscriber has not read for too long.
+        """
+        async with asyncio.timeout(STALLED_S):
+            await self._socket.send_text(text)
+        self._sent.set()
+
     async def run(self) -> None:
         """Send until cancelled, or until the socket is gone."""
-        while True:
-            item = self.outbox.take()
-            if item is None:
-                self._wake.clear()
-                if not len(self.outbox):
-                    await self._wake.wait()
-                continue
-            if isinstance(item, Lag):
-                self._on_lag(item.missed)
-                continue
-            try:
-                async with asyncio.timeout(STALLED_S):
-                    await self._socket.send_text(item)
-            except TimeoutError:
-                await self._socket.close(TOO_SLOW, "too-slow")
-                return
+        try:
+            while True:
+                item = self.outbox.take()
+                if item is None:
+                    self._wake.clear()
+                    if not len(self.outbox):
+                        await self._wake.wait()
+                elif isinstance(item, Lag):
+                    await self._on_lag(item.missed)
+                else:
+                    await self.send(item)
+        except TimeoutError:
+            await self._socket.close(TOO_SLOW, "too-slow")
 
 
 @asynccontextmanager
-async def sending(socket: WebSocket, on_lag: Callable[[int], None]) -> AsyncIterator[Sender]:
+async def sending(socket: WebSocket, on_lag: Callable[[int], Awaitable[None]]) -> AsyncIterator[Sender]:
     """A sender for the length of the block, which ends when the socket does."""
     sender = Sender(socket, on_lag)
     task = asyncio.create_task(sender.run())

@@ -23,7 +23,7 @@ from gossipbook.gateway.binance.user import execution_report, positions_told
 from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.guard import address_of
 from gossipbook.gateway.settings import SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP
-from gossipbook.gateway.socket_task import Sender, sending
+from gossipbook.gateway.socket_task import TOO_SLOW, Sender, sending
 
 Told = dict[str, Any]
 TICK_S: Final = 0.05
@@ -142,17 +142,16 @@ class Streams:
                     await self._join(name)
                 async for message in self._socket.iter_text():
                     await self._take(message)
+                    await self._sender.room()
             finally:
                 for name in [*self._joined]:
                     self._leave(name)
                 for user in self._users.values():
                     user.end()
 
-    def _on_lag(self, missed: int) -> None:
+    async def _on_lag(self, missed: int) -> None:
         """Differences are lost, and nothing of the dialect says so: the program is to connect again."""
-        del missed
-        closing = asyncio.create_task(self._socket.close(1008, "too slow: messages were lost"))
-        closing.add_done_callback(lambda _: None)
+        await self._socket.close(TOO_SLOW, f"too slow: {missed} messages were lost")
 
     async def _take(self, message: str) -> None:
         number: Any = None
@@ -248,15 +247,20 @@ class Requests:
     async def run(self) -> None:
         """Serve the socket until it ends."""
         await self._socket.accept()
-        async with sending(self._socket, lambda _: None) as self._sender:
+        async with sending(self._socket, self._on_lag) as self._sender:
             try:
                 async for message in self._socket.iter_text():
                     self._take(message)
+                    await self._sender.room()
             finally:
                 for task in self._doing:
                     task.cancel()
                 for user in self._users.values():
                     user.end()
+
+    async def _on_lag(self, missed: int) -> None:
+        """Events are lost, and nothing of the dialect says so: the program is to connect again."""
+        await self._socket.close(TOO_SLOW, f"too slow: {missed} messages were lost")
 
     def _take(self, message: str) -> None:
         try:

@@ -68,6 +68,20 @@ class Channels:
                 del self._channels[key]
 
 
+class Feed:
+    """One channel at one socket. ``muted``: a snapshot is on its way, and nothing from before it is to follow."""
+
+    def __init__(self, put: Callable[[str], None]) -> None:
+        self._put = put
+        self.muted = False
+        self.channel: Channel
+
+    def put(self, message: str) -> None:
+        """A message of the channel."""
+        if not self.muted:
+            self._put(message)
+
+
 class Stream:
     """One socket."""
 
@@ -77,7 +91,7 @@ class Stream:
         self._socket = socket
         self._address = address_of(socket.scope)
         self._key: ApiKey | None = None
-        self._joined: dict[ChannelKey, Channel] = {}
+        self._joined: dict[ChannelKey, Feed] = {}
         self._pending: dict[str, None] = {}
         self._own: dict[str, tuple[AccountFeed, Callable[[AccountStep], None]]] = {}
         self._doing: set[asyncio.Task[None]] = set()
@@ -95,6 +109,7 @@ class Stream:
             try:
                 async for message in self._socket.iter_text():
                     self._take(message)
+                    await self._sender.room()
             finally:
                 beating.cancel()
                 for task in self._doing:
@@ -191,7 +206,9 @@ class Stream:
         else:
             key = _key(wanted)
             if key not in self._joined:
-                self._joined[key] = await self._channels.join(key, self, self._sender.put)
+                feed = Feed(self._sender.put)
+                feed.channel = await self._channels.join(key, self, feed.put)
+                self._joined[key] = feed
         return wanted.model_dump(exclude_none=True)
 
     async def _unsubscribe(self, wanted: Subscribe) -> Told:
@@ -247,13 +264,17 @@ class Stream:
 
     # -- time ---------------------------------------------------------------------------------------
 
-    def _on_lag(self, missed: int) -> None:
-        """The subscriber was slow: say so, and have it start anew."""
-        self._sender.answer(text({"type": "lagged", "missed": missed}))
-        for channel in self._joined.values():
-            self._sender.put(channel.snapshot())
-        for feed, _ in self._own.values():
-            self._sender.put(self._own_snapshot(feed))
+    async def _on_lag(self, missed: int) -> None:
+        """The subscriber was slow: say so, and have it start anew, channel by channel, at its own pace."""
+        for feed in self._joined.values():
+            feed.muted = True
+        await self._sender.send(text({"type": "lagged", "missed": missed}))
+        for feed in [*self._joined.values()]:
+            snapshot = feed.channel.snapshot()
+            feed.muted = False  # What changes from here on follows the snapshot.
+            await self._sender.send(snapshot)
+        for own, _ in [*self._own.values()]:
+            await self._sender.send(self._own_snapshot(own))
 
     async def _beat(self) -> None:
         """Say that the gateway lives, and how the network fares to who wants to know."""
