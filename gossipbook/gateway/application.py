@@ -95,6 +95,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if isinstance(error.__cause__, Problem):  # What the guard raised while the framework read a body.
+        return _answer(error.__cause__, request)
     headers = dict(error.headers or {})
     if error.status_code == 405 and (methods := _methods(request)):
         headers = {"allow": ", ".join(methods)}  # The framework names only the first route's.

@@ -381,7 +381,7 @@ def _order_row(pair: PairReplica, author: str, client_id: int, found: OrderState
     return row | {"symbol": pair.symbol, "author": author, "client_id": client_id, "height": pair.replica.fin}
 
 
-def _outcome(outcome: Any, _message: Query) -> Any:
+def _outcome(outcome: Any, _: Query) -> Any:
     if isinstance(outcome, Exception):
         raise outcome
     return outcome

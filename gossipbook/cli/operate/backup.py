@@ -73,7 +73,7 @@ def seats_of(manifest: Manifest, key: PublicKey) -> list[str]:
 @json_option
 @reports_errors
 def upgrade(folder: Path, file: Path | None, as_json: bool) -> None:
-    """Take a peer's folder over to this version.
+    """Change a peer's folder over to this version.
 
     The peer is stopped before. A backup is made first, beside the folder unless told otherwise; a folder that a newer
     version has used is refused.

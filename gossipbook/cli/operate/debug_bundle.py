@@ -35,7 +35,7 @@ FETCH_S = 5.0
 @json_option
 @reports_errors
 def debug_bundle(folder: Path, file: Path, log: Path | None, as_json: bool) -> None:
-    """Gather what helps others to help.
+    """Write what helps others to help, without secrets.
 
     Into FILE, a .tar.gz: settings, manifest, versions, the doctor's findings, status, links, metrics and the end of a
     log; no keys, wallets, accounts or orders.

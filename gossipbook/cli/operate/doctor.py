@@ -29,9 +29,9 @@ STYLES = {GOOD: "green", WARNING: "yellow", BAD: "bold red"}
 @json_option
 @reports_errors
 def doctor(folder: Path, as_json: bool) -> None:
-    """Look for what is wrong with a peer.
+    """Check a peer, its machine and its network.
 
-    Its folder, its machine, its clock, its ports and its network. Each finding says how it is mended. Exit code 1 if
+    Its folder, its disk, its clock, its ports and its network. Each finding says how it is mended. Exit code 1 if
     something is bad. The peer need not run.
     """
     found = list(findings(folder))

@@ -22,12 +22,12 @@ gateway = LazyGroup(
     "gateway",
     homes={
         "Commands": {
-            "run": Home("operate.gateway", "Serve the native API, Binance's dialect and the page"),
+            "run": Home("operate.gateway", "Run the gateway until it is told to stop"),
             "account": Home("operate.gateway_account", "Make accounts and their API keys"),
         }
     },
     default="run",
-    help="Serve HTTP and WebSocket in front of a network.\n\nWithout a command it runs: see gateway run --help.",
+    help="Run HTTP and WebSocket in front of a network.\n\nWithout a command it runs: see gateway run --help.",
 )
 
 
@@ -62,7 +62,9 @@ folder_option = click.option(
 @json_option
 @reports_errors
 def run(home: Path | None, network: Path | None, log_level: str, log_format: str, as_json: bool, **given: Any) -> None:
-    """Serve the native API, Binance's dialect and the page, until SIGINT or SIGTERM.
+    """Run the gateway until it is told to stop.
+
+    It serves the native API, the dialect of Binance Spot and the page, until SIGINT or SIGTERM.
 
     Name a peer's folder by --home, or the network by --network with --peer or --bootstrap.
     """

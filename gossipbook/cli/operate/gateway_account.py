@@ -98,7 +98,7 @@ def new_key(
 @json_option
 @reports_errors
 def show(home: Path | None, folder: Path | None, as_json: bool) -> None:
-    """List accounts and their API keys."""
+    """Show accounts and their API keys."""
     file = _file(home, folder)
     listed = [(each, file.keys(each.name)) for each in file.accounts()]
     if as_json:
@@ -120,7 +120,7 @@ def show(home: Path | None, folder: Path | None, as_json: bool) -> None:
 @json_option
 @reports_errors
 def revoke(key_id: str, home: Path | None, folder: Path | None, as_json: bool) -> None:
-    """Have an API key open nothing any more.
+    """Cancel an API key.
 
     KEY_ID is the key's, or how it begins.
     """
