@@ -18,6 +18,7 @@ from gossipbook.gateway.gateway import running
 from gossipbook.gateway.settings import (
     CONNECTIONS_CAP,
     CONNECTIONS_OF_ADDRESS_CAP,
+    HEAD_CAP,
     HEADERS_S,
     SEND_BUFFER_BYTES,
     SOCKET_MESSAGE_CAP,
@@ -57,29 +58,61 @@ CROWD = Crowd()
 
 
 class Connection(HttpToolsProtocol):
-    """A connection that is closed if it does not make a request in time, or is one too many."""
+    """A connection that is closed if it does not make a request in time, or is one too many; heads have a bound."""
 
     address = ""
-    waiting: asyncio.TimerHandle
+    waiting: asyncio.TimerHandle | None = None
+    in_head = True
+    head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, or refuse it."""
         super().connection_made(transport)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
         self.address = str((transport.get_extra_info("peername") or ("",))[0])
-        fits = CROWD.enter(self.address)
-        self.waiting = asyncio.get_running_loop().call_later(HEADERS_S if fits else 0, transport.close)
+        self._wait(HEADERS_S if CROWD.enter(self.address) else 0)
+
+    def data_received(self, data: bytes) -> None:
+        """Take some bytes. A head that begins has so long to be there, and may be so long."""
+        if self.in_head:
+            if self.waiting is None:
+                self._wait(HEADERS_S)
+            self.head_bytes += len(data)
+        super().data_received(data)
+        if self.in_head and self.head_bytes > HEAD_CAP:
+            self.transport.close()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; too many of them are no request."""
+        if sum(len(each) + len(held) for each, held in self.headers) > HEAD_CAP:
+            raise ValueError("the head of a request is too long")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """A request has begun: its body and its answer have bounds of their own."""
-        self.waiting.cancel()
+        self._stop_waiting()
+        self.in_head, self.head_bytes = False, 0
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next bytes are another request's."""
+        self.in_head = True
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
-        self.waiting.cancel()
+        self._stop_waiting()
         CROWD.leave(self.address)
         super().connection_lost(exc)
+
+    def _wait(self, for_s: float) -> None:
+        self._stop_waiting()
+        self.waiting = asyncio.get_running_loop().call_later(for_s, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self.waiting is not None:
+            self.waiting.cancel()
+            self.waiting = None
 
 
 class SocketConnection(WebSocketsSansIOProtocol):

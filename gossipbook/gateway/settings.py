@@ -16,6 +16,8 @@ BODY_CAP: Final = 160 * 1024
 """Bytes of a request's body; the largest is an op of 64 KiB that was signed elsewhere, in hex digits."""
 BODY_S: Final = 10.0
 """How long a body may take to arrive."""
+HEAD_CAP: Final = 32 * 1024
+"""Bytes of a request's head."""
 HEADERS_S: Final = 15.0
 """How long a connection may be open without the head of a request."""
 SOCKET_MESSAGE_CAP: Final = 64 * 1024

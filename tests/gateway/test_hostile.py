@@ -112,7 +112,7 @@ def test_what_is_too_large_is_refused(target: Live) -> None:
     answer = request(target, f"GET /v1/time HTTP/1.1\nhost: {host}:{port}\n{many}")
     assert not answer or status(answer) in (400, 431), answer[:200]
     deep = ("[" * 50_000).encode()
-    assert status(request(target, f"{head}content-length: {len(deep)}\n", deep)) == 422
+    assert status(request(target, f"{head}content-length: {len(deep)}\n", deep)) in (400, 422)
 
 
 def test_a_slow_body_is_given_up(target: Live) -> None:
@@ -139,9 +139,9 @@ def test_idle_connections_are_ended_and_honest_users_served(target: Live) -> Non
 
 
 def test_sockets_and_requests_of_strangers_are_counted(target: Live) -> None:
-    answers = [target.call("GET", "/v1/time").status_code for _ in range(2 * REQUESTS_BURST)]
-    assert set(answers) == {200, 429}
-    assert target.call("GET", "/v1/time").json()["code"] == "too-many-requests"
+    answers = (target.call("GET", "/v1/time") for _ in range(20 * REQUESTS_BURST))
+    refused = next(answer for answer in answers if answer.status_code == 429)
+    assert refused.json()["code"] == "too-many-requests"
     assert target.call("GET", "/v1/account", "alice").status_code == 200, "whoever has a key is counted by that"
     assert KEY_REQUESTS_BURST > REQUESTS_BURST
     until(lambda: target.call("GET", "/v1/time").status_code == 200, "the stranger's turn")
