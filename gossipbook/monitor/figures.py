@@ -99,7 +99,7 @@ class Figures(Collector):
         yield GaugeMetricFamily(
             "gossipbook_inbox_batches", "Batches of events that wait for the core", value=driver.inbox_batches
         )
-        yield GaugeMetricFamily("gossipbook_turns", "Turns that wait for the disk", value=driver.turns_waiting)
+        yield GaugeMetricFamily("gossipbook_turns_waiting", "Turns that wait for the disk", value=driver.turns_waiting)
         for word, text in _COUNTED.items():
             name = f"gossipbook_{word.replace(' ', '_')}"
             yield CounterMetricFamily(name, text, value=driver.counts[word])
