@@ -14,10 +14,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 READY_S = 30.0
@@ -56,7 +58,7 @@ class Reader:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._peers: list[subprocess.Popen[bytes]] = []
+        self._peers: list[subprocess.Popen[Any]] = []
         self._base = free_ports()
         kept = {key: value for key, value in os.environ.items() if not key.startswith("GOSSIPBOOK_")}
         scripts = folder / ".bin"
@@ -100,6 +102,8 @@ class Reader:
             self._environment[name] = value
         elif words[:2] == ["gossipbook", "start"]:
             self._start(words)
+        elif words[:3] == ["gossipbook", "gateway", "run"]:
+            self._start_gateway(shlex.split(self._moved(line), comments=True))
         elif GOES_ON.search(line):
             self._for_a_moment(number, words)
         else:
@@ -128,6 +132,13 @@ class Reader:
             assert peer.poll() is None, Path(log.name).read_text()
             assert time.monotonic() < end_s, f"{home} is not ready"
             time.sleep(0.05)
+
+    def _start_gateway(self, words: list[str]) -> None:
+        gateway = subprocess.Popen(words, cwd=self.folder, env=self._environment, stdout=subprocess.PIPE, text=True)
+        self._peers.append(gateway)
+        assert gateway.stdout is not None
+        assert gateway.stdout.readline().startswith("ready")
+        threading.Thread(target=gateway.stdout.read, daemon=True).start()
 
     def _for_a_moment(self, number: int, words: list[str]) -> None:
         process = subprocess.Popen(

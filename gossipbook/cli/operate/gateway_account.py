@@ -1,5 +1,6 @@
 """``gossipbook gateway account``: who may trade at a gateway, and with which API keys."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,12 +70,22 @@ def _file_name(name: str) -> str:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="PEM file of a public key: requests are then signed with its private key.",
 )
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write id.secret to a file that only you may read."
+)
 @home_option
 @folder_option
 @json_option
 @reports_errors
 def new_key(
-    name: str, scope: str, label: str, ed25519: Path | None, home: Path | None, folder: Path | None, as_json: bool
+    name: str,
+    scope: str,
+    label: str,
+    ed25519: Path | None,
+    output: Path | None,
+    home: Path | None,
+    folder: Path | None,
+    as_json: bool,
 ) -> None:
     """Make an API key.
 
@@ -83,10 +94,15 @@ def new_key(
     public_key = None if ed25519 is None else read_public_pem(ed25519)
     made = _file(home, folder).add_key(name, [Scope(scope)], label, public_key)
     secret = "" if made.secret is None else made.secret.decode()
+    if output is not None and secret:
+        write_token(output, f"{made.id}.{secret}\n")
+        secret = ""
     if as_json:
         print_json(_key(made) | {"secret": secret or None})
         return
     say(f"key     {made.id}")
+    if output is not None:
+        say(f"token   in {output}")
     if secret:
         say(f"secret  {secret}")
         say(f"as one  {made.id}.{secret}")
@@ -133,6 +149,12 @@ def revoke(key_id: str, home: Path | None, folder: Path | None, as_json: bool) -
         print_json(_key(gone))
     else:
         say(f"revoked {gone.id} of account {gone.account}")
+
+
+def write_token(file: Path, token: str) -> None:
+    """Write a token to a new file of its owner's alone."""
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out.write(token)
 
 
 def read_public_pem(file: Path) -> PublicKey:
