@@ -31,6 +31,8 @@ RECENT_CAP: Final = 1_000
 LOADS_CAP: Final = 10
 LOAD_AGAIN_S: Final = 0.05
 READY_S: Final = 10.0
+ON_ITS_WAY_S: Final = 0.5
+"""How long a block may take from its proof to whoever reads blocks."""
 BLOCKS_CAP: Final = 1_024
 """Blocks with own events that wait until the state before them is known."""
 
@@ -65,7 +67,9 @@ class AccountFeed:
         self._blocks = blocks
         self._find_op = find_op
         self._early: list[tuple[CertifiedBlock, Sequence[Event]]] = []
-        self._height = 0  # up to which the state was loaded; 0: it is not
+        self._height = 0  # up to which the state is known, once it was loaded
+        self._loaded = False
+        self._least = 0  # what was told already: a state that is older is of no use
         self._begun = False
         self._wanted = asyncio.Event()
         self._ready = asyncio.Event()
@@ -84,8 +88,11 @@ class AccountFeed:
             async with asyncio.timeout(READY_S):
                 while True:
                     await self._ready.wait()
-                    if self._height >= height or await self._blocks.reached(height, READY_S):
+                    if self._height >= height or await self._blocks.reached(height, ON_ITS_WAY_S):
                         return
+                    if not self._blocks.covers(height):  # It came before blocks were read here.
+                        self._least = max(self._least, height)
+                        self.restart()
         except TimeoutError:
             raise Problem(
                 503, "peers-behind", f"the account is not known up to block {height:,} yet", again_s=AGAIN_S
@@ -112,13 +119,18 @@ class AccountFeed:
     def restart(self) -> None:
         """Blocks were missed: begin anew."""
         self._ready.clear()
-        self._height = 0
+        self._loaded = False
         self._early.clear()
         self._wanted.set()
 
+    def begin(self, height: int) -> None:
+        """Blocks are read from this one on: what was loaded must reach up to it."""
+        if self._loaded and self._height < height - 1:
+            self.restart()
+
     async def take(self, block: CertifiedBlock, events: Sequence[Event]) -> None:
         """Take a block with events about the author."""
-        if self._height:
+        if self._loaded:
             await self._apply(block, events)
         elif len(self._early) < BLOCKS_CAP:
             self._early.append((block, events))
@@ -145,7 +157,7 @@ class AccountFeed:
             last = await pair.orders(self.author)
             rows, heights = await self._open_orders()
             heights |= {position["height"], fills["height"], last["height"]}
-            if len(heights) == 1:
+            if len(heights) == 1 and min(heights) >= max(self._least, self._blocks.first - 1):
                 break
             await asyncio.sleep(LOAD_AGAIN_S * (attempt + 1))  # Blocks came in between.
         else:
@@ -159,6 +171,7 @@ class AccountFeed:
                 self.recent[row.client_id] = row
         self.fills = deque((read_fill(self.symbol, self.author, each) for each in fills["fills"]), RECENT_CAP)
         self._height = position["height"]
+        self._loaded = True
         early, self._early = self._early, []
         if self._begun:
             self._tell(AccountStep(self.symbol, self._height, 0, (), sums, restarted=True))

@@ -23,6 +23,8 @@ class Reader(Protocol):
 
     def take(self, block: CertifiedBlock, events: Sequence[Event]) -> Awaitable[None]: ...
 
+    def begin(self, height: int) -> None: ...
+
     def restart(self) -> None: ...
 
 
@@ -32,6 +34,7 @@ class PairBlocks:
     def __init__(self, network: Network, symbol: str) -> None:
         self.symbol = symbol
         self.height = 0
+        self.first = 0  # the first block that was read; 0 for none yet
         self._network = network
         self._readers: dict[PublicKey, Reader] = {}  # no more than there are accounts
         self._moved = asyncio.Condition()
@@ -39,6 +42,10 @@ class PairBlocks:
     def add(self, author: PublicKey, reader: Reader) -> None:
         """Tell somebody of an author's events from now on."""
         self._readers[author] = reader
+
+    def covers(self, height: int) -> bool:
+        """Whether a block is among those that are read here."""
+        return bool(self.first) and height >= self.first
 
     async def reached(self, height: int, within_s: float) -> bool:
         """Wait until everybody was told of a block; whether that was in time."""
@@ -66,6 +73,10 @@ class PairBlocks:
             await asyncio.sleep(RETRY_S)
 
     async def _tell(self, block: CertifiedBlock) -> None:
+        if not self.first:
+            self.first = block.height
+            for each in self._readers.values():
+                each.begin(block.height)
         for author, events in _by_author(block.events).items():
             if (reader := self._readers.get(author)) is not None:
                 await reader.take(block, events)
@@ -74,6 +85,7 @@ class PairBlocks:
             self._moved.notify_all()
 
     def _restart(self) -> None:
+        self.first = 0
         for reader in self._readers.values():
             reader.restart()
 

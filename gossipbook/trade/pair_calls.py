@@ -279,8 +279,8 @@ class PairCalls(AccountCalls, Generic[State]):
         """Cancel an order, named by its id or its text id. ``certified()`` of what this returns says whether it was.
 
         Raises:
-            BadNumber: no order id. BadOrder: no order has the text id. NotSigned: not in time, or the key must not
-            sign. Nothing was signed.
+            BadNumber: no order id. BadOrder: no order has the text id.
+            NotSigned: not in time, or the key must not sign. Nothing was signed.
         """
         if text_id:
             client_id = await self.client_id_of(wallet, text_id)
@@ -311,8 +311,8 @@ class PairCalls(AccountCalls, Generic[State]):
         """Change an order, named by its id or its text id; the quantity is the new total, and what is not given stays.
 
         Raises:
-            BadNumber: naming the parameter. BadOrder: no order has the text id. NotSigned: not in time, or the key
-            must not sign. Nothing was signed.
+            BadNumber: naming the parameter. BadOrder: no order has the text id.
+            NotSigned: not in time, or the key must not sign. Nothing was signed.
         """
         if text_id:
             client_id = await self.client_id_of(wallet, text_id)
