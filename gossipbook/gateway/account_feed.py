@@ -25,16 +25,18 @@ from gossipbook.matching.commands import Side
 from gossipbook.matching.events import Accepted, Event, Rejected, StopAccepted
 from gossipbook.ordered import BoundedDict
 from gossipbook.trade.block_stream import CertifiedBlock
+from gossipbook.trade.peer_link import MALFORMED_ANSWER
 
 RECENT_CAP: Final = 1_000
 """Closed orders, and fills, that are remembered."""
 LOADS_CAP: Final = 10
 LOAD_AGAIN_S: Final = 0.05
 READY_S: Final = 10.0
+RETRY_S: Final = 1.0
 ON_ITS_WAY_S: Final = 0.5
 """How long a block may take from its proof to whoever reads blocks."""
 BLOCKS_CAP: Final = 1_024
-"""Blocks with own events that wait until the state before them is known."""
+"""Blocks that wait until the state before them is known."""
 
 log = logging.getLogger("gossipbook.gateway")
 
@@ -54,27 +56,27 @@ class AccountStep:
 
 
 class AccountFeed:
-    """One author in one pair. ``run`` it in a task."""
+    """One author in one pair. ``run`` it in a task, which alone changes what is known.
+
+    ``height``: up to which block all of it is known; -1 while it is not.
+    """
 
     def __init__(self, network: Network, blocks: PairBlocks, author: PublicKey, find_op: FindOp) -> None:
         self.symbol = blocks.symbol
         self.author = author
+        self.height = -1
         self.own = OwnOrders(self.symbol, author)
         self.recent: BoundedDict[int, OrderRow] = BoundedDict(RECENT_CAP)  # by client order id, the last of each
         self.fills: deque[FillRow] = deque(maxlen=RECENT_CAP)
         self.listeners: list[Callable[[AccountStep], None]] = []
         self._network = network
-        self._blocks = blocks
         self._find_op = find_op
-        self._early: list[tuple[CertifiedBlock, Sequence[Event]]] = []
-        self._height = 0  # up to which the state is known, once it was loaded
-        self._loaded = False
+        self._waiting: deque[tuple[CertifiedBlock, Sequence[Event]]] = deque()
+        self._came = asyncio.Event()
+        self._moved = asyncio.Event()
         self._least = 0  # what was told already: a state that is older is of no use
         self._begun = False
-        self._wanted = asyncio.Event()
-        self._ready = asyncio.Event()
-        self._wanted.set()
-        blocks.add(author, self)
+        blocks.add(self)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -86,22 +88,15 @@ class AccountFeed:
         """
         try:
             async with asyncio.timeout(READY_S):
-                while True:
-                    await self._ready.wait()
-                    if self._height >= height or await self._blocks.reached(height, ON_ITS_WAY_S):
-                        return
-                    if not self._blocks.covers(height):  # It came before blocks were read here.
-                        self._least = max(self._least, height)
-                        self.restart()
+                while self.height < max(height, 0):
+                    moved = self._moved
+                    try:
+                        await asyncio.wait_for(moved.wait(), ON_ITS_WAY_S)
+                    except TimeoutError:
+                        self._read_anew(height)  # The block may have come before blocks were read here.
         except TimeoutError:
-            raise Problem(
-                503, "peers-behind", f"the account is not known up to block {height:,} yet", again_s=AGAIN_S
-            ) from None
-
-    @property
-    def height(self) -> int:
-        """Up to which block the account is told here."""
-        return max(self._height, self._blocks.height)
+            told = f"the account is not known up to block {height:,} yet"
+            raise Problem(503, "peers-behind", told, again_s=AGAIN_S) from None
 
     def order(self, client_id: int) -> OrderRow | None:
         """The last order under a client order id, if it is open or was closed not long ago."""
@@ -116,38 +111,27 @@ class AccountFeed:
 
     # -- following ----------------------------------------------------------------------------------
 
-    def restart(self) -> None:
-        """Blocks were missed: begin anew."""
-        self._ready.clear()
-        self._loaded = False
-        self._early.clear()
-        self._wanted.set()
+    def take(self, block: CertifiedBlock, events: Sequence[Event]) -> None:
+        """Take a block; its place is behind those that wait."""
+        if len(self._waiting) >= BLOCKS_CAP:
+            self._waiting.clear()  # The gap is noticed, and the state read anew.
+        self._waiting.append((block, events))
+        self._came.set()
 
-    def begin(self, height: int) -> None:
-        """Blocks are read from this one on: what was loaded must reach up to it."""
-        if self._loaded and self._height < height - 1:
-            self.restart()
-
-    async def take(self, block: CertifiedBlock, events: Sequence[Event]) -> None:
-        """Take a block with events about the author."""
-        if self._loaded:
-            await self._apply(block, events)
-        elif len(self._early) < BLOCKS_CAP:
-            self._early.append((block, events))
-        else:
-            self.restart()
+    def _read_anew(self, least: int) -> None:
+        self._least = max(self._least, least)
+        self._came.set()
 
     async def run(self) -> None:
-        """Load the state whenever it is needed, until cancelled."""
+        """Load the state, follow blocks until some were missed, and begin anew, until cancelled."""
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
             try:
                 await self._load()
-            except (GossipbookError, Problem) as error:
+                await self._follow()
+            except (GossipbookError, Problem, *MALFORMED_ANSWER) as error:
                 log.warning("an account in %s: %s", self.symbol, error)
-                self._wanted.set()
-                await asyncio.sleep(1.0)
+                self.height = -1
+                await asyncio.sleep(RETRY_S)
 
     async def _load(self) -> None:
         pair = await self._network.pair(self.symbol)
@@ -157,28 +141,23 @@ class AccountFeed:
             last = await pair.orders(self.author)
             rows, heights = await self._open_orders()
             heights |= {position["height"], fills["height"], last["height"]}
-            if len(heights) == 1 and min(heights) >= max(self._least, self._blocks.first - 1):
+            if len(heights) == 1 and min(heights) >= self._least:
                 break
-            await asyncio.sleep(LOAD_AGAIN_S * (attempt + 1))  # Blocks came in between.
+            await asyncio.sleep(LOAD_AGAIN_S * (attempt + 1))  # Blocks came in between, or an archive is behind.
         else:
             raise Problem(503, "peers-behind", "blocks come faster than the account can be read", again_s=AGAIN_S)
         names = ("bought_lots", "sold_lots", "bought_quote", "sold_quote")
         sums = Sums(*(position[name] for name in names))
-        self.own = OwnOrders(self.symbol, self.author, sums, rows)
-        self.recent = BoundedDict(RECENT_CAP)
+        recent: BoundedDict[int, OrderRow] = BoundedDict(RECENT_CAP)
         for row in (read_order(self.symbol, self.author, each) for each in last["orders"]):
             if is_closed(row):
-                self.recent[row.client_id] = row
-        self.fills = deque((read_fill(self.symbol, self.author, each) for each in fills["fills"]), RECENT_CAP)
-        self._height = position["height"]
-        self._loaded = True
-        early, self._early = self._early, []
+                recent[row.client_id] = row
+        found = deque((read_fill(self.symbol, self.author, each) for each in fills["fills"]), RECENT_CAP)
+        self.own, self.recent, self.fills = OwnOrders(self.symbol, self.author, sums, rows), recent, found
+        self._reached(position["height"])
         if self._begun:
-            self._tell(AccountStep(self.symbol, self._height, 0, (), sums, restarted=True))
+            self._tell(AccountStep(self.symbol, self.height, 0, (), sums, restarted=True))
         self._begun = True
-        for block, events in early:
-            await self._apply(block, events)
-        self._ready.set()
 
     async def _open_orders(self) -> tuple[list[OrderRow], set[int]]:
         pair = await self._network.pair(self.symbol)
@@ -192,9 +171,23 @@ class AccountFeed:
             if len(page["orders"]) < PAGE_CAP:
                 return rows, heights
 
+    async def _follow(self) -> None:
+        """Apply blocks in order. Returns when one was missed, or something newer than what is known was told."""
+        while self.height >= self._least or self._waiting:
+            while self._waiting:
+                block, events = self._waiting.popleft()
+                if block.height > self.height + 1:
+                    self._waiting.appendleft((block, events))
+                    self.height = -1
+                    return
+                if block.height == self.height + 1:
+                    await self._apply(block, events)
+            self._came.clear()
+            if self.height >= self._least:
+                await self._came.wait()
+        self.height = -1
+
     async def _apply(self, block: CertifiedBlock, events: Sequence[Event]) -> None:
-        if block.height <= self._height:
-            return
         ops: dict[bytes, Op] = {}
         for event in events:
             if isinstance(event, Accepted | StopAccepted | Rejected) and event.client_id:
@@ -208,8 +201,14 @@ class AccountFeed:
                 self.recent[report.order.client_id] = report.order
             if report.fill is not None:
                 self.fills.append(report.fill)
-        self._height = block.height
-        self._tell(AccountStep(self.symbol, block.height, block.time_ms, tuple(reports), self.own.sums))
+        self._reached(block.height)
+        if reports:
+            self._tell(AccountStep(self.symbol, block.height, block.time_ms, tuple(reports), self.own.sums))
+
+    def _reached(self, height: int) -> None:
+        self.height = height
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     def _tell(self, step: AccountStep) -> None:
         for listener in list(self.listeners):

@@ -1,9 +1,8 @@
 """One pair's finalized blocks, each of them proven, read once for all accounts of the gateway."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 from gossipbook.errors import GossipbookError, LinkClosed
@@ -19,42 +18,24 @@ log = logging.getLogger("gossipbook.gateway")
 
 
 class Reader(Protocol):
-    """Who is told of the blocks that have events about an author."""
+    """Who is told of every block, with its events about one author."""
 
-    def take(self, block: CertifiedBlock, events: Sequence[Event]) -> Awaitable[None]: ...
+    author: PublicKey
 
-    def begin(self, height: int) -> None: ...
-
-    def restart(self) -> None: ...
+    def take(self, block: CertifiedBlock, events: Sequence[Event]) -> None: ...
 
 
 class PairBlocks:
-    """``run`` it in a task. ``height`` is the last block's that everybody was told of."""
+    """``run`` it in a task. Who reads notices by the heights if blocks were missed."""
 
     def __init__(self, network: Network, symbol: str) -> None:
         self.symbol = symbol
-        self.height = 0
-        self.first = 0  # the first block that was read; 0 for none yet
         self._network = network
-        self._readers: dict[PublicKey, Reader] = {}  # no more than there are accounts
-        self._moved = asyncio.Condition()
+        self._readers: list[Reader] = []  # no more than there are accounts
 
-    def add(self, author: PublicKey, reader: Reader) -> None:
-        """Tell somebody of an author's events from now on."""
-        self._readers[author] = reader
-
-    def covers(self, height: int) -> bool:
-        """Whether a block is among those that are read here."""
-        return bool(self.first) and height >= self.first
-
-    async def reached(self, height: int, within_s: float) -> bool:
-        """Wait until everybody was told of a block; whether that was in time."""
-        if self.height >= height:
-            return True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(within_s), self._moved:
-                await self._moved.wait_for(lambda: self.height >= height)
-        return self.height >= height
+    def add(self, reader: Reader) -> None:
+        """Tell somebody of all blocks from now on."""
+        self._readers.append(reader)
 
     async def run(self) -> None:
         """Read blocks until cancelled."""
@@ -62,32 +43,17 @@ class PairBlocks:
             try:
                 client = await self._network.client()
                 async for block in client.blocks(self.symbol):
-                    if block.missed or (self.height and block.height != self.height + 1):
-                        self._restart()
-                    await self._tell(block)
+                    self._tell(block)
             except LinkClosed:
                 self._network.lose()
             except (GossipbookError, Problem) as error:
                 log.warning("the blocks of %s: %s", self.symbol, error)
-            self._restart()
             await asyncio.sleep(RETRY_S)
 
-    async def _tell(self, block: CertifiedBlock) -> None:
-        if not self.first:
-            self.first = block.height
-            for each in self._readers.values():
-                each.begin(block.height)
-        for author, events in _by_author(block.events).items():
-            if (reader := self._readers.get(author)) is not None:
-                await reader.take(block, events)
-        async with self._moved:
-            self.height = block.height
-            self._moved.notify_all()
-
-    def _restart(self) -> None:
-        self.first = 0
-        for reader in self._readers.values():
-            reader.restart()
+    def _tell(self, block: CertifiedBlock) -> None:
+        by_author = _by_author(block.events)
+        for reader in self._readers:
+            reader.take(block, by_author.get(reader.author, ()))
 
 
 def _by_author(events: Sequence[Event]) -> dict[PublicKey, list[Event]]:

@@ -5,6 +5,7 @@ Nothing that was signed is ever told as an error: it is ``pending`` (signed, on 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,7 +16,7 @@ from gossipbook.accounts.rows import OrderRow
 from gossipbook.aio import ClientPair
 from gossipbook.client_messages import AckLevel
 from gossipbook.crdt.op import Op
-from gossipbook.errors import LinkClosed
+from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.gateway.account_feed import AccountFeed, FindOp
 from gossipbook.gateway.accounts import Account
 from gossipbook.gateway.blocks import PairBlocks
@@ -32,6 +33,7 @@ from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
+log = logging.getLogger("gossipbook.gateway")
 Begin = Callable[[str, PublicKey, FindOp], AccountFeed]
 
 OPS_CAP: Final = 4_096
@@ -238,6 +240,19 @@ class Desk:
             await asyncio.sleep(LOOK_AGAIN_S)
         raise self._behind()
 
+    async def order_after(self, sent: Sent) -> OrderRow | None:
+        """The order that something certified was about, as it is since; None if that cannot be told now.
+
+        What was signed is never told as an error, so this raises none.
+        """
+        if sent.certified is None:
+            return None
+        try:
+            return await self.order(sent.op.pair, sent.client_id)
+        except (Problem, GossipbookError) as error:
+            log.warning("order %d in %s cannot be read: %s", sent.client_id, sent.op.pair, error)
+            return None
+
     async def positions(self, at: str = "") -> list[dict[str, Any]]:
         """What the account's fills come to in each pair, now or as of some number, height or time."""
         symbols = self._network.manifest.symbols()
@@ -280,9 +295,13 @@ class Desks:
             KeyFileError: its key cannot be used. Problem: the gateway has no link yet.
         """
         desk = self._desks.get(account.name)
-        if desk is None or desk.wallet.closed:
-            wallet = await self._network.wallet(account.key_file)
+        if desk is not None and not desk.wallet.closed:
+            return desk
+        wallet = await self._network.wallet(account.key_file)
+        desk = self._desks.get(account.name)  # Somebody may have made it meanwhile.
+        if desk is None:
             desk = self._desks[account.name] = Desk(self._network, account, wallet, self._begin)
+        desk.wallet = wallet
         return desk
 
     def _begin(self, symbol: str, author: PublicKey, find_op: FindOp) -> AccountFeed:

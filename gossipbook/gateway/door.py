@@ -60,18 +60,20 @@ class Door:
         Raises:
             Denied: nobody.
         """
-        self._guesses.check(address, time.monotonic())
         try:
             return self._let_in(bearer(self._accounts.find_key, token))
         except Denied as denied:
-            self._note(denied, address)
-            raise
+            raise self._judged(denied, address) from None
 
-    def again(self, key: ApiKey) -> None:
-        """Count one more request over a socket that a key was let in with. Raises :class:`Denied`: too many."""
-        self._by_key.spend(key.id)
+    def again(self, key: ApiKey) -> ApiKey:
+        """Count one more request over a socket that a key was let in with.
 
-    def still(self, key: ApiKey, address: str) -> ApiKey:
+        Raises:
+            Denied: there were too many, or the key has been revoked since.
+        """
+        return self._let_in(self.still(key))
+
+    def still(self, key: ApiKey) -> ApiKey:
         """A key that was let in, if it has not been revoked since.
 
         Raises:
@@ -88,12 +90,10 @@ class Door:
         Raises:
             Denied: nobody, or not this one.
         """
-        self._guesses.check(address, time.monotonic())
         try:
             return self._let_in(signed(self._accounts.find_key, key_id, payload, signature))
         except Denied as denied:
-            self._note(denied, address)
-            raise
+            raise self._judged(denied, address) from None
 
     def by_id(self, key_id: str, address: str) -> ApiKey:
         """An API key by its id alone, for what shows nothing and changes nothing: user streams of one dialect.
@@ -101,12 +101,14 @@ class Door:
         Raises:
             Denied: there is none.
         """
-        self._guesses.check(address, time.monotonic())
         key = self._accounts.find_key(key_id)
         if key is None:
-            self._guesses.failed(address, time.monotonic())
-            raise Denied("wrong-key")
+            raise self._judged(Denied("wrong-key"), address)
         return self._let_in(key)
+
+    def knows(self, key_id: str) -> bool:
+        """Whether there is an API key of this id; who shows it is counted by it, and else by their address."""
+        return self._accounts.find_key(key_id) is not None
 
     def account(self, key: ApiKey, scope: Scope) -> Account:
         """The account of a key that has a scope.
@@ -124,6 +126,14 @@ class Door:
         self._by_key.spend(key.id)
         return key
 
-    def _note(self, denied: Denied, address: str) -> None:
-        if denied.reason in ("wrong-key", "wrong-signature"):
-            self._guesses.failed(address, time.monotonic())
+    def _judged(self, denied: Denied, address: str) -> Denied:
+        """What is told to who showed what is wrong: that they guessed too often, once they have."""
+        if denied.reason not in ("wrong-key", "wrong-signature"):
+            return denied
+        now_s = time.monotonic()
+        try:
+            self._guesses.check(address, now_s)
+        except Denied as too_often:
+            return too_often
+        self._guesses.failed(address, now_s)
+        return denied

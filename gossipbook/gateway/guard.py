@@ -67,7 +67,8 @@ class Guard:
         own = origin.partition("://")[2].lower() == host
         if origin and not own and origin not in self._origins:
             raise Problem(403, "unknown-origin", f"pages of {origin[:64]!r} may not use this gateway")
-        if b"authorization" not in headers and b"x-mbx-apikey" not in headers:
+        token = headers.get(b"authorization", "").partition(" ")[2].partition(".")[0].strip()
+        if not self._door.knows(token or headers.get(b"x-mbx-apikey", "")):
             self._door.count(address_of(scope))
         if scope["type"] == "http" and int(_number(headers.get(b"content-length", "0"))) > BODY_CAP:
             raise Problem(413, "too-large", f"a request has at most {BODY_CAP:,} bytes")

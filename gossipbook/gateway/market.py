@@ -28,6 +28,7 @@ from gossipbook.gateway.problems import AGAIN_S, Problem
 from gossipbook.matching.commands import PairState, Side
 from gossipbook.matching.events import FILL, Fill, RawEvent
 from gossipbook.trade.account_calls import LOOK_AGAIN_S
+from gossipbook.trade.peer_link import MALFORMED_ANSWER
 
 TRADES_CAP: Final = 1_000
 """Trades that are remembered; older ones are asked for."""
@@ -147,8 +148,8 @@ class Market:
             except LinkClosed as error:
                 self.trouble = str(error)
                 self._network.lose()
-            except (GossipbookError, Problem) as error:
-                self.trouble = str(error)
+            except (GossipbookError, Problem, *MALFORMED_ANSWER) as error:
+                self.trouble = str(error) or type(error).__name__
                 log.warning("the book of %s: %s", self.symbol, error)
             await asyncio.sleep(RETRY_S)
 

@@ -67,7 +67,7 @@ class Network:
         self._pairs = {symbol: await client.pair(symbol) for symbol in self.manifest.symbols()}
         self._client = client
         self._lost.clear()
-        for wallet in self._wallets.values():
+        for wallet in [*self._wallets.values()]:
             await asyncio.to_thread(client.attach, wallet)
         self._tell("")
         self._opened.set()

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass
 
-from gossipbook.gateway.settings import OUTBOX_BYTES_CAP, OUTBOX_MESSAGES_CAP
+from gossipbook.gateway.settings import ANSWER_BYTES_CAP, OUTBOX_BYTES_CAP, OUTBOX_MESSAGES_CAP, SOCKET_ORDERS_CAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Outbox:
         self._waiting: deque[str] = deque()
         self._answers: deque[str] = deque()
         self._bytes = 0
+        self._answer_bytes = 0
         self._missed = 0
 
     def put(self, text: str) -> None:
@@ -44,16 +45,19 @@ class Outbox:
     def answer(self, text: str) -> None:
         """A message that is never left out."""
         self._answers.append(text)
+        self._answer_bytes += len(text)
 
     @property
-    def answers(self) -> int:
-        """Answers that wait."""
-        return len(self._answers)
+    def is_crowded(self) -> bool:
+        """Whether so many answers wait that no more are to be made."""
+        return len(self._answers) >= SOCKET_ORDERS_CAP or self._answer_bytes >= ANSWER_BYTES_CAP
 
     def take(self) -> str | Lag | None:
         """What is to be sent next; None for nothing."""
         if self._answers:
-            return self._answers.popleft()
+            answer = self._answers.popleft()
+            self._answer_bytes -= len(answer)
+            return answer
         if self._missed:
             lag, self._missed = Lag(self._missed), 0
             return lag

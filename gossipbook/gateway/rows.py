@@ -61,10 +61,10 @@ def pending_order(op: Op, client_id: int) -> OrderRow | None:
     return row
 
 
-def fill_json(spec: Pair, row: Row | FillRow) -> Row:
-    """A fill of an account, with its position after it."""
+def fill_json(spec: Pair, row: Row | FillRow, *, with_position: bool = True) -> Row:
+    """A fill of an account, with its position after it where all fills before it are known."""
     row = fill_row(row) if isinstance(row, FillRow) else row
-    return {
+    told = {
         "pair": spec.symbol,
         "number": row["number"],
         "role": "maker" if row["is_maker"] else "taker",
@@ -74,10 +74,10 @@ def fill_json(spec: Pair, row: Row | FillRow) -> Row:
         "price": price_text(spec, row["price_ticks"]),
         "qty": qty_text(spec, row["qty_lots"]),
         "quote": quote_text(spec, row["price_ticks"] * row["qty_lots"]),
-        "position": qty_text(spec, row["position_lots"]),
         "height": row["height"],
         "time_ms": row["time_ms"],
     }
+    return told | ({"position": qty_text(spec, row["position_lots"])} if with_position else {})
 
 
 def trade_json(spec: Pair, row: Row) -> Row:

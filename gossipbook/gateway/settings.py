@@ -40,6 +40,8 @@ SUBSCRIPTIONS_CAP: Final = 200
 """Channels of one socket."""
 SOCKET_ORDERS_CAP: Final = 256
 """Commands of one socket that wait for their answer."""
+ANSWER_BYTES_CAP: Final = 2**20
+"""Bytes of answers that wait for one socket before no more of its requests are read."""
 HEARTBEAT_S: Final = 5.0
 MARKET_PROTECTION_BPS: Final = 500
 """How far beyond the best opposite price an order without a price of its own may trade, in hundredths of a percent."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gossipbook.gateway.outbox import Lag, Outbox
-from gossipbook.gateway.settings import SOCKET_ORDERS_CAP, STALLED_S
+from gossipbook.gateway.settings import STALLED_S
 
 GOING_AWAY, TOO_SLOW = 1001, 1008
 
@@ -22,6 +22,7 @@ class Sender:
         self._on_lag = on_lag
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
+        self._ended = False
 
     def put(self, text: str) -> None:
         """A message that may be left out if the subscriber is slow."""
@@ -35,7 +36,7 @@ class Sender:
 
     async def room(self) -> None:
         """Wait until the subscriber has read enough answers to have more: who does not is not read either."""
-        while self.outbox.answers >= SOCKET_ORDERS_CAP:
+        while not self._ended and self.outbox.is_crowded:
             self._sent.clear()
             await self._sent.wait()
 
@@ -64,6 +65,9 @@ class Sender:
                     await self.send(item)
         except TimeoutError:
             await self._socket.close(TOO_SLOW, "too-slow")
+        finally:
+            self._ended = True
+            self._sent.set()
 
 
 @asynccontextmanager

@@ -21,6 +21,7 @@ from gossipbook.matching.commands import (
     AdmitToGroup,
     Amend,
     AmendFlags,
+    AnyPlace,
     Cancel,
     Command,
     JoinGroup,
@@ -240,7 +241,7 @@ class PairCalls(AccountCalls, Generic[State]):
             if used.named is None:
                 raise
             op, place = used.named
-            if place != ticket.command(place.client_id) and not expiry_ms:
+            if not _is_same(place, ticket.command(place.client_id), lapses=bool(expiry_ms)):
                 raise BadOrder(f"{used}; it is another order than this one") from None
             return PlacedOrder(self, author, place.client_id, await self.submit_op(op))
         return PlacedOrder(self, author, highest_client_id(submission.op), submission)
@@ -379,6 +380,13 @@ class PairCalls(AccountCalls, Generic[State]):
 
 
 AnyPair: TypeAlias = PairCalls[Any]
+
+
+def _is_same(one: AnyPlace, other: AnyPlace, *, lapses: bool) -> bool:
+    """Whether two orders ask the same; of those that lapse some time after they are placed, whenever that was."""
+    if lapses:
+        one, other = (place._replace(expires_ms=0) for place in (one, other))
+    return one == other
 
 
 def _key(parameter: str, key: PublicKey) -> PublicKey:

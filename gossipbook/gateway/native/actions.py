@@ -21,8 +21,8 @@ from gossipbook.matching.events import Cancelled
 from gossipbook.trade.numbers import price_in_ticks, qty_in_lots
 from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
+from gossipbook.trade.tickets import BadOrder, require_rules, set_state
 from gossipbook.trade.tickets import cancel_all as cancel_all_command
-from gossipbook.trade.tickets import require_rules, set_state
 
 Told = dict[str, Any]
 
@@ -45,7 +45,7 @@ def told(gateway: Gateway, sent: Sent, found: OrderRow | None = None) -> Told:
         "time_ms": done.time_ms if done else 0,
         "rejected": sent.rejected,
         "order": None if order is None else order_json(spec, order),
-        "fills": [fill_json(spec, fill) for fill in fills],
+        "fills": [fill_json(spec, fill, with_position=False) for fill in fills],
         "cancelled": len(cancelled),
     }
 
@@ -69,20 +69,17 @@ async def place(gateway: Gateway, desk: Desk, asked: m.Place) -> Told:
         terms["price"] = asked.price
     elif asked.kind == "market":
         terms["price_ticks"] = await protection_ticks(gateway, desk, asked.pair, asked.side, asked.text_id)
-    sent = await desk.place(
-        asked.pair,
-        asked.side,
-        qty=asked.qty,
-        post_only=asked.post_only,
-        self_trade=asked.self_trade,
-        expires_ms=asked.expires_ms,
-        text_id=asked.text_id,
-        within_ms=asked.within_ms,
-        wait=Progress(asked.wait),
-        within_s=asked.wait_s,
-        **terms,
-    )
-    return told(gateway, sent)
+    terms |= {"qty": asked.qty, "post_only": asked.post_only, "self_trade": asked.self_trade}
+    terms |= {"expires_ms": asked.expires_ms, "text_id": asked.text_id, "within_ms": asked.within_ms}
+    terms |= {"wait": Progress(asked.wait), "within_s": asked.wait_s}
+    try:
+        return told(gateway, await desk.place(asked.pair, asked.side, **terms))
+    except BadOrder:
+        if "price_ticks" not in terms or not asked.text_id:
+            raise
+        # It may have been signed meanwhile, by the same request, with the protection price of another moment.
+        terms["price_ticks"] = await protection_ticks(gateway, desk, asked.pair, asked.side, asked.text_id)
+        return told(gateway, await desk.place(asked.pair, asked.side, **terms))
 
 
 async def amend(gateway: Gateway, desk: Desk, asked: m.Amend) -> Told:
@@ -139,7 +136,7 @@ async def _send(gateway: Gateway, desk: Desk, asked: Any, commands: list[Any], c
     gateway.network.spec(asked.pair)
     wait, within_s = Progress(asked.wait), asked.wait_s
     sent = await desk.send(asked.pair, commands, client_id, wait=wait, within_s=within_s)
-    found = await desk.order(asked.pair, client_id) if client_id and sent.certified is not None else None
+    found = await desk.order_after(sent) if client_id else None
     return told(gateway, sent, found)
 
 

@@ -322,7 +322,9 @@ class Orders(BaseModel):
     orders: list[Order]
 
 
-class Fill(BaseModel):
+class OrderFill(BaseModel):
+    """A fill that an order had at once."""
+
     pair: str
     number: int
     role: Literal["maker", "taker"]
@@ -332,9 +334,14 @@ class Fill(BaseModel):
     price: str
     qty: str
     quote: str
-    position: str
     height: int
     time_ms: int
+
+
+class Fill(OrderFill):
+    """A fill of the account, with its position after it."""
+
+    position: str
 
 
 class Fills(BaseModel):
@@ -359,7 +366,7 @@ class Sent(BaseModel):
     time_ms: int
     rejected: str
     order: Order | None
-    fills: list[Fill]
+    fills: list[OrderFill]
     cancelled: int
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Final
@@ -10,6 +11,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from gossipbook.errors import GossipbookError
 from gossipbook.gateway.access import Denied
 from gossipbook.gateway.account_feed import AccountFeed, AccountStep
 from gossipbook.gateway.accounts import ApiKey, Scope
@@ -24,8 +26,11 @@ from gossipbook.gateway.problems import Problem, problem_of
 from gossipbook.gateway.rows import fill_json, order_json
 from gossipbook.gateway.settings import HEARTBEAT_S, SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP
 from gossipbook.gateway.socket_task import Sender, sending
+from gossipbook.trade.peer_link import MALFORMED_ANSWER
 
 STATUS_S: Final = 2.0
+ID_CHARS_CAP: Final = 64
+log = logging.getLogger("gossipbook.gateway")
 ChannelKey = tuple[str, str, str]
 
 
@@ -130,7 +135,7 @@ class Stream:
             asked = json.loads(message)
             if not isinstance(asked, dict):
                 raise Problem(400, "bad-request", "expected an object")
-            number = asked.pop("id", None)
+            number = _checked_id(asked.pop("id", None))
             if len(self._doing) >= SOCKET_ORDERS_CAP:
                 raise Problem(429, "too-many-requests", f"{SOCKET_ORDERS_CAP} requests wait for their answers already")
             what = asked.pop("do", None)
@@ -138,7 +143,7 @@ class Stream:
             task = asyncio.create_task(self._do(number, what, asked))
             self._doing.add(task)
             task.add_done_callback(self._doing.discard)
-        except ValueError:
+        except (ValueError, RecursionError):
             self._refuse(number, Problem(400, "bad-request", "not JSON"))
         except (Problem, Denied) as error:
             self._refuse(number, problem_of(error))
@@ -147,7 +152,7 @@ class Stream:
         if self._key is None:
             self._gateway.door.count(self._address)
         else:
-            self._gateway.door.again(self._key)
+            self._key = self._gateway.door.again(self._key)
 
     async def _do(self, number: Any, what: Any, asked: Told) -> None:
         try:
@@ -158,8 +163,11 @@ class Stream:
             self._refuse(number, Problem(422, "invalid", f"{where}: {first['msg']}"[:500], parameter=where[:64]))
         except WebSocketDisconnect:
             return
-        except Exception as error:  # noqa: BLE001 - a fault is raised again by problem_of
+        except (Problem, Denied, GossipbookError) as error:
             self._refuse(number, problem_of(error))
+        except Exception:
+            log.exception("a request over a socket met a fault of the gateway")
+            self._refuse(number, Problem(500, "fault", "a fault of the gateway, which noted it"))
         else:
             self._sender.answer(text({"id": number, "ok": True, "result": result}))
 
@@ -168,6 +176,8 @@ class Stream:
 
     async def _act(self, what: Any, asked: Told) -> Any:
         if what == "login":
+            for symbol in [*self._own]:
+                self._leave_account(symbol)  # They may be another account's.
             self._key = self._gateway.door.by_token(str(asked.get("token", "")), self._address)
             return {"account": self._key.account, "scopes": sorted(self._key.scopes)}
         if what in ("subscribe", "unsubscribe"):
@@ -188,8 +198,7 @@ class Stream:
     async def _desk(self, scope: Scope) -> Desk:
         if self._key is None:
             raise Denied("no-key")
-        key = self._gateway.door.still(self._key, self._address)
-        return await self._gateway.desk(key, scope)
+        return await self._gateway.desk(self._gateway.door.still(self._key), scope)
 
     # -- channels -----------------------------------------------------------------------------------
 
@@ -253,6 +262,13 @@ class Stream:
         return text(told)
 
     def _on_own(self, symbol: str, step: AccountStep) -> None:
+        try:
+            if self._key is not None:
+                self._gateway.door.still(self._key)
+        except Denied as denied:
+            self._leave_account(symbol)
+            self._refuse(None, problem_of(denied))
+            return
         spec = self._gateway.manifest.pair(symbol)
         reports = [
             {"event": report.event, "number": report.number, "order": order_json(spec, report.order)}
@@ -292,8 +308,16 @@ class Stream:
 async def _told_or_trouble(reading: Awaitable[Any]) -> Any:
     try:
         return await reading
-    except Problem as problem:
-        return problem_json(problem)
+    except (Problem, GossipbookError, *MALFORMED_ANSWER) as error:
+        known = error if isinstance(error, Problem | GossipbookError) else Problem(502, "bad-answer", "a peer's answer")
+        return problem_json(problem_of(known))
+
+
+def _checked_id(number: Any) -> Any:
+    """A request's id: what is short enough to be told back."""
+    if number is None or (isinstance(number, int | float | str) and len(str(number)) <= ID_CHARS_CAP):
+        return number
+    raise Problem(400, "bad-request", f"id: expected a number, or text of up to {ID_CHARS_CAP} characters")
 
 
 def _key(wanted: Subscribe) -> ChannelKey:
