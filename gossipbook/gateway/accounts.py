@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gossipbook.errors import ConfigError
+from gossipbook.gateway.clock import now_ms
 from gossipbook.ids import PublicKey
 
 FILE: Final = "accounts.db"
@@ -88,6 +89,7 @@ class AccountFile:
             ConfigError: it cannot be used; says why.
         """
         self.path = folder / FILE
+        self._folder = folder.resolve()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
@@ -111,9 +113,9 @@ class AccountFile:
     # -- accounts -----------------------------------------------------------------------------------
 
     def accounts(self) -> list[Account]:
-        """All of them, by name."""
+        """All of them, by name. Key files in the gateway's folder go with it, wherever it is taken or restored to."""
         rows = self._db.execute("SELECT name, key_file, made_ms FROM accounts ORDER BY name")
-        return [Account(name, Path(key_file), made_ms) for name, key_file, made_ms in rows]
+        return [Account(name, self._folder / key_file, made_ms) for name, key_file, made_ms in rows]
 
     def add_account(self, name: str, key_file: Path) -> Account:
         """Make an account of a wallet's key file.
@@ -123,7 +125,7 @@ class AccountFile:
         """
         if not 0 < len(name) <= NAME_CAP or not name.isprintable():
             raise ConfigError(f"account: expected a name of up to {NAME_CAP} characters")
-        account = Account(name, key_file.resolve(), time.time_ns() // 1_000_000)
+        account = Account(name, key_file.resolve(), now_ms())
         for other in self.accounts():
             if other.name == name:
                 raise ConfigError(f"account {name!r} exists already")
@@ -131,7 +133,9 @@ class AccountFile:
                 raise ConfigError(f"{key_file} is the wallet of account {other.name!r}")
         if len(self.accounts()) >= ACCOUNTS_CAP:
             raise ConfigError(f"a gateway has at most {ACCOUNTS_CAP:,} accounts")
-        self._write("INSERT INTO accounts VALUES (?, ?, ?)", (name, str(account.key_file), account.made_ms))
+        inside = account.key_file.is_relative_to(self._folder)
+        named = account.key_file.relative_to(self._folder) if inside else account.key_file
+        self._write("INSERT INTO accounts VALUES (?, ?, ?)", (name, str(named), account.made_ms))
         return account
 
     # -- keys ---------------------------------------------------------------------------------------
@@ -152,7 +156,7 @@ class AccountFile:
         if len([key for key in self.keys(account) if not key.revoked_ms]) >= KEYS_CAP:
             raise ConfigError(f"account {account!r} has {KEYS_CAP} API keys: revoke one")
         secret = None if public_key is not None else secrets.token_urlsafe(SECRET_BYTES).encode()
-        made_ms = time.time_ns() // 1_000_000
+        made_ms = now_ms()
         key = ApiKey(secrets.token_hex(KEY_ID_BYTES), account, wanted, label[:NAME_CAP], secret, public_key, made_ms, 0)
         values = key.id, account, ",".join(sorted(wanted)), key.label, secret, public_key, made_ms
         self._write("INSERT INTO api_keys VALUES (?, ?, ?, ?, ?, ?, ?, 0)", values)
@@ -172,9 +176,7 @@ class AccountFile:
         row = self._db.execute("SELECT * FROM api_keys WHERE id = ?", (key_id,)).fetchone()
         if row is None:
             raise ConfigError(f"no API key {key_id[:16]!r}…")
-        self._write(
-            "UPDATE api_keys SET revoked_ms = ? WHERE id = ? AND NOT revoked_ms", (time.time_ns() // 1_000_000, key_id)
-        )
+        self._write("UPDATE api_keys SET revoked_ms = ? WHERE id = ? AND NOT revoked_ms", (now_ms(), key_id))
         return _read_key(*row)
 
     def find_key(self, key_id: str) -> ApiKey | None:

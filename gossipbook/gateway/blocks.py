@@ -11,6 +11,7 @@ from gossipbook.gateway.problems import Problem
 from gossipbook.ids import PublicKey
 from gossipbook.matching.events import Event, Fill
 from gossipbook.trade.block_stream import CertifiedBlock
+from gossipbook.trade.peer_link import MALFORMED_ANSWER
 
 RETRY_S: Final = 0.5
 
@@ -46,7 +47,7 @@ class PairBlocks:
                     self._tell(block)
             except LinkClosed:
                 self._network.lose()
-            except (GossipbookError, Problem) as error:
+            except (GossipbookError, Problem, *MALFORMED_ANSWER) as error:
                 log.warning("the blocks of %s: %s", self.symbol, error)
             await asyncio.sleep(RETRY_S)
 

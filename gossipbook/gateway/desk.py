@@ -240,17 +240,19 @@ class Desk:
             await asyncio.sleep(LOOK_AGAIN_S)
         raise self._behind()
 
-    async def order_after(self, sent: Sent) -> OrderRow | None:
+    async def order_after(self, sent: Sent, client_id: int = 0) -> OrderRow | None:
         """The order that something certified was about, as it is since; None if that cannot be told now.
+
+        ``client_id`` names one of several.
 
         What was signed is never told as an error, so this raises none.
         """
         if sent.certified is None:
             return None
         try:
-            return await self.order(sent.op.pair, sent.client_id)
+            return await self.order(sent.op.pair, client_id or sent.client_id)
         except (Problem, GossipbookError) as error:
-            log.warning("order %d in %s cannot be read: %s", sent.client_id, sent.op.pair, error)
+            log.warning("order %d in %s cannot be read: %s", client_id or sent.client_id, sent.op.pair, error)
             return None
 
     async def positions(self, at: str = "") -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gossipbook.gateway.accounts import AccountFile, ApiKey, Scope
 from gossipbook.gateway.amounts import assets
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.desk import Desk, Desks
 from gossipbook.gateway.door import Door
 from gossipbook.gateway.market import Markets
@@ -24,7 +25,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self.settings = settings
         self.manifest = settings.manifest
-        self.started_ms = time.time_ns() // 1_000_000
+        self.started_ms = now_ms()
         self.accounts = AccountFile(settings.folder)
         self.network = Network(settings)
         self.markets = Markets(self.network)

@@ -22,6 +22,7 @@ from gossipbook.books.follower import BookUpdate
 from gossipbook.books.levels import L1, Level, LevelChange
 from gossipbook.books.queues import OrderKey
 from gossipbook.errors import GossipbookError, LinkClosed
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.day import Day
 from gossipbook.gateway.network import Network
 from gossipbook.gateway.problems import AGAIN_S, Problem
@@ -81,7 +82,7 @@ class Market:
         self.update: BookUpdate | None = None
         self.heard_s = time.monotonic()
         self.trouble = ""
-        self._network = network
+        self.network = network
         self._levels: dict[int, SortedDict[int, Level]] = {Side.BUY: SortedDict(), Side.SELL: SortedDict()}
         self._queues: dict[int, dict[int, dict[OrderKey, int]]] = {}
         self._last_trade = 0
@@ -100,14 +101,14 @@ class Market:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ready.wait(), READY_S)
         if self.update is None:
-            trouble = self.trouble or self._network.trouble or "no peer has sent it yet"
+            trouble = self.trouble or self.network.trouble or "no peer has sent it yet"
             raise Problem(503, "no-book", f"there is no book of {self.symbol}: {trouble}", again_s=AGAIN_S)
         return self.update
 
     @property
     def is_stale(self) -> bool:
         """Whether the book may be of the past: its peer is lost, and no other has taken over."""
-        return self.update is None or bool(self.trouble) or not self._network.is_open
+        return self.update is None or bool(self.trouble) or not self.network.is_open
 
     def levels(self, side: Side, depth: int | None = None) -> list[Level]:
         """The best levels of a side, best first."""
@@ -141,13 +142,13 @@ class Market:
         """Follow the pair until cancelled."""
         while True:
             try:
-                client = await self._network.client()
+                client = await self.network.client()
                 async with client.book_feed(self.symbol) as feed:
                     async for update in feed:
                         await self._take(update)
             except LinkClosed as error:
                 self.trouble = str(error)
-                self._network.lose()
+                self.network.lose()
             except (GossipbookError, Problem, *MALFORMED_ANSWER) as error:
                 self.trouble = str(error) or type(error).__name__
                 log.warning("the book of %s: %s", self.symbol, error)
@@ -184,8 +185,8 @@ class Market:
 
     async def _missed_trades(self, height: int) -> tuple[Traded, ...]:
         """The trades since the last one that is known, or the last ones of all; and the last day's candles."""
-        pair = await self._network.pair(self.symbol)
-        since_ms = time.time_ns() // 1_000_000 - DAY_MS
+        pair = await self.network.pair(self.symbol)
+        since_ms = now_ms() - DAY_MS
         candles = await pair.candles("5m", from_ms=since_ms, limit=1_000)
         self.day.load(candles["candles"])
         self._day_height = candles["height"]
@@ -225,7 +226,7 @@ class Markets:
     """The pairs that somebody has asked for; each is followed from then on."""
 
     def __init__(self, network: Network) -> None:
-        self._network = network
+        self.network = network
         self._markets: dict[str, Market] = {}  # no more than the network has pairs
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -237,7 +238,7 @@ class Markets:
         """
         market = self._markets.get(symbol)
         if market is None:
-            market = self._markets[symbol] = Market(self._network, symbol)
+            market = self._markets[symbol] = Market(self.network, symbol)
             self._tasks.append(asyncio.create_task(market.run(), name=f"market {symbol}"))
         return market
 

@@ -38,6 +38,8 @@ STALLED_S: Final = 30.0
 """How long a subscriber may leave the socket full before it is closed."""
 SUBSCRIPTIONS_CAP: Final = 200
 """Channels of one socket."""
+USER_STREAMS_CAP: Final = 16
+"""Streams of accounts of one socket, in the dialect that names them by a key."""
 SOCKET_ORDERS_CAP: Final = 256
 """Commands of one socket that wait for their answer."""
 ANSWER_BYTES_CAP: Final = 2**20

@@ -23,6 +23,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._sent = asyncio.Event()
         self._ended = False
+        self._reason = ""
 
     def put(self, text: str) -> None:
         """A message that may be left out if the subscriber is slow."""
@@ -40,6 +41,11 @@ class Sender:
             self._sent.clear()
             await self._sent.wait()
 
+    def end(self, reason: str) -> None:
+        """Close the socket, whatever waits: what it is for has ended, and its program is to connect again."""
+        self._reason = reason
+        self._wake.set()
+
     async def send(self, text: str) -> None:
         """Send one message now.
 
@@ -53,16 +59,17 @@ class Sender:
     async def run(self) -> None:
         """Send until cancelled, or until the socket is gone."""
         try:
-            while True:
+            while not self._reason:
                 item = self.outbox.take()
                 if item is None:
                     self._wake.clear()
-                    if not len(self.outbox):
+                    if not len(self.outbox) and not self._reason:
                         await self._wake.wait()
                 elif isinstance(item, Lag):
                     await self._on_lag(item.missed)
                 else:
                     await self.send(item)
+            await self._socket.close(GOING_AWAY, self._reason)
         except TimeoutError:
             await self._socket.close(TOO_SLOW, "too-slow")
         finally:

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDERS = 600
+ORDERS = 4_000  # so many that each kill is felt before they are all placed
 WITHIN_S = 240
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "exactly_once.py"
 

@@ -209,7 +209,7 @@ def test_a_row_survives_its_telling() -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "filled", "word"),
     [
-        ("pending", "", 0, "PENDING_NEW"),
+        ("pending", "", 0, "NEW"),
         ("waiting", "", 0, "NEW"),
         ("open", "", 0, "NEW"),
         ("open", "", 3, "PARTIALLY_FILLED"),

@@ -168,6 +168,7 @@ def test_own_orders_and_fills(live: Live) -> None:
         async with connected(live, "alice") as alice, connected(live, "bob") as bob:
             placed = await alice.ask("place", **order("82.00", "4", text_id=(text := f"own {time.monotonic_ns()}")))
             assert (await alice.ask("subscribe", channel="account", pair=PAIR))["ok"]
+            await alice.until(lambda: alice.of("account"))
             snapshot = alice.of("account")[0]
             assert [row["text_id"] for row in snapshot["orders"]] == [text]
             await bob.ask("place", **order("82.00", "1", "sell"))
@@ -234,7 +235,7 @@ def test_what_is_no_request_is_told_so(live: Live, text: str, code: str) -> None
 
 def test_two_hundred_subscribers_and_twenty_that_do_not_read(live: Live) -> None:
     """The fast ones lose nothing, the slow ones are told, and memory is bounded."""
-    fast, slow, rounds = 180, 20, 30
+    fast, slow, rounds = 180, 20, 45
 
     async def scenario() -> None:
         async with contextmanagers(live, fast) as readers, connected(live, "alice") as alice:

@@ -50,9 +50,10 @@ async function main() {
   const fill = await filled;
   const seen = await call("GET", `/v1/book?pair=${pair}`, alice);
   while (book.sequence < seen.sequence) await new Promise((resolve) => socket.once("message", resolve));
+  const levels = [...book.bids.keys()].sort();
   const rest = seen.bids.map((row) => row.price).sort();
   await call("DELETE", `/v1/order?pair=${pair}&text_id=${encodeURIComponent(text)}`, alice);
-  console.log(JSON.stringify({ status: first.progress, fill, text, levels: [...book.bids.keys()].sort(), rest }));
+  console.log(JSON.stringify({ status: first.progress, fill, text, levels, rest }));
   socket.close();
 }
 

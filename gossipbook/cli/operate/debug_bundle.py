@@ -4,6 +4,7 @@ import importlib.metadata
 import io
 import json
 import platform
+import sqlite3
 import tarfile
 import time
 import urllib.request
@@ -61,7 +62,7 @@ def _parts(folder: Path, log: Path | None) -> Iterator[tuple[str, bytes]]:
     yield "doctor.json", _json(_tried(lambda: [finding._asdict() for finding in findings(folder)]))
     yield "manifest.json", _json(_tried(lambda: home_manifest(folder).to_dict()))
     yield "journal.json", _json(_tried(lambda: _journal(folder / "data" / "journal.db")))
-    yield "files.json", _json({str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*"))})
+    yield "files.json", _json({str(p.relative_to(folder)): _size(p) for p in sorted(folder.rglob("*"))})
     endpoint = read_json(folder / "data" / ENDPOINT_FILE)
     if endpoint is not None and is_alive(int(endpoint["pid"])):
         target = Target(home_manifest(folder), str(endpoint["listen"]), folder, int(endpoint["pid"]))
@@ -101,8 +102,15 @@ def _tried(read: Callable[[], Any]) -> Any:
     """What was read, or why it could not be: a bundle is made of what there is."""
     try:
         return read()
-    except (GossipbookError, OSError, ValueError) as error:
+    except (GossipbookError, OSError, ValueError, sqlite3.Error) as error:
         return {"trouble": str(error)}
+
+
+def _size(path: Path) -> int | str:
+    try:
+        return path.stat().st_size
+    except OSError as error:  # It may have gone since it was listed, as a journal's -wal does.
+        return str(error.strerror)
 
 
 def _fetch(url: str) -> bytes:

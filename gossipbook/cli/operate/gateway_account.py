@@ -46,6 +46,9 @@ def add(name: str, key: Path | None, home: Path | None, folder: Path | None, as_
         key = gateway_folder(home, folder) / "keys" / f"{_file_name(name)}.key"
         create_key(key)
     identity = load_key(key)
+    for other in accounts.accounts():
+        if other.key_file.exists() and load_key(other.key_file).public_key == identity.public_key:
+            raise ConfigError(f"{key} has the key of account {other.name!r}; two wallets of one key sign apart")
     made = accounts.add_account(name, key)
     if as_json:
         print_json(_account(made) | {"author": identity.public_key.hex()})

@@ -3,19 +3,21 @@
 from typing import Any, Final
 
 from gossipbook.accounts.asking import PAGE_CAP
-from gossipbook.accounts.rows import FillRow, OrderRow
+from gossipbook.accounts.rows import FillRow
 from gossipbook.gateway.account_feed import read_fill
 from gossipbook.gateway.accounts import Scope
 from gossipbook.gateway.amounts import assets, units
 from gossipbook.gateway.binance import errors as e
 from gossipbook.gateway.binance.call import Call
-from gossipbook.gateway.binance.market import now_ms
 from gossipbook.gateway.binance.shapes import Told, my_trade_json, order_json
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.own_orders import read_order
 from gossipbook.manifest import Pair
 
 ROWS_CAP: Final = 1_000
+PAGES_CAP: Final = 64
+"""Pages of an account's rows that are looked through for one request."""
 
 
 async def account(call: Call) -> Told:
@@ -83,12 +85,15 @@ async def all_orders(call: Call) -> list[Told]:
     desk, spec = await call.desk(Scope.READ), call.pair()
     first = call.number("orderId", 0)
     start_ms, end_ms = call.number("startTime", 0), call.number("endTime", 0)
-    limit = call.limit(500, ROWS_CAP)
+    after = ""
+    if first:
+        begun = await desk.order(spec.symbol, first)
+        if begun is None or not begun.number:
+            return []
+        after = str(begun.number - 1)
     await desk.feed(spec.symbol)
-    rows = await _pages(desk, spec, "orders", start_ms, end_ms, limit if not first else ROWS_CAP)
-    orders: list[OrderRow] = [read_order(spec.symbol, desk.author, row) for row in rows]
-    kept = [row for row in orders if row.client_id >= first][: limit if first else None]
-    return [order_json(call.name_of(spec), spec, row) for row in kept]
+    rows = await _pages(desk, spec, "orders", start_ms, end_ms, call.limit(500, ROWS_CAP), after)
+    return [order_json(call.name_of(spec), spec, read_order(spec.symbol, desk.author, row)) for row in rows]
 
 
 async def my_trades(call: Call) -> list[Told]:
@@ -102,31 +107,38 @@ async def my_trades(call: Call) -> list[Told]:
         fills: list[FillRow] = [*feed.fills][-limit:]
     else:
         after = str(first - 1) if first else ""
-        count = ROWS_CAP if order_id else limit
-        rows = await _pages(desk, spec, "fills", start_ms, end_ms, count, after)
+        if order_id and not after:
+            order = await desk.order(spec.symbol, order_id)
+            if order is None or not order.number:
+                return []
+            after = str(order.number - 1)
+        rows = await _pages(desk, spec, "fills", start_ms, end_ms, limit, after, order_id)
         fills = [read_fill(spec.symbol, desk.author, row) for row in rows]
-    kept = [fill for fill in fills if order_id in (0, fill.client_id)]
-    return [my_trade_json(call.name_of(spec), spec, fill) for fill in kept]
+    return [my_trade_json(call.name_of(spec), spec, fill) for fill in fills]
 
 
 async def _pages(
-    desk: Desk, spec: Pair, what: str, start_ms: int, end_ms: int, count: int, after: str = ""
+    desk: Desk, spec: Pair, what: str, start_ms: int, end_ms: int, count: int, after: str = "", order_id: int = 0
 ) -> list[Told]:
-    """So many rows: from a start on the first ones, without one the last ones, in ascending order."""
+    """So many rows: from a start on the first ones, without one the last ones, in ascending order.
+
+    With ``order_id`` those of that order alone, among so many as are looked through at once.
+    """
     after = after or (f"t{max(start_ms - 1, 0)}" if start_ms else "")
     before = f"t{end_ms + 1}" if end_ms else ""
     newest = not after
     found: list[Told] = []
-    while len(found) < count:
-        limit = min(count - len(found), PAGE_CAP)
+    for _ in range(PAGES_CAP):
+        limit = PAGE_CAP if order_id else min(count - len(found), PAGE_CAP)
         bounds = {"after": after, "before": before, "limit": limit}
         page = await desk.ask(spec.symbol, lambda pair: getattr(pair, what)(desk.author, **bounds))  # noqa: B023
         rows = page[what]
-        found = [*rows, *found] if newest else [*found, *rows]
-        if len(rows) < limit:
+        kept = [row for row in rows if order_id in (0, row["client_id"])]
+        found = [*kept, *found] if newest else [*found, *kept]
+        if len(rows) < limit or len(found) >= count:
             break
         after, before = (after, str(rows[0]["number"])) if newest else (str(rows[-1]["number"]), before)
-    return found
+    return found[:count]
 
 
 async def order_rates(_: Call) -> list[Told]:

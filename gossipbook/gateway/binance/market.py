@@ -1,6 +1,5 @@
 """The dialect's market data over HTTP."""
 
-import time
 from typing import Any, Final
 
 from gossipbook.accounts.asking import PAGE_CAP, WIDTHS_MS
@@ -8,6 +7,7 @@ from gossipbook.gateway.amounts import assets, average_text, price_text, qty_tex
 from gossipbook.gateway.binance.call import Call
 from gossipbook.gateway.binance.errors import BAD_INTERVAL, Refused
 from gossipbook.gateway.binance.shapes import ORDER_TYPES, PREVENTIONS, Told, agg_trade_json, kline_json, trade_json
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.market import Market, Traded, traded_of_row
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import PairState, Side
@@ -16,11 +16,6 @@ WEIGHT_PER_MINUTE: Final = 12_000
 DEPTH_CAP: Final = 5_000
 KLINES_CAP: Final = 1_000
 ASSET_DIGITS: Final = 8
-
-
-def now_ms() -> int:
-    """This machine's time."""
-    return time.time_ns() // 1_000_000
 
 
 async def ping(_: Call) -> Told:
@@ -210,7 +205,7 @@ async def _of_symbols(call: Call, shape: Any) -> Any:
     listed = call.params.get("symbols")
     names = [*call.dialect.symbols.pairs]
     if listed:
-        names = [each.strip(' "[]') for each in listed.split(",")]
+        names = [*dict.fromkeys(each.strip(' "[]') for each in listed.split(","))]
     told = []
     for spec in [call.pair_of(name) for name in names]:
         market = call.gateway.markets.get(spec.symbol)

@@ -13,8 +13,9 @@ from gossipbook.gateway.access import Denied
 from gossipbook.gateway.accounts import ApiKey
 from gossipbook.gateway.binance import errors as e
 from gossipbook.gateway.binance.call import Call, Dialect
-from gossipbook.gateway.binance.market import WEIGHT_PER_MINUTE, now_ms
+from gossipbook.gateway.binance.market import WEIGHT_PER_MINUTE
 from gossipbook.gateway.binance.table import TABLE, Entry
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.guard import address_of
 from gossipbook.gateway.problems import Problem, problem_of
 from gossipbook.ordered import BoundedDict
@@ -96,11 +97,18 @@ class Rest:
         return Call(self._dialect, params, key)
 
     def let_in_by_params(self, entry: Entry, params: dict[str, str], known: ApiKey | None, address: str) -> Call:
-        """As :meth:`let_in`, over a socket: the signature is over the parameters in alphabetical order."""
-        if entry.access == "none":
-            return Call(self._dialect, params)
+        """As :meth:`let_in`, over a socket: the signature is over the parameters in alphabetical order.
+
+        Raises:
+            Refused, Denied: they are not let in.
+        """
+        self._weights.spend(address, entry.weight)
+        door = self._dialect.gateway.door
         if known is not None and "signature" not in params:
-            return Call(self._dialect, params, known)
+            return Call(self._dialect, params, door.again(known))
+        if entry.access == "none":
+            door.count(address)
+            return Call(self._dialect, params)
         return Call(self._dialect, params, self.key_of(params, address, signed=entry.access == "signed"))
 
     def key_of(self, params: dict[str, str], address: str, *, signed: bool = True) -> ApiKey:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from gossipbook.accounts.rows import FillRow, OrderRow
 from gossipbook.gateway.amounts import assets, price_text, qty_text, quote_text
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.market import Traded
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import OrderType, PlaceFlags, SelfTrade, Side, TimeInForce
@@ -33,9 +34,7 @@ _CANCELLED: Final = {"unfilled": "EXPIRED", "below-minimum": "EXPIRED", "self-tr
 def status_of(order: OrderRow) -> str:
     """What became of an order, in the dialect's word."""
     match order.status:
-        case "pending":
-            return "PENDING_NEW"
-        case "open" | "waiting" | "triggered":
+        case "pending" | "open" | "waiting" | "triggered":
             return "PARTIALLY_FILLED" if order.filled_lots else "NEW"
         case "filled":
             return "FILLED"
@@ -73,6 +72,7 @@ def tif_of(order: OrderRow) -> str:
 def order_json(name: str, spec: Pair, order: OrderRow) -> Told:
     """An order, as GET /api/v3/order tells it."""
     market = order.type == OrderType.MARKET
+    began_ms = order.time_ms or now_ms()  # One that is not certified has no time yet.
     return {
         "symbol": name,
         "orderId": order.client_id,
@@ -89,10 +89,10 @@ def order_json(name: str, spec: Pair, order: OrderRow) -> Told:
         "side": side_of(order.side),
         "stopPrice": price_text(spec, order.stop_ticks),
         "icebergQty": qty_text(spec, order.display_lots),
-        "time": order.time_ms,
-        "updateTime": order.changed_ms or order.time_ms,
+        "time": began_ms,
+        "updateTime": order.changed_ms or began_ms,
         "isWorking": order.status not in ("waiting", "pending"),
-        "workingTime": order.time_ms,
+        "workingTime": began_ms,
         "selfTradePreventionMode": _PREVENTION_OF.get(SelfTrade(order.self_trade or 1), "EXPIRE_TAKER"),
     }
 

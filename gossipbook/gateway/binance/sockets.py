@@ -1,8 +1,8 @@
 """The dialect over sockets: ``/ws`` and ``/stream`` for streams, ``/ws-api/v3`` for requests and the user stream."""
 
 import asyncio
-import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -10,24 +10,27 @@ from typing import Any, Final
 
 from starlette.websockets import WebSocket
 
-from gossipbook.gateway.account_feed import AccountStep
-from gossipbook.gateway.accounts import ApiKey, Scope
+from gossipbook.errors import GossipbookError
+from gossipbook.gateway.access import Denied
+from gossipbook.gateway.accounts import ApiKey
 from gossipbook.gateway.binance import errors as e
-from gossipbook.gateway.binance.account import balances
-from gossipbook.gateway.binance.call import Call, Dialect
-from gossipbook.gateway.binance.market import now_ms
+from gossipbook.gateway.binance.call import Dialect
 from gossipbook.gateway.binance.rest import Rest, refused_of
 from gossipbook.gateway.binance.table import METHODS, TABLE
-from gossipbook.gateway.binance.topics import Teller, Topic, Who, read_topic
-from gossipbook.gateway.binance.user import execution_report, positions_told
-from gossipbook.gateway.desk import Desk
+from gossipbook.gateway.binance.topics import AllTickers, Teller, Who, read_topic
+from gossipbook.gateway.binance.user import UserStream
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.guard import address_of
-from gossipbook.gateway.settings import SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP
+from gossipbook.gateway.live_candle import LiveCandle
+from gossipbook.gateway.problems import Problem
+from gossipbook.gateway.settings import SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP, USER_STREAMS_CAP
 from gossipbook.gateway.socket_task import TOO_SLOW, Sender, sending
 
 Told = dict[str, Any]
 TICK_S: Final = 0.05
-ALL: Final = {"!ticker@arr": "ticker", "!miniTicker@arr": "miniTicker"}
+ALL: Final = {"!ticker@arr": False, "!miniTicker@arr": True}
+ID_CHARS_CAP: Final = 64
+log = logging.getLogger("gossipbook.gateway")
 
 
 class Tellers:
@@ -35,32 +38,43 @@ class Tellers:
 
     def __init__(self, dialect: Dialect) -> None:
         self._dialect = dialect
-        self._tellers: dict[str, Teller] = {}
+        self._tellers: dict[str, Teller | AllTickers] = {}
         self._pairs = {name.lower(): symbol for name, symbol in dialect.symbols.pairs.items()}
         self._task: asyncio.Task[None] | None = None
 
-    def topics(self, name: str) -> list[tuple[str, Topic]]:
-        """The streams that a name stands for; none if it is no stream's."""
-        if name in ALL:
-            each = [f"{symbol.lower()}@{ALL[name]}" for symbol in self._dialect.symbols.pairs]
-            return [(one, topic) for one in each if (topic := read_topic(one, self._pairs)) is not None]
-        topic = read_topic(name, self._pairs)
-        return [] if topic is None else [(name, topic)]
+    def knows(self, name: str) -> bool:
+        """Whether a name is a stream's."""
+        return name in ALL or read_topic(name, self._pairs) is not None
 
-    async def join(self, name: str, topic: Topic, who: Who, put: Callable[[str], None]) -> None:
-        """Subscribe somebody."""
-        market = self._dialect.gateway.markets.get(topic.symbol)
-        await market.ready()
+    async def join(self, name: str, who: Who, put: Callable[[str], None]) -> None:
+        """Subscribe somebody to a stream that there is; nothing is left behind if that fails.
+
+        Raises:
+            Problem: it cannot be made now.
+        """
+        made = None if name in self._tellers else await self._make(name)
         teller = self._tellers.get(name)
         if teller is None:
-            symbol = self._dialect.symbols.of_pair[topic.symbol]
-            teller = self._tellers[name] = Teller(market, name, symbol, topic)
-            if topic.kind.startswith("kline_"):
-                pair = await self._dialect.gateway.network.pair(topic.symbol)
-                teller.load_candle((await pair.candles(topic.kind[6:], limit=1))["candles"])
+            assert made is not None, "whoever made it holds it until somebody else does"
+            teller = self._tellers[name] = made
+            teller.begin()
         teller.subscribers[who] = put
         if self._task is None:
             self._task = asyncio.create_task(self._run())
+
+    async def _make(self, name: str) -> Teller | AllTickers:
+        markets, symbols = self._dialect.gateway.markets, self._dialect.symbols
+        if name in ALL:
+            followed = {symbol: markets.get(pair) for symbol, pair in symbols.pairs.items()}
+            for market in followed.values():
+                await market.ready()
+            return AllTickers(followed, name, mini=ALL[name])
+        topic = read_topic(name, self._pairs)
+        assert topic is not None, "the caller has asked whether there is one"
+        market = markets.get(topic.symbol)
+        await market.ready()
+        candle = await LiveCandle.load(market, topic.width) if topic.width else None
+        return Teller(market, name, symbols.of_pair[topic.symbol], topic, candle)
 
     def leave(self, name: str, who: Who) -> None:
         """Unsubscribe somebody; a stream that nobody is left in goes."""
@@ -79,48 +93,6 @@ class Tellers:
                 teller.tick(now)
 
 
-class UserStream:
-    """Sends one account's events, in all pairs, to one socket."""
-
-    def __init__(self, dialect: Dialect, desk: Desk, put: Callable[[Told], None]) -> None:
-        self._dialect = dialect
-        self._desk = desk
-        self._put = put
-        self._listeners: list[tuple[Any, Callable[[AccountStep], None]]] = []
-        self._asking: set[asyncio.Task[None]] = set()
-
-    async def begin(self) -> None:
-        """Listen from now on."""
-        for symbol in self._dialect.gateway.manifest.symbols():
-            feed = await self._desk.feed(symbol)
-            listener = partial(self._on_step, symbol)
-            feed.listeners.append(listener)
-            self._listeners.append((feed, listener))
-
-    def end(self) -> None:
-        """Listen no more."""
-        for feed, listener in self._listeners:
-            with contextlib.suppress(ValueError):
-                feed.listeners.remove(listener)
-        for task in self._asking:
-            task.cancel()
-
-    def _on_step(self, symbol: str, step: AccountStep) -> None:
-        spec = self._dialect.gateway.manifest.pair(symbol)
-        name = self._dialect.symbols.of_pair[symbol]
-        for report in step.reports:
-            self._put(execution_report(name, spec, step, report))
-        if any(report.fill for report in step.reports):
-            task = asyncio.create_task(self._tell_balances(step))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
-
-    async def _tell_balances(self, step: AccountStep) -> None:
-        call = Call(self._dialect, {})
-        with contextlib.suppress(e.Refused):
-            self._put(positions_told(await balances(call, self._desk), step.time_ms))
-
-
 class Streams:
     """One socket of ``/ws`` or ``/stream``."""
 
@@ -129,7 +101,8 @@ class Streams:
         self._tellers = tellers
         self._socket = socket
         self._combined = combined
-        self._joined: dict[str, list[str]] = {}
+        self._address = address_of(socket.scope)
+        self._joined: dict[str, bool] = {}  # by name, whether it was joined as one of several
         self._users: dict[str, UserStream] = {}
         self._sender: Sender
 
@@ -159,12 +132,13 @@ class Streams:
             asked = json.loads(message)
             if not isinstance(asked, dict):
                 raise e.Refused(2, "Invalid request: request must be a JSON object")
-            number = asked.get("id")
+            number = _checked_id(asked.get("id"))
+            self._dialect.gateway.door.count(self._address)
             result = await self._act(str(asked.get("method")), asked.get("params"))
             self._sender.answer(_text({"result": result, "id": number}))
-        except ValueError:
+        except (ValueError, RecursionError):
             self._sender.answer(_text({"error": {"code": 3, "msg": "Invalid JSON"}, "id": number}))
-        except Exception as error:  # noqa: BLE001 - a fault is raised again by refused_of
+        except (e.Refused, Denied, Problem, GossipbookError) as error:
             self._sender.answer(_text({"error": refused_of(error).told(), "id": number}))
 
     async def _act(self, method: str, params: Any) -> Any:
@@ -201,17 +175,15 @@ class Streams:
     async def _join(self, name: str) -> bool:
         if name in self._joined:
             return True
-        topics = self._tellers.topics(name)
-        for each, topic in topics:
-            await self._tellers.join(each, topic, (self, self._combined), self._sender.put)
-        if topics:
-            self._joined[name] = [each for each, _ in topics]
-            return True
-        return await self._join_user(name)
+        if not self._tellers.knows(name):
+            return await self._join_user(name)
+        await self._tellers.join(name, (self, self._combined), self._sender.put)
+        self._joined[name] = self._combined
+        return True
 
     def _leave(self, name: str) -> None:
-        for each in self._joined.pop(name, []):
-            self._tellers.leave(each, (self, self._combined))
+        if (combined := self._joined.pop(name, None)) is not None:
+            self._tellers.leave(name, (self, combined))
         if (user := self._users.pop(name, None)) is not None:
             user.end()
 
@@ -220,10 +192,11 @@ class Streams:
         if found is None or found[1] < time.monotonic():
             return False
         if name not in self._users:
-            desk = await self._dialect.gateway.desk(found[0], Scope.READ)
-            user = UserStream(self._dialect, desk, partial(self._put_user, name))
-            self._users[name] = user
+            if len(self._users) >= USER_STREAMS_CAP:
+                raise e.Refused(2, f"Invalid request: at most {USER_STREAMS_CAP} streams of accounts a socket")
+            user = UserStream(self._dialect, found[0], partial(self._put_user, name), self._sender.end)
             await user.begin()
+            self._users[name] = user
         return True
 
     def _put_user(self, name: str, told: Told) -> None:
@@ -263,19 +236,24 @@ class Requests:
         await self._socket.close(TOO_SLOW, f"too slow: {missed} messages were lost")
 
     def _take(self, message: str) -> None:
+        number: Any = None
         try:
             asked = json.loads(message, parse_float=str)  # A signature is over the digits as they were sent.
+            number = _checked_id(asked.get("id"))
             method, params = str(asked["method"]), asked.get("params") or {}
             given = {str(name): _shown(value) for name, value in params.items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except e.Refused as error:
+            self._sender.answer(_text({"id": None, "status": 400, "error": error.told()}))
+            return
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             refused = e.Refused(-1100, "Illegal request: expected an object with id, method and params.")
-            self._sender.answer(_text({"id": None, "status": 400, "error": refused.told()}))
+            self._sender.answer(_text({"id": number, "status": 400, "error": refused.told()}))
             return
         if len(self._doing) >= SOCKET_ORDERS_CAP:
             refused = e.Refused(e.TOO_MANY_REQUESTS, "Too many requests wait for their answers already.", 429)
-            self._sender.answer(_text({"id": asked.get("id"), "status": 429, "error": refused.told()}))
+            self._sender.answer(_text({"id": number, "status": 429, "error": refused.told()}))
             return
-        task = asyncio.create_task(self._do(asked.get("id"), method, given))
+        task = asyncio.create_task(self._do(number, method, given))
         self._doing.add(task)
         task.add_done_callback(self._doing.discard)
 
@@ -283,9 +261,13 @@ class Requests:
         try:
             result = await self._act(method, params)
             told: Told = {"id": number, "status": 200, "result": result}
-        except Exception as error:  # noqa: BLE001 - a fault is raised again by refused_of
+        except (e.Refused, Denied, Problem, GossipbookError) as error:
             refused = refused_of(error)
             told = {"id": number, "status": refused.status, "error": refused.told()}
+        except Exception:
+            log.exception("%s over a socket met a fault of the gateway", method[:64])
+            fault = e.Refused(e.UNKNOWN, "A fault of the gateway, which noted it.", 500)
+            told = {"id": number, "status": fault.status, "error": fault.told()}
         self._sender.answer(_text(told | {"rateLimits": []}))
 
     async def _act(self, method: str, params: dict[str, str]) -> Any:
@@ -327,10 +309,12 @@ class Requests:
         return await self._begin_user(self._rest.key_of(params, self._address))
 
     async def _begin_user(self, key: ApiKey) -> Told:
-        desk = await self._dialect.gateway.desk(key, Scope.READ)
+        if len(self._users) >= USER_STREAMS_CAP:
+            raise e.Refused(e.TOO_MANY_REQUESTS, f"At most {USER_STREAMS_CAP} user streams a socket.", 429)
         number, self._next_user = self._next_user, self._next_user + 1
-        user = self._users[number] = UserStream(self._dialect, desk, partial(self._put_user, number))
+        user = UserStream(self._dialect, key, partial(self._put_user, number), self._sender.end)
         await user.begin()
+        self._users[number] = user
         return {"subscriptionId": number}
 
     async def _unsubscribe(self, params: dict[str, str]) -> Told:
@@ -342,6 +326,17 @@ class Requests:
 
     def _put_user(self, number: int, told: Told) -> None:
         self._sender.put(_text({"subscriptionId": number, "event": told}))
+
+
+def _checked_id(number: Any) -> Any:
+    """A request's id: what is short enough to be told back.
+
+    Raises:
+        Refused: it is not.
+    """
+    if number is None or (isinstance(number, int | str) and len(str(number)) <= ID_CHARS_CAP):
+        return number
+    raise e.Refused(-1100, f"Illegal id: expected a number, or text of up to {ID_CHARS_CAP} characters.")
 
 
 def _shown(value: Any) -> str:

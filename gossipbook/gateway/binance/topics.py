@@ -7,12 +7,15 @@ or a second. After a market began anew from another peer the difference from wha
 import json
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from gossipbook.accounts.asking import WIDTHS_MS
 from gossipbook.accounts.rows import Candle
 from gossipbook.gateway.amounts import price_text, qty_text, quote_text
-from gossipbook.gateway.binance.market import best_json, depth_levels, now_ms, ticker_json
+from gossipbook.gateway.binance.market import best_json, depth_levels, ticker_json
+from gossipbook.gateway.clock import now_ms
+from gossipbook.gateway.live_candle import LiveCandle
 from gossipbook.gateway.market import Market, Step, Traded
 from gossipbook.matching.commands import Side
 
@@ -20,6 +23,8 @@ Told = dict[str, Any]
 Put = Callable[[str], None]
 Who = tuple[object, bool]
 """A socket, and whether it wants each message with its stream's name."""
+
+ALL_EVERY_MS: Final = 1_000
 
 _NAME: Final = re.compile(
     r"(?P<symbol>[^@!]+)@(?P<kind>depth|trade|aggTrade|kline_[0-9a-z]+|ticker|miniTicker|bookTicker)"
@@ -35,6 +40,11 @@ class Topic(NamedTuple):
     kind: str
     levels: int
     every_ms: int
+
+    @property
+    def width(self) -> str:
+        """Of candles; empty for other streams."""
+        return self.kind[6:] if self.kind.startswith("kline_") else ""
 
 
 def read_topic(name: str, pairs: dict[str, str]) -> Topic | None:
@@ -52,43 +62,15 @@ def read_topic(name: str, pairs: dict[str, str]) -> Topic | None:
     return Topic(symbol, kind, levels, speeds.get(kind.partition("_")[0], 0))
 
 
-class Teller:
-    """One stream, with its subscribers. A text is made once for all of them."""
+class Subscribers:
+    """Of one stream. A text is made once for all of them."""
 
-    def __init__(self, market: Market, name: str, symbol: str, topic: Topic) -> None:
-        self.market = market
+    def __init__(self, name: str) -> None:
         self.name = name
-        self.topic = topic
         self.subscribers: dict[Who, Put] = {}
-        self._symbol = symbol
-        self._due_ms = 0
-        self._told = market.update.sequence if market.update is not None else 0
-        self._changed: dict[tuple[int, int], int] = {}  # what is gathered: side and price, with the lots
-        self._levels: dict[tuple[int, int], int] = {}  # what subscribers have
-        if topic.kind == "depth" and not topic.levels:
-            self._levels = _levels(market)
-        self._candle: Candle | None = None
-        self._moved = False
-        market.listeners.append(self._on_step)
 
-    def close(self) -> None:
-        """Listen no more."""
-        self.market.listeners.remove(self._on_step)
-
-    def load_candle(self, rows: list[list[int]]) -> None:
-        """Take the newest candle of the archive, from which the live one goes on."""
-        if rows and self._candle is None:
-            self._candle = Candle(self.market.symbol, WIDTHS_MS[self.topic.kind[6:]], *rows[-1])
-
-    def tick(self, now: int) -> None:
-        """Tell what was gathered, if it is time."""
-        if self.topic.every_ms and self._moved and now >= self._due_ms:
-            self._moved, self._due_ms = False, now + self.topic.every_ms
-            told = self._gathered()
-            if told is not None:
-                self._tell(told)
-
-    def _tell(self, told: Told) -> None:
+    def tell(self, told: Any) -> None:
+        """Send all of them what is told."""
         texts = {
             combined: json.dumps({"stream": self.name, "data": told} if combined else told, separators=(",", ":"))
             for combined in {combined for _, combined in self.subscribers}
@@ -96,22 +78,87 @@ class Teller:
         for (_, combined), put in [*self.subscribers.items()]:
             put(texts[combined])
 
+
+class AllTickers(Subscribers):
+    """The tickers of all pairs in which something happened within a second, in one message."""
+
+    def __init__(self, markets: dict[str, Market], name: str, *, mini: bool) -> None:
+        super().__init__(name)
+        self._markets = markets
+        self._mini = mini
+        self._due_ms = 0
+        self._moved: dict[str, None] = {}
+        self._listeners = {symbol: partial(self._on_step, symbol) for symbol in markets}
+
+    def begin(self) -> None:
+        """Listen from now on."""
+        for symbol, market in self._markets.items():
+            market.listeners.append(self._listeners[symbol])
+
+    def close(self) -> None:
+        """Listen no more."""
+        for symbol, market in self._markets.items():
+            market.listeners.remove(self._listeners[symbol])
+
+    def tick(self, now: int) -> None:
+        """Tell what was gathered, if it is time."""
+        if self._moved and now >= self._due_ms:
+            moved, self._moved, self._due_ms = self._moved, {}, now + ALL_EVERY_MS
+            self.tell([ticker_event(symbol, self._markets[symbol], mini=self._mini) for symbol in moved])
+
+    def _on_step(self, symbol: str, _: Step) -> None:
+        self._moved[symbol] = None
+
+
+class Teller(Subscribers):
+    """One stream of one pair. ``candle`` is that of a stream of candles."""
+
+    def __init__(self, market: Market, name: str, symbol: str, topic: Topic, candle: LiveCandle | None = None) -> None:
+        super().__init__(name)
+        self.market = market
+        self.topic = topic
+        self._symbol = symbol
+        self._due_ms = 0
+        self._told = market.update.sequence if market.update is not None else 0
+        self._changed: dict[tuple[int, int], int] = {}  # what is gathered: side and price, with the lots
+        self._levels: dict[tuple[int, int], int] = {}  # what subscribers have
+        if topic.kind == "depth" and not topic.levels:
+            self._levels = _levels(market)
+        self._candle = candle
+        self._moved = False
+
+    def begin(self) -> None:
+        """Listen from now on."""
+        self.market.listeners.append(self._on_step)
+
+    def close(self) -> None:
+        """Listen no more."""
+        self.market.listeners.remove(self._on_step)
+
+    def tick(self, now: int) -> None:
+        """Tell what was gathered, if it is time."""
+        if self.topic.every_ms and self._moved and now >= self._due_ms:
+            self._moved, self._due_ms = False, now + self.topic.every_ms
+            told = self._gathered()
+            if told is not None:
+                self.tell(told)
+
     # -- steps --------------------------------------------------------------------------------------
 
     def _on_step(self, step: Step) -> None:
         kind = self.topic.kind
-        if kind.startswith("kline_"):
-            self._follow_candle(step.trades)
+        if self._candle is not None:
+            self._candle.take(step.trades)
             self._moved = self._moved or bool(step.trades)
         elif kind == "depth":
             self._gather(step)
         elif kind in ("ticker", "miniTicker"):
             self._moved = True
         elif kind == "bookTicker":
-            self._tell(self._book_ticker(step.update.sequence))
+            self.tell(self._book_ticker(step.update.sequence))
         else:
             for trade in step.trades:
-                self._tell(self._trade(trade))
+                self.tell(self._trade(trade))
 
     def _gather(self, step: Step) -> None:
         self._moved = True
@@ -128,10 +175,10 @@ class Teller:
     def _gathered(self) -> Told | None:
         market, spec, kind = self.market, self.market.spec, self.topic.kind
         assert market.update is not None
-        if kind.startswith("kline_"):
-            return None if self._candle is None else self._kline(self._candle)
+        if self._candle is not None:
+            return None if self._candle.candle is None else self._kline(self._candle.candle)
         if kind in ("ticker", "miniTicker"):
-            return self._ticker(mini=kind == "miniTicker")
+            return ticker_event(self._symbol, market, mini=kind == "miniTicker")
         if self.topic.levels:
             return {"lastUpdateId": market.update.sequence, **depth_levels(market, self.topic.levels)}
         last = market.update.sequence
@@ -163,20 +210,8 @@ class Teller:
         told: Told = {"u": sequence, "s": self._symbol, "b": best["bidPrice"], "B": best["bidQty"]}
         return told | {"a": best["askPrice"], "A": best["askQty"]}
 
-    def _ticker(self, *, mini: bool) -> Told:
-        told = ticker_json(self._symbol, self.market)
-        names = {"c": "lastPrice", "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume"}
-        names["q"] = "quoteVolume"
-        if not mini:
-            names |= {"p": "priceChange", "P": "priceChangePercent", "w": "weightedAvgPrice", "x": "prevClosePrice"}
-            names |= {"Q": "lastQty", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty", "O": "openTime"}
-            names |= {"C": "closeTime", "F": "firstId", "L": "lastId", "n": "count"}
-        event = "24hrMiniTicker" if mini else "24hrTicker"
-        head: Told = {"e": event, "E": now_ms(), "s": self._symbol}
-        return head | {short: told[name] for short, name in names.items()}
-
     def _kline(self, candle: Candle) -> Told:
-        spec, width = self.market.spec, self.topic.kind[6:]
+        spec, width = self.market.spec, self.topic.width
         now, end_ms = now_ms(), candle.start_ms + candle.width_ms - 1
         k: Told = {"t": candle.start_ms, "T": end_ms, "s": self._symbol, "i": width, "f": -1, "L": -1}
         prices = {"o": candle.open_ticks, "c": candle.close_ticks, "h": candle.high_ticks, "l": candle.low_ticks}
@@ -185,18 +220,19 @@ class Teller:
         k |= {"q": quote_text(spec, candle.quote), "V": qty_text(spec, 0), "Q": quote_text(spec, 0), "B": "0"}
         return {"e": "kline", "E": now, "s": self._symbol, "k": k}
 
-    def _follow_candle(self, trades: tuple[Traded, ...]) -> None:
-        width_ms = WIDTHS_MS[self.topic.kind[6:]]
-        for trade in trades:
-            self._candle = joined(self._candle, self.market.symbol, width_ms, trade)
 
-
-def joined(candle: Candle | None, symbol: str, width_ms: int, trade: Traded) -> Candle:
-    """The live candle with one more trade, or the next one."""
-    price, lots = trade.price_ticks, trade.qty_lots
-    start_ms = trade.time_ms - trade.time_ms % width_ms
-    one = Candle(symbol, width_ms, start_ms, price, price, price, price, lots, price * lots, 1)
-    return candle.joined(one) if candle is not None and candle.start_ms == start_ms else one
+def ticker_event(symbol: str, market: Market, *, mini: bool) -> Told:
+    """The last 24 hours, as a stream tells them."""
+    told = ticker_json(symbol, market)
+    names = {"c": "lastPrice", "o": "openPrice", "h": "highPrice", "l": "lowPrice", "v": "volume"}
+    names["q"] = "quoteVolume"
+    if not mini:
+        names |= {"p": "priceChange", "P": "priceChangePercent", "w": "weightedAvgPrice", "x": "prevClosePrice"}
+        names |= {"Q": "lastQty", "b": "bidPrice", "B": "bidQty", "a": "askPrice", "A": "askQty", "O": "openTime"}
+        names |= {"C": "closeTime", "F": "firstId", "L": "lastId", "n": "count"}
+    event = "24hrMiniTicker" if mini else "24hrTicker"
+    head: Told = {"e": event, "E": now_ms(), "s": symbol}
+    return head | {short: told[name] for short, name in names.items()}
 
 
 def _levels(market: Market) -> dict[tuple[int, int], int]:

@@ -10,7 +10,7 @@ from gossipbook.gateway.binance import errors as e
 from gossipbook.gateway.binance.call import Call
 from gossipbook.gateway.binance.shapes import PREVENTIONS, SIDES, TIFS, Told, cancelled_json, order_json, placed_json
 from gossipbook.gateway.desk import Desk, Sent
-from gossipbook.gateway.market_price import beyond, protection_ticks
+from gossipbook.gateway.market_price import beyond, place_at_market, protection_ticks
 from gossipbook.gateway.problems import problem_of
 from gossipbook.gateway.rows import pending_order
 from gossipbook.manifest import Pair
@@ -40,20 +40,24 @@ NOT_HERE: Final = {
 async def place(call: Call) -> Told:
     """Place an order, or tell of the one that has its client order id and is the same."""
     desk, spec, terms, form = await _read_order(call)
-    sent = await _place(desk, spec, terms)
+    sent = await _place(call, desk, spec, terms)
     return _told(call, spec, sent, form)
 
 
 async def test_order(call: Call) -> Told:
     """Whether an order would be taken as one, without placing it."""
-    _, spec, terms, _ = await _read_order(call)
+    desk, spec, terms, _ = await _read_order(call)
+    if terms["kind"] == "market":
+        terms["price_ticks"] = await protection_ticks(call.gateway, desk, spec.symbol, terms["side"], terms["text_id"])
     price_in_ticks(spec, "price", terms.get("price_ticks", 0), terms.get("price"))
     qty_in_lots(spec, "qty", 0, terms["qty"])
     return {}
 
 
-async def _place(desk: Desk, spec: Pair, terms: Told) -> Sent:
+async def _place(call: Call, desk: Desk, spec: Pair, terms: Told) -> Sent:
     try:
+        if terms["kind"] == "market":
+            return await place_at_market(call.gateway, desk, spec.symbol, within_s=WITHIN_S, **terms)
         return await desk.place(spec.symbol, within_s=WITHIN_S, **terms)
     except GossipbookError as error:
         raise e.refused_by(problem_of(error)) from error
@@ -86,8 +90,6 @@ async def _read_order(call: Call) -> tuple[Desk, Pair, Told, str]:
         terms["stop"] = call.text("stopPrice")
     if (iceberg := call.text("icebergQty", "0")).strip("0."):
         terms["display"] = iceberg
-    if name == "MARKET":
-        terms["price_ticks"] = await protection_ticks(call.gateway, desk, spec.symbol, side, text)
     if name == "STOP_LOSS":
         terms["price_ticks"] = beyond(spec, side, price_in_ticks(spec, "stop", 0, terms["stop"]))
     form = call.word("newOrderRespType", FORMS, e.BAD_COMBINATION, "FULL" if name in ("LIMIT", "MARKET") else "ACK")
@@ -128,12 +130,16 @@ async def _cancel(call: Call, desk: Desk, spec: Pair, client_id: int) -> OrderRo
         raise e.refused_by(problem_of(error)) from error
     if sent.rejected:
         raise e.Refused(e.CANCEL_REJECTED, "Unknown order sent.")
-    if sent.certified is None:
-        raise e.Refused(e.TIMEOUT, "Timeout waiting for response from backend server. Send status unknown.", 408)
-    order = await desk.order(spec.symbol, client_id)
+    order = await desk.order_after(sent, client_id)
     if order is None:
-        raise e.Refused(e.CANCEL_REJECTED, "Unknown order sent.")
+        raise _unknown()
     return order
+
+
+def _unknown() -> e.Refused:
+    """What was signed is on its way, or what came of it cannot be read: in the dialect that is no failure."""
+    text = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+    return e.Refused(e.TIMEOUT, text, 408)
 
 
 async def cancel_all(call: Call) -> list[Told]:
@@ -144,12 +150,14 @@ async def cancel_all(call: Call) -> list[Told]:
     except GossipbookError as error:
         raise e.refused_by(problem_of(error)) from error
     if sent.certified is None:
-        raise e.Refused(e.TIMEOUT, "Timeout waiting for response from backend server. Send status unknown.", 408)
+        raise _unknown()
     gone = [event.client_id for event in sent.certified.events if isinstance(event, Cancelled)]
     if not gone:
         raise e.Refused(e.CANCEL_REJECTED, "Unknown order sent.")
-    orders = [await desk.order(spec.symbol, client_id) for client_id in gone]
-    return [cancelled_json(call.name_of(spec), spec, order, "") for order in orders if order is not None]
+    orders = [order for client_id in gone if (order := await desk.order_after(sent, client_id)) is not None]
+    if not orders:
+        raise _unknown()
+    return [cancelled_json(call.name_of(spec), spec, order, "") for order in orders]
 
 
 async def cancel_replace(call: Call) -> Told:
@@ -176,7 +184,7 @@ async def cancel_replace(call: Call) -> Told:
     told: Told = {"cancelResult": "FAILURE" if refused else "SUCCESS", "newOrderResult": "SUCCESS"}
     told["cancelResponse"] = refused.told() if refused else cancelled
     try:
-        told["newOrderResponse"] = _told(call, spec, await _place(desk, spec, terms), form)
+        told["newOrderResponse"] = _told(call, spec, await _place(call, desk, spec, terms), form)
     except e.Refused as error:
         told |= {"newOrderResult": "FAILURE", "newOrderResponse": error.told()}
         code = e.REPLACE_FAILED if refused else e.REPLACE_PARTLY_FAILED
@@ -198,11 +206,11 @@ async def amend_keep_priority(call: Call) -> Told:
         raise e.refused_by(problem_of(error)) from error
     if sent.rejected:
         raise e.Refused(-2038, f"Order amend rejected: {sent.rejected}.")
-    order = await desk.order(spec.symbol, client_id)
-    amended = None if order is None else order_json(call.name_of(spec), spec, order)
-    at_ms = sent.certified.time_ms if sent.certified else 0
+    order = await desk.order_after(sent, client_id)
+    if sent.certified is None or order is None:
+        raise _unknown()
     return {
-        "transactTime": at_ms,
-        "executionId": sent.certified.height if sent.certified else 0,
-        "amendedOrder": amended,
+        "transactTime": sent.certified.time_ms,
+        "executionId": sent.certified.height,
+        "amendedOrder": order_json(call.name_of(spec), spec, order),
     }

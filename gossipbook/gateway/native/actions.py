@@ -11,7 +11,7 @@ from gossipbook.errors import DecodeError
 from gossipbook.gateway.accounts import Scope
 from gossipbook.gateway.desk import Desk, Progress, Sent, follow
 from gossipbook.gateway.gateway import Gateway
-from gossipbook.gateway.market_price import protection_ticks
+from gossipbook.gateway.market_price import place_at_market
 from gossipbook.gateway.native import models as m
 from gossipbook.gateway.problems import Problem
 from gossipbook.gateway.rows import fill_json, order_json, pending_order
@@ -21,8 +21,8 @@ from gossipbook.matching.events import Cancelled
 from gossipbook.trade.numbers import price_in_ticks, qty_in_lots
 from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.submission import Submission
-from gossipbook.trade.tickets import BadOrder, require_rules, set_state
 from gossipbook.trade.tickets import cancel_all as cancel_all_command
+from gossipbook.trade.tickets import require_rules, set_state
 
 Told = dict[str, Any]
 
@@ -67,19 +67,12 @@ async def place(gateway: Gateway, desk: Desk, asked: m.Place) -> Told:
     gateway.network.spec(asked.pair)
     if asked.price is not None:
         terms["price"] = asked.price
-    elif asked.kind == "market":
-        terms["price_ticks"] = await protection_ticks(gateway, desk, asked.pair, asked.side, asked.text_id)
     terms |= {"qty": asked.qty, "post_only": asked.post_only, "self_trade": asked.self_trade}
     terms |= {"expires_ms": asked.expires_ms, "text_id": asked.text_id, "within_ms": asked.within_ms}
     terms |= {"wait": Progress(asked.wait), "within_s": asked.wait_s}
-    try:
-        return told(gateway, await desk.place(asked.pair, asked.side, **terms))
-    except BadOrder:
-        if "price_ticks" not in terms or not asked.text_id:
-            raise
-        # It may have been signed meanwhile, by the same request, with the protection price of another moment.
-        terms["price_ticks"] = await protection_ticks(gateway, desk, asked.pair, asked.side, asked.text_id)
-        return told(gateway, await desk.place(asked.pair, asked.side, **terms))
+    if asked.kind == "market" and asked.price is None:
+        return told(gateway, await place_at_market(gateway, desk, asked.pair, asked.side, **terms))
+    return told(gateway, await desk.place(asked.pair, asked.side, **terms))
 
 
 async def amend(gateway: Gateway, desk: Desk, asked: m.Amend) -> Told:

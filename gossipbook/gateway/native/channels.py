@@ -9,10 +9,9 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
-from gossipbook.accounts.asking import WIDTHS_MS
-from gossipbook.accounts.rows import Candle
 from gossipbook.books.levels import L1, LevelChange
 from gossipbook.gateway.amounts import price_text, qty_text
+from gossipbook.gateway.live_candle import LiveCandle
 from gossipbook.gateway.market import Market, Step, Traded
 from gossipbook.gateway.native import reads
 from gossipbook.gateway.rows import candle_json, trade_json
@@ -30,14 +29,14 @@ def text(told: Told) -> str:
 
 
 class Channel:
-    """One channel of one market, and who has subscribed to it."""
+    """One channel of one market, and who has subscribed to it. ``candle`` is that of the candles' channel."""
 
-    def __init__(self, market: Market, name: str, width: str = "") -> None:
+    def __init__(self, market: Market, name: str, width: str = "", candle: LiveCandle | None = None) -> None:
         self.market = market
         self.name = name
         self.width = width
         self.subscribers: dict[object, Put] = {}
-        self._candle: Candle | None = None
+        self._candle = candle
         self._top: L1 | None = None
         self._told = 0  # the sequence that subscribers of the top were told last
         market.listeners.append(self._on_step)
@@ -52,11 +51,6 @@ class Channel:
 
     # -- beginning ----------------------------------------------------------------------------------
 
-    def load_candle(self, rows: list[list[int]]) -> None:
-        """Take the newest candle of the archive, from which the live one goes on."""
-        if rows and self._candle is None:
-            self._candle = Candle(self.market.symbol, WIDTHS_MS[self.width], *rows[-1])
-
     def snapshot(self) -> str:
         """What a subscriber begins with."""
         market = self.market
@@ -64,8 +58,7 @@ class Channel:
             rows = [_trade_row(trade) for trade in [*market.trades][-TRADES_AT_FIRST:]]
             return text(self._head("snapshot") | {"trades": [trade_json(market.spec, row) for row in rows]})
         if self.name == "candles":
-            candle = None if self._candle is None else candle_json(market.spec, [*self._candle[2:]])
-            return text(self._head("snapshot") | {"candle": candle})
+            return text(self._head("snapshot") | {"candle": self._candle_json()})
         assert market.update is not None
         self._top, self._told = market.top(), market.update.sequence
         levels = {"book": (2, None), "top": (1, 1), "l3": (3, None)}
@@ -74,8 +67,8 @@ class Channel:
     # -- following ----------------------------------------------------------------------------------
 
     def _on_step(self, step: Step) -> None:
-        if self.name == "candles":
-            self._follow_candle(step)
+        if self._candle is not None:
+            self._candle.take(step.trades)
         if not self.subscribers:
             return
         made = self._update(step)
@@ -92,9 +85,7 @@ class Channel:
             rows = [trade_json(market.spec, _trade_row(trade)) for trade in step.trades]
             return text(self._head("update") | {"previous": step.previous_trade, "trades": rows})
         if self.name == "candles":
-            if not step.trades or self._candle is None:
-                return None
-            return text(self._head("update") | {"candle": candle_json(market.spec, [*self._candle[2:]])})
+            return text(self._head("update") | {"candle": self._candle_json()}) if step.trades else None
         if step.reset:
             return self.snapshot()
         if self.name == "top" and self._top == (top := update.top):
@@ -123,14 +114,9 @@ class Channel:
             if change.side == side
         ]
 
-    def _follow_candle(self, step: Step) -> None:
-        width_ms = WIDTHS_MS[self.width]
-        for trade in step.trades:
-            price, lots = trade.price_ticks, trade.qty_lots
-            start_ms = trade.time_ms - trade.time_ms % width_ms
-            one = Candle(self.market.symbol, width_ms, start_ms, price, price, price, price, lots, price * lots, 1)
-            same = self._candle is not None and self._candle.start_ms == start_ms
-            self._candle = self._candle.joined(one) if same and self._candle is not None else one
+    def _candle_json(self) -> Told | None:
+        row = None if self._candle is None else self._candle.row
+        return None if row is None else candle_json(self.market.spec, row)
 
 
 _SIDES: Final = {"bids": Side.BUY, "asks": Side.SELL}

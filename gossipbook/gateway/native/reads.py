@@ -1,10 +1,10 @@
 """What may be read over HTTP and over the socket alike."""
 
-import time
 from typing import Any
 
 from gossipbook.accounts.asking import WIDTHS_MS
 from gossipbook.gateway.amounts import price_text, qty_text, quote_text
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.market import Market
@@ -15,11 +15,6 @@ from gossipbook.matching.commands import Side
 Told = dict[str, Any]
 DEPTH_CAP = 5_000
 """Levels of one answer."""
-
-
-def now_ms() -> int:
-    """This machine's time."""
-    return time.time_ns() // 1_000_000
 
 
 # -- markets ------------------------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from gossipbook.errors import GossipbookError
 from gossipbook.gateway.access import Denied
 from gossipbook.gateway.account_feed import AccountFeed, AccountStep
 from gossipbook.gateway.accounts import ApiKey, Scope
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.guard import address_of, problem_json
+from gossipbook.gateway.live_candle import LiveCandle
 from gossipbook.gateway.native import actions, reads
 from gossipbook.gateway.native.channels import MARKET_CHANNELS, Channel, Told, text
 from gossipbook.gateway.native.pending import Pending
@@ -53,12 +55,10 @@ class Channels:
         name, symbol, width = key
         market = self._gateway.markets.get(symbol)
         await market.ready()
+        candle = await LiveCandle.load(market, width) if name == "candles" and key not in self._channels else None
         channel = self._channels.get(key)
         if channel is None:
-            channel = self._channels[key] = Channel(market, name, width)
-            if name == "candles":
-                pair = await self._gateway.network.pair(symbol)
-                channel.load_candle((await pair.candles(width, limit=1))["candles"])
+            channel = self._channels[key] = Channel(market, name, width, candle)
         put(channel.snapshot())
         channel.subscribers[who] = put
         return channel
@@ -184,7 +184,7 @@ class Stream:
             wanted = Subscribe.model_validate(asked)
             return await (self._subscribe(wanted) if what == "subscribe" else self._unsubscribe(wanted))
         if what == "ping":
-            return {"time_ms": reads.now_ms()}
+            return {"time_ms": now_ms()}
         if isinstance(what, str) and what in actions.ACTIONS:
             model, scope, act = actions.ACTIONS[what]
             request = model.model_validate(asked)
@@ -298,7 +298,7 @@ class Stream:
         while True:
             await asyncio.sleep(STATUS_S if self._watching_status else HEARTBEAT_S)
             beats += 1
-            self._sender.put(text({"type": "heartbeat", "time_ms": reads.now_ms()}))
+            self._sender.put(text({"type": "heartbeat", "time_ms": now_ms()}))
             if self._watching_status:
                 told = await _told_or_trouble(reads.status(self._gateway))
                 peers = await _told_or_trouble(reads.peers(self._gateway))
