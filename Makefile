@@ -66,8 +66,8 @@ binary:
 	$(BINARY)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps .
 	cd $(BINARY) && venv/bin/pyinstaller --onefile --name gossipbook --distpath . --workpath work --specpath work \
 		--log-level WARN --noconfirm --collect-submodules gossipbook --collect-data gossipbook \
-		--copy-metadata gossipbook --collect-submodules uvicorn --collect-submodules rpcudp \
-		--exclude-module tkinter $(CURDIR)/deploy/binary/gossipbook.py
+		--copy-metadata gossipbook --hidden-import gossipbook_matching__mypyc --hidden-import trio_asyncio --collect-submodules uvicorn --collect-submodules rpcudp \
+		--add-data '$(CURDIR)/gossipbook/matching/*.py:gossipbook/matching' --exclude-module tkinter $(CURDIR)/deploy/binary/run.py
 
 # A manual page of each command, in build/man.
 man: $(STAMP)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 SCRIPTS = (
     *("throughput.py", "faults.py", "simulation.py", "matching.py", "blocks.py", "books.py", "receipts.py", "cli.py"),
-    *("messages.py", "flood.py"),
+    *("messages.py", "flood.py", "asgi.py", "gateway.py", "exactly_once.py"),
 )
 
 

@@ -169,6 +169,7 @@ class Desk:
         sent = self.sent(submission, client_id, trouble)
         if sent.certified is not None:
             self.seen[symbol] = max(self.seen.get(symbol, 0), sent.certified.height)
+            self._network.told[symbol] = max(self._network.told.get(symbol, 0), sent.certified.height)
         return sent
 
     @staticmethod

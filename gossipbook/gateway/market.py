@@ -34,6 +34,8 @@ from gossipbook.trade.peer_link import MALFORMED_ANSWER
 TRADES_CAP: Final = 1_000
 """Trades that are remembered; older ones are asked for."""
 READY_S: Final = 5.0
+CATCH_UP_S: Final = 1.0
+"""How long a book may be behind what was told of the same blocks before it is shown as it is."""
 RETRY_S: Final = 0.5
 LOOKS_CAP: Final = 64
 """Pages of missed trades that are asked for; older ones than those have to be asked for by whoever wants them."""
@@ -87,19 +89,21 @@ class Market:
         self._queues: dict[int, dict[int, dict[OrderKey, int]]] = {}
         self._last_trade = 0
         self._day_height = 0
-        self._ready = asyncio.Event()
+        self._moved = asyncio.Event()
 
     # -- reading ------------------------------------------------------------------------------------
 
     async def ready(self) -> BookUpdate:
-        """The newest update, once there is a book.
+        """The newest update, once there is a book; as a rule no older than what any account here was told.
 
         Raises:
             Problem: not soon.
         """
-        if self.update is None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ready.wait(), READY_S)
+        told = self.network.told.get(self.symbol, 0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(READY_S if self.update is None else CATCH_UP_S):
+                while self.update is None or self.update.height < told:
+                    await self._moved.wait()
         if self.update is None:
             trouble = self.trouble or self.network.trouble or "no peer has sent it yet"
             raise Problem(503, "no-book", f"there is no book of {self.symbol}: {trouble}", again_s=AGAIN_S)
@@ -170,7 +174,8 @@ class Market:
             if trade.height > self._day_height:  # Else the day was loaded with it.
                 self.day.add(trade.time_ms, trade.price_ticks, trade.qty_lots)
         self.update, self.trouble, self.heard_s = update, "", time.monotonic()
-        self._ready.set()
+        self._moved.set()
+        self._moved = asyncio.Event()
         step = Step(update, fresh, previous, bool(update.reset))
         for listener in list(self.listeners):
             listener(step)

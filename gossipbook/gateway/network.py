@@ -33,6 +33,7 @@ class Network:
     def __init__(self, settings: GatewaySettings) -> None:
         self.manifest = settings.manifest
         self.trouble = "not linked to a peer yet"
+        self.told: dict[str, int] = {}  # by pair, the last height that some account was told of
         self._settings = settings
         self._client: Client | None = None
         self._pairs: dict[str, ClientPair] = {}

@@ -22,6 +22,7 @@ from gossipbook.gateway.settings import (
     HEADERS_S,
     SEND_BUFFER_BYTES,
     SOCKET_MESSAGE_CAP,
+    STALLED_S,
     GatewaySettings,
 )
 from gossipbook.net.address import is_loopback
@@ -57,7 +58,37 @@ class Crowd:
 CROWD = Crowd()
 
 
-class Connection(HttpToolsProtocol):
+class Read(asyncio.Protocol):
+    """A connection that is cut off when what was sent has not been taken for too long.
+
+    A close by the program would wait for that as well, for ever.
+    """
+
+    transport: asyncio.Transport
+    stalled: asyncio.TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """The system takes no more: it has so long to go on."""
+        super().pause_writing()
+        self.stalled = asyncio.get_running_loop().call_later(STALLED_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """All was taken."""
+        self._go_on()
+        super().resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._go_on()
+        super().connection_lost(exc)
+
+    def _go_on(self) -> None:
+        if self.stalled is not None:
+            self.stalled.cancel()
+            self.stalled = None
+
+
+class Connection(Read, HttpToolsProtocol):
     """A connection that is closed if it does not make a request in time, or is one too many; heads have a bound."""
 
     address = ""
@@ -69,6 +100,7 @@ class Connection(HttpToolsProtocol):
         """Take a connection, or refuse it."""
         super().connection_made(transport)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+        transport.set_write_buffer_limits(high=0)
         self.address = str((transport.get_extra_info("peername") or ("",))[0])
         self._wait(HEADERS_S if CROWD.enter(self.address) else 0)
 
@@ -115,7 +147,7 @@ class Connection(HttpToolsProtocol):
             self.waiting = None
 
 
-class SocketConnection(WebSocketsSansIOProtocol):
+class SocketConnection(Read, WebSocketsSansIOProtocol):
     """What a connection becomes that is upgraded to a socket: the same one of the crowd."""
 
     address = ""

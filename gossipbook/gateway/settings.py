@@ -35,7 +35,7 @@ OUTBOX_MESSAGES_CAP: Final = 256
 OUTBOX_BYTES_CAP: Final = 256 * 1024
 """What waits for one subscriber; then it has lagged, and starts anew from snapshots."""
 STALLED_S: Final = 30.0
-"""How long a subscriber may leave the socket full before it is closed."""
+"""How long a connection may leave what was sent where it is before it is cut off."""
 SUBSCRIPTIONS_CAP: Final = 200
 """Channels of one socket."""
 USER_STREAMS_CAP: Final = 16

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gossipbook.gateway.outbox import Lag, Outbox
-from gossipbook.gateway.settings import STALLED_S
 
 GOING_AWAY, TOO_SLOW = 1001, 1008
 
@@ -47,13 +46,8 @@ class Sender:
         self._wake.set()
 
     async def send(self, text: str) -> None:
-        """Send one message now.
-
-        Raises:
-            TimeoutError: the subscriber has not read for too long.
-        """
-        async with asyncio.timeout(STALLED_S):
-            await self._socket.send_text(text)
+        """Send one message now. A subscriber that does not read is cut off, see ``serve``."""
+        await self._socket.send_text(text)
         self._sent.set()
 
     async def run(self) -> None:
@@ -70,8 +64,6 @@ class Sender:
                 else:
                     await self.send(item)
             await self._socket.close(GOING_AWAY, self._reason)
-        except TimeoutError:
-            await self._socket.close(TOO_SLOW, "too-slow")
         finally:
             self._ended = True
             self._sent.set()

@@ -1,5 +1,6 @@
 """Parts of the gateway by themselves, and what happens to them when a rule of theirs is broken."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from gossipbook.accounts.asking import order_row
 from gossipbook.accounts.rows import DAY_MS, OrderRow, Sums
 from gossipbook.errors import ConfigError, NoAnswer
+from gossipbook.gateway import serve
 from gossipbook.gateway.access import Denied
 from gossipbook.gateway.amounts import assets, average_text, price_text, qty_text, quote_text
 from gossipbook.gateway.binance.call import Symbols
@@ -263,3 +265,23 @@ def test_it_does_not_listen_to_the_world_in_the_clear(tmp_path: object) -> None:
     half = GatewaySettings(manifest, tmp_path, certificate=tmp_path)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="go together"):
         _ = half.address
+
+
+def test_a_connection_that_is_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serve, "STALLED_S", 0.01)
+
+    async def scenario() -> None:
+        connection, cut = serve.SocketConnection.__new__(serve.SocketConnection), asyncio.Event()
+        connection.transport, connection.writable = Transport(cut), asyncio.Event()
+        connection.pause_writing()
+        connection.resume_writing()
+        assert connection.stalled is None, "it was read after all"
+        connection.pause_writing()
+        await asyncio.wait_for(cut.wait(), 10)
+
+    class Transport(asyncio.Transport):
+        def __init__(self, cut: asyncio.Event) -> None:
+            super().__init__()
+            self.abort = cut.set  # type: ignore[method-assign]
+
+    asyncio.run(scenario())
