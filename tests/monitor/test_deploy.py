@@ -90,5 +90,5 @@ def test_the_executable_runs_where_there_is_no_python(tmp_path: Path) -> None:
     shutil.copy(binary, copy)
     nothing = {"PATH": str(tmp_path), "HOME": str(tmp_path)}
     assert "gossipbook, version" in run(copy, "--version", env=nothing).stdout
-    done = run(copy, "demo", "--limit", "400", "--json", env=nothing)
+    done = run(copy, "demo", "--limit", "1200", "--json", env=nothing)
     assert json.loads(done.stdout.splitlines()[-1])["verdict"] == "valid", done.stderr[-1_000:]
