@@ -14,6 +14,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from gossipbook.errors import Unavailable
 from gossipbook.gateway.application import application
+from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.gateway import running
 from gossipbook.gateway.settings import (
     CONNECTIONS_CAP,
@@ -28,6 +29,7 @@ from gossipbook.gateway.settings import (
 from gossipbook.net.address import is_loopback
 
 STOP_S = 5
+PING_S, PONG_S = 20.0, 20.0
 
 log = logging.getLogger("gossipbook.gateway")
 
@@ -157,6 +159,17 @@ class SocketConnection(Read, WebSocketsSansIOProtocol):
         super().connection_made(transport)
         self.address = str((transport.get_extra_info("peername") or ("",))[0])
 
+    def send_keepalive_ping(self) -> None:
+        """Ask whether the other side lives, in text: the time, as programs of the Binance dialect expect it."""
+        self.ping_timer = None
+        if self.close_sent or self.transport.is_closing():
+            return
+        self.pending_ping_payload = str(now_ms()).encode()
+        self.ping_sent_at = self.loop.time()
+        self.conn.send_ping(self.pending_ping_payload)
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        self.pong_timer = self.loop.call_later(PONG_S, self.keepalive_timeout)
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         CROWD.leave(self.address)
@@ -218,6 +231,8 @@ def _config(app: Any, settings: GatewaySettings) -> uvicorn.Config:
         proxy_headers=False,
         ws_max_size=SOCKET_MESSAGE_CAP,
         ws_per_message_deflate=False,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PONG_S,
         timeout_keep_alive=int(HEADERS_S),
         timeout_graceful_shutdown=STOP_S,
         h11_max_incomplete_event_size=None,

@@ -155,6 +155,13 @@ async def commission(call: Call) -> Told:
     return {"symbol": call.name_of(spec)} | dict.fromkeys(kinds, none) | {"discount": discount}
 
 
+async def trade_fees(call: Call) -> list[Told]:
+    """What is taken of trades in one pair, or in each: nothing."""
+    wanted = call.params.get("symbol")
+    specs = [call.pair_of(wanted)] if wanted else call.gateway.manifest.pairs
+    return [{"symbol": call.name_of(spec), "makerCommission": "0", "takerCommission": "0"} for spec in specs]
+
+
 async def capital(call: Call) -> list[Told]:
     """The assets of all pairs. None can be brought in or taken out: nothing is held in custody."""
     named = dict.fromkeys(name for spec in call.gateway.manifest.pairs for name in assets(spec.symbol))

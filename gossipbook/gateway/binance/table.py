@@ -46,6 +46,7 @@ TABLE: Final[dict[tuple[str, str], Entry]] = {
     ("PUT", "/api/v3/userDataStream"): Entry(user_keys.keep, "key", 2),
     ("DELETE", "/api/v3/userDataStream"): Entry(user_keys.end, "key", 2),
     ("GET", "/sapi/v1/capital/config/getall"): Entry(account.capital, "signed", 10),
+    ("GET", "/sapi/v1/asset/tradeFee"): Entry(account.trade_fees, "signed"),
     ("GET", "/sapi/v1/margin/allPairs"): Entry(market.nothing, "key"),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Entry(market.nothing, "key"),
     ("GET", "/sapi/v1/margin/allAssets"): Entry(market.nothing, "key"),

@@ -182,8 +182,8 @@ class Teller(Subscribers):
         if self.topic.levels:
             return {"lastUpdateId": market.update.sequence, **depth_levels(market, self.topic.levels)}
         last = market.update.sequence
-        if last <= self._told and not self._changed:
-            return None
+        if not self._changed:
+            return None  # The next difference begins where the last one ended.
         changed, self._changed = self._changed, {}
         self._levels |= changed
         for key in [key for key, lots in changed.items() if not lots]:

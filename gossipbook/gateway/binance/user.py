@@ -30,10 +30,9 @@ _EXECUTIONS: Final = {
     "Fill": "TRADE",
     "Cancelled": "CANCELED",
     "Expired": "EXPIRED",
-    "Rejected": "REJECTED",
     "Amended": "REPLACED",
-    "Sliced": "NEW",
 }
+"""A refusal is told to who placed the order, and the next slice of an iceberg is nothing new: neither is in the stream."""
 
 
 def execution_report(name: str, spec: Pair, step: AccountStep, report: Report) -> Told:
@@ -136,7 +135,8 @@ class UserStream:
         spec = self._dialect.gateway.manifest.pair(symbol)
         name = self._dialect.symbols.of_pair[symbol]
         for report in step.reports:
-            self._put(execution_report(name, spec, step, report))
+            if report.event in _EXECUTIONS:
+                self._put(execution_report(name, spec, step, report))
         if any(report.fill for report in step.reports):
             task = asyncio.create_task(self._tell_balances(step))
             self._asking.add(task)
