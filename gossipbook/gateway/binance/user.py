@@ -32,7 +32,7 @@ _EXECUTIONS: Final = {
     "Expired": "EXPIRED",
     "Amended": "REPLACED",
 }
-"""A refusal is told to who placed the order, and the next slice of an iceberg is nothing new: neither is in the stream."""
+"""A refusal is told to who placed the order, and an iceberg's next slice is nothing new: neither is in the stream."""
 
 
 def execution_report(name: str, spec: Pair, step: AccountStep, report: Report) -> Told:
