@@ -1,7 +1,6 @@
 """Answers to clients that only read: status, peers, books, orders, heads, receipts. ``feeds`` has subscriptions.
 
-Nearly everything is answered from the peer core's memory, in one turn, as JSON. What takes a look at the past on disk
-is answered by a task of its own.
+Nearly everything is answered from the peer core's memory, in one turn, as JSON; what reads the disk, by a task.
 """
 
 import base64

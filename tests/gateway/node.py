@@ -20,8 +20,8 @@ def node_module(name: str) -> Path:
     if not folder.exists():
         INSTALLED.mkdir(parents=True, exist_ok=True)
         (INSTALLED / "package.json").write_text((HERE / "package.json").read_text())
-        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(INSTALLED)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False)
+        command = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--fetch-retries", "1"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=False, cwd=INSTALLED)
         if done.returncode:
             reason = f"npm cannot install {name}: {done.stderr.strip()[-200:]}"
             if os.environ.get("GOSSIPBOOK_REQUIRE_ALL") == "1":
