@@ -34,7 +34,7 @@ from gossipbook.trade.peer_link import MALFORMED_ANSWER
 TRADES_CAP: Final = 1_000
 """Trades that are remembered; older ones are asked for."""
 READY_S: Final = 5.0
-CATCH_UP_S: Final = 1.0
+CATCH_UP_S: Final = 3.0
 """How long a book may be behind what was told of the same blocks before it is shown as it is."""
 RETRY_S: Final = 0.5
 LOOKS_CAP: Final = 64

@@ -55,10 +55,16 @@ class Live:
         return dict(answer.json())
 
     def clear(self) -> None:
-        """Leave nothing in the book of the accounts."""
-        for account in self.accounts:
-            for pair in self.manifest.symbols():
-                self.call("DELETE", "/v1/orders", account, params={"pair": pair})
+        """Leave nothing in the book of the accounts, what is still on its way included."""
+
+        def is_empty() -> bool:
+            for account in self.accounts:
+                for pair in self.manifest.symbols():
+                    self.call("DELETE", "/v1/orders", account, params={"pair": pair})
+            book = self.get("/v1/book", pair=PAIR)
+            return not book["bids"] and not book["asks"]
+
+        until(is_empty, "an empty book")
 
     def peer_folder(self, name: str) -> Path:
         return self.folder / name
