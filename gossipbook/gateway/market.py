@@ -156,6 +156,9 @@ class Market:
             except (GossipbookError, Problem, *MALFORMED_ANSWER) as error:
                 self.trouble = str(error) or type(error).__name__
                 log.warning("the book of %s: %s", self.symbol, error)
+            except Exception:
+                self.trouble = "a fault of the gateway"
+                log.exception("the book of %s met a fault of the gateway, and begins anew", self.symbol)
             await asyncio.sleep(RETRY_S)
 
     async def _take(self, update: BookUpdate) -> None:
