@@ -12,7 +12,7 @@ import pytest
 
 import gossipbook
 from gossipbook.identity import Identity
-from gossipbook.matching.commands import Place, Side, TimeInForce
+from gossipbook.matching.commands import CancelAll, Place, Side, TimeInForce
 from gossipbook.receipt.verifying import verify_receipt
 
 from .live import PAIR, Live, until
@@ -230,6 +230,8 @@ def test_an_op_that_was_signed_elsewhere(live: Live) -> None:
     other = gossipbook.Wallet(Identity(os.urandom(32)), bytes(32)).sign(PAIR, [place])
     assert live.call("POST", "/v1/op", json={"op": other.encode().hex()}).json()["code"] == "wrong-network"
     assert live.call("POST", "/v1/op", json={"op": "00"}).json()["code"] == "bad-op"
+    gone = wallet.sign(PAIR, [CancelAll()])  # No account of the gateway's has this order.
+    assert live.call("POST", "/v1/op", json={"op": gone.encode().hex()}).json()["cancelled"] == 1
 
 
 def test_markets(live: Live) -> None:
