@@ -103,7 +103,7 @@ class Bookkeeper(OrderFollower[OrderRow]):
         price, lots = fill.price_ticks, fill.qty_lots
         at = fill.number, self._height, self._time_ms
         self._changes.trades.append(Trade(self._pair, *at, price, lots, fill.taker_side))
-        candle = Candle(self._pair, 0, 0, price, price, price, price, lots, price * lots, 1)
+        candle = Candle.of_trade(self._pair, 1, self._time_ms, price, lots)
         self._trades[:] = [self._trades[0].joined(candle) if self._trades else candle]
 
     def _account(self, fill: e.Fill, author: PublicKey, client_id: int, side: int, *, is_maker: bool) -> None:

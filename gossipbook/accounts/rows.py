@@ -104,6 +104,12 @@ class Candle(NamedTuple):
     quote: int
     trades: int
 
+    @classmethod
+    def of_trade(cls, pair: str, width_ms: int, time_ms: int, price_ticks: int, lots: int) -> "Candle":
+        """The candle of a single trade."""
+        start_ms, price = time_ms - time_ms % width_ms, price_ticks
+        return cls(pair, width_ms, start_ms, price, price, price, price, lots, price * lots, 1)
+
     def joined(self, later: "Candle") -> "Candle":
         """This and a later one as one candle."""
         return self._replace(

@@ -21,10 +21,8 @@ class Day:
 
     def add(self, time_ms: int, price_ticks: int, lots: int) -> None:
         """Take a trade, no earlier than any before."""
-        start_ms = time_ms - time_ms % STEP_MS
-        price = price_ticks
-        candle = Candle(self._pair, STEP_MS, start_ms, price, price, price, price, lots, lots * price, 1)
-        if self._candles and self._candles[-1].start_ms == start_ms:
+        candle = Candle.of_trade(self._pair, STEP_MS, time_ms, price_ticks, lots)
+        if self._candles and self._candles[-1].start_ms == candle.start_ms:
             self._candles[-1] = self._candles[-1].joined(candle)
         else:
             self._candles.append(candle)

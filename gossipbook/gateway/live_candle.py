@@ -39,8 +39,7 @@ class LiveCandle:
                 self.candle = self._with(trade)
 
     def _with(self, trade: Traded) -> Candle:
-        price, lots = trade.price_ticks, trade.qty_lots
-        start_ms = trade.time_ms - trade.time_ms % self.width_ms
-        one = Candle(self._symbol, self.width_ms, start_ms, price, price, price, price, lots, price * lots, 1)
-        same = self.candle is not None and self.candle.start_ms == start_ms
-        return self.candle.joined(one) if same and self.candle is not None else one
+        one = Candle.of_trade(self._symbol, self.width_ms, trade.time_ms, trade.price_ticks, trade.qty_lots)
+        if self.candle is not None and self.candle.start_ms == one.start_ms:
+            return self.candle.joined(one)
+        return one

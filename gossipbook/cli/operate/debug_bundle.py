@@ -9,6 +9,7 @@ import tarfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _parts(folder: Path, log: Path | None) -> Iterator[tuple[str, bytes]]:
     if endpoint is not None and is_alive(int(endpoint["pid"])):
         target = Target(home_manifest(folder), str(endpoint["listen"]), folder, int(endpoint["pid"]))
         for what in ("status", "peers"):
-            yield f"{what}.json", _json(_tried(lambda what=what: ask_once(target, what)))  # type: ignore[misc]
+            yield f"{what}.json", _json(_tried(partial(ask_once, target, what)))
         if endpoint.get("monitor"):
             yield "metrics.txt", _fetch(f"{endpoint['monitor']}/metrics")
             yield "readyz.txt", _fetch(f"{endpoint['monitor']}/readyz")

@@ -14,7 +14,7 @@ from gossipbook.gateway.market_price import beyond, place_at_market, protection_
 from gossipbook.gateway.problems import problem_of
 from gossipbook.gateway.rows import pending_order
 from gossipbook.manifest import Pair
-from gossipbook.matching.commands import Amend, AmendFlags, Cancel, CancelAll
+from gossipbook.matching.commands import Amend, AmendFlags, Cancel, CancelAll, Command
 from gossipbook.matching.events import Cancelled
 from gossipbook.trade.numbers import price_in_ticks, qty_in_lots
 
@@ -59,6 +59,13 @@ async def _place(call: Call, desk: Desk, spec: Pair, terms: Told) -> Sent:
         if terms["kind"] == "market":
             return await place_at_market(call.gateway, desk, spec.symbol, within_s=WITHIN_S, **terms)
         return await desk.place(spec.symbol, within_s=WITHIN_S, **terms)
+    except GossipbookError as error:
+        raise e.refused_by(problem_of(error)) from error
+
+
+async def _send(desk: Desk, spec: Pair, command: Command, client_id: int = 0) -> Sent:
+    try:
+        return await desk.send(spec.symbol, [command], client_id, within_s=WITHIN_S)
     except GossipbookError as error:
         raise e.refused_by(problem_of(error)) from error
 
@@ -119,15 +126,12 @@ async def cancel(call: Call) -> Told:
         if refused.code == e.NO_SUCH_ORDER:
             raise e.Refused(e.CANCEL_REJECTED, "Unknown order sent.") from refused
         raise
-    order = await _cancel(call, desk, spec, client_id)
+    order = await _cancel(desk, spec, client_id)
     return cancelled_json(call.name_of(spec), spec, order, call.text("newClientOrderId", ""))
 
 
-async def _cancel(call: Call, desk: Desk, spec: Pair, client_id: int) -> OrderRow:
-    try:
-        sent = await desk.send(spec.symbol, [Cancel(client_id)], client_id, within_s=WITHIN_S)
-    except GossipbookError as error:
-        raise e.refused_by(problem_of(error)) from error
+async def _cancel(desk: Desk, spec: Pair, client_id: int) -> OrderRow:
+    sent = await _send(desk, spec, Cancel(client_id), client_id)
     if sent.rejected:
         raise e.Refused(e.CANCEL_REJECTED, "Unknown order sent.")
     order = await desk.order_after(sent, client_id)
@@ -145,10 +149,7 @@ def _unknown() -> e.Refused:
 async def cancel_all(call: Call) -> list[Told]:
     """Cancel all open orders of a pair."""
     desk, spec = await call.desk(Scope.CANCEL), call.pair()
-    try:
-        sent = await desk.send(spec.symbol, [CancelAll()], within_s=WITHIN_S)
-    except GossipbookError as error:
-        raise e.refused_by(problem_of(error)) from error
+    sent = await _send(desk, spec, CancelAll())
     if sent.certified is None:
         raise _unknown()
     gone = [event.client_id for event in sent.certified.events if isinstance(event, Cancelled)]
@@ -169,7 +170,7 @@ async def cancel_replace(call: Call) -> Told:
     refused: e.Refused | None = None
     try:
         client_id = await call.order_id(desk, spec, "cancelOrderId", "cancelOrigClientOrderId")
-        order = await _cancel(call, desk, spec, client_id)
+        order = await _cancel(desk, spec, client_id)
         cancelled = cancelled_json(call.name_of(spec), spec, order, call.text("cancelNewClientOrderId", ""))
     except e.Refused as error:
         refused = error
@@ -198,12 +199,7 @@ async def amend_keep_priority(call: Call) -> Told:
     desk, spec = await call.desk(Scope.TRADE), call.pair()
     client_id = await call.order_id(desk, spec)
     lots = qty_in_lots(spec, "qty", 0, call.text("newQty"))
-    try:
-        sent = await desk.send(
-            spec.symbol, [Amend(client_id, 0, lots, AmendFlags.REDUCE_ONLY)], client_id, within_s=WITHIN_S
-        )
-    except GossipbookError as error:
-        raise e.refused_by(problem_of(error)) from error
+    sent = await _send(desk, spec, Amend(client_id, 0, lots, AmendFlags.REDUCE_ONLY), client_id)
     if sent.rejected:
         raise e.Refused(-2038, f"Order amend rejected: {sent.rejected}.")
     order = await desk.order_after(sent, client_id)
