@@ -42,6 +42,8 @@ USER_STREAMS_CAP: Final = 16
 """Streams of accounts of one socket, in the dialect that names them by a key."""
 SOCKET_ORDERS_CAP: Final = 256
 """Commands of one socket that wait for their answer."""
+ID_CHARS_CAP: Final = 64
+"""Characters of a request's id over a socket, which its answer repeats."""
 ANSWER_BYTES_CAP: Final = 2**20
 """Bytes of answers that wait for one socket before no more of its requests are read."""
 HEARTBEAT_S: Final = 5.0

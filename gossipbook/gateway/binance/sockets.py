@@ -23,13 +23,12 @@ from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.guard import address_of
 from gossipbook.gateway.live_candle import LiveCandle
 from gossipbook.gateway.problems import Problem
-from gossipbook.gateway.settings import SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP, USER_STREAMS_CAP
+from gossipbook.gateway.settings import ID_CHARS_CAP, SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP, USER_STREAMS_CAP
 from gossipbook.gateway.socket_task import TOO_SLOW, Sender, sending
 
 Told = dict[str, Any]
 TICK_S: Final = 0.05
 ALL: Final = {"!ticker@arr": False, "!miniTicker@arr": True}
-ID_CHARS_CAP: Final = 64
 log = logging.getLogger("gossipbook.gateway")
 
 

@@ -26,12 +26,11 @@ from gossipbook.gateway.native.pending import Pending
 from gossipbook.gateway.native.requests import READ_REQUESTS, Subscribe
 from gossipbook.gateway.problems import Problem, problem_of
 from gossipbook.gateway.rows import fill_json, order_json
-from gossipbook.gateway.settings import HEARTBEAT_S, SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP
+from gossipbook.gateway.settings import HEARTBEAT_S, ID_CHARS_CAP, SOCKET_ORDERS_CAP, SUBSCRIPTIONS_CAP
 from gossipbook.gateway.socket_task import Sender, sending
 from gossipbook.trade.peer_link import MALFORMED_ANSWER
 
 STATUS_S: Final = 2.0
-ID_CHARS_CAP: Final = 64
 log = logging.getLogger("gossipbook.gateway")
 ChannelKey = tuple[str, str, str]
 
