@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from gossipbook.accounts.asking import PAGE_CAP
 from gossipbook.accounts.rows import FillRow
 from gossipbook.gateway.account_feed import read_fill
 from gossipbook.gateway.accounts import Scope
@@ -13,11 +12,10 @@ from gossipbook.gateway.binance.shapes import Told, my_trade_json, order_json
 from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.desk import Desk
 from gossipbook.gateway.own_orders import read_order
+from gossipbook.gateway.paging import read_pages
 from gossipbook.manifest import Pair
 
 ROWS_CAP: Final = 1_000
-PAGES_CAP: Final = 64
-"""Pages of an account's rows that are looked through for one request."""
 
 
 async def account(call: Call) -> Told:
@@ -120,25 +118,21 @@ async def my_trades(call: Call) -> list[Told]:
 async def _pages(
     desk: Desk, spec: Pair, what: str, start_ms: int, end_ms: int, count: int, after: str = "", order_id: int = 0
 ) -> list[Told]:
-    """So many rows: from a start on the first ones, without one the last ones, in ascending order.
+    """So many of the account's rows, from a start on the first ones; with ``order_id`` of that order alone."""
 
-    With ``order_id`` those of that order alone, among so many as are looked through at once.
-    """
-    after = after or (f"t{max(start_ms - 1, 0)}" if start_ms else "")
-    before = f"t{end_ms + 1}" if end_ms else ""
-    newest = not after
-    found: list[Told] = []
-    for _ in range(PAGES_CAP):
-        limit = PAGE_CAP if order_id else min(count - len(found), PAGE_CAP)
+    async def fetch(after: str, before: str, limit: int) -> list[Told]:
         bounds = {"after": after, "before": before, "limit": limit}
-        page = await desk.ask(spec.symbol, lambda pair: getattr(pair, what)(desk.author, **bounds))  # noqa: B023
-        rows = page[what]
-        kept = [row for row in rows if order_id in (0, row["client_id"])]
-        found = [*kept, *found] if newest else [*found, *kept]
-        if len(rows) < limit or len(found) >= count:
-            break
-        after, before = (after, str(rows[0]["number"])) if newest else (str(rows[-1]["number"]), before)
-    return found[:count]
+        page = await desk.ask(spec.symbol, lambda pair: getattr(pair, what)(desk.author, **bounds))
+        rows: list[Told] = page[what]
+        return rows
+
+    return await read_pages(
+        fetch,
+        after=after or (f"t{max(start_ms - 1, 0)}" if start_ms else ""),
+        before=f"t{end_ms + 1}" if end_ms else "",
+        count=count,
+        wanted=(lambda row: bool(row["client_id"] == order_id)) if order_id else None,
+    )
 
 
 async def order_rates(_: Call) -> list[Told]:

@@ -2,13 +2,14 @@
 
 from typing import Any, Final
 
-from gossipbook.accounts.asking import PAGE_CAP, WIDTHS_MS
+from gossipbook.accounts.asking import WIDTHS_MS
 from gossipbook.gateway.amounts import assets, average_text, price_text, qty_text, quote_text
 from gossipbook.gateway.binance.call import Call
 from gossipbook.gateway.binance.errors import BAD_INTERVAL, Refused
 from gossipbook.gateway.binance.shapes import ORDER_TYPES, PREVENTIONS, Told, agg_trade_json, kline_json, trade_json
 from gossipbook.gateway.clock import now_ms
 from gossipbook.gateway.market import Market, Traded, traded_of_row
+from gossipbook.gateway.paging import read_pages
 from gossipbook.manifest import Pair
 from gossipbook.matching.commands import PairState, Side
 
@@ -144,20 +145,16 @@ async def _trades(call: Call, spec: Pair, after: str, before: str, limit: int) -
     await market.ready()
     if not after and not before and len(market.trades) >= limit:
         return [*market.trades][-limit:]
-    found: list[Traded] = []
-    newest = not after
-    while len(found) < limit:
-        count = min(limit - len(found), PAGE_CAP)
+
+    async def fetch(after: str, before: str, count: int) -> list[Told]:
         page = await call.gateway.network.ask(
-            spec.symbol,
-            lambda pair: pair.trades(after=after, before=before, limit=count),  # noqa: B023 - awaited at once
+            spec.symbol, lambda pair: pair.trades(after=after, before=before, limit=count)
         )
-        rows = [traded_of_row(row) for row in page["trades"]]
-        found = [*rows, *found] if newest else [*found, *rows]
-        if len(rows) < count:
-            break
-        after, before = (after, str(rows[0].number)) if newest else (str(rows[-1].number), before)
-    return found
+        rows: list[Told] = page["trades"]
+        return rows
+
+    rows = await read_pages(fetch, after=after, before=before, count=limit)
+    return [traded_of_row(row) for row in rows]
 
 
 async def klines(call: Call) -> list[list[Any]]:
