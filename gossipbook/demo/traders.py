@@ -213,5 +213,11 @@ class Floor:
         self._acks.close()
 
     @property
+    def load(self) -> str:
+        """What the network is put under, in words: at full load each op waits for those before it."""
+        pace = f"{1 / self._interval_s:g} ops/s" if self._interval_s else "full load"
+        return f"{self.commands_per_op} to an op, at {pace}"
+
+    @property
     def uncertified(self) -> int:
         return len(self._waiting)

@@ -21,11 +21,12 @@ WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """A demonstration's result: ``row`` is its JSON line."""
+    """A demonstration's result: ``row`` is its JSON line, ``load`` says in words what it was measured under."""
 
     row: dict[str, Any]
     reasons: list[str]
     exit_code: int
+    load: str
 
 
 def export_all(network: DemoNetwork, folder: Path, progress: Callable[[int, int], None]) -> list[Path]:
@@ -87,7 +88,7 @@ def judge(
         "double_fills": report.double_fills,
         "rejected_frames": _rejected_frames(monitor),
     }
-    return DemoResult(row, reasons, VERDICTS[verdict])
+    return DemoResult(row, reasons, VERDICTS[verdict], floor.load)
 
 
 def _unextended(monitor: Monitor, tips: dict[tuple[str, int], str]) -> list[str]:

@@ -147,7 +147,7 @@ def _report(outcome: DemoResult, as_json: bool) -> None:
     figures = [
         ("certified", f"{row['certified_ops']:,} ops with {row['certified_commands']:,} commands"),
         ("fills", f"{row['fills']:,}"),
-        ("throughput", f"{row['commands_per_s']:,} certified commands/s"),
+        ("throughput", f"{row['commands_per_s']:,} certified commands/s, {outcome.load}"),
         ("submit to certified", f"p50 {row['certify_ms']['p50']} ms, p99 {row['certify_ms']['p99']} ms"),
         ("takeovers", f"{row['takeovers']}" + (f", {row['takeover_ms']} ms" if row["takeover_ms"] else "")),
         ("digests equal", "yes" if row["digests_equal"] else "NO"),
