@@ -11,12 +11,19 @@ LIMITS_SINCE = {
     "max_op_work": 3,
     "max_newcomers_per_block": 3,
     "author_retention_ms": 3,
+    "max_blocks_in_flight": 5,
 }
 """Limits that only later rules have, and since which version."""
+DEPTH_SINCE = LIMITS_SINCE["max_blocks_in_flight"]
+"""The rules version since when a leader may have several heights in flight."""
 LIMITS_UNTIL = {"max_triggers_per_block": 2}
 """Limits that only earlier rules have, and until which version."""
 OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
+
+TIMEOUT_BASE_MS_SINCE_5 = 1_600
+"""The default of ``timeout_base_ms`` in networks that let several heights be in flight."""
+DEPTH_CAP = 8
 
 COMMANDS_PER_OP_CAP = 256
 SIGNATURE_BYTES = 64  # of an op, beside what max_op_bytes is of
@@ -53,6 +60,7 @@ class Limits:
     max_op_work: int = 2_048  # the same of one op, after which it matches nothing any more
     max_newcomers_per_block: int = 64  # authors whom a block may let into the table
     author_retention_ms: int = 3_600_000  # block time after which an author with nothing open leaves the table
+    max_blocks_in_flight: int = 4  # of one leader, each proposed before the one under it is final
 
     @property
     def most_work(self) -> int:
@@ -62,6 +70,10 @@ class Limits:
         """
         last = max(self.max_op_work + self.max_commands_per_op, LEAVING_WORK)
         return self.max_block_work + last + self.max_open_orders_per_author
+
+    def depth(self, rules_version: int) -> int:
+        """How many heights of one leader may be in flight in a network of a rules version."""
+        return self.max_blocks_in_flight if rules_version >= DEPTH_SINCE else 1
 
     @classmethod
     def of(cls, rules_version: int, **changed: int) -> "Limits":
@@ -88,8 +100,8 @@ DEFAULT_LIMITS = Limits()
 class Timing:
     """Durations in milliseconds.
 
-    ``timeout_base_ms`` must cover six network delays and twice the work of a full block
-    (DESIGN: base >= 6 delays + 2 x (verify + execute + sync)).
+    ``timeout_base_ms`` must cover six network delays, and the work (verify, execute, sync) of one full block more than
+    may be in flight.
     """
 
     network_delay_ms: int = 100
@@ -102,6 +114,17 @@ class Timing:
     def timeout_cap_ms(self) -> int:
         """The longest a term may wait: max(16 x base, 60 s)."""
         return max(16 * self.timeout_base_ms, 60_000)
+
+    @classmethod
+    def of(cls, rules_version: int, **changed: int) -> "Timing":
+        """The defaults of networks of a rules version, but for what is given."""
+        if rules_version >= DEPTH_SINCE:
+            changed.setdefault("timeout_base_ms", TIMEOUT_BASE_MS_SINCE_5)
+        return cls(**changed)
+
+
+DEFAULT_TIMING = Timing()
+"""Stands for the defaults of whichever rules version a manifest has."""
 
 
 def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
@@ -128,9 +151,12 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
         raise ManifestError("max_block_bytes: a block must have room for evidence, which is two ops of max_op_bytes")
     if limits.max_block_bytes > BLOCK_BYTES_CAP or limits.max_block_ops > 1_024:
         raise ManifestError("max_block_bytes / max_block_ops: at most 65536 and 1024, so that a block fits one frame")
-    floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms
+    blocks = limits.depth(rules_version) + 1
+    floor = 6 * timing.network_delay_ms + blocks * timing.full_block_ms
     if timing.timeout_base_ms < floor:
-        raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + 2 full_block_ms = {floor}")
+        raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + {blocks} full_block_ms = {floor}")
+    if limits.max_blocks_in_flight > DEPTH_CAP:
+        raise ManifestError(f"max_blocks_in_flight: at most {DEPTH_CAP}")
 
 
 def _check_stays(limits: Limits, timing: Timing) -> None:

@@ -8,7 +8,7 @@ finding matchers and are left out of the canonical form: moving a peer does not 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from gossipbook import cbor
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
-from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
+from gossipbook.limits import DEFAULT_LIMITS, DEFAULT_TIMING, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
 RULES_VERSION = 4
@@ -25,10 +25,10 @@ RULES_VERSION = 4
 
 By version 3 a block's work is bounded, events tell their order's past, authors leave the table, evidence is charged a
 constant, and enters blocks only against authors who are in the table. By version 4 orders may carry a text of their
-author's own, and may trade with their author's others.
+author's own, and may trade with their author's others. By version 5 a leader may have several heights in flight.
 """
 
-KNOWN_RULES = (1, 2, 3, 4)
+KNOWN_RULES = (1, 2, 3, 4, 5)
 
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024
@@ -90,11 +90,13 @@ class Manifest:
     wardens: tuple[PublicKey, ...] = ()
     admission: tuple[PublicKey, ...] | None = None
     limits: Limits = DEFAULT_LIMITS
-    timing: Timing = field(default_factory=Timing)
+    timing: Timing = DEFAULT_TIMING
 
     def __post_init__(self) -> None:
         if self.limits is DEFAULT_LIMITS:
             object.__setattr__(self, "limits", Limits.of(self.rules_version))
+        if self.timing is DEFAULT_TIMING:
+            object.__setattr__(self, "timing", Timing.of(self.rules_version))
         _check_names(self)
         _check_committee(self)
         check_numbers(self.limits, self.timing, self.rules_version)
@@ -114,6 +116,11 @@ class Manifest:
     @cached_property
     def quorum(self) -> "Quorum":
         return Quorum.of(self.committee_size, self.fault_model)
+
+    @property
+    def depth(self) -> int:
+        """How many heights of one leader may be in flight."""
+        return self.limits.depth(self.rules_version)
 
     def pair(self, symbol: str) -> Pair:
         for pair in self.pairs:
@@ -212,7 +219,7 @@ class Manifest:
             admission=None if admission == "open" else tuple(_key(key, "admission") for key in admission),
             wardens=tuple(_key(key, "wardens") for key in top.take("wardens", list, [])),
             limits=read_flat(Limits, top.take("limits", dict, {}), "limits", Limits.of(rules_version)),
-            timing=read_flat(Timing, top.take("timing", dict, {}), "timing"),
+            timing=read_flat(Timing, top.take("timing", dict, {}), "timing", Timing.of(rules_version)),
             pairs=tuple(read_flat(Pair, item, "pair") for item in top.take("pair", list)),
             matchers=tuple(_matcher(item) for item in top.take("matcher", list)),
         )

@@ -81,11 +81,8 @@ class Pacing:
         """The identical bytes of my latest votes."""
         member = self._member
         c, ballot, outbox = member.committee, member.ballot, member.outbox
-        proposed = ballot.state.proposed
-        if proposed is not None and proposed[:2] == (ballot.term, member.fin + 1):
-            block = member.chain.block(proposed[2])
-            if block is not None:
-                outbox.send(to, ballot.proposal(block.raw, member.chain.fc))
+        for height in sorted(member.proposed):
+            outbox.send(to, member.proposed[height][1])
         for vote in ballot.cast(member.fin):
             outbox.send(to, CastVote(c.symbol, c.epoch, vote))
         if ballot.lock is not None:

@@ -33,7 +33,7 @@ from gossipbook.consensus.records import (
     VoteState,
 )
 from gossipbook.consensus.terms import TermRules
-from gossipbook.consensus.validity import misfit
+from gossipbook.consensus.validity import misplaced
 from gossipbook.crdt.interpretation import Execution, Interpretation, Item
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Now, SetTimer
@@ -107,11 +107,11 @@ class Replica:
     def replay(self, block: Block, fc: Certificate, items: list[Item]) -> Execution | None:
         """Follow a finalized block out of the journal; None if it does not execute to what was certified."""
         member = self.member
-        if misfit(block, member.committee, member.fin, member.tip) or member.certified.refusal(items, block.time_ms):
+        if misplaced(block, member.committee, member.fin, member.tip) or member.certified.refusal(items, block.time_ms):
             return None
         if not member.speculation.execute(block, items):
             return None
-        execution = member.speculation.commit()
+        execution = member.speculation.commit(block.id)
         member.chain.append(block, fc)
         return execution
 
@@ -129,7 +129,7 @@ class Replica:
             member.certificates.timeouts.add(member.ballot.give_up(()))
             member.certificates.tc = member.certificates.timeouts.certificate(member.ballot.term)
         if state.lock is not None:
-            member.certificates.nc = state.lock
+            member.certificates.ncs[state.lock.height] = state.lock
         member.term_started_ms = member.last_progress_ms = now.timer_ms
         member.ops.wall_ms = now.wall_ms
         if state.observer:

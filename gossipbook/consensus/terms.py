@@ -38,8 +38,7 @@ class TermRules:
             and not member.ballot.timed_out
             and known.timeouts.count(term) >= member.committee.quorum.blocking
         ):
-            member.time_out("enough others gave it up")
-            return True
+            return member.time_out("enough others gave it up")
         return False
 
     def enter(self, now: Now) -> bool:
@@ -50,6 +49,7 @@ class TermRules:
             return False
         member.ballot.enter(tc)
         member.takeovers += 1
+        member.proposed = {}
         self._proposing.entered_term()
         member.failed_terms += 1
         member.term_started_ms = member.entered_ms = now.timer_ms

@@ -194,10 +194,10 @@ class NamedObjects:
         top = max((claim for _, claim in claims), key=lambda claim: claim.fin)
         fc = self.certificate(Cast(COMMIT, top.fin_term, top.fin, top.tip)) if top.fin else None
         bare = TermChange(term, timeouts, fc, None)
-        lock = bare.high_lock
+        lock = bare.high_lock(self.committee)
         if lock is None or lock.lock_term is None:
             return bare
-        nc = self.certificate(Cast(PREPARE, lock.lock_term, lock.fin + 1, self.names[lock.lock_id]))
+        nc = self.certificate(Cast(PREPARE, lock.lock_term, lock.lock_height, self.names[lock.lock_id]))
         return TermChange(term, timeouts, fc, nc)
 
     def _timeout(self, term: int, seat: int, claim: TimeoutClaim) -> Timeout:
@@ -222,7 +222,7 @@ class NamedObjects:
         for timeout in tc.timeouts:
             if timeout.fin == fin and timeout.lock_term is not None and timeout.lock_term > lock_term:
                 lock_term, lock = timeout.lock_term, timeout.lock_id
-        read = tc.high_lock
+        read = tc.high_lock(self.committee)
         read_term, read_lock = NONE, ZERO_DIGEST
         if read is not None and read.lock_term is not None:
             read_term, read_lock = read.lock_term, read.lock_id

@@ -11,6 +11,7 @@ from consensus.kit import network
 
 from gossipbook import cbor
 from gossipbook.consensus.block import decode_block
+from gossipbook.consensus.records import VoteState
 from gossipbook.crdt.op import decode_evidence, decode_op
 from gossipbook.manifest import Manifest
 from gossipbook.storage.rows import to_row
@@ -98,6 +99,14 @@ def test_other_formats_read_back() -> None:
     assert decode_hello(EVERY["handshake.hello"]) == samples.handshake()[0]
     assert decode_hello(EVERY["handshake.rules-2.hello"]) == samples.handshake(RULES_2)[0]
     assert decode_hello(EVERY["handshake.rules-3.hello"]) == samples.handshake(RULES_2, RULES_3)[0]
+
+
+def test_vote_states_of_one_vote_a_kind_read_back() -> None:
+    """Journals of the time when each proposal was recorded, and one vote of each kind."""
+    row = cbor.decode(bytes.fromhex((VECTORS / "record.VoteRecord-before-depth.hex").read_text()))
+    now, before = VoteState.decode(samples.records()["VoteRecord"].state), VoteState.decode(row[-2])  # type: ignore[attr-defined]
+    assert before == now
+    assert len(now.prepared) == len(now.committed) == 1
 
 
 def test_a_manifest_survives_its_toml_form() -> None:

@@ -77,5 +77,5 @@ class SlowLeader(Behaviour):
         items = canonical_order(member.tip, chosen)[: member.manifest.limits.max_block_ops]
         if member.certified.refusal(items, time_ms) is not None:
             return None
-        block: Block = proposing._block_of(items, member.speculation.try_out(time_ms, items))
+        block: Block = proposing._block_of(items, member.speculation.try_out(member.tip, time_ms, items))
         return block
