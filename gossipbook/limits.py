@@ -21,8 +21,6 @@ LIMITS_UNTIL = {"max_triggers_per_block": 2}
 OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
 
-TIMEOUT_BASE_MS_SINCE_5 = 1_600
-"""The default of ``timeout_base_ms`` in networks that let several heights be in flight."""
 DEPTH_CAP = 8
 
 COMMANDS_PER_OP_CAP = 256
@@ -100,8 +98,9 @@ DEFAULT_LIMITS = Limits()
 class Timing:
     """Durations in milliseconds.
 
-    ``timeout_base_ms`` must cover six network delays, and the work (verify, execute, sync) of one full block more than
-    may be in flight.
+    ``timeout_base_ms`` must cover six network delays and twice the work of a full block
+    (DESIGN: base >= 6 delays + 2 x (verify + execute + sync)). Where several blocks are in flight, an honest leader has
+    no more than that in all of them (:mod:`gossipbook.consensus.proposing`).
     """
 
     network_delay_ms: int = 100
@@ -114,17 +113,6 @@ class Timing:
     def timeout_cap_ms(self) -> int:
         """The longest a term may wait: max(16 x base, 60 s)."""
         return max(16 * self.timeout_base_ms, 60_000)
-
-    @classmethod
-    def of(cls, rules_version: int, **changed: int) -> "Timing":
-        """The defaults of networks of a rules version, but for what is given."""
-        if rules_version >= DEPTH_SINCE:
-            changed.setdefault("timeout_base_ms", TIMEOUT_BASE_MS_SINCE_5)
-        return cls(**changed)
-
-
-DEFAULT_TIMING = Timing()
-"""Stands for the defaults of whichever rules version a manifest has."""
 
 
 def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
@@ -151,10 +139,9 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
         raise ManifestError("max_block_bytes: a block must have room for evidence, which is two ops of max_op_bytes")
     if limits.max_block_bytes > BLOCK_BYTES_CAP or limits.max_block_ops > 1_024:
         raise ManifestError("max_block_bytes / max_block_ops: at most 65536 and 1024, so that a block fits one frame")
-    blocks = limits.depth(rules_version) + 1
-    floor = 6 * timing.network_delay_ms + blocks * timing.full_block_ms
+    floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms
     if timing.timeout_base_ms < floor:
-        raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + {blocks} full_block_ms = {floor}")
+        raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + 2 full_block_ms = {floor}")
     if limits.max_blocks_in_flight > DEPTH_CAP:
         raise ManifestError(f"max_blocks_in_flight: at most {DEPTH_CAP}")
 

@@ -8,7 +8,7 @@ finding matchers and are left out of the canonical form: moving a peer does not 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -17,10 +17,10 @@ from typing import Any
 from gossipbook import cbor
 from gossipbook.errors import ManifestError
 from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey, digest, peer_id
-from gossipbook.limits import DEFAULT_LIMITS, DEFAULT_TIMING, Limits, Timing, check_numbers, limit_names
+from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Of networks that are made now: special orders, leases, groups and pair states; networks of version 1 go on without.
 
 By version 3 a block's work is bounded, events tell their order's past, authors leave the table, evidence is charged a
@@ -90,13 +90,11 @@ class Manifest:
     wardens: tuple[PublicKey, ...] = ()
     admission: tuple[PublicKey, ...] | None = None
     limits: Limits = DEFAULT_LIMITS
-    timing: Timing = DEFAULT_TIMING
+    timing: Timing = field(default_factory=Timing)
 
     def __post_init__(self) -> None:
         if self.limits is DEFAULT_LIMITS:
             object.__setattr__(self, "limits", Limits.of(self.rules_version))
-        if self.timing is DEFAULT_TIMING:
-            object.__setattr__(self, "timing", Timing.of(self.rules_version))
         _check_names(self)
         _check_committee(self)
         check_numbers(self.limits, self.timing, self.rules_version)
@@ -219,7 +217,7 @@ class Manifest:
             admission=None if admission == "open" else tuple(_key(key, "admission") for key in admission),
             wardens=tuple(_key(key, "wardens") for key in top.take("wardens", list, [])),
             limits=read_flat(Limits, top.take("limits", dict, {}), "limits", Limits.of(rules_version)),
-            timing=read_flat(Timing, top.take("timing", dict, {}), "timing", Timing.of(rules_version)),
+            timing=read_flat(Timing, top.take("timing", dict, {}), "timing"),
             pairs=tuple(read_flat(Pair, item, "pair") for item in top.take("pair", list)),
             matchers=tuple(_matcher(item) for item in top.take("matcher", list)),
         )

@@ -4,6 +4,8 @@ The state behind it (:class:`~gossipbook.consensus.records.VoteState`) must be d
 here leaves the peer; ``dirty`` says that it changed since it was last recorded.
 """
 
+from collections.abc import Callable
+
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
@@ -148,7 +150,18 @@ class Ballot:
         if lock is not None and (lock.height <= fc.height or lock.term < fc.term):
             state.lock = None
             self.dirty = True
-        state.prepared, state.committed = _above(state.prepared, fc.height), _above(state.committed, fc.height)
+        state.prepared, state.committed = _binding(state.prepared, fc), _binding(state.committed, fc)
+
+    def restored(self, final_id: Callable[[int], BlockId | None], fin: int) -> None:
+        """Leave out of what the journal held what was outdated since."""
+        state = self.state
+        if state.lock is not None and state.lock.height <= fin:
+            state.lock = None
+        for votes in (state.prepared, state.committed):
+            newest = votes[-1] if votes else None
+            if newest is not None and newest.height <= fin and final_id(newest.height) in (None, newest.block_id):
+                state.prepared = () if votes is state.prepared else state.prepared
+                state.committed = () if votes is state.committed else state.committed
 
     def lacks(self, vote: Vote | Timeout, fin: int) -> bool:
         """Whether a vote of my own key, shown to me by another, is one that my state does not account for."""
@@ -173,6 +186,12 @@ def _of_term(votes: tuple[Vote, ...], term: int) -> tuple[Vote, ...]:
     return votes if votes and votes[-1].term == term else ()
 
 
-def _above(votes: tuple[Vote, ...], fin: int) -> tuple[Vote, ...]:
-    """Votes without those that a final height outdated, but always the newest: it binds the next one."""
-    return (*(vote for vote in votes[:-1] if vote.height > fin), *votes[-1:])
+def _binding(votes: tuple[Vote, ...], fc: Certificate) -> tuple[Vote, ...]:
+    """Votes without those that a final height outdated.
+
+    The newest stays if it is not for what became final: the next one in its term must descend from it.
+    """
+    newest = votes[-1:]
+    if newest and (newest[0].height, newest[0].block_id) == (fc.height, fc.block_id):
+        return ()
+    return (*(vote for vote in votes[:-1] if vote.height > fc.height), *newest)

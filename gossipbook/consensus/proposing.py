@@ -1,5 +1,6 @@
 """Rules 1 and 2: putting blocks forward as leader, and preparing the leader's blocks as member."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 from gossipbook.consensus.block import Block, make_block
@@ -11,6 +12,7 @@ from gossipbook.consensus.selection import Ages, first_come, given_up, is_passed
 from gossipbook.consensus.validity import Fault, misfit, unbound, unfounded, unordered, untimely
 from gossipbook.consensus.words import BlockFault
 from gossipbook.crdt.author_log import NEVER_MS
+from gossipbook.crdt.budget import within_limits
 from gossipbook.crdt.interpretation import Execution, Item, PairState
 from gossipbook.crdt.ops_on_top import Pool
 from gossipbook.effects import Now, SetTimer
@@ -88,7 +90,7 @@ class Proposing:
         if member.proposed:
             highest = max(member.proposed)
             parent = member.proposed[highest][0]
-            if highest >= fin + member.committee.depth or not member.chain.line(parent).is_on_tip:
+            if highest >= fin + member.committee.depth or not self._may_go_on(parent):
                 return False
         elif member.ballot.term > 0:
             tc = member.ballot.state.high_tc
@@ -97,13 +99,31 @@ class Proposing:
             base = tc.base(member.committee)
             if base.is_locked and base.height > fin:
                 return self._propose_again(base.block_id, tc, now)
-        if member.follow(member.chain.line(parent).blocks, member.committee.seats[0].peer_id) is not True:
-            return False
         block = self._fresh_block(parent, now)
         return block is not None and self._put_forward(block)
 
+    def _may_go_on(self, parent: BlockId) -> bool:
+        """Whether another block may be proposed on top of one that is not final.
+
+        All that is in flight must be checked and executed within the time that a term has; so beyond half of what one
+        block may have, the next one waits.
+        """
+        member = self._member
+        line, limits = member.chain.line(parent), member.manifest.limits
+        if not line.is_on_tip or member.follow(line.blocks, member.peers[0]) is not True:
+            return False
+        events = sum(len(member.speculation.layer(block.id).execution.events) for block in line.blocks)
+        items = (item for block in line.blocks for item in member.ops.resolve(block.op_ids)[0])
+        half = replace(
+            limits,
+            max_block_ops=limits.max_block_ops // 2,
+            max_block_bytes=limits.max_block_bytes // 2,
+            max_block_commands=limits.max_block_commands // 2,
+        )
+        return 2 * events <= limits.max_block_work and within_limits(items, half, member.manifest.rules_version)
+
     def _propose_again(self, block_id: BlockId, tc: TermChange, now: Now) -> bool:
-        """Put the locked block forward exactly as it is; where others follow, once all that they rest on is executed."""
+        """Put the locked block forward exactly as it is; where others follow it, once it is executed."""
         member = self._member
         assert tc.nc is not None
         blocks = member.certified_line(tc.nc, now)

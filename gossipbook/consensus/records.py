@@ -66,7 +66,7 @@ class VoteState:
     """What a member must never forget (I6).
 
     ``prepared`` and ``committed`` are its votes of the newest term that it cast some in, by height; those that a final
-    height outdated may be missing, but never the newest. ``proposing``: the last term in which it may have proposed
+    height outdated may be missing. ``proposing``: the last term in which it may have proposed
     something. ``observer`` says why the seat may not be used any more, if so.
     """
 

@@ -121,8 +121,7 @@ class Replica:
         for block in blocks:
             member.hold(block)
         state = member.ballot.state
-        if state.lock is not None and state.lock.height <= member.fin:
-            state.lock = None
+        member.ballot.restored(member.chain.final_id, member.fin)
         for vote in member.ballot.cast(member.fin):
             member.certificates.count(vote)
         if state.timeout is not None and state.timed_out:

@@ -166,7 +166,7 @@ def make_manifest(
         matchers=tuple(matchers),
         committee_size=committee_size,
         fault_model=fault_model or ("byzantine" if committee_size >= 4 else "crash"),
-        timing=timing or Timing.of(RULES_VERSION),
+        timing=timing or Timing(),
         limits=limits or Limits(),
         wardens=tuple(dict.fromkeys(wardens)),
     )
