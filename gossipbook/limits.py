@@ -21,7 +21,7 @@ LIMITS_UNTIL = {"max_triggers_per_block": 2}
 OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
 
-DEPTH_CAP = 8
+DEPTH_CAP = 16
 
 COMMANDS_PER_OP_CAP = 256
 SIGNATURE_BYTES = 64  # of an op, beside what max_op_bytes is of
@@ -58,7 +58,7 @@ class Limits:
     max_op_work: int = 2_048  # the same of one op, after which it matches nothing any more
     max_newcomers_per_block: int = 64  # authors whom a block may let into the table
     author_retention_ms: int = 3_600_000  # block time after which an author with nothing open leaves the table
-    max_blocks_in_flight: int = 4  # of one leader, each proposed before the one under it is final
+    max_blocks_in_flight: int = 8  # of one leader, each proposed before the one under it is final
 
     @property
     def most_work(self) -> int:

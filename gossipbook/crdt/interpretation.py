@@ -104,8 +104,12 @@ class Layer(PairState):
 
     def rebase(self, below: PairState) -> None:
         """The block under it is part of the certified state now."""
-        self._below, self._stays = below, None
+        self._below = below
         self.authors.rebase(below)
+
+    def forget_stays(self) -> None:
+        """Something under it was rebased."""
+        self._stays = None
 
 
 class Interpretation(PairState):
@@ -223,6 +227,8 @@ class Interpretation(PairState):
         self.left_over = layer.left_over
         if self.layers:
             self.layers[0].rebase(self)
+        for above in self.layers:
+            above.forget_stays()
         return execution
 
     def rollback(self) -> None:

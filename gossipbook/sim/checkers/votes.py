@@ -2,7 +2,7 @@
 
 A vote is ``[21, pair, epoch, [kind, term, height, block id, seat, signature]]``, a proposal
 ``[20, pair, epoch, term, height, block, …]``, a TIMEOUT ``[22, pair, epoch, [term, fin, fin id, lock term, lock id,
-seat, signature, lock height if it is not fin + 1], …]``; any of them may be the payload of a push
+seat, signature, lock height if it is not fin + 1], FC, …]``; any of them may be the payload of a push
 ``[15, topic, payload]``. A block is ``[version, chain, epoch, pair, height, parent, …]``. The vote state on disk is
 ``[term, timed out, TIMEOUT, FC, NC, TC, lock, PREPAREs, COMMITs, …]``.
 """
@@ -64,7 +64,7 @@ class VoteChecker(Checker):
             case n if n == VOTE:
                 self._vote(host, message[1], message[3])
             case n if n == TIMEOUT:
-                self._timeout(host, message[1], message[3])
+                self._timeout(host, message[1], message[3], message[4])
 
     def _own(self, host: Host, pair: str, seat: int) -> bool:
         """Return whether a vote is the sender's own and not one that it relays."""
@@ -96,7 +96,7 @@ class VoteChecker(Checker):
             if height not in at or at[height][0] < term:
                 at[height] = (term, block_id)
 
-    def _timeout(self, host: Host, pair: str, timeout: list[Any]) -> None:
+    def _timeout(self, host: Host, pair: str, timeout: list[Any], fc: list[Any] | None) -> None:
         term, fin, _, lock_term, lock_id, seat, _, *told = timeout
         lock_height = told[0] if told else fin + 1
         if not self._own(host, pair, seat):
@@ -109,6 +109,8 @@ class VoteChecker(Checker):
         for height, (commit_term, block_id) in self._commits.get(key, {}).items():
             if height <= fin or commit_term > term:
                 continue
+            if self.view.manifest.rules_version >= 5 and fc is not None and fc[1] > commit_term:
+                continue  # What became final in a later term outdated it.
             later = lock_term is not None and (
                 (lock_term, lock_height) > (commit_term, height)
                 or (lock_term, lock_height, lock_id) == (commit_term, height, block_id)
