@@ -1,6 +1,5 @@
 """Rules 1 and 2: putting blocks forward as leader, and preparing the leader's blocks as member."""
 
-from dataclasses import replace
 from typing import NamedTuple
 
 from gossipbook.consensus.block import Block, make_block
@@ -105,8 +104,8 @@ class Proposing:
     def _may_go_on(self, parent: BlockId) -> bool:
         """Whether another block may be proposed on top of one that is not final.
 
-        All that is in flight must be checked and executed within the time that a term has; so beyond half of what one
-        block may have, the next one waits.
+        All that is in flight must be checked and executed within the time that a term has, which is that of two full
+        blocks: so when there is as much as in a full one, the next one waits.
         """
         member = self._member
         line, limits = member.chain.line(parent), member.manifest.limits
@@ -114,13 +113,7 @@ class Proposing:
             return False
         events = sum(len(member.speculation.layer(block.id).execution.events) for block in line.blocks)
         items = (item for block in line.blocks for item in member.ops.resolve(block.op_ids)[0])
-        half = replace(
-            limits,
-            max_block_ops=limits.max_block_ops // 2,
-            max_block_bytes=limits.max_block_bytes // 2,
-            max_block_commands=limits.max_block_commands // 2,
-        )
-        return 2 * events <= limits.max_block_work and within_limits(items, half, member.manifest.rules_version)
+        return events < limits.max_block_work and within_limits(items, limits, member.manifest.rules_version)
 
     def _propose_again(self, block_id: BlockId, tc: TermChange, now: Now) -> bool:
         """Put the locked block forward exactly as it is; where others follow it, once it is executed."""
