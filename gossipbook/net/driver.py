@@ -3,8 +3,9 @@
 Two tasks. *Decide* takes whatever events are queued, has their signatures verified on a thread, runs the core,
 and hands the turn's effects on. *Perform* takes all turns that are waiting, commits all their records in one
 transaction on the writer's thread, and only then performs their effects, in order. While a commit is under way the
-core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit. Only
-vote states of one pair are never grouped: each reaches the disk before the votes in it leave.
+core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit but
+those that rest on no record, such as ops and a leader's proposals: these leave at once. Only vote states of one pair
+are never grouped: each reaches the disk before the votes in it leave.
 """
 
 import heapq
@@ -29,7 +30,7 @@ from gossipbook.net.turnstile import Turnstile
 from gossipbook.ordered import BoundedCounter
 from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
-from gossipbook.peer.turns import transactions
+from gossipbook.peer.turns import at_once, transactions
 from gossipbook.refusals import Scope
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
@@ -199,7 +200,8 @@ class Driver:
         while True:
             events = await self._inbox.take()
             await self._verify(events)
-            effects = self._turn(events)
+            free, effects = at_once(self._turn(events))
+            self._perform_all(free)
             self.counts["turns"] += 1
             self.counts["events"] += len(events)
             if not self._performing and not any(isinstance(effect, Persist) for effect in effects):
