@@ -29,6 +29,7 @@ from gossipbook.peer.events import (
     AskTimer,
     Begun,
     BookAsked,
+    Ending,
     Heartbeat,
     LinkDown,
     LinkUp,
@@ -136,8 +137,9 @@ class Peer:
             case LinkUp():
                 return self._through(self._on_link_up(event, now))
             case LinkDown(link):
-                self._on_link_down(link)
-                return []
+                return self._through(self._on_link_down(link, now))
+            case Ending():
+                return self._through([effect for pair in self.pairs.values() for effect in pair.stop(now)])
             case Submitted(op):
                 return self._through(self._submit(Submit(op), LOCAL, now))
             case BookAsked(pair):
@@ -168,14 +170,14 @@ class Peer:
             effects += pair.link_up(peer, now)
         return effects
 
-    def _on_link_down(self, link: LinkId) -> None:
+    def _on_link_down(self, link: LinkId, now: Now) -> list[CoreEffect]:
         self.links.pop(link, None)
         self.faults.forget(link)
         self.allowance.link_down(link)
         if is_peer_link(link):
             self.router.link_down(link)
-            for pair in self.pairs.values():
-                pair.link_down(link)
+            return [effect for pair in self.pairs.values() for effect in pair.link_down(link, now)]
+        return []
 
     # -- messages -----------------------------------------------------------------------------------
 
