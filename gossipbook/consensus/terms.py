@@ -35,6 +35,8 @@ class TermRules:
                 return True
         if not member.voting or member.ballot.timed_out:
             return False
+        if member.ballot.proposes_anew:
+            return member.time_out("its leader came back, and may have proposed something before")
         if known.timeouts.count(term) >= member.committee.quorum.blocking:
             return member.time_out("enough others gave it up")
         leader = known.timeouts.of_seat(member.committee.leader(term)) if member.committee.is_deep else None
