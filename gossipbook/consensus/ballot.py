@@ -155,13 +155,16 @@ class Ballot:
     def restored(self, final_id: Callable[[int], BlockId | None], fin: int) -> None:
         """Leave out of what the journal held what was outdated since."""
         state = self.state
+
+        def is_final(votes: tuple[Vote, ...]) -> bool:
+            """Whether the newest is, and with it all others; what is too far back to be known is taken for it."""
+            newest = votes[-1] if votes else None
+            return newest is not None and newest.height <= fin and final_id(newest.height) in (None, newest.block_id)
+
         if state.lock is not None and state.lock.height <= fin:
             state.lock = None
-        for votes in (state.prepared, state.committed):
-            newest = votes[-1] if votes else None
-            if newest is not None and newest.height <= fin and final_id(newest.height) in (None, newest.block_id):
-                state.prepared = () if votes is state.prepared else state.prepared
-                state.committed = () if votes is state.committed else state.committed
+        state.prepared = () if is_final(state.prepared) else state.prepared
+        state.committed = () if is_final(state.committed) else state.committed
 
     def lacks(self, vote: Vote | Timeout, fin: int) -> bool:
         """Whether a vote of my own key, shown to me by another, is one that my state does not account for."""

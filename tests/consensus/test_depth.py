@@ -77,7 +77,7 @@ def test_no_op_is_proposed_twice() -> None:
 
 
 def test_what_is_in_flight_is_bounded_by_a_full_block() -> None:
-    bench = bench_of("a", max_block_ops=2)
+    bench = bench_of("a", depth=8, max_block_ops=2)
     bench.op("p2", "alice", buy(2, 80))
     for name in (*NAMES, "p2"):
         bench.hold(name)
