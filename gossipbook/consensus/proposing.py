@@ -18,6 +18,9 @@ from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
 from gossipbook.refusals import Scope
 
+FLIGHTS = 4
+"""The time that a proposal takes is that of about so many of the latest."""
+
 
 class _Offer(NamedTuple):
     """A proposal of this term's leader, the TC that it shows, and when it came, by this member's own clock."""
@@ -38,6 +41,10 @@ class Proposing:
         self._waking: BlockId = b""  # the block whose time a timer waits for
         self._newcomers_alone_ms = NEVER_MS  # when a block of newcomers alone was made here
         self._company_until_ms = NEVER_MS  # till when a timer lets the next ones wait
+        self._put_ms: dict[int, int] = {}  # when each of the own proposals in flight was made, by height
+        self._last_put_ms = NEVER_MS
+        self._flight_ms = 0  # how long a proposal takes to become final, by the latest ones
+        self._pause_until_ms = NEVER_MS  # till when a timer lets the next proposal wait
         self._of_next_term: dict[int, tuple[int, _Offer]] = {}  # that came with the TC of their term: it, by height
 
     def offer(self, block: Block, term: int, tc: TermChange | None) -> None:
@@ -61,17 +68,20 @@ class Proposing:
     def entered_term(self) -> None:
         """What an earlier leader proposed binds nobody."""
         following, self._of_next_term = self._of_next_term, {}
-        self._passed, self.refused = {}, None
+        self._passed, self.refused, self._put_ms = {}, None, {}
         term = self._member.ballot.term
         self.offers = {height: offer for height, (of_term, offer) in following.items() if of_term == term}
 
     def woken(self) -> None:
         """A timer went off; if it was early by this clock, what it waited for is waited for again."""
-        self._waking, self._company_until_ms = b"", NEVER_MS
+        self._waking, self._company_until_ms, self._pause_until_ms = b"", NEVER_MS, NEVER_MS
 
     def advanced(self) -> None:
         """A height was finalized."""
         fin = self._member.fin
+        put_ms = self._put_ms.pop(fin, None)
+        if put_ms is not None:
+            self._flight_ms += (self._member.timer_ms - put_ms - self._flight_ms) // FLIGHTS
         self.offers = {height: offer for height, offer in self.offers.items() if height > fin}
         self._of_next_term = {height: each for height, each in self._of_next_term.items() if height > fin}
         if self._passed:
@@ -89,7 +99,7 @@ class Proposing:
         if member.proposed:
             highest = max(member.proposed)
             parent = member.proposed[highest][0]
-            if highest >= fin + member.committee.depth or not self._may_go_on(parent):
+            if highest >= fin + member.committee.depth or self._pauses(now) or not self._may_go_on(parent):
                 return False
         elif member.ballot.term > 0:
             tc = member.ballot.state.high_tc
@@ -100,6 +110,20 @@ class Proposing:
                 return self._propose_again(base.block_id, tc, now)
         block = self._fresh_block(parent, now)
         return block is not None and self._put_forward(block)
+
+    def _pauses(self, now: Now) -> bool:
+        """Whether the next proposal waits, so that those in flight are spread evenly over the time that one takes.
+
+        Each costs all members the same with one op as with ten: while they are slow, more ops come together in one.
+        """
+        member = self._member
+        until_ms = self._last_put_ms + self._flight_ms // member.committee.depth
+        if now.timer_ms >= until_ms:
+            return False
+        if self._pause_until_ms < until_ms:
+            self._pause_until_ms = until_ms
+            member.outbox.put(SetTimer(until_ms - now.timer_ms, WakeTimer(member.committee.symbol)))
+        return True
 
     def _may_go_on(self, parent: BlockId) -> bool:
         """Whether another block may be proposed on top of one that is not final.
@@ -215,6 +239,7 @@ class Proposing:
         message = member.ballot.propose(block.height, block, parent_fc)
         member.hold(block)
         member.proposed[block.height] = block.id, message
+        self._put_ms[block.height] = self._last_put_ms = member.timer_ms
         self.offers[block.height] = _Offer(block, message.tc, member.wall_ms)
         # That this member proposes in the term is durable before the first proposal leaves, and no one votes before.
         member.outbox.send(member.peers, message, at_once=member.certificates.are_of(member.ballot.term))

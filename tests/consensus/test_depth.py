@@ -88,6 +88,23 @@ def test_what_is_in_flight_is_bounded_by_a_full_block() -> None:
     assert [len(block.op_ids) for block in full.replica.member.chain.held()] == [2, 2]
 
 
+def test_proposals_are_spread_over_the_time_that_one_takes() -> None:
+    """While members are slow, what comes meanwhile shares a block."""
+    bench = bench_of("a", depth=2)
+    bench.hold("o1")
+    bench.advance(800)
+    certify(bench)
+    bench.hold("o2")
+    bench.hold("o3")
+    assert heights(bench) == [(0, 1), (0, 2)], "the first in flight waits for nothing"
+    bench.hold("o4")
+    bench.advance(99)
+    assert heights(bench) == [(0, 1), (0, 2)]
+    bench.advance(1)
+    assert heights(bench) == [(0, 1), (0, 2), (0, 3)]
+    assert [len(block.op_ids) for block in bench.replica.member.chain.held()] == [1, 2]
+
+
 def test_a_first_proposal_waits_for_the_disk_and_others_do_not() -> None:
     bench = bench_of("a")
     effects = bench.hold("o1") + bench.hold("o2")
