@@ -21,7 +21,7 @@ from gossipbook.storage.keys import sync_folder
 from gossipbook.storage.rows import BlockRow, FinalRow, ItemRow, VoteRow, assemble, final_message, read_block, to_row
 
 SCHEMA_VERSION = 2
-"""By version 2 a vote state may hold several votes of a kind. One of version 1 opens, and its first commit here marks it."""
+"""By version 2 a vote state may hold several votes of a kind. One of version 1 opens; the first commit marks it."""
 PAGE_BLOCKS = 64
 APPLICATION_ID = 0x676F7362  # "gosb"
 
