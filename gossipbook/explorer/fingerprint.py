@@ -9,20 +9,18 @@ from enum import Enum
 from typing import Any
 
 from gossipbook.consensus.ballot import Ballot
-from gossipbook.consensus.block import Block
+from gossipbook.consensus.block import Block, decode_block
 from gossipbook.consensus.catchup import CatchUp
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.certificates import Certificates
-from gossipbook.consensus.chain import Chain
 from gossipbook.consensus.member import Member
-from gossipbook.consensus.messages import GiveUp
+from gossipbook.consensus.messages import GiveUp, Propose
 from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.consensus.records import VoteState
 from gossipbook.consensus.replica import Replica
 from gossipbook.consensus.speculation import Speculation
-from gossipbook.consensus.tally import TimeoutTally, VoteTally
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.explorer.named_objects import NOW, NamedObjects
@@ -38,6 +36,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
         "failed_terms",  # how long a round takes; here a round takes as long as the search likes
         "relaying",  # what is relayed to whom; a certificate that can be formed can be delivered anyhow
         "timer_ms",  # the fixed moment
+        "_asked_term_ms",  # when it asked for a term that it missed; that may come at any time here
         "ops",  # every member holds every op, until a block of its chain names it
     ),
     Ballot: ("committee", "_identity"),
@@ -46,15 +45,18 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
         *("_symbol", "_epoch", "_config", "_members", "_turn", "heights", "_helped", "_due_room", "_block_rounds"),
         *("_sync_until", "_sync_peer", "_sync_deadline_ms", "_fetch_deadline_ms"),
     ),
-    Certificates: ("_chain", "_catch_up"),  # seen from the replica
-    VoteTally: ("_quorum",),
-    TimeoutTally: ("_quorum",),
+    # The first ones are seen from the replica. Of the votes that are counted one by one there are a member's own only,
+    # which make no certificate.
+    Certificates: ("_committee", "_chain", "_catch_up", "votes", "timeouts"),
     Outbox: ("_symbol", "_stored", "_stored_blocks"),  # what the journal has: all ops, and blocks as the member says
-    Proposing: ("_member", "_company_until_ms", "_newcomers_alone_ms"),
+    Proposing: (
+        *("_member", "_company_until_ms", "_newcomers_alone_ms"),
+        "_passed",  # what was found timely and fair: all blocks are, while the clock stands still
+    ),
     # Whether the newest round timer is armed is the member's to say.
     Pacing: ("_member", "_generation", "_retry_on", "_relay_on"),
-    Speculation: ("certified", "_execution"),  # follows from the finalized chain and the block's id
-    Chain: (),
+    # Follows from the finalized chain; which blocks were executed on top of it is a cache: any may be executed again.
+    Speculation: ("certified", "_ids"),
 }
 
 PLAIN = frozenset((type(None), bool, int, str))
@@ -77,6 +79,7 @@ class Fingerprint:
             TermChange: objects.binding,
             Timeout: self._timeout,
             GiveUp: lambda message: self._timeout(message.timeout),  # its certificates prove it; due ops are hints
+            Propose: lambda message: objects.offer(message, decode_block(message.block)),
             Block: objects.learn,
         }
 
@@ -99,6 +102,8 @@ class Fingerprint:
         if issubclass(kind, Enum):
             return _itself
         assert kind.__module__.startswith("gossipbook."), f"{kind} in a replica's state"
+        if issubclass(kind, tuple):
+            return self._sequence
         assert kind not in (Interpretation, OpSet), "follows from the finalized chain"
         left_out = frozenset(LEFT_OUT.get(kind, ()))
         slots = getattr(kind, "__slots__", None)

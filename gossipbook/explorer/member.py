@@ -142,7 +142,8 @@ class ExploredMember:
                 if isinstance(effect.timer, RoundTimer):
                     self._timer = effect.timer
             else:
-                left = True
+                # What is sent at once rests on no record, and so may be ahead of any.
+                left = left or not (isinstance(effect, Send) and effect.at_once)
                 self._leave(effect)
 
     def _persist(self, record: object) -> None:
