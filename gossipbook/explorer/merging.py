@@ -25,25 +25,51 @@ TIMEOUT, would be one that the standing before it did not allow, and a TIMEOUT t
 lock. The same law is what "can never" rests on above.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from gossipbook.consensus.committee import COMMIT, PREPARE
-from gossipbook.explorer.configuration import Configuration
+from gossipbook.explorer.configuration import FAULTY, SEATS, Configuration
 from gossipbook.explorer.laws import QUORUM, disagreement, unprepared
-from gossipbook.explorer.table import Sent, StateTable
-from gossipbook.explorer.vocabulary import Cast, Fact, GaveUp, Offer, Standing, descends, height_of
+from gossipbook.explorer.table import StateTable
+from gossipbook.explorer.vocabulary import (
+    GENESIS,
+    NO_BLOCK,
+    Cast,
+    Crashed,
+    Fact,
+    GaveUp,
+    Offer,
+    Standing,
+    descends,
+    height_of,
+)
 
-Known = tuple[Cast, ...]
-"""Certificates whose votes are forgotten, in order."""
+Triple = tuple[int, int, int]
+Judgement = Callable[[Standing, Fact], bool]
+
+assert (SEATS, FAULTY, QUORUM) == (4, 1, 3)  # Two honest votes of three make a certificate with the liar's.
 
 
-class Merged(NamedTuple):
-    """What remains: facts to be forgotten of each member, the certificates known instead, and the law that is broken."""
+class Face(NamedTuple):
+    """What there is to merge of a local state. Sets of facts are numbers, with a bit for each fact."""
 
-    forgotten: tuple[frozenset[Fact], ...]
+    facts: int
+    counted: int  # facts that are kept until nobody needs them: votes, TIMEOUTs and proposals
+    votes: int
+    standing: int
+    named: int  # the blocks of the votes and of the standing
+    crashes: int
+
+
+class Situation(NamedTuple):
+    """What can happen follows from this much of what was sent. ``named`` is a number with a bit for each block."""
+
     known: int
-    breach: str | None
+    offers: int
+    given_up: Triple
+    named: int
+    crashes: int
 
 
 class Merging:
@@ -52,109 +78,206 @@ class Merging:
     def __init__(self, table: StateTable) -> None:
         self._table = table
         self._configuration: Configuration = table.configuration
-        self._numbers: dict[Known, int] = {(): 0}
-        self.knowns: list[Known] = [()]
+        self.facts: list[Fact] = []  # by bit
+        self._bits: dict[Fact, int] = {}
+        self._blocks: list[str] = []  # by bit
+        self._block_bits: dict[str, int] = {}
+        self._votes = self._commits = self._timeouts = self._offers = 0
+        self._standings: list[Standing] = []
+        self._standing_numbers: dict[Standing, int] = {}
+        self._faces: list[Face] = []
+        self._known_numbers: dict[int, int] = {0: 0}
+        self._knowns: list[int] = [0]
         self._twins: dict[int, int] = {}
-        self._faces: list[int] = []  # by local state
-        self._face_numbers: dict[tuple[int, Standing], int] = {}
-        self._merged: dict[tuple[int, int, int, int], Merged] = {}
-        self._without: dict[tuple[int, frozenset[Fact]], int] = {}
+        self._without: dict[tuple[int, int], int] = {}
+        self._breaches: dict[tuple[int, int], str | None] = {}
+        # By standing: which facts may still be cast by, and which still count for, one who has come so far.
+        self._may_cast = _Masks(self._may_cast_too)
+        self._counting = _Masks(self._counts)
 
-    def merge(self, places: tuple[int, int, int], known: int) -> tuple[tuple[int, int, int], int, str | None]:
+    def merge(self, places: Triple, known: int) -> tuple[Triple, int, str | None]:
         """Return the state without what decides nothing, and the law that is broken."""
+        faces, size = self._faces, len(self._table.keys)
+        if len(faces) < size:
+            self._face_all(size)
         a, b, c = places
-        key = self.face(a), self.face(b), self.face(c), known
-        merged = self._merged.get(key)
-        if merged is None:
-            merged = self._merged[key] = self._merge(places, self.knowns[known])
-        x, y, z = merged.forgotten
-        if x or y or z:
-            places = self._forget(a, x), self._forget(b, y), self._forget(c, z)
-        return places, merged.known, merged.breach
+        fa, fb, fc = faces[a], faces[b], faces[c]
+        x, y, z = fa.votes, fb.votes, fc.votes
+        votes = x | y | z
+        formed = self._knowns[known] | x & y | x & z | y & z
+        breach = self._breach(votes & self._commits, formed) if votes & self._commits or formed else None
+        p, q, r = fa.standing, fb.standing, fc.standing
+        may, counting, total, standings = self._may_cast, self._counting, len(self.facts), self._standings
+        for number in (p, q, r):
+            if may.sizes[number] < total:
+                may.extend(number, standings[number], self.facts)
+                counting.extend(number, standings[number], self.facts)
+        x, y, z = x | may.masks[p], y | may.masks[q], z | may.masks[r]
+        counts = counting.masks[p] | counting.masks[q] | counting.masks[r]
+        over = votes & (formed | ~(x & y | x & z | y & z)) | (fa.counted | fb.counted | fc.counted) & ~counts & ~votes
+        if over:
+            places = self._forget(a, fa, over), self._forget(b, fb, over), self._forget(c, fc, over)
+        return places, self._known_number(formed & counts), breach
 
-    def face(self, state: int) -> int:
-        """Return a number for all of a local state that others, and what to forget, depend on."""
-        faces = self._faces
-        while len(faces) <= state:
-            at = len(faces)
-            key = self._table.sent[at], self._table.standing(at)
-            faces.append(self._face_numbers.setdefault(key, len(self._face_numbers)))
-        return faces[state]
+    def situation(self, places: Triple, known: int) -> Situation:
+        """Return what decides which actions are possible in a merged state."""
+        faces, size = self._faces, len(self._table.keys)
+        if len(faces) < size:
+            self._face_all(size)
+        fa, fb, fc = faces[places[0]], faces[places[1]], faces[places[2]]
+        timeouts = self._timeouts
+        given_up = fa.facts & timeouts, fb.facts & timeouts, fc.facts & timeouts
+        offers = (fa.facts | fb.facts | fc.facts) & self._offers
+        crashes = fa.crashes + fb.crashes + fc.crashes
+        return Situation(known, offers, given_up, fa.named | fb.named | fc.named, crashes)
+
+    def of_bits(self, bits: int) -> list[Fact]:
+        """Return the facts of a number."""
+        return [self.facts[bit] for bit in _bits_of(bits)]
+
+    def blocks_of(self, bits: int) -> list[str]:
+        return [self._blocks[bit] for bit in _bits_of(bits)]
+
+    def known(self, number: int) -> list[Cast]:
+        """Return the certificates of a number."""
+        return [fact for fact in self.of_bits(self._knowns[number]) if isinstance(fact, Cast)]
 
     def twin(self, known: int) -> int:
         """Return the number of the same certificates with o1 and o2 exchanged."""
         twin = self._twins.get(known)
         if twin is None:
-            twin = self._number(tuple(sorted(self._table.objects.twin(self.knowns[known]))))
+            bits = 0
+            for cast in self.known(known):
+                bits |= 1 << self._bit(self._table.objects.twin(cast))
+            twin = self._known_number(bits)
             self._twins[known], self._twins[twin] = twin, known
         return twin
 
-    def _number(self, known: Known) -> int:
-        number = self._numbers.setdefault(known, len(self.knowns))
-        if number == len(self.knowns):
-            self.knowns.append(known)
+    # -- numbers ------------------------------------------------------------------------------------
+
+    def _known_number(self, bits: int) -> int:
+        number = self._known_numbers.get(bits)
+        if number is None:
+            number = self._known_numbers[bits] = len(self._knowns)
+            self._knowns.append(bits)
         return number
 
-    def _forget(self, state: int, facts: frozenset[Fact]) -> int:
-        if not facts:
+    def _bit(self, fact: Fact) -> int:
+        bit = self._bits.get(fact)
+        if bit is None:
+            bit = self._bits[fact] = len(self.facts)
+            self.facts.append(fact)
+            if isinstance(fact, Cast):
+                self._votes |= 1 << bit
+                self._commits |= (fact.kind == COMMIT) << bit
+            self._timeouts |= isinstance(fact, GaveUp) << bit
+            self._offers |= isinstance(fact, Offer) << bit
+        return bit
+
+    def _block_bit(self, block: str) -> int:
+        bit = self._block_bits.setdefault(block, len(self._blocks))
+        if bit == len(self._blocks):
+            self._blocks.append(block)
+        return bit
+
+    def _face_all(self, size: int) -> None:
+        table = self._table
+        for state in range(len(self._faces), size):
+            sent, standing = table.sents[table.sent[state]], table.standing(state)
+            number = self._standing_numbers.setdefault(standing, len(self._standings))
+            if number == len(self._standings):
+                self._standings.append(standing)
+                self._may_cast.add()
+                self._counting.add()
+            facts = named = 0
+            for fact in sent:
+                facts |= 1 << self._bit(fact)
+            blocks = {fact.block for fact in sent if isinstance(fact, Cast)}
+            for block in sorted((blocks | {standing.tip, standing.last, standing.lock}) - {GENESIS, NO_BLOCK}):
+                named |= 1 << self._block_bit(block)
+            counted = facts & (self._votes | self._timeouts | self._offers)
+            crashes = sum(isinstance(fact, Crashed) for fact in sent)
+            self._faces.append(Face(facts, counted, facts & self._votes, number, named, crashes))
+
+    def _forget(self, state: int, face: Face, over: int) -> int:
+        bits = face.facts & over
+        if not bits:
             return state
-        key = state, facts
+        key = state, bits
         left = self._without.get(key)
         if left is None:
-            left = self._without[key] = self._table.without(state, facts)
+            left = self._without[key] = self._table.without(state, frozenset(self.of_bits(bits)))
             self._table.twin(left)
         return left
 
-    def _merge(self, places: Sequence[int], known: Known) -> Merged:
-        table = self._table
-        sents = [table.sents[table.sent[state]] for state in places]
-        standings = [table.standing(state) for state in places]
-        voters: dict[Cast, list[int]] = {}
-        for place, sent in enumerate(sents):
-            for fact in sent:
-                if isinstance(fact, Cast):
-                    voters.setdefault(fact, []).append(place)
-        formed = {*known, *(cast for cast, places in voters.items() if len(places) >= QUORUM - 1)}
-        breach = disagreement(sents, formed)
-        if breach is None and not self._configuration.agreement_only:
-            breach = unprepared(sents, formed, is_deep=True)
-        over: set[Cast] = {
-            cast
-            for cast, places in voters.items()
-            if cast in formed
-            or len(places) + sum(may_cast(s, cast) for at, s in enumerate(standings) if at not in places) < QUORUM - 1
-        }
-        kept = (cast for cast in formed if self._counts(cast, standings))
-        forgotten = tuple(frozenset(fact for fact in sent if self._is_over(fact, over, standings)) for sent in sents)
-        return Merged(forgotten, self._number(tuple(sorted(kept))), breach)
+    # -- judgements ---------------------------------------------------------------------------------
 
-    def _is_over(self, fact: Fact, over: set[Cast], standings: Sequence[Standing]) -> bool:
+    def _breach(self, commits: int, formed: int) -> str | None:
+        key = commits, formed
+        if key not in self._breaches:
+            certificates = [fact for fact in self.of_bits(formed) if isinstance(fact, Cast)]
+            breach = disagreement([], certificates)
+            if breach is None and not self._configuration.agreement_only:
+                breach = unprepared([self.of_bits(commits)], certificates, is_deep=True)
+            self._breaches[key] = breach
+        return self._breaches[key]
+
+    def _may_cast_too(self, standing: Standing, fact: Fact) -> bool:
+        return isinstance(fact, Cast) and may_cast(standing, fact)
+
+    def _counts(self, standing: Standing, fact: Fact) -> bool:
+        """Return whether something that others sent, or a certificate, can still change what a member does.
+
+        Of a vote it is asked as of its certificate.
+        """
         match fact:
-            case Cast():
-                return fact in over
             case GaveUp(term, _):
-                return not self._may_change(term, standings)
+                return self._may_change(standing, term)
             case Offer():
-                return not any(may_cast(s, Cast(PREPARE, fact.term, fact.height, fact.block)) for s in standings)
+                return may_cast(standing, Cast(PREPARE, fact.term, fact.height, fact.block))
+            case Cast(kind, term, height, block):
+                if any(self._may_change(standing, of) for of in range(term, self._configuration.terms - 1)):
+                    return True
+                if kind == COMMIT:
+                    return standing.fin < height
+                heights = range(standing.fin + 1, height + 1)
+                return any(may_cast(standing, Cast(COMMIT, term, each, block)) for each in heights)
             case _:
-                return False
+                return True
 
-    def _may_change(self, term: int, standings: Sequence[Standing]) -> bool:
-        """Return whether a TC of a term can still change anything."""
+    def _may_change(self, standing: Standing, term: int) -> bool:
+        """Return whether a TC of a term can still change what a member does."""
         if term >= self._configuration.terms - 1:
             return False
-        if any(s.term <= term for s in standings):
+        if standing.term <= term:
             return True
-        return self._configuration.liar == term + 1 and any(s.term == term + 1 and not s.timed_out for s in standings)
+        return self._configuration.liar == term + 1 == standing.term and not standing.timed_out
 
-    def _counts(self, certificate: Cast, standings: Sequence[Standing]) -> bool:
-        """Return whether an NC or FC can still change anything."""
-        kind, term, height, block = certificate
-        if any(self._may_change(of, standings) for of in range(term, self._configuration.terms - 1)):
-            return True
-        if kind == COMMIT:
-            return any(s.fin < height for s in standings)
-        return any(may_cast(s, Cast(COMMIT, term, h, block)) for s in standings for h in range(s.fin + 1, height + 1))
+
+class _Masks:
+    """By standing, a bit for each fact that something is so of; extended as facts are met."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        self._judgement = judgement
+        self.masks: list[int] = []
+        self.sizes: list[int] = []
+
+    def add(self) -> None:
+        self.masks.append(0)
+        self.sizes.append(0)
+
+    def extend(self, number: int, standing: Standing, facts: list[Fact]) -> None:
+        for bit in range(self.sizes[number], len(facts)):
+            if self._judgement(standing, facts[bit]):
+                self.masks[number] |= 1 << bit
+        self.sizes[number] = len(facts)
+
+
+def _bits_of(number: int) -> Iterator[int]:
+    while number:
+        low = number & -number
+        yield low.bit_length() - 1
+        number ^= low
 
 
 def may_cast(standing: Standing, vote: Cast) -> bool:

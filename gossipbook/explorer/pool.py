@@ -12,6 +12,7 @@ from typing import NamedTuple
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.explorer.configuration import SEATS
 from gossipbook.explorer.laws import disagreement, unprepared
+from gossipbook.explorer.merging import Merging, Situation
 from gossipbook.explorer.named_objects import Claims, Parts, Shown
 from gossipbook.explorer.table import Sent, StateTable
 from gossipbook.explorer.vocabulary import (
@@ -61,28 +62,49 @@ class Pools:
         self._possible: dict[object, tuple[int, tuple[int, ...]]] = {}
         self._bindings: dict[tuple[int, Options, Casts], tuple[Binding, ...]] = {}
 
-    def of(self, sents: Sequence[Sent], known: Casts = (), built_on: Iterable[str] = ()) -> Pool:
-        """Return the pool for what the honest members have sent, in seat order.
-
-        ``known``: certificates whose votes are forgotten; ``built_on``: more blocks that members have prepared.
-        """
-        formable = tuple(sorted({*self._formable(sents), *known}))
+    def of(self, sents: Sequence[Sent]) -> Pool:
+        """Return the pool for what the honest members have sent, in seat order."""
+        formable = self._formable(sents)
         found = disagreement(sents, formable)
         if found is None and not self._configuration.agreement_only:
-            found = unprepared(sents, formable, self._configuration.is_deep)
+            found = unprepared(sents, (), self._configuration.is_deep)
         # What may happen follows from this much of what was sent.
         offers = tuple(sorted({fact for sent in sents for fact in sent if isinstance(fact, Offer)}, key=repr))
         given_up = tuple(tuple(fact for fact in sent if isinstance(fact, GaveUp)) for sent in sents)
-        voted_for = {fact.block for sent in sents for fact in sent if isinstance(fact, Cast)}
-        voted = tuple(sorted({*voted_for, *(cast.block for cast in known), *built_on} - {GENESIS, NO_BLOCK}))
-        cap = self._configuration.restarts
+        voted = tuple(sorted({fact.block for sent in sents for fact in sent if isinstance(fact, Cast)}))
         crashes = sum(isinstance(fact, Crashed) for sent in sents for fact in sent)
+        return Pool(*self._possible_after(formable, offers, given_up, voted, crashes), found)
+
+    def of_merged(self, merging: Merging, situation: Situation) -> Pool:
+        """Return the pool of a merged state, whose laws are checked where it is merged."""
+        formable = tuple(sorted(merging.known(situation.known)))
+        offers = [fact for fact in merging.of_bits(situation.offers) if isinstance(fact, Offer)]
+        given_up = [[f for f in merging.of_bits(bits) if isinstance(f, GaveUp)] for bits in situation.given_up]
+        named = {*merging.blocks_of(situation.named), *(cast.block for cast in formable)}
+        possible = self._possible_after(
+            formable,
+            tuple(sorted(offers, key=repr)),
+            tuple(tuple(sorted(timeouts, key=repr)) for timeouts in given_up),
+            tuple(sorted(named)),
+            situation.crashes,
+        )
+        return Pool(*possible, None)
+
+    def _possible_after(
+        self,
+        formable: Casts,
+        offers: tuple[Offer, ...],
+        given_up: tuple[GivenUp, ...],
+        voted: tuple[str, ...],
+        crashes: int,
+    ) -> tuple[int, tuple[int, ...]]:
+        cap = self._configuration.restarts
         key = formable, offers, given_up, voted, cap is None or crashes < cap
         known = self._possible.get(key)
         if known is None:
             actions = tuple(self._table.action(action) for action in self._actions(*key))
             known = self._possible[key] = self._numbers.setdefault(actions, len(self._numbers)), actions
-        return Pool(*known, found)
+        return known
 
     def _formable(self, sents: Sequence[Sent]) -> Casts:
         """Return the NCs and FCs that q signatures make, with the liar's among them."""

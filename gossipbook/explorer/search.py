@@ -7,7 +7,7 @@ from itertools import permutations
 from typing import TypeAlias
 
 from gossipbook.explorer.configuration import SEATS, Configuration
-from gossipbook.explorer.merging import Merging
+from gossipbook.explorer.merging import Merging, Situation
 from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.pool import Pool, Pools
 from gossipbook.explorer.table import Sent, StateTable
@@ -81,7 +81,8 @@ class Search:
         self._progress = progress
         self._pools = Pools(self.table)
         self._merging = Merging(self.table) if configuration.merges else None
-        self._pool_of: dict[Whole, Pool] = {}
+        self._pool_of: dict[Places, Pool] = {}
+        self._pool_in: dict[Situation, Pool] = {}
         self._moves: dict[int, _Moves] = {}
         honest, alike = configuration.honest, configuration.interchangeable
         self._pair, self._trio = alike == 2, alike == 3
@@ -175,21 +176,18 @@ class Search:
     def pool(self, whole: Whole) -> Pool:
         table, merging = self.table, self._merging
         a, b, c, known = whole
-        if merging is None:
-            sent = table.sent
-            key = sent[a], sent[b], sent[c], 0
-        else:
-            key = merging.face(a), merging.face(b), merging.face(c), known
+        if merging is not None:
+            situation = merging.situation((a, b, c), known)
+            pool = self._pool_in.get(situation)
+            if pool is None:
+                pool = self._pool_in[situation] = self._pools.of_merged(merging, situation)
+            return pool
+        sent = table.sent
+        key = sent[a], sent[b], sent[c]
         pool = self._pool_of.get(key)
         if pool is None:
-            sents = [table.sents[table.sent[state]] for state in (a, b, c)]
-            if merging is None:
-                pool = self._pools.of(sents)
-            else:
-                standings = [table.standing(state) for state in (a, b, c)]
-                built_on = {name for s in standings for name in (s.tip, s.last, s.lock)}
-                pool = self._pools.of(sents, merging.knowns[known], built_on)
-            self._pool_of[key] = pool
+            sents = table.sents
+            pool = self._pool_of[key] = self._pools.of([sents[key[0]], sents[key[1]], sents[key[2]]])
         return pool
 
     def _moves_of(self, state: int, pool: Pool) -> "_Moves":
