@@ -46,7 +46,8 @@ class Configuration:
 
     @property
     def merges(self) -> bool:
-        return self.is_deep and self.merging
+        """Whether states are merged, which rests on the laws on single votes."""
+        return self.is_deep and self.merging and not self.agreement_only
 
     @property
     def honest(self) -> tuple[int, ...]:

@@ -160,3 +160,39 @@ def unsteady(before: Standing, after: Standing) -> str | None:
     if not set(before.committed) <= {*after.committed, *range(after.fin + 1)}:
         return f"a COMMIT in term {before.term} is forgotten"
     return None
+
+
+def disallowed(before: Standing, fact: Fact) -> str | None:
+    """Return why a new message is none that a member who had come so far may send; None if it is one.
+
+    It makes up for earlier messages that are forgotten where states are merged.
+    """
+    match fact:
+        case Cast():
+            return _disallowed_vote(before, fact)
+        case GaveUp(term, claim):
+            if term < before.term or (term == before.term and before.timed_out):
+                return f"another TIMEOUT of term {term}"
+            is_outdated = height_of(before.lock) <= claim.fin or before.lock_term < claim.fin_term
+            is_hidden = claim.locked < (before.lock_term, height_of(before.lock))
+            if claim.fin < before.fin or (before.lock and not is_outdated and is_hidden):
+                shown = f"shows fin {claim.fin} and " + (f"lock {claim.lock}" if claim.lock else "no lock")
+                return f"a TIMEOUT of term {term} {shown} of one at {before.tip}, locked on {before.lock or 'nothing'}"
+            return None
+        case _:
+            return None
+
+
+def _disallowed_vote(before: Standing, vote: Cast) -> str | None:
+    word = "PREPARE" if vote.kind == PREPARE else "COMMIT"
+    if vote.term < before.term or (vote.term == before.term and before.timed_out):
+        return f"a {word} in term {vote.term} after a TIMEOUT of it"
+    if vote.height <= before.fin or not descends(vote.block, before.tip):
+        return f"a {word} of {vote.block} by one who has {before.tip} final"
+    if vote.term > before.term:
+        return None
+    if vote.kind == COMMIT:
+        return f"two COMMITs in term {vote.term} at height {vote.height}" if vote.height in before.committed else None
+    if before.last and (vote.height <= height_of(before.last) or not descends(vote.block, before.last)):
+        return f"a PREPARE of {vote.block} in term {vote.term} after one of {before.last}"
+    return None

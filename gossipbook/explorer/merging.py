@@ -19,10 +19,10 @@ from what all three honest members have sent and how far each has come (its
 
 **Why no violation is lost.** Two blocks are final at one height if two FCs can be formed; each needs q - 1 honest
 COMMITs, which are forgotten only once they have made it, when the two are compared at once, or never can. All other
-laws compare a message with earlier ones of its sender. Those that were forgotten are made up for by a law of merged
-states, :func:`~gossipbook.explorer.laws.unsteady`: no step takes a standing back. A second vote, or one after a
-TIMEOUT, would be one that the standing before it did not allow, and a TIMEOUT that hides a COMMIT one that lost the
-lock. The same law is what "can never" rests on above.
+laws compare a message with earlier ones of its sender. Those that were forgotten are made up for by two laws of merged
+states: no step takes a standing back (:func:`~gossipbook.explorer.laws.unsteady`), and no message is one that the
+standing before it does not allow (:func:`~gossipbook.explorer.laws.disallowed`). "Can never" above rests on them too:
+a member that broke them would be found at that step, whatever was forgotten before.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,6 +49,14 @@ Triple = tuple[int, int, int]
 Judgement = Callable[[Standing, Fact], bool]
 
 assert (SEATS, FAULTY, QUORUM) == (4, 1, 3)  # Two honest votes of three make a certificate with the liar's.
+
+
+def _one_of(x: int, y: int, z: int) -> int:
+    return x | y | z
+
+
+def _two_of(x: int, y: int, z: int) -> int:
+    return x & y | x & z | y & z
 
 
 class Face(NamedTuple):
@@ -91,6 +99,7 @@ class Merging:
         self._twins: dict[int, int] = {}
         self._without: dict[tuple[int, int], int] = {}
         self._breaches: dict[tuple[int, int], str | None] = {}
+        self._enough = _two_of if table.objects.q == QUORUM else _one_of  # The core's quorum may be weakened.
         # By standing: which facts may still be cast by, and which still count for, one who has come so far.
         self._may_cast = _Masks(self._may_cast_too)
         self._counting = _Masks(self._counts)
@@ -104,7 +113,7 @@ class Merging:
         fa, fb, fc = faces[a], faces[b], faces[c]
         x, y, z = fa.votes, fb.votes, fc.votes
         votes = x | y | z
-        formed = self._knowns[known] | x & y | x & z | y & z
+        formed = self._knowns[known] | self._enough(x, y, z)
         breach = self._breach(votes & self._commits, formed) if votes & self._commits or formed else None
         p, q, r = fa.standing, fb.standing, fc.standing
         may, counting, total, standings = self._may_cast, self._counting, len(self.facts), self._standings
@@ -114,7 +123,7 @@ class Merging:
                 counting.extend(number, standings[number], self.facts)
         x, y, z = x | may.masks[p], y | may.masks[q], z | may.masks[r]
         counts = counting.masks[p] | counting.masks[q] | counting.masks[r]
-        over = votes & (formed | ~(x & y | x & z | y & z)) | (fa.counted | fb.counted | fc.counted) & ~counts & ~votes
+        over = votes & (formed | ~self._enough(x, y, z)) | (fa.counted | fb.counted | fc.counted) & ~counts & ~votes
         if over:
             places = self._forget(a, fa, over), self._forget(b, fb, over), self._forget(c, fc, over)
         return places, self._known_number(formed & counts), breach

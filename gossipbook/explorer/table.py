@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from gossipbook.explorer.configuration import Configuration
 from gossipbook.explorer.fingerprint import Fingerprint, MergingFingerprint
-from gossipbook.explorer.laws import breach, unsteady
+from gossipbook.explorer.laws import breach, disallowed, unsteady
 from gossipbook.explorer.member import Breach, ExploredMember, MergedValue
 from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.vocabulary import Action, Crash, Crashed, Fact, Offer, Standing
@@ -186,7 +186,7 @@ class StateTable:
         if outcome is None:
             outcome = self._outcomes[value][action] = self._run(value, action)
         sent = self.sents[sent_number]
-        found = outcome.breach or self._judge(sent, outcome)
+        found = self._judge(sent, outcome) or outcome.breach
         if found is not None:
             self._breaches[state, action] = found
         said: Iterable[Fact] = outcome.said
@@ -207,8 +207,8 @@ class StateTable:
         reached = member.value()
         found = None
         if isinstance(before, MergedValue) and isinstance(reached, MergedValue):
-            forgot = unsteady(before.standing, reached.standing)
-            found = None if forgot is None or self.configuration.agreement_only else forgot
+            said_wrongly = (disallowed(before.standing, fact) for fact in member.said)
+            found = next(filter(None, said_wrongly), None) or unsteady(before.standing, reached.standing)
         after = self._value(seat, reached, Origin(value, action))
         self._live.setdefault(after, member)
         if len(self._live) > LIVE_CAP:
