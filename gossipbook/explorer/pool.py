@@ -67,7 +67,7 @@ class Pools:
         formable = self._formable(sents)
         found = disagreement(sents, formable)
         if found is None and not self._configuration.agreement_only:
-            found = unprepared(sents, (), self._configuration.is_deep)
+            found = unprepared(sents, formable, self._configuration.is_deep)
         # What may happen follows from this much of what was sent.
         offers = tuple(sorted({fact for sent in sents for fact in sent if isinstance(fact, Offer)}, key=repr))
         given_up = tuple(tuple(fact for fact in sent if isinstance(fact, GaveUp)) for sent in sents)
