@@ -108,11 +108,15 @@ class ExploredMember:
         return fingerprint.of(self.replica), durable, waiting, finals, self._timer is not None
 
     def _merged_value(self, fingerprint: MergingFingerprint) -> "MergedValue":
-        """The final blocks follow from the tip; what is durable matters only where there are restarts."""
+        """The final blocks follow from the tip; what is durable matters only where there are restarts.
+
+        A timer of a round that is over does nothing when it fires.
+        """
         standing = fingerprint.standing(self.replica)
         may_crash = self._objects.configuration.restarts != 0
         durable = fingerprint.of_durable(self._votes) if may_crash else None
-        runs = self._timer is not None and not standing.timed_out
+        timer = self._timer
+        runs = timer is not None and not standing.timed_out and not self.replica.pacing.is_over(timer)
         return MergedValue(standing, fingerprint.of_replica(self.replica), durable, runs)
 
     def _get_blocks(self) -> None:
