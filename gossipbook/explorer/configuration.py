@@ -75,10 +75,15 @@ def _count(number: int, noun: str) -> str:
 
 
 def quick(liar: int) -> tuple[Configuration, ...]:
-    """Return two spaces that are exhausted in under a minute and together take every type of action."""
+    """Return spaces that are exhausted in under a minute and together take every type of action.
+
+    Two are of the rules in which one height is in flight, and two of those in which there may be several.
+    """
     return (
         Configuration(liar, terms=1),
         Configuration(liar, restarts=0, last_term_ends=False),
+        Configuration(liar, terms=1, heights=2, depth=2),
+        Configuration(liar, depth=1),
     )
 
 
@@ -90,4 +95,6 @@ def full(liar: int, states_cap: int) -> tuple[Configuration, ...]:
         Configuration(liar, restarts=1, last_term_ends=False, states_cap=states_cap),
         Configuration(liar, heights=2, restarts=0, last_term_ends=False, states_cap=states_cap),
         Configuration(liar, terms=3, restarts=0, last_term_ends=False, states_cap=states_cap),
+        Configuration(liar, heights=2, restarts=0, last_term_ends=False, depth=2, states_cap=states_cap),
+        Configuration(liar, terms=3, restarts=0, last_term_ends=False, depth=1, states_cap=states_cap),
     )

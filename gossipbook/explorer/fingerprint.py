@@ -198,13 +198,14 @@ class MergingFingerprint(Fingerprint):
         }.get(kind, frozenset())
 
     def _views(self, kind: type) -> tuple[Callable[[Any], object], ...]:
-        return {
+        views: dict[type, tuple[Callable[[Any], object], ...]] = {
             VoteState: (self._last, self._committed, self._led),
             Member: (self._proposed,),
             Certificates: (self._notarized, self._ended),
             Proposing: (self._offers,),
             Pacing: (self._runs,),
-        }.get(kind, ())
+        }
+        return views.get(kind, ())
 
     @property
     def _member(self) -> Member:
@@ -253,8 +254,7 @@ class MergingFingerprint(Fingerprint):
         return frozenset(
             self._certificate(nc)
             for nc in certificates.ncs.values()
-            if (fc is None or nc.term >= fc.term)
-            and (lock is None or nc.height > lock.height or nc.term > lock.term)
+            if (fc is None or nc.term >= fc.term) and (lock is None or nc.height > lock.height or nc.term > lock.term)
         )
 
     def _ended(self, certificates: Certificates) -> object:

@@ -237,7 +237,7 @@ class Search:
     def _seatings(self, whole: Whole) -> list[Whole]:
         a, b, c, known = whole
         if self._trio:
-            return [(*places, known) for places in permutations((a, b, c))]
+            return [(x, y, z, known) for x, y, z in permutations((a, b, c))]
         return [(a, b, c, known), (a, c, b, known)] if self._pair else [whole]
 
     def _found(self, at: int, breach: str, *, by_move: bool = False) -> Finding:

@@ -202,8 +202,8 @@ class StateTable:
         seat, before = self._values[value]
         try:
             member.take(self.actions[action])
-        except Breach as found:
-            return Outcome(value, (), (), str(found))
+        except Breach as error:
+            return Outcome(value, (), (), str(error))
         reached = member.value()
         found = None
         if isinstance(before, MergedValue) and isinstance(reached, MergedValue):
