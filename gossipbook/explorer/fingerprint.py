@@ -59,7 +59,7 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
         "_passed",  # what was found timely and fair: all blocks are, while the clock stands still
     ),
     # Whether the newest round timer is armed is the member's to say.
-    Pacing: ("_member", "_generation", "_retry_on", "_relay_on"),
+    Pacing: ("_member", "_generation", "_retry_on", "_relay_on", "_began_ms"),
     # Follows from the finalized chain; which blocks were executed on top of it is a cache: any may be executed again.
     Speculation: ("certified", "_ids"),
 }

@@ -31,8 +31,20 @@ def breach(sent: Iterable[Fact], fact: Fact, offers: Sequence[Offer], is_deep: b
             return _vote_breach(sent, fact, is_deep) or _binding_breach(fact, offers, is_deep)
         case GaveUp():
             return _timeout_breach(sent, fact, is_deep)
+        case Offer():
+            return _offer_breach(sent, fact)
         case _:
             return None
+
+
+def _offer_breach(sent: Iterable[Fact], offer: Offer) -> str | None:
+    """Return the breach of an honest leader's proposal that is not for one chain with the earlier ones of its term."""
+    for earlier in sent:
+        if not isinstance(earlier, Offer) or earlier.term != offer.term:
+            continue
+        if not descends(offer.block, earlier.block) and not descends(earlier.block, offer.block):
+            return f"proposals of {earlier.block} and {offer.block} in term {offer.term}"
+    return None
 
 
 def _vote_breach(sent: Iterable[Fact], vote: Cast, is_deep: bool) -> str | None:

@@ -37,6 +37,7 @@ from gossipbook.explorer.vocabulary import (
     RoundOver,
     Standing,
     TimeoutClaim,
+    TornTurn,
 )
 
 
@@ -68,6 +69,7 @@ class ExploredMember:
         self._wanted: list[bytes] = []
         self._merges = objects.configuration.merges
         self.said: list[Fact] = []
+        self.said_at_once: list[Fact] = []  # of those, what waits for no record of its turn
         self.offers: list[Offer] = []  # that it was given or made, in this history
         self._load()
         self._turn(PoolGrew())
@@ -78,7 +80,7 @@ class ExploredMember:
         Raises:
             Breach: the turn broke a law that shows in a single turn.
         """
-        self.said = []
+        self.said, self.said_at_once = [], []
         match action:
             case Crash():
                 self._timer = None
@@ -90,6 +92,7 @@ class ExploredMember:
                     self._timer = None
                     self._turn(timer)
             case _:
+                assert not isinstance(action, TornTurn), "made of two others"
                 if isinstance(action, DeliverProposal):
                     self.offers.append(action.offer)
                 self._turn(Message(*self._objects.message(action)))
@@ -181,8 +184,11 @@ class ExploredMember:
                     self._timer = effect.timer
             else:
                 # What is sent at once rests on no record, and so may be ahead of any.
-                left = left or not (isinstance(effect, Send) and effect.at_once)
+                is_at_once, told = isinstance(effect, Send) and effect.at_once, len(self.said)
+                left = left or not is_at_once
                 self._leave(effect, before)
+                if is_at_once:
+                    self.said_at_once += self.said[told:]
 
     def _persist(self, record: object) -> None:
         match record:

@@ -11,7 +11,7 @@ from gossipbook.explorer.merging import Merging, Situation
 from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.pool import Pool, Pools
 from gossipbook.explorer.table import Sent, StateTable
-from gossipbook.explorer.vocabulary import KINDS, Action
+from gossipbook.explorer.vocabulary import KINDS, Action, Crash, TornTurn
 
 STATE_BITS = 21  # local states a search may have; three of them fit one machine word
 _MASK = (1 << STATE_BITS) - 1
@@ -197,6 +197,7 @@ class Search:
             moves = self._moves[key] = _Moves()
             after: dict[int, None] = {}
             idle = self.table.idle(state)
+            may_crash = self.table.action(Crash()) in pool.actions
             for action in pool.actions:
                 if action in idle:
                     continue
@@ -208,6 +209,11 @@ class Search:
                     after[reached] = None
                     kind = KINDS[type(self.table.actions[action])]
                     moves.kinds[kind] = moves.kinds.get(kind, 0) + 1
+                torn = self.table.torn(state, action) if may_crash else None
+                if torn is not None:
+                    self.table.twin(torn)
+                    after[torn] = None
+                    moves.kinds["restart"] = moves.kinds.get("restart", 0) + 1
             moves.after = tuple(after)
             assert len(self.table.keys) <= _MASK, "more local states than fit"
         return moves
@@ -263,7 +269,9 @@ class Search:
 
     def _steps(self, whole: Whole) -> Iterator[tuple[Whole, Step]]:
         """Yield everything that may happen in a state, with the state after it."""
-        for number in self.pool(whole).actions:
+        numbers = self.pool(whole).actions
+        may_crash = self.table.action(Crash()) in numbers
+        for number in numbers:
             action = self.table.actions[number]
             for place, seat in enumerate(self.configuration.honest):
                 state = whole[place]
@@ -271,6 +279,11 @@ class Search:
                 self.table.twin(after)
                 reached = self._reached_as(_with(whole, place, after))
                 yield reached, Step(seat, action, self.table.said(state, number), self.table.breach(state, number))
+                torn = self.table.torn(state, number) if may_crash else None
+                if torn is not None:
+                    self.table.twin(torn)
+                    step = Step(seat, TornTurn(action), self.table.said_at_once(state, number), None)
+                    yield self._reached_as(_with(whole, place, torn)), step
 
 
 class _Moves:

@@ -36,12 +36,16 @@ class Origin(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What an action makes of a value. ``offers``: those that the member was given or made until then."""
+    """What an action makes of a value. ``offers``: those that the member was given or made until then.
+
+    ``said_at_once`` is what of it leaves before any record of the turn.
+    """
 
     value: int
     said: Sent
     offers: tuple[Offer, ...] = ()
     breach: str | None = None
+    said_at_once: Sent = ()
 
 
 class StateTable:
@@ -180,6 +184,11 @@ class StateTable:
         value, sent = self.keys[state]
         return tuple(fact for fact in self._outcomes[value][action].said if fact not in self.sents[sent])
 
+    def said_at_once(self, state: int, action: int) -> Sent:
+        """Return those messages of a move that wait for none of its records."""
+        self.move(state, action)
+        return self._outcomes[self.keys[state].value][action].said_at_once
+
     def _move(self, state: int, action: int) -> int:
         value, sent_number = self.keys[state]
         outcome = self._outcomes[value].get(action)
@@ -195,6 +204,14 @@ class StateTable:
         elif outcome.value == value and not said and found is None:
             self._idle[value].add(action)
         return self.state(outcome.value, _added(sent, said))
+
+    def torn(self, state: int, action: int) -> int | None:
+        """Return the state after an action of which only what was sent at once left, and a restart; None if nothing."""
+        early = self.said_at_once(state, action)
+        if not early:
+            return None
+        crashed = self.keys[self.move(state, self.action(Crash()))]
+        return self.state(crashed.value, _added(self.sents[crashed.sent], early))
 
     def _run(self, value: int, action: int) -> Outcome:
         self.runs += 1
@@ -214,7 +231,8 @@ class StateTable:
         if len(self._live) > LIVE_CAP:
             del self._live[next(iter(self._live))]
         said = tuple(dict.fromkeys(member.said))
-        return Outcome(after, said, tuple(member.offers) if said else (), found)
+        offers = tuple(member.offers) if said else ()
+        return Outcome(after, said, offers, found, tuple(member.said_at_once))
 
     def _judge(self, sent: Sent, outcome: Outcome) -> str | None:
         """Check every new message against the laws."""

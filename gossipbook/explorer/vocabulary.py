@@ -161,8 +161,15 @@ class Crash:
     """The member loses all memory and comes back with what was durable."""
 
 
+@dataclass(frozen=True, slots=True)
+class TornTurn:
+    """Something happens, and the member crashes before any record of the turn is durable: what it sent at once left."""
+
+    action: "Action"
+
+
 Delivery: TypeAlias = DeliverProposal | DeliverNotarization | DeliverFinality | DeliverTermChange | DeliverBody
-Action: TypeAlias = Delivery | RoundOver | Crash
+Action: TypeAlias = Delivery | RoundOver | Crash | TornTurn
 
 KINDS: dict[type, str] = {
     DeliverProposal: "proposal",
@@ -172,5 +179,6 @@ KINDS: dict[type, str] = {
     DeliverBody: "body",
     RoundOver: "timer",
     Crash: "restart",
+    TornTurn: "restart",
 }
 """What the figures call each type of action."""
