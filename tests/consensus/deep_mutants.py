@@ -164,6 +164,11 @@ def no_test_of_fin_term(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(TermChange, "base", base)
 
 
+def proposals_never_wait(patch: pytest.MonkeyPatch) -> None:
+    """A leader's proposals leave before it is durable that it proposes in the term."""
+    patch.setattr(Certificates, "are_of", lambda self, term: True)
+
+
 DEEP_MUTANTS: dict[str, Plant] = {
     "quorum one too small": small_quorum,
     "parent unchecked": parent_unchecked,
@@ -182,4 +187,5 @@ DEEP_MUTANTS: dict[str, Plant] = {
     "any lock instead of the highest": picks_lock(_any),
     "proposed again height by height": height_by_height,
     "no test of the tip's term": no_test_of_fin_term,
+    "proposals wait for no record": proposals_never_wait,
 }

@@ -132,11 +132,16 @@ FOUND: dict[str, tuple[dict[str, int], str, int]] = {
     "L* only where fin = H*": ({"liar": 2, **TWO_HEIGHTS}, "a PREPARE of t1:o3+o4/t0:o1+o2 where", 6),
     "any finalization clears the lock": (ONE_TERM, "the lock on t0:o2/t0:o1 of term 0 is lost", 6),
     "locks compared by height only": (
-        {"liar": 2, "terms": 3, "depth": 1, "restarts": 0},
+        {"liar": 2, "terms": 3, "depth": 1, "restarts": 0, "last_term_ends": False},
         "a PREPARE of t0:o1+o2 where the TC begins the term on t1:o1+o2",
         9,
     ),
     "any lock instead of the highest": ({"liar": 2, **TWO_HEIGHTS}, "a PREPARE of t0:o1+o2 where", 6),
+    "proposals wait for no record": (
+        {"terms": 2, "heights": 2, "depth": 2},
+        "proposals of t1:o3+o4/t1:o1+o2 and t0:o1 in term 1",
+        6,
+    ),
     "proposed again height by height": ({"liar": 2, **TWO_HEIGHTS}, "a PREPARE of t0:o1+o2 where", 4),
 }
 TRACED = {"no test of the tip's term"}  # in tests/consensus/test_deep_mutants.py; it takes three terms of two heights
