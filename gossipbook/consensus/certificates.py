@@ -63,6 +63,11 @@ class Certificates:
         """Whether one of some blocks has an NC of a term."""
         return any(nc.term == term and nc.block_id in block_ids for nc in self.ncs.values())
 
+    def are_of(self, term: int) -> bool:
+        """Whether there is a certificate of a block that was voted for in a term."""
+        fc = self._chain.fc
+        return (fc is not None and fc.term == term) or any(nc.term == term for nc in self.ncs.values())
+
     def _is_near(self, height: int) -> bool:
         return self._chain.fin < height <= self._chain.fin + 2 * self._committee.depth
 

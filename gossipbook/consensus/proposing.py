@@ -211,13 +211,13 @@ class Proposing:
 
     def _put_forward(self, block: Block) -> bool:
         member = self._member
-        is_first = member.ballot.state.proposing != member.ballot.term
         parent_fc = None if member.committee.is_deep else member.chain.fc
         message = member.ballot.propose(block.height, block, parent_fc)
         member.hold(block)
         member.proposed[block.height] = block.id, message
         self.offers[block.height] = _Offer(block, message.tc, member.wall_ms)
-        member.outbox.send(member.peers, message, at_once=not is_first)
+        # That this member proposes in the term is durable before the first proposal leaves, and no one votes before.
+        member.outbox.send(member.peers, message, at_once=member.certificates.are_of(member.ballot.term))
         return True
 
     # -- rule 2 ---------------------------------------------------------------------------------------

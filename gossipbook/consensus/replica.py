@@ -13,6 +13,7 @@ from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import (
     Event,
     GraceTimer,
+    MemberDown,
     MemberUp,
     Message,
     PoolGrew,
@@ -21,6 +22,7 @@ from gossipbook.consensus.events import (
     RoundTimer,
     SettleTimer,
     Started,
+    Stopping,
     WakeTimer,
 )
 from gossipbook.consensus.finality import Finality
@@ -151,6 +153,10 @@ class Replica:
                 moved = self.inbox.take(sender, message, now)
             case MemberUp(peer):
                 self.pacing.member_up(peer)
+            case MemberDown(peer):
+                self.pacing.member_down(peer)
+            case Stopping():
+                self._terms.hand_over()
             case RoundTimer():
                 self.pacing.round_over(event)
             case RetryTimer():
@@ -193,7 +199,7 @@ class Replica:
             or finality.commit(now)
             or self.proposing.prepare(now)
             or self.proposing.propose(now)
-            or terms.join()
+            or terms.join(now)
         ):
             pass
         self.pacing.mind()

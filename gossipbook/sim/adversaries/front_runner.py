@@ -32,6 +32,7 @@ class FrontRunner(Behaviour):
         block = decode_block(message.block)
         assert self._host.peer is not None
         pair = self._host.peer.pairs[message.pair]
+        pair.replica.proposing.__dict__["_may_go_on"] = lambda parent: False  # So that more ops come together.
         items, missing = pair.ops.resolve(tuple(reversed(block.op_ids)))
         if len(items) < 2 or missing or block.created_term != message.term:
             return None
