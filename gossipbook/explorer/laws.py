@@ -134,9 +134,9 @@ def unprepared(sents: Sequence[Iterable[Fact]], known: Iterable[Cast], is_deep: 
 
 
 def disagreement(sents: Sequence[Iterable[Fact]], formable: Iterable[Cast]) -> str | None:
-    """Return the breach of two final blocks at one height, told to somebody or certifiable with the liar's vote.
+    """Return the breach of two final blocks that are not on one chain, told to somebody or certifiable with the liar.
 
-    A final block's ancestors are final.
+    At one height there is no more than one, since all that a final block descends from is final.
     """
     final: dict[int, str] = {}
     told = [(fact.height, fact.block) for sent in sents for fact in sent if isinstance(fact, FinalTold)]
@@ -144,6 +144,10 @@ def disagreement(sents: Sequence[Iterable[Fact]], formable: Iterable[Cast]) -> s
     for height, block in told + certified:
         if final.setdefault(height, block) != block:
             return f"two final blocks at height {height}: {final[height]} and {block}"
+    highest = final.get(max(final, default=0), GENESIS)
+    for block in final.values():
+        if not descends(highest, block):
+            return f"two final blocks on different chains: {highest} and {block}"
     return None
 
 

@@ -17,6 +17,10 @@ from what all three honest members have sent and how far each has come (its
 * An NC or FC is over once no TC that may still count can show it, and every member has what it leads to: an FC's height
   is final for it, or it can commit to nothing under the NC.
 
+A block that only forgotten votes are for is not offered any more, nor a child of it. Whoever could prepare it could
+have cast such a vote, or has prepared nothing but its ancestors in that term; were there two of them, no vote for it
+would be hopeless. So no certificate can come of it, and of a single vote only that its member can vote for less.
+
 **Why no violation is lost.** Two blocks are final at one height if two FCs can be formed; each needs q - 1 honest
 COMMITs, which are forgotten only once they have made it, when the two are compared at once, or never can. All other
 laws compare a message with earlier ones of its sender. Those that were forgotten are made up for by two laws of merged
