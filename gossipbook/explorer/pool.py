@@ -135,7 +135,14 @@ class Pools:
             yield DeliverNotarization(cast) if cast.kind == PREPARE else DeliverFinality(cast)
         if not self._configuration.merges:
             certified = {cast.block for cast in formable}
-            yield from (DeliverBody(name) for name in sorted({o for name in certified for o in self._with_line(name)}))
+            yield from (DeliverBody(name) for name in sorted(certified | self._missed(named)))
+
+    def _missed(self, named: set[str]) -> set[str]:
+        """Return the ancestors that a member may lack of what it was offered, where it may be ahead of them."""
+        if not self._configuration.is_deep:
+            return set()
+        offered = {name for name, _ in self._blocks_to_offer(self._configuration.liar, named, ())}
+        return {ancestor for name in offered for ancestor in self._objects.line(name)}
 
     def _with_line(self, name: str) -> list[str]:
         """Return a block, and its ancestors where it may be ahead of them."""

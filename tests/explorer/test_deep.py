@@ -25,7 +25,7 @@ def test_blocks_that_come_late_break_no_law() -> None:
     """Nothing merged, and each block that was asked for comes when the search lets it: all paths of six steps."""
     outcome = explored(Configuration(terms=1, heights=2, depth=2, depth_cap=6, merging=False))
     assert outcome.finding is None
-    assert outcome.figures.states == 5_882
+    assert outcome.figures.states == 7_367
     assert outcome.figures.actions["body"]
 
 
@@ -159,4 +159,31 @@ def test_the_mutant_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert outcome.finding is not None
     print("\n".join(trace(outcome.finding, bounds.get("liar", 0))))
     assert law in outcome.finding.breach
+    assert len(outcome.finding.path) == steps
+
+
+# Votes that break a rule overlooked, nothing merged, until two blocks are final that are not on one chain.
+TO_TWO_FINALS: dict[str, tuple[dict[str, int], str, int]] = {
+    "parent unchecked": (ONE_TERM, "two final blocks on different chains: t0:o1/t0:o2 and t0:o1", 10),
+    "first vote of a term not bound by the TC": (
+        {"liar": 1, "terms": 2, "depth": 1},
+        "two final blocks at height 1: t0:o1+o2 and t1:o1",
+        9,
+    ),
+    "COMMIT after TIMEOUT": (
+        {"terms": 2, "depth": 1, "last_term_ends": True},
+        "two final blocks at height 1: t0:o1 and t1:o1+o2",
+        10,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TO_TWO_FINALS)
+def test_the_mutant_leads_to_two_final_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    DEEP_MUTANTS[name](monkeypatch)
+    bounds, law, steps = TO_TWO_FINALS[name]
+    bounds = {"restarts": 0, "last_term_ends": False, **bounds}
+    outcome = explored(Configuration(**bounds, agreement_only=True))
+    assert outcome.finding is not None
+    assert outcome.finding.breach == law
     assert len(outcome.finding.path) == steps
