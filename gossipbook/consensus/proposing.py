@@ -133,7 +133,7 @@ class Proposing:
         """
         member = self._member
         line, limits = member.chain.line(parent), member.manifest.limits
-        if not line.is_on_tip or member.follow(line.blocks, member.peers[0]) is not True:
+        if not line.is_on_tip or member.follow(line.blocks, member.committee.seats[0].peer_id) is not True:
             return False
         events = sum(len(member.speculation.layer(block.id).execution.events) for block in line.blocks)
         items = (item for block in line.blocks for item in member.ops.resolve(block.op_ids)[0])
