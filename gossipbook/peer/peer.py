@@ -145,10 +145,8 @@ class Peer:
             case BookAsked(pair):
                 return self._through(self._book_asked(pair, LOCAL))
             case Begun():
-                effects: list[CoreEffect] = [SetTimer(self.router.next_heartbeat_ms(), Heartbeat())]
-                for replica in self.pairs.values():
-                    effects += replica.begin(now)
-                return self._through(effects)
+                begun = [effect for pair in self.pairs.values() for effect in pair.begin(now)]
+                return self._through([SetTimer(self.router.next_heartbeat_ms(), Heartbeat()), *begun])
 
     def flush(self, now: Now) -> list[Effect]:
         """End a turn: what the events of this turn gathered."""
