@@ -3,8 +3,8 @@
     python benchmarks/asgi.py [--minutes N]
 
 Makes a virtual environment of the candidates in build/asgi. CPU is that of the server's process; the load comes from
-this one over eight connections, a request at a time on each. ``--minutes`` keeps each under a steady load of 200
-requests a second for so long and prints its memory as it goes.
+this one over eight connections, a request at a time on each. ``--minutes`` keeps them all under a steady load of 200
+requests a second each for so long and prints their memory as they go.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -132,6 +132,23 @@ async def steady_minute(port: int) -> None:
         await asyncio.sleep(max(0.0, begun_s + 0.1 - time.monotonic()))
 
 
+def memory(minutes: int) -> None:
+    """MiB resident of all candidates, each under a steady load, at the beginning and after each minute."""
+    with ExitStack() as stack:
+        ports = [PORT + number for number in range(len(SERVERS))]
+        pids = [stack.enter_context(served(name, port)) for name, port in zip(SERVERS, ports, strict=True)]
+        print("| minute | " + " | ".join(SERVERS) + " |")
+        print("|---:|" + "---:|" * len(SERVERS))
+
+        async def minute() -> None:
+            await asyncio.gather(*map(steady_minute, ports))
+
+        for number in range(minutes + 1):
+            print(f"| {number} | " + " | ".join(f"{resident_mib(pid):.1f}" for pid in pids) + " |", flush=True)
+            if number < minutes:
+                asyncio.run(minute())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=int, default=0)
@@ -155,9 +172,8 @@ def main() -> None:
                 costs.append(1e6 * (cpu_s(pid) - before_s) / count)
             kept = f"{asyncio.run(slow_reader(port)):.1f}, {resident_mib(pid):.0f}"
             print(f"| {name} | {costs[0]:.0f} | {costs[1]:.0f} | {kept} |", flush=True)
-            for _ in range(minutes):
-                asyncio.run(steady_minute(port))
-                print(f"  {resident_mib(pid):.1f} MiB", flush=True)
+    if minutes:
+        memory(minutes)
 
 
 if __name__ == "__main__":

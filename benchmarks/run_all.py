@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 SCRIPTS = (
-    *("throughput.py", "faults.py", "simulation.py", "matching.py", "blocks.py", "books.py", "receipts.py", "cli.py"),
-    *("messages.py", "flood.py", "asgi.py", "gateway.py", "exactly_once.py"),
+    *("throughput.py", "latency.py", "cost.py", "faults.py", "simulation.py", "matching.py", "blocks.py", "books.py"),
+    *("receipts.py", "cli.py", "messages.py", "flood.py", "asgi.py", "gateway.py", "exactly_once.py"),
 )
 
 

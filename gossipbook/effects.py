@@ -41,11 +41,15 @@ class Lane(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send one message over the named links, encoded once."""
+    """Send one message over the named links, encoded once.
+
+    ``at_once``: it rests on no record of its turn or of an earlier one, and need not wait until those are durable.
+    """
 
     to: tuple[LinkId, ...]
     message: object
     lane: Lane
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,17 @@ LIMITS_SINCE = {
     "max_op_work": 3,
     "max_newcomers_per_block": 3,
     "author_retention_ms": 3,
+    "max_blocks_in_flight": 5,
 }
 """Limits that only later rules have, and since which version."""
+DEPTH_SINCE = LIMITS_SINCE["max_blocks_in_flight"]
+"""The rules version since when a leader may have several heights in flight."""
 LIMITS_UNTIL = {"max_triggers_per_block": 2}
 """Limits that only earlier rules have, and until which version."""
 OPEN_ORDERS_BEFORE_3 = 20_000
 """The default of ``max_open_orders_per_author`` in networks whose rules do not bound a block's work."""
+
+DEPTH_CAP = 16
 
 COMMANDS_PER_OP_CAP = 256
 SIGNATURE_BYTES = 64  # of an op, beside what max_op_bytes is of
@@ -53,6 +58,7 @@ class Limits:
     max_op_work: int = 2_048  # the same of one op, after which it matches nothing any more
     max_newcomers_per_block: int = 64  # authors whom a block may let into the table
     author_retention_ms: int = 3_600_000  # block time after which an author with nothing open leaves the table
+    max_blocks_in_flight: int = 8  # of one leader, each proposed before the one under it is final
 
     @property
     def most_work(self) -> int:
@@ -62,6 +68,10 @@ class Limits:
         """
         last = max(self.max_op_work + self.max_commands_per_op, LEAVING_WORK)
         return self.max_block_work + last + self.max_open_orders_per_author
+
+    def depth(self, rules_version: int) -> int:
+        """How many heights of one leader may be in flight in a network of a rules version."""
+        return self.max_blocks_in_flight if rules_version >= DEPTH_SINCE else 1
 
     @classmethod
     def of(cls, rules_version: int, **changed: int) -> "Limits":
@@ -89,7 +99,8 @@ class Timing:
     """Durations in milliseconds.
 
     ``timeout_base_ms`` must cover six network delays and twice the work of a full block
-    (DESIGN: base >= 6 delays + 2 x (verify + execute + sync)).
+    (DESIGN: base >= 6 delays + 2 x (verify + execute + sync)). Where several blocks are in flight, an honest leader has
+    no more than that in all of them (:mod:`gossipbook.consensus.proposing`).
     """
 
     network_delay_ms: int = 100
@@ -131,6 +142,8 @@ def check_numbers(limits: Limits, timing: Timing, rules_version: int) -> None:
     floor = 6 * timing.network_delay_ms + 2 * timing.full_block_ms
     if timing.timeout_base_ms < floor:
         raise ManifestError(f"timeout_base_ms: must be at least 6 network_delay_ms + 2 full_block_ms = {floor}")
+    if limits.max_blocks_in_flight > DEPTH_CAP:
+        raise ManifestError(f"max_blocks_in_flight: at most {DEPTH_CAP}")
 
 
 def _check_stays(limits: Limits, timing: Timing) -> None:

@@ -20,15 +20,15 @@ from gossipbook.ids import PUBLIC_KEY_BYTES, ChainId, Digest, PeerId, PublicKey,
 from gossipbook.limits import DEFAULT_LIMITS, Limits, Timing, check_numbers, limit_names
 from gossipbook.tables import Table, read_flat
 
-RULES_VERSION = 4
+RULES_VERSION = 5
 """Of networks that are made now: special orders, leases, groups and pair states; networks of version 1 go on without.
 
 By version 3 a block's work is bounded, events tell their order's past, authors leave the table, evidence is charged a
 constant, and enters blocks only against authors who are in the table. By version 4 orders may carry a text of their
-author's own, and may trade with their author's others.
+author's own, and may trade with their author's others. By version 5 a leader may have several heights in flight.
 """
 
-KNOWN_RULES = (1, 2, 3, 4)
+KNOWN_RULES = (1, 2, 3, 4, 5)
 
 PAIRS_CAP = 1024
 MATCHERS_CAP = 1024
@@ -114,6 +114,11 @@ class Manifest:
     @cached_property
     def quorum(self) -> "Quorum":
         return Quorum.of(self.committee_size, self.fault_model)
+
+    @property
+    def depth(self) -> int:
+        """How many heights of one leader may be in flight."""
+        return self.limits.depth(self.rules_version)
 
     def pair(self, symbol: str) -> Pair:
         for pair in self.pairs:

@@ -29,7 +29,12 @@ def main() -> None:
         gc.freeze()  # What is left goes with the process: to look for garbage in it takes a tenth of a short command.
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+SIGNALS_SEEN: list[int] = []
+"""What ended the program, or should have: what a signal raises is lost where Python catches all that is raised."""
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    SIGNALS_SEEN.append(number)
     signal.raise_signal(signal.SIGINT)  # whose handling a running trio takes over, and a plain program survives
 
 

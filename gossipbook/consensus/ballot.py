@@ -4,6 +4,9 @@ The state behind it (:class:`~gossipbook.consensus.records.VoteState`) must be d
 here leaves the peer; ``dirty`` says that it changed since it was last recorded.
 """
 
+from collections.abc import Callable
+
+from gossipbook.consensus.block import Block
 from gossipbook.consensus.certificate import Certificate, TermChange, Timeout, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.consensus.messages import GiveUp, Propose
@@ -20,6 +23,7 @@ class Ballot:
         self.seat = seat
         self.state = state or VoteState()
         self.dirty = False
+        self._proposing: int | None = None  # the term in which this process proposes
         self._identity = identity
 
     @property
@@ -37,63 +41,72 @@ class Ballot:
     def leads(self) -> bool:
         return self.seat is not None and self.committee.leader(self.term) == self.seat
 
+    @property
+    def last_prepared(self) -> Vote | None:
+        """My newest PREPARE of the present term."""
+        last = self.state.prepared[-1] if self.state.prepared else None
+        return last if last is not None and last.term == self.term else None
+
     # -- may I --------------------------------------------------------------------------------------
 
-    def may_propose(self, height: int) -> bool:
-        proposed = self.state.proposed
-        again = proposed is not None and proposed[:2] == (self.term, height)
-        return self.leads() and not self.timed_out and not again
+    @property
+    def proposes_anew(self) -> bool:
+        """Whether I lead a term in which I may have proposed something before a restart: I do not know what."""
+        alone = self.committee.quorum.n == 1  # Then nobody voted for it.
+        return self.leads() and self.state.proposing == self.term != self._proposing and not alone
+
+    def may_propose(self) -> bool:
+        return self.leads() and not self.timed_out and not self.proposes_anew
 
     def may_prepare(self, height: int) -> bool:
-        prepared = self.state.prepared
-        again = prepared is not None and (prepared.term, prepared.height) == (self.term, height)
-        return self.seat is not None and not self.timed_out and not again
+        last = self.last_prepared
+        return self.seat is not None and not self.timed_out and (last is None or last.height < height)
 
-    def may_commit(self) -> bool:
-        """Only on a lock of this very term."""
-        lock, committed = self.state.lock, self.state.committed
-        if self.seat is None or self.timed_out or lock is None or lock.term != self.term:
+    def may_commit(self, height: int) -> bool:
+        """Only what a lock of this very term is, or descends from."""
+        lock = self.state.lock
+        if self.seat is None or self.timed_out or lock is None or lock.term != self.term or height > lock.height:
             return False
-        return committed is None or (committed.term, committed.height) != (lock.term, lock.height)
+        return not any((vote.term, vote.height) == (self.term, height) for vote in self.state.committed)
 
     # -- signing ------------------------------------------------------------------------------------
 
-    def propose(self, height: int, block_id: BlockId) -> None:
-        assert self.may_propose(height)
-        body = self.committee.propose_body(self.term, height, block_id)
-        signature = self._identity.sign(DOMAIN_PROPOSE, self.committee.chain_id, body)
-        self.state.proposed = (self.term, height, block_id, signature)
-        self.dirty = True
-
-    def proposal(self, block: bytes, parent_fc: Certificate | None) -> Propose:
-        """My proposal as a message: after a restart too, with the identical signature."""
-        assert self.state.proposed is not None
-        term, height, _, signature = self.state.proposed
+    def propose(self, height: int, block: Block, parent_fc: Certificate | None) -> Propose:
+        """My proposal; :attr:`dirty` tells whether that I propose in this term must be durable first."""
+        assert self.may_propose()
         c = self.committee
-        return Propose(c.symbol, c.epoch, term, height, block, self.state.high_tc, parent_fc, signature)
+        body = c.propose_body(self.term, height, block.id)
+        if self.state.proposing != self.term:
+            self.state.proposing = self.term
+            self.dirty = True
+        self._proposing = self.term
+        signature = self._identity.sign(DOMAIN_PROPOSE, c.chain_id, body)
+        return Propose(c.symbol, c.epoch, self.term, height, block.raw, self.state.high_tc, parent_fc, signature)
 
     def prepare(self, height: int, block_id: BlockId) -> Vote:
         assert self.may_prepare(height)
-        self.state.prepared = self._vote(PREPARE, height, block_id)
-        return self.state.prepared
+        vote = self._vote(PREPARE, height, block_id)
+        self.state.prepared = (*_of_term(self.state.prepared, self.term), vote)
+        return vote
 
-    def commit(self) -> Vote:
-        assert self.may_commit()
-        assert self.state.lock is not None
-        self.state.committed = self._vote(COMMIT, self.state.lock.height, self.state.lock.block_id)
-        return self.state.committed
+    def commit(self, height: int, block_id: BlockId) -> Vote:
+        assert self.may_commit(height)
+        vote = self._vote(COMMIT, height, block_id)
+        self.state.committed = (*_of_term(self.state.committed, self.term), vote)
+        return vote
 
     def time_out(self, fin: int, fin_id: BlockId, fin_fc: Certificate | None) -> None:
         """Give up the term: after this no PREPARE or COMMIT in it or before it, ever."""
         assert self.seat is not None
         assert not self.timed_out
-        state, c = self.state, self.committee
-        lock_term, lock_id = (None, ZERO_DIGEST) if state.lock is None else (state.lock.term, state.lock.block_id)
-        body = c.timeout_body(self.term, fin, fin_id, lock_term, lock_id)
+        state, c, lock = self.state, self.committee, self.state.lock
+        lock_term, lock_id = (None, ZERO_DIGEST) if lock is None else (lock.term, lock.block_id)
+        lock_height = 0 if lock is None else lock.height
+        body = c.timeout_body(self.term, fin, fin_id, lock_term, lock_id, lock_height)
         signature = self._identity.sign(DOMAIN_TIMEOUT, c.chain_id, body)
         state.timed_out = True
-        state.timeout = Timeout(self.term, fin, fin_id, lock_term, lock_id, self.seat, signature)
-        state.timeout_fc, state.timeout_nc = fin_fc, state.lock
+        state.timeout = Timeout(self.term, fin, fin_id, lock_term, lock_id, self.seat, signature, lock_height)
+        state.timeout_fc, state.timeout_nc = fin_fc, lock
         self.dirty = True
 
     def give_up(self, due: tuple[OpId, ...]) -> GiveUp:
@@ -112,8 +125,9 @@ class Ballot:
     # -- following ----------------------------------------------------------------------------------
 
     def take_lock(self, nc: Certificate) -> bool:
-        """Lock on a notarized block of a later term than the present lock's; True if the lock changed."""
-        if self.state.lock is not None and nc.term <= self.state.lock.term:
+        """Lock on a notarized block of a higher (term, height) than the present lock's; True if the lock changed."""
+        lock = self.state.lock
+        if lock is not None and (nc.term, nc.height) <= (lock.term, lock.height):
             return False
         self.state.lock = nc
         self.dirty = True
@@ -129,11 +143,28 @@ class Ballot:
         state.high_tc = tc
         self.dirty = True
 
-    def finalized(self) -> None:
-        """A height was finalized: a lock below it binds nobody."""
-        if self.state.lock is not None:
-            self.state.lock = None
+    def finalized(self, fc: Certificate) -> None:
+        """A height was finalized: a lock up to it, or of an earlier term, binds nobody."""
+        state = self.state
+        lock = state.lock
+        if lock is not None and (lock.height <= fc.height or lock.term < fc.term):
+            state.lock = None
             self.dirty = True
+        state.prepared, state.committed = _binding(state.prepared, fc), _binding(state.committed, fc)
+
+    def restored(self, final_id: Callable[[int], BlockId | None], fin: int) -> None:
+        """Leave out of what the journal held what was outdated since."""
+        state = self.state
+
+        def is_final(votes: tuple[Vote, ...]) -> bool:
+            """Whether the newest is, and with it all others; what is too far back to be known is taken for it."""
+            newest = votes[-1] if votes else None
+            return newest is not None and newest.height <= fin and final_id(newest.height) in (None, newest.block_id)
+
+        if state.lock is not None and state.lock.height <= fin:
+            state.lock = None
+        state.prepared = () if is_final(state.prepared) else state.prepared
+        state.committed = () if is_final(state.committed) else state.committed
 
     def lacks(self, vote: Vote | Timeout, fin: int) -> bool:
         """Whether a vote of my own key, shown to me by another, is one that my state does not account for."""
@@ -143,10 +174,27 @@ class Ballot:
         if vote.height <= fin:
             return False
         mine = state.prepared if vote.kind == PREPARE else state.committed
-        if mine is None or (mine.term, mine.height) < (vote.term, vote.height):
+        if not mine or mine[-1].term < vote.term:
             return True
-        return (mine.term, mine.height) == (vote.term, vote.height) and mine.block_id != vote.block_id
+        return mine[-1].term == vote.term and not any(
+            (cast.height, cast.block_id) == (vote.height, vote.block_id) for cast in mine
+        )
 
     def cast(self, fin: int) -> list[Vote]:
         """My newest votes that still matter above ``fin``."""
-        return [v for v in (self.state.prepared, self.state.committed) if v is not None and v.height == fin + 1]
+        return [vote for vote in (*self.state.prepared, *self.state.committed) if vote.height > fin]
+
+
+def _of_term(votes: tuple[Vote, ...], term: int) -> tuple[Vote, ...]:
+    return votes if votes and votes[-1].term == term else ()
+
+
+def _binding(votes: tuple[Vote, ...], fc: Certificate) -> tuple[Vote, ...]:
+    """Votes without those that a final height outdated.
+
+    The newest stays if it is not for what became final: the next one in its term must descend from it.
+    """
+    newest = votes[-1:]
+    if newest and (newest[0].height, newest[0].block_id) == (fc.height, fc.block_id):
+        return ()
+    return (*(vote for vote in votes[:-1] if vote.height > fc.height), *newest)

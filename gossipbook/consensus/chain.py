@@ -1,14 +1,27 @@
 """The finalized chain's end, and the blocks above it that a proposal, a lock or a certificate names."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from gossipbook.consensus.block import Block
 from gossipbook.consensus.certificate import Certificate
 from gossipbook.ids import BlockId
 from gossipbook.ordered import BoundedDict
 
-BLOCKS_CAP = 32  # unfinalized blocks held: proposals, locks, and certified ones that wait for bodies
+BLOCKS_CAP = 64  # unfinalized blocks held: proposals, locks, and certified ones that wait for bodies
 CHAIN_IDS_CAP = 4_096  # finalized ids remembered to tell a conflicting certificate by
+
+
+class Line(NamedTuple):
+    """A block's unfinalized ancestors and itself, the lowest first, as far as they are held.
+
+    ``missing``: the block that is not held, and that all of them descend from. ``is_on_tip``: none is missing, and the
+    lowest is a child of the tip.
+    """
+
+    blocks: list[Block]
+    missing: BlockId | None
+    is_on_tip: bool
 
 
 class Chain:
@@ -34,6 +47,27 @@ class Chain:
 
     def block(self, block_id: BlockId) -> Block | None:
         return self._blocks.get(block_id)
+
+    def line(self, block_id: BlockId) -> Line:
+        """What is held of a block and its unfinalized ancestors; empty, and on the tip, for the tip itself."""
+        blocks: list[Block] = []
+        at, height = block_id, None
+        while at != self.tip:
+            block = self._blocks.get(at)
+            if block is None:
+                return Line(blocks[::-1], at, False)
+            if height not in (None, block.height) or block.height <= self.fin:
+                break
+            blocks.append(block)
+            at, height = block.parent, block.height - 1
+        return Line(blocks[::-1], None, at == self.tip and height in (None, self.fin))
+
+    def id_at(self, line: Line, height: int) -> BlockId | None:
+        """The id of a line's block at a height, of the finalized chain's up to its tip; None if it is not known."""
+        if height <= self.fin:
+            return self.tip if height == self.fin else self._ids.get(height)
+        at = height - self.fin - 1
+        return line.blocks[at].id if line.is_on_tip and at < len(line.blocks) else None
 
     def hold(self, block: Block, keep: Iterable[BlockId]) -> None:
         """Hold a block; at the cap the oldest goes that is not to be kept."""

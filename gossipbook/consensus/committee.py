@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, SignatureCheck, signed_message
 from gossipbook.ids import BlockId, ChainId, Digest, PeerId, PublicKey, digest, pair_key, xor_distance
+from gossipbook.limits import DEPTH_SINCE
 from gossipbook.manifest import Manifest, Matcher, Quorum
 
 PREPARE, COMMIT = 1, 2
 
 _VOTE = struct.Struct(">BI32sQQ32s")
 _TIMEOUT = struct.Struct(">I32sQQ32sQ32s")
+_DEEP_TIMEOUT = struct.Struct(">I32sQQ32sQQ32s")  # by rules that let several heights be in flight
 
 
 def seat_matchers(manifest: Manifest, symbol: str) -> tuple[Matcher, ...]:
@@ -32,6 +34,9 @@ class Committee:
 
     Those bytes are rebuilt from fields in one fixed-width layout and never taken from the wire, so that a vote
     counted here verifies inside a certificate everywhere.
+
+    ``depth``: how many heights of one leader may be in flight. ``is_deep``: by rules that let there be several, whether
+    this network allows that or not.
     """
 
     chain_id: ChainId
@@ -41,13 +46,18 @@ class Committee:
     quorum: Quorum
     genesis: BlockId
     pair_digest: Digest
+    depth: int = 1
+    is_deep: bool = False
 
     @classmethod
     def of(cls, manifest: Manifest, chain_id: ChainId, symbol: str) -> "Committee":
         pair_digest = hashlib.sha256(symbol.encode()).digest()
         genesis = digest(b"genesis", chain_id, manifest.epoch.to_bytes(4, "big"), pair_digest)
         seats = seat_matchers(manifest, symbol)
-        return cls(chain_id, manifest.epoch, symbol, seats, manifest.quorum, genesis, pair_digest)
+        is_deep = manifest.rules_version >= DEPTH_SINCE
+        return cls(
+            chain_id, manifest.epoch, symbol, seats, manifest.quorum, genesis, pair_digest, manifest.depth, is_deep
+        )
 
     def leader(self, term: int) -> int:
         """The seat that leads a term."""
@@ -75,10 +85,14 @@ class Committee:
     def vote_body(self, kind: int, term: int, height: int, block_id: BlockId) -> bytes:
         return _VOTE.pack(kind, self.epoch, self.pair_digest, term, height, block_id)
 
-    def timeout_body(self, term: int, fin: int, fin_id: BlockId, lock_term: int | None, lock_id: BlockId) -> bytes:
-        return _TIMEOUT.pack(
-            self.epoch, self.pair_digest, term, fin, fin_id, 0 if lock_term is None else lock_term + 1, lock_id
-        )
+    def timeout_body(
+        self, term: int, fin: int, fin_id: BlockId, lock_term: int | None, lock_id: BlockId, lock_height: int = 0
+    ) -> bytes:
+        """``lock_height`` is signed where it may be another than ``fin + 1``; 0 without a lock."""
+        told_term = 0 if lock_term is None else lock_term + 1
+        if self.is_deep:
+            return _DEEP_TIMEOUT.pack(self.epoch, self.pair_digest, term, fin, fin_id, told_term, lock_height, lock_id)
+        return _TIMEOUT.pack(self.epoch, self.pair_digest, term, fin, fin_id, told_term, lock_id)
 
     def propose_body(self, term: int, height: int, block_id: BlockId) -> bytes:
         return _VOTE.pack(0, self.epoch, self.pair_digest, term, height, block_id)

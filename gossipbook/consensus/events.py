@@ -33,6 +33,18 @@ class MemberUp:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberDown:
+    """The link to a member of the committee is gone."""
+
+    peer: PeerId
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """This peer is about to stop, and knows it."""
+
+
+@dataclass(frozen=True, slots=True)
 class RoundTimer:
     """A term went on for long enough without a finalized block. Stale if ``generation`` is not the replica's."""
 
@@ -76,4 +88,4 @@ class WakeTimer:
 
 
 Timer: TypeAlias = RoundTimer | RetryTimer | GraceTimer | RelayTimer | SettleTimer | WakeTimer
-Event: TypeAlias = Started | Message | PoolGrew | MemberUp | Timer
+Event: TypeAlias = Started | Stopping | Message | PoolGrew | MemberUp | MemberDown | Timer

@@ -7,7 +7,7 @@ from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.consensus.records import Dropped, Finalized, FinalRecord
-from gossipbook.consensus.validity import misfit, unordered
+from gossipbook.consensus.validity import misplaced
 from gossipbook.consensus.words import BlockFault, Halt
 from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Execution
@@ -29,54 +29,64 @@ class Finality:
     def take_lock(self) -> bool:
         """Rule 3, and the relay of rule 10."""
         member = self._member
-        nc = member.certificates.nc
+        nc = member.certificates.lock(member.ballot.term)
         if nc is None or member.ballot.seat is None or not member.ballot.take_lock(nc):
             return False
         member.relay(nc)
-        held = member.chain.block(nc.block_id)
-        if held is not None:
+        for held in member.chain.line(nc.block_id).blocks:
             member.outbox.store_block(held)
         return True
 
     def commit(self, now: Now) -> bool:
-        """Rule 4."""
-        member = self._member
-        lock = member.ballot.lock
-        if not member.voting or not member.ballot.may_commit() or lock is None or lock.height != member.fin + 1:
+        """Rule 4, for the lowest height that it has not been applied to."""
+        member, lock = self._member, self._member.ballot.lock
+        if not member.voting or lock is None or lock.height > member.fin + member.committee.depth:
             return False
-        block = member.certified_block(lock, now)
-        if block is None or self._unsound == block.id:
+        height = next((h for h in range(member.fin + 1, lock.height + 1) if member.ballot.may_commit(h)), None)
+        if height is None:
             return False
-        items, _ = member.ops.resolve(block.op_ids)
-        if not member.speculation.holds(block.id) and (
-            unordered(block, items, member.certified, member.manifest) or not member.speculation.execute(block, items)
-        ):
+        line = member.certified_line(lock, now)
+        if line is None:
+            return False
+        blocks = line[: height - member.fin]
+        block = blocks[-1]
+        if self._unsound == block.id:
+            return False
+        followed = member.follow(blocks, member.voter(lock))
+        if followed is None:
+            return False
+        if not followed:
             self._unsound = block.id
             member.refusals.count(Scope.LOCK, BlockFault.OTHER_EVENTS)
-            if not member.may_give_up_early(now):
-                return False
-            member.time_out(f"the locked block was not committed to: it {BlockFault.OTHER_EVENTS}")
-            return True
-        member.store(block, items)
-        member.cast(member.ballot.commit())
+            return member.may_give_up_early(now) and member.time_out(
+                f"the locked block was not committed to: it {BlockFault.OTHER_EVENTS}"
+            )
+        for each in blocks:
+            member.store(each)
+        member.cast(member.ballot.commit(height, block.id))
         return True
 
     def finalize(self, now: Now) -> bool:
         """Rule 5."""
         member = self._member
         fc = member.certificates.fc
-        block = None if fc is None else member.certified_block(fc, now)
-        if fc is None or block is None:
+        line = None if fc is None else member.certified_line(fc, now)
+        if fc is None or (line is None and member.chain.block(fc.block_id) is None):
             return False
-        items, _ = member.ops.resolve(block.op_ids)
-        unfit = misfit(block, member.committee, member.fin, member.tip) or member.certified.refusal(
-            items, block.time_ms
-        )
-        if unfit or not member.speculation.execute(block, items):
-            member.halt(Halt.FAULTY, (fc,))
-            return True
+        block = member.chain.block(fc.block_id)
+        assert block is not None
+        items = member.bodies(block, member.voter(fc))
+        if items is None:
+            return False
+        if not member.speculation.holds(block.id):
+            unfit = misplaced(block, member.committee, member.fin, member.tip) or member.certified.refusal(
+                items, block.time_ms
+            )
+            if unfit or not member.speculation.execute(block, items):
+                member.halt(Halt.FAULTY, (fc,))
+                return True
         member.outbox.store(items)
-        execution = member.speculation.commit()
+        execution = member.speculation.commit(block.id)
         member.outbox.record(FinalRecord(member.committee.symbol, block, fc))
         member.relay(fc)
         self._publish(block, fc)
@@ -90,7 +100,8 @@ class Finality:
         member = self._member
         member.chain.append(block, fc)
         member.certificates.advanced()
-        member.ballot.finalized()
+        member.ballot.finalized(fc)
+        member.proposed = {height: each for height, each in member.proposed.items() if height > block.height}
         for author in execution.authors:
             member.outbox.store(list(member.ops.advance(author, now.timer_ms)))
         member.ops.pin([op_id for held in member.chain.held() for op_id in held.op_ids], now.timer_ms)

@@ -129,7 +129,7 @@ def _of_vote(vote: Vote, committee: Committee) -> _Claim:
 
 
 def _of_timeout(timeout: Timeout, committee: Committee) -> _Claim:
-    seated = timeout.seat < len(committee.seats)
+    seated = timeout.seat < len(committee.seats) and timeout.fits(committee)
     return _Claim(Flaw.FORGED_TIMEOUT, seated, [timeout.check(committee)] if seated else [])
 
 

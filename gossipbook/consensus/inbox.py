@@ -99,14 +99,16 @@ class Inbox:
             self._help(sender, m.height - 1, m.term, now)
         elif m.term == term:
             self._expect(sender, m, now)
-            if m.height <= member.fin + 2:
+            if m.height <= member.fin + 2 * member.committee.depth:
                 self._proposing.offer(decode_block(m.block), m.term, m.tc)
 
     def _expect(self, sender: PeerId, m: Propose, now: Now) -> None:
-        """A proposal above the next height shows that its sender has finalized more."""
+        """A proposal above what may be in flight shows that its sender has finalized more."""
         member = self._member
-        if m.height > member.fin + 2 or (m.height == member.fin + 2 and m.fc is None):
-            member.catch_up.heights.shows(sender, m.height - 1)
+        depth = member.committee.depth
+        above = m.height - member.fin - depth
+        if above > 1 or (above == 1 and m.fc is None):
+            member.catch_up.heights.shows(sender, m.height - depth)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
 
     def _on_proof(self, sender: PeerId, m: Proof) -> bool:
@@ -121,13 +123,16 @@ class Inbox:
 
     def _on_vote(self, sender: PeerId, m: CastVote, now: Now) -> bool:
         member, vote = self._member, m.vote
-        if vote.height <= member.fin:
-            if vote.height < member.fin:
+        depth = member.committee.depth
+        if vote.height <= member.fin:  # Its signature was not looked at; but whose link it is, is known.
+            if member.committee.seat_of_peer(sender) == vote.seat:
+                member.relaying.voted(vote)
+            if vote.height <= member.fin - depth:
                 self._help(sender, vote.height - 1, vote.term, now)
             return False
         member.relaying.voted(vote)
-        if vote.height > member.fin + 2:
-            member.catch_up.heights.shows(sender, vote.height - 1)
+        if vote.height > member.fin + depth + 1:
+            member.catch_up.heights.shows(sender, vote.height - depth)
             member.outbox.extend(member.catch_up.sync(member.fin, now, sender))
         return member.certificates.count(vote)
 

@@ -11,18 +11,21 @@ from gossipbook.consensus.chain import Chain
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.genuine import Part
-from gossipbook.consensus.messages import DUE_IDS_CAP, CastVote, Proof, Status
+from gossipbook.consensus.messages import DUE_IDS_CAP, CastVote, Proof, Propose, Status
 from gossipbook.consensus.outbox import Outbox
 from gossipbook.consensus.records import PairHalted, VoteState
 from gossipbook.consensus.relaying import Relaying
 from gossipbook.consensus.selection import due_ids
 from gossipbook.consensus.speculation import Speculation
+from gossipbook.consensus.validity import unordered
 from gossipbook.consensus.words import Halt
+from gossipbook.crdt.author_log import NEVER_MS
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op_set import OpSet
+from gossipbook.crdt.ops_on_top import OpsOnTop, Pool
 from gossipbook.effects import Emit, Now
 from gossipbook.identity import Identity, Verifier
-from gossipbook.ids import BlockId
+from gossipbook.ids import BlockId, PeerId
 from gossipbook.manifest import Manifest
 from gossipbook.refusals import Refusals
 
@@ -74,6 +77,8 @@ class Member:
         self.wall_ms = 0  # when the last event happened
         self.timer_ms = 0
         relay_after_ms = min(self.config.relay_after_ms, manifest.timing.timeout_base_ms // 10)
+        self.proposed: dict[int, tuple[BlockId, Propose]] = {}  # by height: in this term, above the finalized one
+        self._asked_term_ms = NEVER_MS
         self.relaying = Relaying(committee, seat, relay_after_ms)
 
     # -- questions ----------------------------------------------------------------------------------
@@ -111,15 +116,17 @@ class Member:
 
     def has_work(self) -> bool:
         """Something that a block is needed for."""
-        state = self.ballot.state
-        at = self.fin + 1
+        state, fin, term = self.ballot.state, self.fin, self.ballot.term
+        is_deep = self.committee.is_deep  # Else what an earlier term left is work, too, as it always was.
         return (
             self.ops.has_eligible()
             or self.certified.due(max(self.wall_ms, self.certified.time_ms + 1))
-            or self.ops.newcomers.await_place(self.ops.block_ms - self.manifest.timing.clock_tolerance_ms)
+            or self.ops.newcomers.await_place(
+                self.certified, self.ops.block_ms - self.manifest.timing.clock_tolerance_ms
+            )
             or state.lock is not None
-            or (state.prepared is not None and state.prepared.height == at)
-            or (state.proposed is not None and state.proposed[1] == at)
+            or any(vote.height > fin and (vote.term == term or not is_deep) for vote in state.prepared)
+            or any(height > fin for height in self.proposed)
         )
 
     def worth_checking(self, part: Part) -> bool:
@@ -136,10 +143,11 @@ class Member:
 
     def hold(self, block: Block) -> None:
         """Keep a block that a proposal or a certificate names, and the bodies that it names."""
-        state, known = self.ballot.state, self.certificates
-        keep = [part.block_id for part in (state.lock, state.prepared, known.nc, known.fc) if part is not None]
-        keep += [state.proposed[2]] if state.proposed is not None else []
-        self.chain.hold(block, keep)
+        state, known, chain = self.ballot.state, self.certificates, self.chain
+        certificates = [part for part in (state.lock, known.fc, *known.ncs.values()) if part is not None]
+        ids = [part.block_id for part in certificates] + [vote.block_id for vote in state.prepared]
+        ids += [block_id for block_id, _ in self.proposed.values()]
+        chain.hold(block, [kept.id for block_id in ids for kept in chain.line(block_id).blocks])
         self.ops.pin([op_id for held in self.chain.held() for op_id in held.op_ids], self.timer_ms)
         self.catch_up.got_block(block.id)
 
@@ -169,17 +177,31 @@ class Member:
         """
         return self.entered_ms is None or now.timer_ms >= self.entered_ms + self.manifest.timing.timeout_base_ms
 
-    def time_out(self, why: str) -> None:
-        """Rule 7. ``why`` is for people."""
+    def time_out(self, why: str) -> bool:
+        """Rule 7; whether it was possible. ``why`` is for people.
+
+        Who has something final of a later term gets into that term first: the TIMEOUT could not prove it.
+        """
+        fc = self.chain.fc
+        if self.committee.is_deep and fc is not None and fc.term > self.ballot.term:
+            self._ask_for_term()
+            return False
         self.gave_up = why
         self.ballot.time_out(self.fin, self.tip, self.chain.fc)
         message = self.ballot.give_up(due_ids(self.ops, DUE_IDS_CAP))
         self.outbox.send(self.peers, message)
         self.certificates.timeouts.add(message)
+        return True
 
-    def store(self, block: Block, items: list[Item]) -> None:
+    def _ask_for_term(self) -> None:
+        """Tell the others which term this member is in: they answer with what got them into theirs."""
+        if self.timer_ms >= self._asked_term_ms + self.config.help_pause_ms:
+            self._asked_term_ms = self.timer_ms
+            self.outbox.send(self.peers, self.status(bytes(32)))
+
+    def store(self, block: Block) -> None:
         """What a vote stands for is durable with it."""
-        self.outbox.store(items)
+        self.outbox.store(self.ops.resolve(block.op_ids)[0])
         self.outbox.store_block(block)
 
     def cast(self, vote: Vote) -> None:
@@ -192,16 +214,49 @@ class Member:
         if self.ballot.seat is not None:
             self.relaying.obtained(certificate, self.timer_ms)
 
-    def certified_block(self, certificate: Certificate, now: Now) -> Block | None:
-        """A certified block with all its bodies here, or None after asking for what is missing."""
-        block = self.chain.block(certificate.block_id)
-        if block is None:
-            self.outbox.extend(self.catch_up.want_block(certificate.block_id, now))
-            return None
-        _, missing = self.ops.resolve(block.op_ids)
+    # -- blocks that others have --------------------------------------------------------------------
+
+    def voter(self, certificate: Certificate) -> PeerId:
+        """Another member who signed a certificate, and so has its block with all bodies."""
+        seat = next((seat for seat, _ in certificate.signers if seat != self.ballot.seat), 0)
+        return self.committee.seats[seat].peer_id
+
+    def bodies(self, block: Block, peer: PeerId) -> list[Item] | None:
+        """The items of a block, or None after asking a peer for what is missing."""
+        items, missing = self.ops.resolve(block.op_ids)
         if missing:
-            seats = [seat for seat, _ in certificate.signers if seat != self.ballot.seat]
-            voter = self.committee.seats[seats[0]].peer_id
-            self.outbox.extend(self.catch_up.want(missing, voter))
+            self.outbox.extend(self.catch_up.want(missing, peer))
             return None
-        return block
+        return items
+
+    def certified_line(self, certificate: Certificate, now: Now) -> list[Block] | None:
+        """A certified block's unfinalized ancestors and itself, or None after asking for what is missing.
+
+        None, too, if it does not descend from the tip.
+        """
+        line = self.chain.line(certificate.block_id)
+        if line.missing is not None:
+            self.outbox.extend(self.catch_up.want_block(line.missing, now))
+        return line.blocks if line.is_on_tip else None
+
+    def follow(self, blocks: list[Block], peer: PeerId) -> bool | None:
+        """Execute blocks, the first on the tip and each on the one before; False if one is not what it states.
+
+        None after asking a peer for bodies that are missing.
+        """
+        for block in blocks:
+            if self.speculation.holds(block.id):
+                continue
+            items = self.bodies(block, peer)
+            if items is None:
+                return None
+            state = self.speculation.after(block.parent)
+            if unordered(block, items, state, self.manifest) or not self.speculation.execute(block, items):
+                return False
+        return True
+
+    def pool_after(self, parent: BlockId) -> Pool:
+        """What a block on top of another one, which is executed, may take."""
+        if parent == self.tip:
+            return self.ops
+        return OpsOnTop(self.ops, self.speculation.after(parent), self.timer_ms)

@@ -26,9 +26,17 @@ class Outbox:
     def record(self, record: object) -> None:
         self._records.append(Persist(record))
 
-    def send(self, to: tuple[PeerId, ...], message: ConsensusMessage, lane: Lane = Lane.CONSENSUS) -> None:
+    def send(
+        self,
+        to: tuple[PeerId, ...],
+        message: ConsensusMessage,
+        lane: Lane = Lane.CONSENSUS,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        """``at_once``: without waiting for what the turn records."""
         if to:
-            self._out.append(Send(to, message, lane))
+            self._out.append(Send(to, message, lane, at_once))
 
     def put(self, *effects: CoreEffect) -> None:
         self._out += effects

@@ -20,10 +20,12 @@ class Pacing:
         self._retry_on = False
         self._relay_on = False
         self._lease_ms = 0  # the lease whose end a timer waits for
+        self._began_ms: int | None = None  # when the round began, if one is on
+        self._down: dict[PeerId, None] = {}  # members to whom the link is gone
 
     def restart(self) -> None:
         """A height was finalized or a term entered: the round begins anew."""
-        self._round_on = False
+        self._round_on, self._began_ms = False, None
 
     def woken(self) -> None:
         """A timer went off that may have waited for a lease; by a clock that was set back it has not ended yet."""
@@ -48,7 +50,7 @@ class Pacing:
         member = self._member
         if self.is_over(timer):
             return
-        self._round_on = False
+        self._round_on, self._began_ms = False, None
         if not member.voting or not member.has_work():
             return
         if member.ballot.timed_out:
@@ -63,8 +65,10 @@ class Pacing:
         work = member.voting and member.has_work()
         if work and not self._round_on:
             self._generation += 1
-            delay = round_ms(member.manifest.timing, member.failed_terms)
-            member.outbox.put(SetTimer(delay, RoundTimer(symbol, self._generation)))
+            self._began_ms = member.timer_ms if self._began_ms is None else self._began_ms
+            member.outbox.put(SetTimer(self._left_ms(self._began_ms), RoundTimer(symbol, self._generation)))
+        elif not work:
+            self._began_ms = None
         self._round_on = work
         lease_ms = member.certified.next_lease_ms
         if member.voting and member.wall_ms <= lease_ms != self._lease_ms:
@@ -77,15 +81,26 @@ class Pacing:
             self._retry_on = True
             member.outbox.put(SetTimer(member.config.fetch_retry_ms, RetryTimer(symbol)))
 
+    def _left_ms(self, began_ms: int) -> int:
+        """How much longer the present term may go on without a final block, in a round that began at a time.
+
+        A leader whose link is gone has as long only as terms must be apart: what a link does makes them no shorter.
+        """
+        member = self._member
+        whole_ms = round_ms(member.manifest.timing, member.failed_terms)
+        until_ms = began_ms + whole_ms
+        leader = member.committee.seats[member.committee.leader(member.ballot.term)].peer_id
+        if leader in self._down and not member.ballot.timed_out:
+            apart_ms = member.timer_ms if member.entered_ms is None else member.entered_ms + whole_ms
+            until_ms = min(until_ms, max(member.timer_ms + member.config.leader_gone_ms, apart_ms))
+        return max(until_ms - member.timer_ms, 1)
+
     def retransmit(self, to: tuple[PeerId, ...]) -> None:
         """The identical bytes of my latest votes."""
         member = self._member
         c, ballot, outbox = member.committee, member.ballot, member.outbox
-        proposed = ballot.state.proposed
-        if proposed is not None and proposed[:2] == (ballot.term, member.fin + 1):
-            block = member.chain.block(proposed[2])
-            if block is not None:
-                outbox.send(to, ballot.proposal(block.raw, member.chain.fc))
+        for height in sorted(member.proposed):
+            outbox.send(to, member.proposed[height][1])
         for vote in ballot.cast(member.fin):
             outbox.send(to, CastVote(c.symbol, c.epoch, vote))
         if ballot.lock is not None:
@@ -93,9 +108,19 @@ class Pacing:
         if ballot.timed_out:
             outbox.send(to, ballot.give_up(due_ids(member.ops, DUE_IDS_CAP)))
 
+    def member_down(self, peer: PeerId) -> None:
+        """The link to a member is gone. If it leads, the round begins anew, and is shorter."""
+        member = self._member
+        self._down[peer] = None
+        if peer == member.committee.seats[member.committee.leader(member.ballot.term)].peer_id:
+            self._round_on = False
+
     def member_up(self, peer: PeerId) -> None:
         """There is a link to a member: what it may have missed, and what it may know of my own votes."""
         member = self._member
+        if peer in self._down:
+            del self._down[peer]
+            self._round_on = False
         if member.ballot.seat is None or member.halted:
             return
         c = member.committee

@@ -1,4 +1,6 @@
-"""Rules 1 and 2: putting a block forward as leader, and preparing the leader's block as member."""
+"""Rules 1 and 2: putting blocks forward as leader, and preparing the leader's blocks as member."""
+
+from typing import NamedTuple
 
 from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.canonical import canonical_order
@@ -6,13 +8,26 @@ from gossipbook.consensus.certificate import TermChange
 from gossipbook.consensus.events import WakeTimer
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.selection import Ages, first_come, given_up, is_passed_over, select, unjustly_omitted
-from gossipbook.consensus.validity import Fault, misfit, unbound, unordered, untimely
+from gossipbook.consensus.validity import Fault, misfit, unbound, unfounded, unordered, untimely
 from gossipbook.consensus.words import BlockFault
 from gossipbook.crdt.author_log import NEVER_MS
-from gossipbook.crdt.interpretation import Execution, Item
+from gossipbook.crdt.budget import within_limits
+from gossipbook.crdt.interpretation import Execution, Item, PairState
+from gossipbook.crdt.ops_on_top import Pool
 from gossipbook.effects import Now, SetTimer
 from gossipbook.ids import BlockId
 from gossipbook.refusals import Scope
+
+FLIGHTS = 4
+"""The time that a proposal takes is that of about so many of the latest."""
+
+
+class _Offer(NamedTuple):
+    """A proposal of this term's leader, the TC that it shows, and when it came, by this member's own clock."""
+
+    block: Block
+    tc: TermChange | None
+    came_ms: int
 
 
 class Proposing:
@@ -20,13 +35,17 @@ class Proposing:
 
     def __init__(self, member: Member) -> None:
         self._member = member
-        self.refused: Fault | None = None  # why the present proposal may not be prepared, once that is certain
-        self.proposals: dict[int, Block] = {}  # the first of this term's leader by height: the next one, or one more
-        self._came_ms: dict[int, int] = {}  # when each of these came, by this member's own clock
+        self.refused: Fault | None = None  # why the next proposal may not be prepared, once that is certain
+        self.offers: dict[int, _Offer] = {}  # the leader's first by height
+        self._passed: dict[BlockId, None] = {}  # fresh blocks of this term that this member found timely and fair
         self._waking: BlockId = b""  # the block whose time a timer waits for
         self._newcomers_alone_ms = NEVER_MS  # when a block of newcomers alone was made here
         self._company_until_ms = NEVER_MS  # till when a timer lets the next ones wait
-        self._of_next_term: tuple[int, Block, int] | None = None  # one that came with the TC of its term, and when
+        self._put_ms: dict[int, int] = {}  # when each of the own proposals in flight was made, by height
+        self._last_put_ms = NEVER_MS
+        self._flight_ms = 0  # how long a proposal takes to become final, by the latest ones
+        self._pause_until_ms = NEVER_MS  # till when a timer lets the next proposal wait
+        self._of_next_term: dict[int, tuple[int, _Offer]] = {}  # that came with the TC of their term: it, by height
 
     def offer(self, block: Block, term: int, tc: TermChange | None) -> None:
         """A leader's genuine proposal with the valid TC that it shows; of this term, or of the one about to be entered.
@@ -34,100 +53,146 @@ class Proposing:
         It is judged by that TC, not by the one that this member entered the term by: members may know different
         ones, and whichever of them a leader obeys, it proposes nothing that contradicts a final block.
         """
-        fault = unbound(block, term, tc)
+        member = self._member
+        fault = unbound(block, term, tc, member.committee)
         if fault is not None:
-            self._member.refusals.count(Scope.PROPOSAL, fault)
-        elif term == self._member.ballot.term:
-            if block.height not in self.proposals:
-                self._member.hold(block)
-                self.proposals[block.height] = block
-                self._came_ms[block.height] = self._member.wall_ms
-        elif self._of_next_term is None or self._of_next_term[0] < term:
-            self._member.hold(block)
-            self._of_next_term = (term, block, self._member.wall_ms)
+            member.refusals.count(Scope.PROPOSAL, fault)
+        elif term == member.ballot.term:
+            if block.height not in self.offers:
+                member.hold(block)
+                self.offers[block.height] = _Offer(block, tc, member.wall_ms)
+        elif block.height not in self._of_next_term or self._of_next_term[block.height][0] < term:
+            member.hold(block)
+            self._of_next_term[block.height] = term, _Offer(block, tc, member.wall_ms)
 
     def entered_term(self) -> None:
         """What an earlier leader proposed binds nobody."""
-        following, self._of_next_term = self._of_next_term, None
-        self.proposals, self._came_ms = {}, {}
-        self.refused = None
-        if following is not None and following[0] == self._member.ballot.term:
-            _, block, came_ms = following
-            self.proposals[block.height] = block
-            self._came_ms[block.height] = came_ms
+        following, self._of_next_term = self._of_next_term, {}
+        self._passed, self.refused, self._put_ms = {}, None, {}
+        term = self._member.ballot.term
+        self.offers = {height: offer for height, (of_term, offer) in following.items() if of_term == term}
 
     def woken(self) -> None:
         """A timer went off; if it was early by this clock, what it waited for is waited for again."""
-        self._waking, self._company_until_ms = b"", NEVER_MS
+        self._waking, self._company_until_ms, self._pause_until_ms = b"", NEVER_MS, NEVER_MS
 
     def advanced(self) -> None:
         """A height was finalized."""
         fin = self._member.fin
-        self.proposals = {height: block for height, block in self.proposals.items() if height > fin}
-        self._came_ms = {height: came_ms for height, came_ms in self._came_ms.items() if height > fin}
+        put_ms = self._put_ms.pop(fin, None)
+        if put_ms is not None:
+            self._flight_ms += (self._member.timer_ms - put_ms - self._flight_ms) // FLIGHTS
+        self.offers = {height: offer for height, offer in self.offers.items() if height > fin}
+        self._of_next_term = {height: each for height, each in self._of_next_term.items() if height > fin}
+        if self._passed:
+            self._passed = {key: None for key in self._passed if self._member.chain.block(key) is not None}
         self.refused = None
+
+    # -- rule 1 ---------------------------------------------------------------------------------------
 
     def propose(self, now: Now) -> bool:
         """Rule 1."""
         member = self._member
-        if not member.voting or not member.ballot.may_propose(member.fin + 1):
+        if not member.voting or not member.ballot.may_propose():
             return False
-        block: Block | None
-        if member.ballot.term > 0:
-            tc = member.ballot.state.high_tc
-            if tc is None or member.fin < tc.high_fin:
+        fin, parent = member.fin, member.tip
+        if member.proposed:
+            highest = max(member.proposed)
+            parent = member.proposed[highest][0]
+            if highest >= fin + member.committee.depth or self._pauses(now) or not self._may_go_on(parent):
                 return False
-            lock = tc.high_lock
-            if member.fin == tc.high_fin and lock is not None:
-                block = member.chain.block(lock.lock_id)
-                if block is None:
-                    member.outbox.extend(member.catch_up.want_block(lock.lock_id, now))
-                return block is not None and self._put_forward(block)
-        block = self._fresh_block(now)
+        elif member.ballot.term > 0:
+            tc = member.ballot.state.high_tc
+            if tc is None or fin < tc.high_fin:
+                return False
+            base = tc.base(member.committee)
+            if base.is_locked and base.height > fin:
+                return self._propose_again(base.block_id, tc, now)
+        block = self._fresh_block(parent, now)
         return block is not None and self._put_forward(block)
 
-    def _fresh_block(self, now: Now) -> Block | None:
-        member = self._member
-        ops, certified, limits = member.ops, member.certified, member.manifest.limits
-        time_ms = max(now.wall_ms, certified.time_ms + 1)
-        ages = self._ages(now, time_ms)
-        if self._awaits_company(now) and not certified.due(time_ms):
-            return None
-        chosen = select(ops, certified, limits, ages)
-        if not chosen and not certified.due(time_ms) and not ops.awaits_time():
-            return None
-        items = canonical_order(member.tip, chosen)
-        execution = member.speculation.try_out(time_ms, items)
-        if is_passed_over(items[execution.ran :], items[: execution.ran], ops, certified, ages):
-            items, execution = self._first_come(items, ages)
-        if items and all(certified.needs_place(item.author) for item in items):
-            self._newcomers_alone_ms = now.timer_ms
-        return self._block_of(items, execution)
+    def _pauses(self, now: Now) -> bool:
+        """Whether the next proposal waits, so that those in flight are spread evenly over the time that one takes.
 
-    def _first_come(self, items: list[Item], ages: Ages) -> tuple[list[Item], Execution]:
+        Each costs all members the same with one op as with ten: while they are slow, more ops come together in one.
+        """
+        member = self._member
+        until_ms = self._last_put_ms + self._flight_ms // member.committee.depth
+        if now.timer_ms >= until_ms:
+            return False
+        if self._pause_until_ms < until_ms:
+            self._pause_until_ms = until_ms
+            member.outbox.put(SetTimer(until_ms - now.timer_ms, WakeTimer(member.committee.symbol)))
+        return True
+
+    def _may_go_on(self, parent: BlockId) -> bool:
+        """Whether another block may be proposed on top of one that is not final.
+
+        All that is in flight must be checked and executed within the time that a term has, which is that of two full
+        blocks: so when there is as much as in a full one, the next one waits.
+        """
+        member = self._member
+        line, limits = member.chain.line(parent), member.manifest.limits
+        if not line.is_on_tip or member.follow(line.blocks, member.committee.seats[0].peer_id) is not True:
+            return False
+        events = sum(len(member.speculation.layer(block.id).execution.events) for block in line.blocks)
+        items = (item for block in line.blocks for item in member.ops.resolve(block.op_ids)[0])
+        return events < limits.max_block_work and within_limits(items, limits, member.manifest.rules_version)
+
+    def _propose_again(self, block_id: BlockId, tc: TermChange, now: Now) -> bool:
+        """Put the locked block forward exactly as it is; where others follow it, once it is executed."""
+        member = self._member
+        assert tc.nc is not None
+        blocks = member.certified_line(tc.nc, now)
+        if blocks is None or (member.committee.is_deep and member.follow(blocks, member.voter(tc.nc)) is not True):
+            return False
+        return self._put_forward(blocks[-1])
+
+    def _fresh_block(self, parent: BlockId, now: Now) -> Block | None:
+        member = self._member
+        pool, state = member.pool_after(parent), member.speculation.after(parent)
+        limits = member.manifest.limits
+        time_ms = max(now.wall_ms, state.time_ms + 1)
+        ages = self._ages(now, time_ms)
+        if self._awaits_company(pool, state, now) and not state.due(time_ms):
+            return None
+        chosen = select(pool, state, limits, ages)
+        if not chosen and not state.due(time_ms) and not member.ops.awaits_time(state, time_ms):
+            return None
+        items = canonical_order(parent, chosen)
+        execution = member.speculation.try_out(parent, time_ms, items)
+        if is_passed_over(items[execution.ran :], items[: execution.ran], pool, state, ages):
+            items, execution = self._first_come(parent, items, pool, state, ages)
+        if items and all(state.needs_place(item.author) for item in items):
+            self._newcomers_alone_ms = now.timer_ms
+        return self._block_of(parent, items, execution)
+
+    def _first_come(
+        self, parent: BlockId, items: list[Item], pool: Pool, state: PairState, ages: Ages
+    ) -> tuple[list[Item], Execution]:
         """Of more than there is work for, what came first, and what comes of it: as much as can be done whole.
 
         Where classes go first whatever waits, whoever sends much of the first would keep out all others. If somebody
         would leave with that block while their op waits, it is one item more, so that it is full and nobody leaves.
         """
-        member = self._member
-        waiting = first_come(items, member.ops, member.certified, ages)
+        speculation = self._member.speculation
+        waiting = first_come(items, pool, state, ages)
         fewest, too_many = 1, len(waiting) + 1  # A block has work for any op.
         while too_many - fewest > 1:
             middle = (fewest + too_many) // 2
-            chosen = canonical_order(member.tip, waiting[:middle])
-            if member.speculation.try_out(ages.block_ms, chosen).ran == middle:
+            chosen = canonical_order(parent, waiting[:middle])
+            if speculation.try_out(parent, ages.block_ms, chosen).ran == middle:
                 fewest = middle
             else:
                 too_many = middle
-        chosen = canonical_order(member.tip, waiting[:fewest])
-        execution = member.speculation.try_out(ages.block_ms, chosen)
-        if any(member.ops.pending(author) for author in execution.left):
-            chosen = canonical_order(member.tip, waiting[: fewest + 1])
-            execution = member.speculation.try_out(ages.block_ms, chosen)
+        chosen = canonical_order(parent, waiting[:fewest])
+        execution = speculation.try_out(parent, ages.block_ms, chosen)
+        if any(log.main for log in map(pool.logs.get, execution.left) if log is not None):
+            chosen = canonical_order(parent, waiting[: fewest + 1])
+            execution = speculation.try_out(parent, ages.block_ms, chosen)
         return chosen, execution
 
-    def _awaits_company(self, now: Now) -> bool:
+    def _awaits_company(self, pool: Pool, state: PairState, now: Now) -> bool:
         """Whether there are newcomers' first ops only, and a block of such alone was made just now.
 
         A block costs all members the same with one op as with ten, and keys cost nothing: who brings one a moment
@@ -138,15 +203,15 @@ class Proposing:
         until_ms = self._newcomers_alone_ms + min(member.config.newcomer_pause_ms, most_ms)
         if now.timer_ms >= until_ms:
             return False
-        authors = [author for author, _ in member.ops.eligible()]
-        if not authors or not all(map(member.certified.needs_place, authors)):
+        authors = [author for author, _ in pool.eligible()]
+        if not authors or not all(map(state.needs_place, authors)):
             return False
         if self._company_until_ms < until_ms:
             self._company_until_ms = until_ms
             member.outbox.put(SetTimer(until_ms - now.timer_ms, WakeTimer(member.committee.symbol)))
         return True
 
-    def _block_of(self, items: list[Item], execution: Execution) -> Block:
+    def _block_of(self, parent: BlockId, items: list[Item], execution: Execution) -> Block:
         """A block of as many of some items, in canonical order, as ran when they were tried out.
 
         The beginning of a canonical order is one, too; and a block that is full has nobody leave, whoever acts in it.
@@ -157,8 +222,8 @@ class Proposing:
             chain_id=member.committee.chain_id,
             epoch=member.committee.epoch,
             pair=member.committee.symbol,
-            height=member.fin + 1,
-            parent=member.tip,
+            height=member.fin + len(member.chain.line(parent).blocks) + 1,
+            parent=parent,
             proposer=member.public_key,
             created_term=member.ballot.term,
             time_ms=execution.time_ms,
@@ -170,59 +235,90 @@ class Proposing:
 
     def _put_forward(self, block: Block) -> bool:
         member = self._member
-        member.ballot.propose(block.height, block.id)
+        parent_fc = None if member.committee.is_deep else member.chain.fc
+        message = member.ballot.propose(block.height, block, parent_fc)
         member.hold(block)
-        self.proposals[block.height] = block
-        self._came_ms[block.height] = member.wall_ms
-        member.outbox.store_block(block)
-        member.outbox.send(member.peers, member.ballot.proposal(block.raw, member.chain.fc))
+        member.proposed[block.height] = block.id, message
+        self._put_ms[block.height] = self._last_put_ms = member.timer_ms
+        self.offers[block.height] = _Offer(block, message.tc, member.wall_ms)
+        # That this member proposes in the term is durable before the first proposal leaves, and no one votes before.
+        member.outbox.send(member.peers, message, at_once=member.certificates.are_of(member.ballot.term))
         return True
+
+    # -- rule 2 ---------------------------------------------------------------------------------------
 
     def prepare(self, now: Now) -> bool:
         """Rule 2."""
-        member = self._member
-        block = self.proposals.get(member.fin + 1)
-        if block is None or self.refused or not member.voting or not member.ballot.may_prepare(member.fin + 1):
+        member, last = self._member, self._member.ballot.last_prepared
+        lowest = member.fin if last is None else max(member.fin, last.height)
+        height = min((height for height in self.offers if height > lowest), default=None)
+        if height is None or self.refused or not member.voting or not member.ballot.may_prepare(height):
             return False
-        if misfit(block, member.committee, member.fin, member.tip):
+        if height > member.fin + member.committee.depth:
             return False
-        items, missing = member.ops.resolve(block.op_ids)
-        if missing:
-            leader = member.committee.seats[member.committee.leader(member.ballot.term)].peer_id
-            member.outbox.extend(member.catch_up.want(missing, leader))
+        offer = self.offers[height]
+        line = member.chain.line(offer.block.id)
+        if line.missing is not None and height > member.fin + 1:
+            member.outbox.extend(member.catch_up.want_block(line.missing, now))
+        if not line.is_on_tip or any(misfit(block, member.committee) for block in line.blocks):
             return False
-        fresh = block.created_term == member.ballot.term
-        fault = unordered(block, items, member.certified, member.manifest)
-        if not fault and fresh and self._doubts_time(block, now):
-            return False
-        if not fault and not member.speculation.execute(block, items):
-            fault = BlockFault.OTHER_EVENTS
-        if not fault and fresh:
-            fault = self._unfair(items, self._ages(now, block.time_ms))
-            if not fault and not member.speculation.holds(block.id):
-                member.speculation.execute(block, items)  # Another one was tried.
-        if fault:
-            self.refused = fault
-            member.refusals.count(Scope.PROPOSAL, fault)
-            if not member.may_give_up_early(now):
+        if member.committee.is_deep:
+            fault = unfounded(line, offer.tc, member.ballot.term, last, member.chain, member.committee)
+            if fault is not None:
+                member.refusals.count(Scope.PROPOSAL, fault)
+                del self.offers[height]
                 return False
-            member.time_out(f"the leader's block was not prepared: {fault}")
-            return True
-        member.store(block, items)
-        member.cast(member.ballot.prepare(block.height, block.id))
+        return self._judge(line.blocks, now)
+
+    def _judge(self, blocks: list[Block], now: Now) -> bool:
+        """Prepare the last of some blocks, each a child of the one before, unless one of them forbids it."""
+        member = self._member
+        term, leader = member.ballot.term, member.committee.seats[member.committee.leader(member.ballot.term)].peer_id
+        for number, block in enumerate(blocks):
+            items = member.bodies(block, leader)
+            if items is None:
+                return False
+            state = member.speculation.after(block.parent)
+            is_executed = member.speculation.holds(block.id)
+            fault = None if is_executed else unordered(block, items, state, member.manifest)
+            is_fresh = block.created_term == term and block.id not in self._passed
+            if is_fresh and number < len(blocks) - 1:
+                is_fresh = not member.certificates.covers([above.id for above in blocks[number:]], term)
+            if not fault and is_fresh and self._doubts_time(block, state, now):
+                return False
+            if not fault and not member.speculation.execute(block, items):
+                fault = BlockFault.OTHER_EVENTS
+            if not fault and is_fresh:
+                fault = self._unfair(block, items, state, self._ages(now, block.time_ms))
+                if not fault and not member.speculation.holds(block.id):
+                    member.speculation.execute(block, items)  # Another one was tried.
+            if fault:
+                return self._refuse(fault, now)
+            self._passed[block.id] = None
+        for block in blocks:
+            member.store(block)
+        member.cast(member.ballot.prepare(blocks[-1].height, blocks[-1].id))
         return True
 
-    def _doubts_time(self, block: Block, now: Now) -> bool:
+    def _refuse(self, fault: Fault, now: Now) -> bool:
+        """Give up a term whose leader proposed what no honest one would; whether that was possible now."""
+        member = self._member
+        self.refused = fault
+        member.refusals.count(Scope.PROPOSAL, fault)
+        return member.may_give_up_early(now) and member.time_out(f"the leader's block was not prepared: {fault}")
+
+    def _doubts_time(self, block: Block, state: PairState, now: Now) -> bool:
         """Whether a fresh block's time keeps me from preparing it now; looks again when it came too early.
 
-        It is not too old for having waited here for its ops.
+        It is not too old for having waited here for its ops. ``state`` is what it is executed on.
         """
         member = self._member
         timing = member.manifest.timing
-        came_ms = min(now.wall_ms, self._came_ms.get(block.height, now.wall_ms))
-        doubt = untimely(block, member.committee, member.certified.time_ms, came_ms, timing.clock_tolerance_ms)
+        offer = self.offers.get(block.height)
+        came_ms = now.wall_ms if offer is None or offer.block != block else min(now.wall_ms, offer.came_ms)
+        doubt = untimely(block, member.committee, state.time_ms, came_ms, timing.clock_tolerance_ms)
         if doubt is BlockFault.TOO_NEW:
-            doubt = untimely(block, member.committee, member.certified.time_ms, now.wall_ms, timing.clock_tolerance_ms)
+            doubt = untimely(block, member.committee, state.time_ms, now.wall_ms, timing.clock_tolerance_ms)
         wait_ms = block.time_ms - now.wall_ms - timing.clock_tolerance_ms
         if doubt is BlockFault.TOO_NEW and wait_ms < timing.timeout_base_ms:
             if self._waking == block.id:
@@ -234,26 +330,26 @@ class Proposing:
             member.refusals.count(Scope.PROPOSAL, doubt)
         return doubt is not None
 
-    def _unfair(self, items: list[Item], ages: Ages) -> BlockFault | None:
+    def _unfair(self, block: Block, items: list[Item], state: PairState, ages: Ages) -> BlockFault | None:
         """What is wrong with a fresh block that was executed, for what it does without."""
-        member, block = self._member, self._member.speculation
-        left = block.left
+        member = self._member
+        pool, execution = member.pool_after(block.parent), member.speculation.layer(block.id).execution
         omitted = unjustly_omitted(
             items,
-            member.ops,
-            member.certified,
+            pool,
+            state,
             member.manifest.limits,
             ages,
-            is_full=block.is_full,
-            is_too_much=lambda item: self._is_too_much([*items, item], ages),
+            is_full=execution.is_full,
+            is_too_much=lambda item: self._is_too_much(block.parent, [*items, item], ages),
         )
         if omitted is not None:
             return BlockFault.OMITS_DUE
-        return None if given_up(left, member.ops, ages) is None else BlockFault.GIVES_UP_OP
+        return None if given_up(execution.left, pool, ages) is None else BlockFault.GIVES_UP_OP
 
-    def _is_too_much(self, items: list[Item], ages: Ages) -> bool:
+    def _is_too_much(self, parent: BlockId, items: list[Item], ages: Ages) -> bool:
         """Whether a block could not do all of these items."""
-        execution = self._member.speculation.try_out(ages.block_ms, canonical_order(self._member.tip, items))
+        execution = self._member.speculation.try_out(parent, ages.block_ms, canonical_order(parent, items))
         return execution.ran < len(items)
 
     def _ages(self, now: Now, block_ms: int) -> Ages:

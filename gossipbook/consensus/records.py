@@ -19,10 +19,11 @@ from gossipbook.consensus.words import Halt
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
-from gossipbook.ids import DIGEST_BYTES, SIGNATURE_BYTES, BlockId
+from gossipbook.limits import DEPTH_CAP
 from gossipbook.matching.events import RawEvent
 
 REASON_CAP = 256
+OWN_VOTES_CAP = 2 * DEPTH_CAP + 2
 HALT_CAP = 16
 
 
@@ -64,7 +65,9 @@ class VoteRecord:
 class VoteState:
     """What a member must never forget (I6).
 
-    ``observer`` says why the seat may not be used any more, if so.
+    ``prepared`` and ``committed`` are its votes of the newest term that it cast some in, by height; those that a final
+    height outdated may be missing. ``proposing``: the last term in which it may have proposed
+    something. ``observer`` says why the seat may not be used any more, if so.
     """
 
     term: int = 0
@@ -74,9 +77,9 @@ class VoteState:
     timeout_nc: Certificate | None = None
     high_tc: TermChange | None = None
     lock: Certificate | None = None
-    prepared: Vote | None = None
-    committed: Vote | None = None
-    proposed: tuple[int, int, BlockId, bytes] | None = None  # term, height, block id, signature
+    prepared: tuple[Vote, ...] = ()
+    committed: tuple[Vote, ...] = ()
+    proposing: int | None = None
     halted: Halt = Halt.NONE
     observer: str = ""
 
@@ -93,9 +96,9 @@ class VoteState:
                 opt(self.timeout_nc),
                 opt(self.high_tc),
                 opt(self.lock),
-                opt(self.prepared),
-                opt(self.committed),
-                None if self.proposed is None else list(self.proposed),
+                [vote.encode() for vote in self.prepared],
+                [vote.encode() for vote in self.committed],
+                self.proposing,
                 self.halted.value,
                 self.observer,
             ]
@@ -104,7 +107,7 @@ class VoteState:
     @classmethod
     def decode(cls, raw: bytes) -> "VoteState":
         parts = cbor.decode_array(raw, 12)
-        term, timed_out, timeout, fc, nc, tc, lock, prepared, committed, proposed, halted, observer = parts
+        term, timed_out, timeout, fc, nc, tc, lock, prepared, committed, proposing, halted, observer = parts
         if type(timed_out) is not bool:
             raise DecodeError("vote state: timed_out is true or false")
         return cls(
@@ -115,9 +118,9 @@ class VoteState:
             timeout_nc=decode_optional_certificate(nc),
             high_tc=None if tc is None else decode_term_change(tc),
             lock=decode_optional_certificate(lock),
-            prepared=None if prepared is None else decode_vote(prepared),
-            committed=None if committed is None else decode_vote(committed),
-            proposed=None if proposed is None else _decode_proposed(proposed),
+            prepared=_decode_votes(prepared),
+            committed=_decode_votes(committed),
+            proposing=_decode_proposing(proposing),
             halted=_decode_halt(halted),
             observer=cbor.check_text(observer, "observer", REASON_CAP),
         )
@@ -130,16 +133,18 @@ def _decode_halt(raw: object) -> Halt:
     return Halt(text)
 
 
-def _decode_proposed(raw: object) -> tuple[int, int, BlockId, bytes]:
-    if type(raw) is not list or len(raw) != 4:
-        raise DecodeError("proposed: expected an array of 4")
-    term, height, block_id, signature = raw
-    return (
-        cbor.check_uint(term, "proposed term"),
-        cbor.check_uint(height, "proposed height"),
-        cbor.check_bytes(block_id, "proposed block id", DIGEST_BYTES),
-        cbor.check_bytes(signature, "proposal signature", SIGNATURE_BYTES),
-    )
+def _decode_votes(raw: object) -> tuple[Vote, ...]:
+    """A member's votes of one kind; journals of the time when there was one at most have it bare, or none."""
+    if raw is None:
+        return ()
+    votes = cbor.check_list(raw, "votes", OWN_VOTES_CAP)
+    return (decode_vote(raw),) if votes and type(votes[0]) is int else tuple(decode_vote(vote) for vote in votes)
+
+
+def _decode_proposing(raw: object) -> int | None:
+    """The term; journals of the time when each proposal was recorded have the newest one."""
+    term = raw[0] if type(raw) is list and len(raw) == 4 else raw
+    return None if term is None else cbor.check_uint(term, "proposing")
 
 
 @dataclass(frozen=True, slots=True)

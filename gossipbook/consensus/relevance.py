@@ -7,8 +7,6 @@ from gossipbook.consensus.finality import final_id
 from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import Bodies, CastVote, FinalizedBlock, GiveUp, Propose
 
-HEIGHTS_IN_FLIGHT = 1
-"""Heights that a leader may have proposed and not finalized."""
 _PROPOSAL, _TIMEOUT = -1, -2  # beside the kinds of votes
 
 Slot: TypeAlias = tuple[int, int, int, int]  # kind, seat, term, height
@@ -33,7 +31,7 @@ def relay_slot(message: Gossiped, member: Member) -> Slot | None:
 
     Each seat has one signature to give in each. Whoever is further behind asks for blocks, and needs no votes.
     """
-    term, height = member.ballot.term + 1, member.fin + HEIGHTS_IN_FLIGHT + 1
+    term, height = member.ballot.term + 1, member.fin + member.committee.depth + 1
     match message:
         case CastVote(_, _, vote) if vote.term <= term and vote.height <= height:
             return vote.kind, vote.seat, vote.term, vote.height
@@ -58,8 +56,8 @@ def is_spent(message: Gossiped, member: Member) -> bool:
         case GiveUp(_, _, timeout, _, _, _):
             return timeout.term < member.ballot.term and timeout.fin <= member.fin
         case Propose():
-            next_height = member.fin + 1
-            return message.height < next_height or (message.term < member.ballot.term and message.height == next_height)
+            in_flight = member.fin + member.committee.depth
+            return message.height <= member.fin or (message.term < member.ballot.term and message.height <= in_flight)
 
 
 def gossip_id(message: object) -> bytes | None:

@@ -13,6 +13,7 @@ from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import (
     Event,
     GraceTimer,
+    MemberDown,
     MemberUp,
     Message,
     PoolGrew,
@@ -21,6 +22,7 @@ from gossipbook.consensus.events import (
     RoundTimer,
     SettleTimer,
     Started,
+    Stopping,
     WakeTimer,
 )
 from gossipbook.consensus.finality import Finality
@@ -33,7 +35,7 @@ from gossipbook.consensus.records import (
     VoteState,
 )
 from gossipbook.consensus.terms import TermRules
-from gossipbook.consensus.validity import misfit
+from gossipbook.consensus.validity import misplaced
 from gossipbook.crdt.interpretation import Execution, Interpretation, Item
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import CoreEffect, Now, SetTimer
@@ -107,11 +109,11 @@ class Replica:
     def replay(self, block: Block, fc: Certificate, items: list[Item]) -> Execution | None:
         """Follow a finalized block out of the journal; None if it does not execute to what was certified."""
         member = self.member
-        if misfit(block, member.committee, member.fin, member.tip) or member.certified.refusal(items, block.time_ms):
+        if misplaced(block, member.committee, member.fin, member.tip) or member.certified.refusal(items, block.time_ms):
             return None
         if not member.speculation.execute(block, items):
             return None
-        execution = member.speculation.commit()
+        execution = member.speculation.commit(block.id)
         member.chain.append(block, fc)
         return execution
 
@@ -121,15 +123,14 @@ class Replica:
         for block in blocks:
             member.hold(block)
         state = member.ballot.state
-        if state.lock is not None and state.lock.height <= member.fin:
-            state.lock = None
+        member.ballot.restored(member.chain.final_id, member.fin)
         for vote in member.ballot.cast(member.fin):
             member.certificates.count(vote)
         if state.timeout is not None and state.timed_out:
             member.certificates.timeouts.add(member.ballot.give_up(()))
             member.certificates.tc = member.certificates.timeouts.certificate(member.ballot.term)
         if state.lock is not None:
-            member.certificates.nc = state.lock
+            member.certificates.ncs[state.lock.height] = state.lock
         member.term_started_ms = member.last_progress_ms = now.timer_ms
         member.ops.wall_ms = now.wall_ms
         if state.observer:
@@ -152,6 +153,10 @@ class Replica:
                 moved = self.inbox.take(sender, message, now)
             case MemberUp(peer):
                 self.pacing.member_up(peer)
+            case MemberDown(peer):
+                self.pacing.member_down(peer)
+            case Stopping():
+                self._terms.hand_over()
             case RoundTimer():
                 self.pacing.round_over(event)
             case RetryTimer():
@@ -194,7 +199,7 @@ class Replica:
             or finality.commit(now)
             or self.proposing.prepare(now)
             or self.proposing.propose(now)
-            or terms.join()
+            or terms.join(now)
         ):
             pass
         self.pacing.mind()

@@ -18,9 +18,9 @@ from itertools import accumulate
 
 from gossipbook.crdt.author_log import NEVER_MS, AuthorLog
 from gossipbook.crdt.budget import Budget, budget_of
-from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import Evidence, Op
-from gossipbook.crdt.op_set import OpSet
+from gossipbook.crdt.ops_on_top import Pool
+from gossipbook.crdt.pair_state import Item, PairState
 from gossipbook.ids import OpId, PublicKey
 from gossipbook.limits import Limits
 
@@ -86,9 +86,9 @@ class _Row:
 
     __slots__ = ("author", "is_new", "items", "log", "needs_place", "taken")
 
-    def __init__(self, author: PublicKey, log: AuthorLog, certified: Interpretation) -> None:
+    def __init__(self, author: PublicKey, log: AuthorLog, state: PairState) -> None:
         self.author, self.log = author, log
-        self.is_new, self.needs_place = author not in certified.authors, certified.needs_place(author)
+        self.is_new, self.needs_place = author not in state.authors, state.needs_place(author)
         self.items = log.next_items()
         self.taken = 0
 
@@ -103,14 +103,14 @@ class _Row:
         return self.log.evidence is None, self.is_new and not pressing, turn_ms, self.author
 
 
-def select(ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages) -> list[Item]:
+def select(ops: Pool, state: PairState, limits: Limits, ages: Ages) -> list[Item]:
     """The items of a fresh block, in no particular order: those that press first, then the others.
 
     In each round evidence goes first, then who has waited longest; of what does not press newcomers' go last.
     """
-    budget, places = Budget(limits, certified.rules), certified.newcomers_allowed
+    budget, places = Budget(limits, state.rules), state.newcomers_allowed
     chosen: list[Item] = []
-    rows = [_Row(author, log, certified) for author, log in ops.eligible(ages.block_ms)]
+    rows = [_Row(author, log, state) for author, log in ops.eligible(ages.block_ms)]
     for pressing in (True, False):
         turn = [row for row in rows if row.has_more(ages, pressing=pressing)]
         while turn:
@@ -149,7 +149,7 @@ class _Wait:
     is_last_chance: bool = False
 
     @staticmethod
-    def of(item: Item, ops: OpSet, certified: Interpretation, ages: Ages) -> "_Wait | None":
+    def of(item: Item, ops: Pool, state: PairState, ages: Ages) -> "_Wait | None":
         """None if it and all before it were not held here."""
         log = ops.logs.get(item.author)
         if log is None:
@@ -161,7 +161,7 @@ class _Wait:
         if place is None:  # A fork may have cut it off since a leader took it.
             cut_ms = log.cut_since_ms.get(item.id)
             return None if cut_ms is None else _Wait(item, 0, cut_ms, ages.turn_ms(cut_ms, log.served_ms))
-        is_last_chance = place == 0 and certified.may_leave(item.author, ages.block_ms)
+        is_last_chance = place == 0 and state.may_leave(item.author, ages.block_ms)
         since_ms = log.since_ms[place]
         return _Wait(item, place, since_ms, ages.turn_ms(since_ms, log.served_ms), is_last_chance)
 
@@ -172,25 +172,23 @@ class _Wait:
         return not self.is_last_chance, not nearly_due, place, self.turn_ms, self.item.author, self.place
 
 
-def first_come(items: Iterable[Item], ops: OpSet, certified: Interpretation, ages: Ages) -> list[Item]:
+def first_come(items: Iterable[Item], ops: Pool, state: PairState, ages: Ages) -> list[Item]:
     """Items that are held, first those that are nearly due: everybody's first, then everybody's second, by age."""
-    waits = [wait for item in items if (wait := _Wait.of(item, ops, certified, ages)) is not None]
+    waits = [wait for item in items if (wait := _Wait.of(item, ops, state, ages)) is not None]
     return [wait.item for wait in sorted(waits, key=lambda wait: wait.turn(ages))]
 
 
-def is_passed_over(
-    left_out: Sequence[Item], taken: Sequence[Item], ops: OpSet, certified: Interpretation, ages: Ages
-) -> bool:
+def is_passed_over(left_out: Sequence[Item], taken: Sequence[Item], ops: Pool, state: PairState, ages: Ages) -> bool:
     """Whether a block does without something that presses, and not without what may not precede it."""
     oldest_ms: dict[int, int] = {}  # of what presses and is left out, by its place
     for item in left_out:
-        wait = _Wait.of(item, ops, certified, ages)
+        wait = _Wait.of(item, ops, state, ages)
         if wait is not None and ages.is_pressing(wait.since_ms):
             oldest_ms[wait.place] = min(wait.turn_ms, oldest_ms.get(wait.place, wait.turn_ms))
     places = sorted(oldest_ms)
     up_to = list(accumulate((oldest_ms[place] for place in places), min))
     for item in taken:
-        done = _Wait.of(item, ops, certified, ages)
+        done = _Wait.of(item, ops, state, ages)
         if done is None or done.is_last_chance:
             continue
         # What is nearly due may precede what is behind more of its author's.
@@ -208,9 +206,7 @@ class _Predecessors:
     otherwise. Of the room that is taken only what is settled here counts.
     """
 
-    def __init__(
-        self, place: int, waits: Sequence[_Wait | None], certified: Interpretation, limits: Limits, ages: Ages
-    ) -> None:
+    def __init__(self, place: int, waits: Sequence[_Wait | None], state: PairState, limits: Limits, ages: Ages) -> None:
         self._ages = ages
         seen = [wait for wait in waits if wait is not None]
         by_turn = sorted(((self._turn_ms(wait, wait.place < place), wait) for wait in seen), key=lambda each: each[0])
@@ -218,13 +214,13 @@ class _Predecessors:
         self._last_ms = max(least, default=NEVER_MS)
         self._all_are_seen = len(seen) == len(waits)
         self._turns_ms = [NEVER_MS]
-        self._budgets, self._newcomers = [Budget(limits, certified.rules)], [0]
+        self._budgets, self._newcomers = [Budget(limits, state.rules)], [0]
         found: set[PublicKey] = set()
         for turn_ms, wait in by_turn:
             budget = replace(self._budgets[-1])
             if ages.is_settled(wait.since_ms):
                 budget.take(wait.item)
-                if certified.needs_place(wait.item.author):
+                if state.needs_place(wait.item.author):
                     found.add(wait.item.author)
             elif not wait.is_last_chance:
                 self._all_are_seen = False
@@ -257,21 +253,19 @@ class _Predecessors:
 class _Shown:
     """What a fresh block has in it, and has not, as a voter sees it."""
 
-    def __init__(
-        self, items: Sequence[Item], ops: OpSet, certified: Interpretation, limits: Limits, ages: Ages
-    ) -> None:
-        self._ops, self._certified, self._limits, self._ages = ops, certified, limits, ages
+    def __init__(self, items: Sequence[Item], ops: Pool, state: PairState, limits: Limits, ages: Ages) -> None:
+        self._ops, self._state, self._limits, self._ages = ops, state, limits, ages
         self._named = {item.id for item in items}
-        self._waits = [_Wait.of(item, ops, certified, ages) for item in items]
+        self._waits = [_Wait.of(item, ops, state, ages) for item in items]
         self._predecessors: dict[int, _Predecessors] = {}
         settled = (wait.item for wait in self._waits if wait is not None and ages.is_settled(wait.since_ms))
-        self.evidence = budget_of((item for item in settled if isinstance(item, Evidence)), limits, certified.rules)
+        self.evidence = budget_of((item for item in settled if isinstance(item, Evidence)), limits, state.rules)
         self.per_author = Counter(item.author for item in items)
 
     def _before(self, wait: _Wait) -> _Predecessors:
         found = self._predecessors.get(wait.place)
         if found is None:
-            found = _Predecessors(wait.place, self._waits, self._certified, self._limits, self._ages)
+            found = _Predecessors(wait.place, self._waits, self._state, self._limits, self._ages)
             self._predecessors[wait.place] = found
         return found
 
@@ -281,13 +275,13 @@ class _Shown:
 
     def are_too_many_new(self) -> bool:
         """Whether more newcomers wait than there are places, so that who was cut off may have had another's."""
-        certified, ages = self._certified, self._ages
+        state, ages = self._state, self._ages
         waiting = [
             author
             for author, log in self._ops.eligible(ages.block_ms)
-            if certified.needs_place(author) and ages.is_settled(log.held_since_ms(0))
+            if state.needs_place(author) and ages.is_settled(log.held_since_ms(0))
         ]
-        return len(waiting) > certified.newcomers_allowed
+        return len(waiting) > state.newcomers_allowed
 
     def fits(self, wait: _Wait) -> bool:
         """Whether there is room beside what may precede an item. Only evidence takes the room of evidence."""
@@ -297,10 +291,10 @@ class _Shown:
 
     def has_place_for(self, wait: _Wait) -> bool:
         """Whether there is a place for an author beside the newcomers in the block who may precede them."""
-        author, certified = wait.item.author, self._certified
-        if not certified.needs_place(author) or author in self.per_author:
+        author, state = wait.item.author, self._state
+        if not state.needs_place(author) or author in self.per_author:
             return True
-        return self._before(wait).newcomers(wait.turn_ms) < certified.newcomers_allowed
+        return self._before(wait).newcomers(wait.turn_ms) < state.newcomers_allowed
 
     def left_out(self) -> list[_Wait]:
         """Of each author the first item that is not in the block; those first whose turn it is.
@@ -310,15 +304,15 @@ class _Shown:
         ages = self._ages
         logs = (log for _, log in self._ops.eligible(ages.block_ms))
         missing = (next((item for item in log.next_items() if item.id not in self._named), None) for log in logs)
-        waits = (_Wait.of(item, self._ops, self._certified, ages) for item in missing if item is not None)
+        waits = (_Wait.of(item, self._ops, self._state, ages) for item in missing if item is not None)
         judged = (wait for wait in waits if wait is not None and wait.place < JUDGED_CAP)
         return sorted(judged, key=lambda wait: wait.turn(ages))
 
 
 def unjustly_omitted(
     items: Sequence[Item],
-    ops: OpSet,
-    certified: Interpretation,
+    ops: Pool,
+    state: PairState,
     limits: Limits,
     ages: Ages,
     *,
@@ -335,7 +329,7 @@ def unjustly_omitted(
     not do all of it (``is_too_much``), or of what is next in turn; and then all that it did may precede the item. Of
     what is left out for that, the first in turn that is due decides for all.
     """
-    shown = _Shown(items, ops, certified, limits, ages)
+    shown = _Shown(items, ops, state, limits, ages)
     left_out = shown.left_out()
     too_large = [
         wait.place
@@ -358,14 +352,14 @@ def unjustly_omitted(
             continue
         next_in_turn = next_in_turn or wait
         # Whoever was cut off may have had a newcomer's place.
-        is_cut_off = is_full and certified.needs_place(item.author) and shown.are_too_many_new()
+        is_cut_off = is_full and state.needs_place(item.author) and shown.are_too_many_new()
         if ages.is_due(wait.since_ms) and not (is_cut_off and shown.may_precede(wait)):
             no_work = is_full or is_too_much(item) or (next_in_turn is not wait and is_too_much(next_in_turn.item))
             return None if no_work and shown.may_precede(wait) else item
     return None
 
 
-def given_up(left: Collection[PublicKey], ops: OpSet, ages: Ages) -> Op | None:
+def given_up(left: Collection[PublicKey], ops: Pool, ages: Ages) -> Op | None:
     """An op that is settled here, and that no block can take any more if its author leaves with this one.
 
     There was room for it, for nobody leaves with a block that has none. So no member votes for such a block.
@@ -377,7 +371,7 @@ def given_up(left: Collection[PublicKey], ops: OpSet, ages: Ages) -> Op | None:
     return None
 
 
-def due_ids(ops: OpSet, cap: int) -> tuple[OpId, ...]:
+def due_ids(ops: Pool, cap: int) -> tuple[OpId, ...]:
     """Ids of eligible ops, each author's next first, then each author's second, and so on."""
     rows = [log.next_items() for _, log in ops.eligible()]
     ids: list[OpId] = []

@@ -1,12 +1,14 @@
 """Votes and timeouts counted towards certificates; bounded whatever the voters do."""
 
 from gossipbook.consensus.certificate import Certificate, TermChange, Vote
+from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.messages import GiveUp
 from gossipbook.ids import BlockId
+from gossipbook.limits import DEPTH_CAP
 from gossipbook.manifest import Quorum
 from gossipbook.ordered import BoundedDict
 
-VOTES_PER_SEAT_CAP = 16
+VOTES_PER_SEAT_CAP = 8 * DEPTH_CAP  # of each kind at as many heights as are counted, in two terms
 
 Choice = tuple[int, int, int, BlockId]  # kind, term, height, block id
 
@@ -48,8 +50,8 @@ class VoteTally:
 class TimeoutTally:
     """Each seat's TIMEOUT of the highest term."""
 
-    def __init__(self, quorum: Quorum) -> None:
-        self._quorum = quorum
+    def __init__(self, committee: Committee) -> None:
+        self._committee = committee
         self._by_seat: dict[int, GiveUp] = {}
 
     def add(self, message: GiveUp) -> None:
@@ -66,14 +68,14 @@ class TimeoutTally:
 
     def certificate(self, term: int) -> TermChange | None:
         """The TC of a term, if q seats have given it up, with the FC and the NC that bind its successor."""
-        if self.count(term) < self._quorum.q:
+        if self.count(term) < self._committee.quorum.q:
             return None
         there = sorted(
             (message for message in self._by_seat.values() if message.timeout.term == term),
             key=lambda message: message.timeout.seat,
         )
         bare = TermChange(term, tuple(message.timeout for message in there), None, None)
-        fc = max(there, key=lambda message: message.timeout.fin).fc
-        lock = bare.high_lock
+        fc = next(message.fc for message in there if message.timeout == bare.top)
+        lock = bare.high_lock(self._committee)
         nc = next((message.nc for message in there if message.timeout == lock), None)
         return TermChange(term, bare.timeouts, fc, nc)

@@ -24,8 +24,8 @@ class TermRules:
             member.halt(Halt.FROZEN, member.certificates.conflict)
         return bool(member.certificates.conflict)
 
-    def join(self) -> bool:
-        """Rule 8, and the TC that q TIMEOUTs make."""
+    def join(self, now: Now) -> bool:
+        """Rule 8, and the TC that q TIMEOUTs make; of the leader one is enough, since it proposes nothing any more."""
         member = self._member
         term, known = member.ballot.term, member.certificates
         if known.tc is None or known.tc.term < term:
@@ -33,14 +33,22 @@ class TermRules:
             if certificate is not None:
                 known.tc = certificate
                 return True
-        if (
-            member.voting
-            and not member.ballot.timed_out
-            and known.timeouts.count(term) >= member.committee.quorum.blocking
-        ):
-            member.time_out("enough others gave it up")
-            return True
+        if not member.voting or member.ballot.timed_out:
+            return False
+        if member.ballot.proposes_anew:
+            return member.time_out("its leader came back, and may have proposed something before")
+        if known.timeouts.count(term) >= member.committee.quorum.blocking:
+            return member.time_out("enough others gave it up")
+        leader = known.timeouts.of_seat(member.committee.leader(term)) if member.committee.is_deep else None
+        if leader is not None and leader.timeout.term == term and member.may_give_up_early(now):
+            return member.time_out("its leader gave it up")
         return False
+
+    def hand_over(self) -> None:
+        """Give up a term that this member leads, before it stops: the others need not find out that it did."""
+        member = self._member
+        if member.voting and member.ballot.leads() and not member.ballot.timed_out and member.committee.quorum.n > 1:
+            member.time_out("its leader stops")
 
     def enter(self, now: Now) -> bool:
         """Rule 9."""
@@ -50,6 +58,7 @@ class TermRules:
             return False
         member.ballot.enter(tc)
         member.takeovers += 1
+        member.proposed = {}
         self._proposing.entered_term()
         member.failed_terms += 1
         member.term_started_ms = member.entered_ms = now.timer_ms

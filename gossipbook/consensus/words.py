@@ -25,6 +25,8 @@ class BlockFault(StrEnum):
     FINAL_ALREADY = "at a height that is final already"
     NOT_LOCKED_ONE = "not the block that the last term change is locked on"
     NEITHER = "neither fresh nor locked"
+    NOT_ON_BASE = "does not descend from what the last term change is bound to"
+    NOT_ON_OWN = "does not descend from what this member prepared"
     EMPTY = "empty"
     OP_TWICE = "names an op twice"
     ABOVE_LIMITS = "above the block limits"

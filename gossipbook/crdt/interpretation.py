@@ -1,51 +1,27 @@
 """The deterministic interpretation of a pair's certified ops: its book, its authors, its events.
 
-Everything that depends on the book or on earlier blocks is decided here, and equally on every peer. A
-block is first executed speculatively; the certified author table moves only on :meth:`commit`.
+Everything that depends on the book or on earlier blocks is decided here, and equally on every peer. Blocks are first
+executed ahead, each on top of the one before: the certified state moves only on :meth:`Interpretation.commit`, which
+takes the oldest of them, and :meth:`Interpretation.rollback` undoes the newest exactly.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import NamedTuple, TypeAlias
 
 from gossipbook import cbor
 from gossipbook.crdt.budget import budget_of
 from gossipbook.crdt.merkle import chain_events_digest
-from gossipbook.crdt.op import GENESIS_PREV, Evidence, Op, life_of
-from gossipbook.crdt.stays import STAYS_SINCE, TIME_TOLD_MS, Stays, begins_life
-from gossipbook.ids import ZERO_DIGEST, Digest, OpId, PublicKey, digest
+from gossipbook.crdt.op import Evidence
+from gossipbook.crdt.pair_state import NEW_AUTHOR, AuthorState, Item, PairState, Terms, UnfitOps
+from gossipbook.crdt.stays import STAYS_SINCE, SinceTable, Stays
+from gossipbook.ids import ZERO_DIGEST, Digest, PublicKey, digest
 from gossipbook.manifest import Manifest
 from gossipbook.matching.engine import Engine
 from gossipbook.matching.events import RawEvent
 from gossipbook.matching.suspension import resume, suspend
 
-Item: TypeAlias = Op | Evidence
-
-
-class UnfitOps(StrEnum):
-    """Why ops may not follow the certified ones."""
-
-    FROZEN = "an op of a frozen author"
-    NOT_ADMITTED = "an author who is not admitted"
-    NOT_NEXT = "an op that does not follow its author's last"
-    TABLE_FULL = "author-table-full"
-    UNKNOWN_AUTHOR = "evidence against an author who is not in the table"
-    NO_LIFE = "an op of an author who is not in the table, and begins no life"
-    LIFE_OVER = "a life's first op that is past, or that is not to be taken yet"
-    MANY_NEWCOMERS = "more new authors than a block may let in"
-
-
-class AuthorState(NamedTuple):
-    """What the chain says of an author: its next sequence number, its last op, whether it is frozen."""
-
-    next_seq: int = 0
-    head: OpId = GENESIS_PREV
-    frozen: bool = False
-
-
-NEW_AUTHOR = AuthorState()
+__all__ = ["NEW_AUTHOR", "AuthorState", "Execution", "Interpretation", "Item", "Layer", "PairState", "UnfitOps"]
 
 DISPLACED_SHARE = 4
 """Making authors leave may take one in so many parts of a block's work, so that ops go on meanwhile."""
@@ -68,138 +44,101 @@ class Execution:
     bare: tuple[PublicKey, ...] = ()  # who has nothing open any more, of those whom the block touched
     holding: tuple[PublicKey, ...] = ()  # and who has
 
+    def note_stays(self, stays: Stays) -> None:
+        """Have it known since when those whom the block touched have done nothing, and have nothing open."""
+        for author in self.left:
+            stays.left(author)
+        for author in sorted(self.authors):
+            stays.acted(author, self.time_ms)
+        for author in self.bare:
+            stays.settle(author, self.time_ms, bare=True)
+        for author in self.holding:
+            stays.settle(author, self.time_ms, bare=False)
 
-class Interpretation:
-    """One pair's certified state."""
+
+class _LayeredAuthors:
+    """An author table with what a block changes in it."""
+
+    def __init__(self, below: PairState, execution: Execution) -> None:
+        self._below = below.authors
+        self._changed: dict[PublicKey, AuthorState | None] = {**execution.authors, **dict.fromkeys(execution.left)}
+        self._more = sum(1 for author in execution.authors if author not in self._below) - len(execution.left)
+
+    def rebase(self, below: PairState) -> None:
+        self._below = below.authors
+
+    def __contains__(self, author: object, /) -> bool:
+        if author in self._changed:
+            return self._changed[author] is not None
+        return author in self._below
+
+    def __len__(self) -> int:
+        return len(self._below) + self._more
+
+    def get(self, author: PublicKey, /) -> AuthorState | None:
+        return self._changed[author] if author in self._changed else self._below.get(author)
+
+
+class Layer(PairState):
+    """The state after a block that was executed ahead."""
+
+    def __init__(self, terms: Terms, below: PairState, execution: Execution, engine: Engine) -> None:
+        super().__init__(terms)
+        self.execution = execution
+        self.authors: _LayeredAuthors = _LayeredAuthors(below, execution)
+        self._below = below
+        self._stays: Stays | None = None
+        self.time_ms, self.events_digest = execution.time_ms, execution.events_digest
+        self.seated = below.seated + sum(map(below.needs_place, execution.authors)) - len(execution.left)
+        self.open_orders = engine.book.open_count
+        self.next_expiry_ms, self.next_lease_ms = engine.next_expiry_ms(), engine.next_lease_ms()
+        self.left_over = engine.has_left_over()
+
+    @property
+    def stays(self) -> Stays:  # type: ignore[override]  # made once somebody asks
+        if self._stays is None:
+            self._stays = self._below.stays.with_block_on_top()
+            if self.rules >= STAYS_SINCE:
+                self.execution.note_stays(self._stays)
+        return self._stays
+
+    def rebase(self, below: PairState) -> None:
+        """The block under it is part of the certified state now."""
+        self._below = below
+        self.authors.rebase(below)
+
+    def forget_stays(self) -> None:
+        """Something under it was rebased."""
+        self._stays = None
+
+
+class Interpretation(PairState):
+    """One pair's certified state, and the blocks that were executed on top of it."""
 
     def __init__(self, manifest: Manifest, symbol: str) -> None:
+        super().__init__(Terms(manifest))
         self.engine = Engine(manifest.pair(symbol), manifest.limits, manifest.wardens, manifest.rules_version)
         self.authors: dict[PublicKey, AuthorState] = {}
-        self.time_ms = 0  # the last block's time
-        self.events_digest: Digest = ZERO_DIGEST
-        self.rules = manifest.rules_version
-        self._admission = manifest.admission
-        self._limits = limits = manifest.limits
-        self.max_newcomers = limits.max_newcomers_per_block if self.rules >= STAYS_SINCE else limits.max_block_ops
-        listed = (*manifest.wardens, *(manifest.admission or ()), *(m.public_key for m in manifest.matchers))
-        self._listed = frozenset(listed if self.rules >= STAYS_SINCE else ())  # who never leave, and need no place
-        self._seated = 0  # authors of the table who have a place in it
-        self.stays = Stays(limits.author_retention_ms, self._listed)
-        self.settling_ms = manifest.timing.inclusion_age_ms  # in which whatever waits comes into a block, as a rule
-        self._next_expiry_ms = 0  # above which block time the next order lapses; 0 if none does
-        self.next_lease_ms = 0  # until when the lease holds that ends next; 0 if there is none
-        self._left_over = False
-        self._speculative: Execution | None = None
-        self._aside = False  # the speculative block is set aside while somebody reads
-
-    def author(self, public_key: PublicKey) -> AuthorState:
-        return self.authors.get(public_key, NEW_AUTHOR)
-
-    def is_newcomer(self, public_key: PublicKey) -> bool:
-        """Whether an author may begin a life now, by rules that know lives."""
-        return self.rules >= STAYS_SINCE and public_key not in self.authors
-
-    def needs_place(self, public_key: PublicKey) -> bool:
-        """Whether an author is not in the table, and is let in only if it has a place."""
-        return public_key not in self.authors and public_key not in self._listed
-
-    def admitted(self, public_key: PublicKey) -> bool:
-        return self._admission is None or public_key in self._admission
-
-    def refusal(self, items: Sequence[Item], time_ms: int) -> UnfitOps | None:
-        """Why a block at a time may not have these ops, in this order; None if it may."""
-        overlay: dict[PublicKey, AuthorState] = {}
-        newcomers = 0
-        for item in items:
-            author = item.author
-            state = overlay.get(author) or self.author(author)
-            if state.frozen:
-                return UnfitOps.FROZEN
-            is_new = author not in self.authors and author not in overlay
-            newcomers += is_new and author not in self._listed
-            if not self.admitted(author):
-                return UnfitOps.NOT_ADMITTED
-            if isinstance(item, Evidence):
-                if not self.takes_evidence(item):
-                    return UnfitOps.UNKNOWN_AUTHOR
-                overlay[author] = state._replace(frozen=True)
-                continue
-            if is_new and self.rules >= STAYS_SINCE:
-                if not begins_life(item):
-                    return UnfitOps.NO_LIFE
-                if not self.may_begin(item, time_ms):
-                    return UnfitOps.LIFE_OVER
-            elif item.seq != state.next_seq or item.prev != state.head:
-                return UnfitOps.NOT_NEXT
-            overlay[author] = AuthorState(item.seq + 1, item.id)
-        if newcomers > self.max_newcomers:
-            return UnfitOps.MANY_NEWCOMERS
-        if newcomers > self.places:
-            return UnfitOps.TABLE_FULL
-        return None
-
-    def takes_evidence(self, evidence: Evidence) -> bool:
-        """Whether a block may freeze an author: from rules version 3 on only one in the table, for ops of this life.
-
-        A throwaway key whose first op is forked gets no op certified anyhow, and should not take a place either.
-        """
-        if self.rules < STAYS_SINCE:
-            return True
-        state = self.authors.get(evidence.author)
-        return state is not None and life_of(state.next_seq) == life_of(evidence.first.seq)
-
-    def may_begin(self, op: Op, time_ms: int) -> bool:
-        """Whether a block at a time may begin a life with an op, as far as its expiry goes."""
-        return self.rules < STAYS_SINCE or time_ms <= op.expiry_ms <= time_ms + self.stays.retention_ms
+        self.stays = Stays(manifest.limits.author_retention_ms, self.terms.listed, SinceTable(), SinceTable())
+        self.time_ms = 0  # the last block's
+        self.events_digest = ZERO_DIGEST
+        self.seated = self.open_orders = self.next_expiry_ms = self.next_lease_ms = 0
+        self.left_over = False
+        self.layers: list[Layer] = []  # after each block that was executed ahead, the oldest first
+        self._aside = False  # they are set aside while somebody reads
 
     @property
-    def places(self) -> int:
-        """How many places the author table has."""
-        return max(0, self._limits.max_authors_per_pair - self._seated)
-
-    @property
-    def newcomers_allowed(self) -> int:
-        """How many authors who need a place the next block may let in."""
-        return min(self.max_newcomers, self.places)
-
-    def may_leave(self, author: PublicKey, time_ms: int) -> bool:
-        """Whether an author who does nothing until a time may leave the table then, as it and the book are now."""
-        if self.rules < STAYS_SINCE:
-            return False
-        return self.stays.is_long_bare(author, time_ms) or (
-            self.stays.is_long_idle(author, time_ms) and self._is_crowded(0)
-        )
-
-    def may_part(self, time_ms: int) -> bool:
-        """Whether somebody may leave with a block at a time."""
-        if self.rules < STAYS_SINCE:
-            return False
-        idle = self.stays.long_idle(time_ms, ()) if self._is_crowded(0) else iter(self.stays.leaving(time_ms, ()))
-        return next(idle, None) is not None
-
-    def due(self, time_ms: int) -> bool:
-        """Whether a block at this time has something to do without any op: a lease to end, or what was left over."""
-        return self._left_over or 0 < self.next_lease_ms < time_ms
-
-    def may_be_empty(self, time_ms: int) -> bool:
-        """Whether a block at this time may be without ops.
-
-        Where work is bounded, orders that lapse may fill it, so that no op fits; no block is needed for them alone.
-        """
-        lapses = self.rules >= STAYS_SINCE and 0 < self._next_expiry_ms < time_ms
-        return lapses or self.due(time_ms) or self.may_tell_time(time_ms)
-
-    def may_tell_time(self, time_ms: int) -> bool:
-        """Whether a block may be there for its time alone, so that all agree on whose life's first op came too late."""
-        return self.rules >= STAYS_SINCE and time_ms >= self.time_ms + TIME_TOLD_MS
+    def newest(self) -> PairState:
+        """The state after all blocks that were executed."""
+        return self.layers[-1] if self.layers else self
 
     def execute(self, time_ms: int, items: Sequence[Item]) -> Execution:
-        """Run a block's ops, in the order given, on top of the certified state, until it is full.
+        """Run a block's ops, in the order given, on top of the newest state, until it is full.
 
-        ``refusal`` must be None.
+        That state's ``refusal`` must be None.
         """
-        assert self._speculative is None
-        engine = self.engine
+        assert not self._aside
+        engine, below = self.engine, self.newest
         authors: dict[PublicKey, AuthorState] = {}
         engine.begin_block(time_ms)
         ran = 0
@@ -209,58 +148,55 @@ class Interpretation:
             ran += 1
             if isinstance(item, Evidence):
                 engine.freeze(item.author)
-                authors[item.author] = self.author(item.author)._replace(frozen=True)
+                authors[item.author] = below.author(item.author)._replace(frozen=True)
             else:
                 engine.run(item.author, item.commands, 0 < item.expiry_ms < time_ms, item.seq)
                 authors[item.author] = AuthorState(item.seq + 1, item.id)
         is_full = engine.is_full
         written = engine.end_block()
-        left = self._let_leave(time_ms, items)  # which is written there, too
+        left = self._let_leave(below, time_ms, items)  # which is written there, too
         events = tuple(written)
-        digest_after = chain_events_digest(self.events_digest, events)
-        bare, holding = self._who_is_bare(authors, left)
-        self._speculative = Execution(
+        digest_after = chain_events_digest(below.events_digest, events)
+        bare, holding = self._who_is_bare(below, authors, left)
+        execution = Execution(
             time_ms, ran, is_full, events, digest_after, authors, tuple(left), tuple(bare), tuple(holding)
         )
-        return self._speculative
+        self.layers.append(Layer(self.terms, below, execution, engine))
+        return execution
 
-    def _let_leave(self, time_ms: int, items: Sequence[Item]) -> list[PublicKey]:
+    def _let_leave(self, below: PairState, time_ms: int, items: Sequence[Item]) -> list[PublicKey]:
         """Let those leave who long have had nothing open, and while it is crowded those who long did nothing.
 
         Nobody leaves with a block that has no room for another op: theirs may be what was left out.
         """
-        if self.rules < STAYS_SINCE or not budget_of(items, self._limits, self.rules).fits_any():
+        limits = self.terms.limits
+        if self.rules < STAYS_SINCE or not budget_of(items, limits, self.rules).fits_any():
             return []
         engine, acting = self.engine, {item.author for item in items}
         left: dict[PublicKey, None] = {}
-        for author in self.stays.leaving(time_ms, acting):
+        for author in below.stays.leaving(time_ms, acting):
             if engine.is_full:
                 return list(left)
             engine.leave(author)
             left[author] = None
-        end = engine.event_number + -(-self._limits.max_block_work // DISPLACED_SHARE)
-        for author in self.stays.long_idle(time_ms, acting):
-            if engine.is_full or engine.event_number >= end or not self._is_crowded(len(left)):
+        end = engine.event_number + -(-limits.max_block_work // DISPLACED_SHARE)
+        for author in below.stays.long_idle(time_ms, acting):
+            seated = below.seated - len(left)
+            is_crowded = self.terms.are_crowded(seated, engine.book.open_count)
+            if engine.is_full or engine.event_number >= end or not is_crowded:
                 break
-            if author not in left and (self._is_table_crowded(len(left)) or self._has_more_than_a_share(author)):
+            if author not in left and (self.terms.is_table_crowded(seated) or self._has_more_than_a_share(author)):
                 engine.leave(author)
                 left[author] = None
         return list(left)
 
-    def _is_crowded(self, left: int) -> bool:
-        orders = self.engine.book.open_count
-        return self._is_table_crowded(left) or 4 * orders > 3 * self._limits.max_open_orders_per_pair
-
-    def _is_table_crowded(self, left: int) -> bool:
-        return 4 * (self._seated - left) > 3 * self._limits.max_authors_per_pair
-
     def _has_more_than_a_share(self, author: PublicKey) -> bool:
         """Whether an author has more open orders than everybody could have at once."""
-        limits = self._limits
+        limits = self.terms.limits
         return self.engine.orders_of(author) * limits.max_authors_per_pair > limits.max_open_orders_per_pair
 
     def _who_is_bare(
-        self, changed: Mapping[PublicKey, AuthorState], left: Collection[PublicKey]
+        self, below: PairState, changed: Mapping[PublicKey, AuthorState], left: Collection[PublicKey]
     ) -> tuple[list[PublicKey], list[PublicKey]]:
         """Of the authors whom the block touched, those who have nothing open now, and those who have; by key."""
         if self.rules < STAYS_SINCE:
@@ -269,65 +205,55 @@ class Interpretation:
         bare: list[PublicKey] = []
         holding: list[PublicKey] = []
         for author in sorted(touched.difference(left)):
-            frozen = changed[author].frozen if author in changed else self.author(author).frozen
+            frozen = changed[author].frozen if author in changed else below.author(author).frozen
             is_bare = not self.engine.orders_of(author) if frozen else self.engine.is_bare(author)
             (bare if is_bare else holding).append(author)
         return bare, holding
 
     def commit(self) -> Execution:
-        """Make the speculative block part of the certified state."""
-        execution = self._speculative
-        assert execution is not None
+        """Make the oldest block part of the certified state."""
         assert not self._aside
+        layer = self.layers.pop(0)
+        execution = layer.execution
         self.engine.commit()
-        self._next_expiry_ms = self.engine.next_expiry_ms()
-        self.next_lease_ms = self.engine.next_lease_ms()
-        self._left_over = self.engine.has_left_over()
-        self._seated += sum(1 for author in execution.authors if self.needs_place(author))
         self.authors.update(execution.authors)
+        for author in execution.left:
+            del self.authors[author]
         if self.rules >= STAYS_SINCE:
-            self._note_stays(execution)
-        self.time_ms = execution.time_ms
-        self.events_digest = execution.events_digest
-        self._speculative = None
+            execution.note_stays(self.stays)
+        self.time_ms, self.events_digest = layer.time_ms, layer.events_digest
+        self.seated, self.open_orders = layer.seated, layer.open_orders
+        self.next_expiry_ms, self.next_lease_ms = layer.next_expiry_ms, layer.next_lease_ms
+        self.left_over = layer.left_over
+        if self.layers:
+            self.layers[0].rebase(self)
+        for above in self.layers:
+            above.forget_stays()
         return execution
 
-    def _note_stays(self, execution: Execution) -> None:
-        stays, time_ms = self.stays, execution.time_ms
-        for author in execution.left:
-            stays.left(author)
-            del self.authors[author]
-            self._seated -= 1
-        for author in sorted(execution.authors):
-            stays.acted(author, time_ms)
-        for author in execution.bare:
-            stays.settle(author, time_ms, bare=True)
-        for author in execution.holding:
-            stays.settle(author, time_ms, bare=False)
-
     def rollback(self) -> None:
-        """Forget the speculative block, if there is one."""
+        """Forget the newest block that was executed ahead, if there is one."""
         assert not self._aside
-        if self._speculative is not None:
+        if self.layers:
+            self.layers.pop()
             self.engine.rollback()
-            self._speculative = None
 
     @contextmanager
     def without_speculation(self) -> Iterator["Interpretation"]:
-        """For the length of the block, the certified state alone; a speculative block is set aside, not executed again.
+        """For the length of the block, the certified state alone; what was executed ahead is set aside, not done again.
 
         To be read only, and not across anything that moves the state.
         """
-        if self._speculative is None or self._aside:
+        if not self.layers or self._aside:
             yield self
             return
-        block = suspend(self.engine)
+        blocks = suspend(self.engine)
         self._aside = True
         try:
             yield self
         finally:
             self._aside = False
-            resume(self.engine, block)
+            resume(self.engine, blocks)
 
     def root(self) -> Digest:
         """Digest of the whole state: book with queue order, author table, band reference, counters, time."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from gossipbook.crdt.author_log import AuthorLog
 from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.openings import Openings
+from gossipbook.crdt.pair_state import PairState
 from gossipbook.ids import PublicKey
 
 
@@ -38,22 +39,20 @@ class Newcomers:
             return False  # Whether the table is crowded then is not known.
         return not certified.needs_place(author) or 2 * len(self.authors) + certified.max_newcomers <= certified.places
 
-    def await_place(self, time_ms: int) -> bool:
-        """Whether all places are taken, and a block without ops at a time may have somebody leave."""
-        certified = self._certified
-        if not self.authors or certified.places or not certified.may_tell_time(time_ms):
+    def await_place(self, state: PairState, time_ms: int) -> bool:
+        """Whether all places are taken, and a block without ops on top of a state may have somebody leave."""
+        if not self.authors or state.places or not state.may_tell_time(time_ms):
             return False
-        return any(map(certified.needs_place, self.authors)) and certified.may_part(time_ms)
+        return any(map(state.needs_place, self.authors)) and state.may_part(time_ms)
 
-    def await_time(self, logs: Mapping[PublicKey, AuthorLog], time_ms: int) -> bool:
-        """Whether they wait for a block whose time is all that it tells, and there may be one at a time.
+    def await_time(self, logs: Mapping[PublicKey, AuthorLog], state: PairState, time_ms: int) -> bool:
+        """Whether they wait for a block whose time is all that it tells, and there may be one on top of a state.
 
         A first op may be past, and no block says so yet; or all places are taken, and somebody may leave.
         """
-        certified = self._certified
-        if self.await_place(time_ms):
+        if self.await_place(state, time_ms):
             return True
-        if not self.authors or not certified.may_tell_time(time_ms):
+        if not self.authors or not state.may_tell_time(time_ms):
             return False
         past = self.openings.past(time_ms)
-        return any(certified.is_newcomer(op.author) and op in logs[op.author].main[:1] for op in past)
+        return any(self._certified.is_newcomer(op.author) and op in logs[op.author].main[:1] for op in past)

@@ -15,6 +15,7 @@ from gossipbook.crdt.inserted import Inserted
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.newcomers import Newcomers
 from gossipbook.crdt.op import Evidence, Op, life_of
+from gossipbook.crdt.pair_state import PairState
 from gossipbook.crdt.parked import ParkedOps
 from gossipbook.crdt.pool_room import (
     OPENING_SLACK_MS,
@@ -248,9 +249,18 @@ class OpSet:
         """Whether the author table is sure to have a place for an author when their next op is taken."""
         return self.newcomers.has_place_for(author, self.block_ms)
 
-    def awaits_time(self) -> bool:
-        """Whether newcomers wait for a block whose time is all that it tells."""
-        return self.newcomers.await_time(self.logs, self.block_ms)
+    def awaits_time(self, state: PairState, time_ms: int) -> bool:
+        """Whether newcomers wait for a block on top of a state whose time is all that it tells."""
+        return self.newcomers.await_time(self.logs, state, time_ms)
+
+    def with_something(self) -> Iterator[PublicKey]:
+        """Authors of whom a block may take ops, or evidence against them, were there place and time."""
+        yield from self._ready
+        yield from self.newcomers.authors
+
+    def is_of_newcomer(self, author: PublicKey) -> bool:
+        """Whether an author may begin a life now, by certified state."""
+        return self._certified.is_newcomer(author)
 
     def has_eligible(self) -> bool:
         return any(True for _ in self.eligible())

@@ -11,8 +11,8 @@ begins a new life without having left, or the reverse, is mistaken, but no cheat
 A client order id names an order within a life.
 """
 
-from collections.abc import Collection, Iterator
-from typing import Any, Final
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, Final, Protocol
 
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, LIVES_SINCE, Op
 from gossipbook.ids import PublicKey
@@ -35,14 +35,67 @@ def opening_expiry_ms(now_ms: int, retention_ms: int) -> int:
     return now_ms + retention_ms // 2
 
 
+class Since(Protocol):
+    """Since when something is so, by author; the longest first."""
+
+    def get(self, author: PublicKey, /) -> int | None: ...
+
+    def items(self) -> Iterable[tuple[PublicKey, int]]: ...
+
+    def put(self, author: PublicKey, time_ms: int) -> None:
+        """Note it of an author from a time on, which is no earlier than any that was noted."""
+
+    def drop(self, author: PublicKey) -> None:
+        """It is not so any more."""
+
+
+class SinceTable(dict[PublicKey, int]):
+    """A table of certified state."""
+
+    def put(self, author: PublicKey, time_ms: int) -> None:
+        self.pop(author, None)
+        self[author] = time_ms
+
+    def drop(self, author: PublicKey) -> None:
+        self.pop(author, None)
+
+
+class SinceLayer:
+    """What a block executed ahead changes in a table, on top of it."""
+
+    def __init__(self, below: Since) -> None:
+        self._below = below
+        self._changed: dict[PublicKey, int | None] = {}
+
+    def get(self, author: PublicKey, /) -> int | None:
+        return self._changed[author] if author in self._changed else self._below.get(author)
+
+    def items(self) -> Iterator[tuple[PublicKey, int]]:
+        changed = self._changed
+        yield from (entry for entry in self._below.items() if entry[0] not in changed)
+        yield from ((author, time_ms) for author, time_ms in changed.items() if time_ms is not None)
+
+    def put(self, author: PublicKey, time_ms: int) -> None:
+        self._changed.pop(author, None)
+        self._changed[author] = time_ms
+
+    def drop(self, author: PublicKey) -> None:
+        self._changed[author] = None
+
+
 class Stays:
     """Since when each author of the table has done nothing, and has had nothing open. Times in ms of block time."""
 
-    def __init__(self, retention_ms: int, listed: Collection[PublicKey] = ()) -> None:
-        """``listed``: whom the manifest names, and who therefore never leave."""
-        self.retention_ms, self._listed = retention_ms, listed
-        self.idle: dict[PublicKey, int] = {}  # since their last op; the longest first
-        self.bare: dict[PublicKey, int] = {}  # since they have nothing open any more; the longest first
+    def __init__(self, retention_ms: int, listed: Collection[PublicKey], idle: Since, bare: Since) -> None:
+        """``listed``: whom the manifest names, and who therefore never leave.
+
+        ``idle``: since their last op; ``bare``: since they have nothing open any more.
+        """
+        self.retention_ms, self._listed, self.idle, self.bare = retention_ms, listed, idle, bare
+
+    def with_block_on_top(self) -> "Stays":
+        """As they are, to be changed by a block that is executed ahead, which leaves these as they are."""
+        return Stays(self.retention_ms, self._listed, SinceLayer(self.idle), SinceLayer(self.bare))
 
     def leaving(self, time_ms: int, staying: Collection[PublicKey]) -> list[PublicKey]:
         """Who leaves at a block's time, but for those who act in it: they long have had nothing open."""
@@ -74,20 +127,20 @@ class Stays:
 
     def acted(self, author: PublicKey, time_ms: int) -> None:
         """Note that a block took an op of an author's."""
-        self.idle.pop(author, None)
         if author not in self._listed:
-            self.idle[author] = time_ms
+            self.idle.put(author, time_ms)
 
     def settle(self, author: PublicKey, time_ms: int, *, bare: bool) -> None:
         """Note whether an author has anything open, after something of theirs changed."""
-        self.bare.pop(author, None)
         if bare and author not in self._listed:
-            self.bare[author] = time_ms
+            self.bare.put(author, time_ms)
+        else:
+            self.bare.drop(author)
 
     def left(self, author: PublicKey) -> None:
         """Forget an author."""
-        self.idle.pop(author, None)
-        self.bare.pop(author, None)
+        self.idle.drop(author)
+        self.bare.drop(author)
 
     def state(self) -> list[Any]:
         """All of it, in order."""

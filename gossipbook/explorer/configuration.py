@@ -15,6 +15,10 @@ class Configuration:
     any number. ``agreement_only`` looks for two final blocks and overlooks single votes that break a rule.
     ``depth_cap`` and ``states_cap`` end a search that would otherwise exhaust the space. Without ``symmetry`` states
     that differ in names alone are told apart.
+
+    ``depth`` is how many heights may be in flight: 0 by the rules in which it is one always, 1 and more by those in
+    which there may be several. By the latter ``merging`` takes states for one whose difference decides nothing
+    (:mod:`merging`).
     """
 
     liar: int = 0
@@ -26,11 +30,24 @@ class Configuration:
     depth_cap: int | None = None
     states_cap: int | None = None
     symmetry: bool = True
+    depth: int = 0
+    merging: bool = True
 
     def __post_init__(self) -> None:
         assert 0 <= self.liar < SEATS, self.liar
         assert 1 <= self.terms <= SEATS, self.terms
         assert 1 <= self.heights <= 2, self.heights
+        assert 0 <= self.depth <= 4, self.depth
+
+    @property
+    def is_deep(self) -> bool:
+        """Whether the rules are those that let several heights be in flight."""
+        return self.depth > 0
+
+    @property
+    def merges(self) -> bool:
+        """Whether states are merged, which rests on the laws on single votes."""
+        return self.is_deep and self.merging and not self.agreement_only
 
     @property
     def honest(self) -> tuple[int, ...]:
@@ -49,7 +66,8 @@ class Configuration:
         capped = "" if self.states_cap is None else f", at most {self.states_cap:,} states"
         capped += "" if self.depth_cap is None else f", {self.depth_cap} steps"
         bounds = f"{_count(self.terms, 'term')} x {_count(self.heights, 'height')}"
-        return f"liar in seat {'abcd'[self.liar]}, {bounds}{timers}, {restarts}{capped}"
+        depth = f", {self.depth} in flight" if self.is_deep else ""
+        return f"liar in seat {'abcd'[self.liar]}, {bounds}{depth}{timers}, {restarts}{capped}"
 
 
 def _count(number: int, noun: str) -> str:
@@ -57,10 +75,15 @@ def _count(number: int, noun: str) -> str:
 
 
 def quick(liar: int) -> tuple[Configuration, ...]:
-    """Return two spaces that are exhausted in under a minute and together take every type of action."""
+    """Return spaces that are exhausted in under a minute and together take every type of action.
+
+    Two are of the rules in which one height is in flight, and two of those in which there may be several.
+    """
     return (
         Configuration(liar, terms=1),
         Configuration(liar, restarts=0, last_term_ends=False),
+        Configuration(liar, terms=1, heights=2, depth=2),
+        Configuration(liar, depth=1),
     )
 
 
@@ -72,4 +95,6 @@ def full(liar: int, states_cap: int) -> tuple[Configuration, ...]:
         Configuration(liar, restarts=1, last_term_ends=False, states_cap=states_cap),
         Configuration(liar, heights=2, restarts=0, last_term_ends=False, states_cap=states_cap),
         Configuration(liar, terms=3, restarts=0, last_term_ends=False, states_cap=states_cap),
+        Configuration(liar, heights=2, restarts=0, last_term_ends=False, depth=2, states_cap=states_cap),
+        Configuration(liar, terms=3, restarts=0, last_term_ends=False, depth=1, states_cap=states_cap),
     )

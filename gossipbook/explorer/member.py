@@ -1,10 +1,13 @@
 """One honest member: the real replica, its journal and its round timer."""
 
+from collections.abc import Collection
+from typing import NamedTuple
+
 from gossipbook.consensus.block import Block, decode_block
 from gossipbook.consensus.certificate import Timeout
 from gossipbook.consensus.config import ConsensusConfig
 from gossipbook.consensus.events import Event, Message, PoolGrew, RoundTimer, Started
-from gossipbook.consensus.messages import CastVote, GiveUp, Propose
+from gossipbook.consensus.messages import BlockBody, CastVote, FetchBlock, GiveUp, Propose
 from gossipbook.consensus.records import (
     BlockRecord,
     Finalized,
@@ -19,22 +22,32 @@ from gossipbook.crdt.interpretation import Interpretation
 from gossipbook.crdt.op import Op
 from gossipbook.crdt.op_set import OpSet
 from gossipbook.effects import Blame, CoreEffect, Emit, Persist, Publish, Send, SendStored, SetTimer
-from gossipbook.explorer.fingerprint import Fingerprint, clock_stands_still
+from gossipbook.explorer.fingerprint import Fingerprint, MergingFingerprint, clock_stands_still
 from gossipbook.explorer.named_objects import NOW, SYMBOL, NamedObjects
 from gossipbook.explorer.vocabulary import (
     NONE,
     Action,
     Cast,
     Crash,
-    Crashed,
     DeliverProposal,
     Fact,
     FinalTold,
     GaveUp,
     Offer,
     RoundOver,
+    Standing,
     TimeoutClaim,
+    TornTurn,
 )
+
+
+class MergedValue(NamedTuple):
+    """A member's value where states are merged."""
+
+    standing: Standing
+    replica: object
+    durable: object
+    timer_runs: bool
 
 
 class Breach(Exception):
@@ -53,8 +66,10 @@ class ExploredMember:
         self._blocks: dict[str, Block] = {}
         self._items: dict[bytes, Op] = {item.id: item for item in objects.items.values()}
         self._timer: RoundTimer | None = None
-        self._crashes = 0
+        self._wanted: list[bytes] = []
+        self._merges = objects.configuration.merges
         self.said: list[Fact] = []
+        self.said_at_once: list[Fact] = []  # of those, what waits for no record of its turn
         self.offers: list[Offer] = []  # that it was given or made, in this history
         self._load()
         self._turn(PoolGrew())
@@ -65,33 +80,55 @@ class ExploredMember:
         Raises:
             Breach: the turn broke a law that shows in a single turn.
         """
-        self.said = []
+        self.said, self.said_at_once = [], []
         match action:
             case Crash():
                 self._timer = None
                 self._load()
                 self._turn(Started())
-                self._crashes += 1
-                if self._objects.configuration.restarts is not None:
-                    self.said.append(Crashed(self._crashes))
             case RoundOver():
                 timer = self._timer
                 if timer is not None and self._term_may_end():
                     self._timer = None
                     self._turn(timer)
             case _:
+                assert not isinstance(action, TornTurn), "made of two others"
                 if isinstance(action, DeliverProposal):
                     self.offers.append(action.offer)
                 self._turn(Message(*self._objects.message(action)))
 
+        self._get_blocks()
+
     def value(self) -> object:
         """Return the value of everything that decides what this member does from now on."""
         assert clock_stands_still(self.replica)
+        if isinstance(self._fingerprint, MergingFingerprint):
+            return self._merged_value(self._fingerprint)
         fingerprint, fin = self._fingerprint, self.replica.fin
         durable = None if self._votes is None else fingerprint.durable(self._votes)
         waiting = frozenset(name for name, block in self._blocks.items() if block.height > fin)
         finals = tuple((self._objects.names[f.block.id], f.fc.term) for f in self._finals)
         return fingerprint.of(self.replica), durable, waiting, finals, self._timer is not None
+
+    def _merged_value(self, fingerprint: MergingFingerprint) -> "MergedValue":
+        """The final blocks follow from the tip; what is durable matters only where there are restarts.
+
+        A timer of a round that is over does nothing when it fires.
+        """
+        standing = fingerprint.standing(self.replica)
+        may_crash = self._objects.configuration.restarts != 0
+        durable = fingerprint.of_durable(self._votes) if may_crash else None
+        timer = self._timer
+        runs = timer is not None and not standing.timed_out and not self.replica.pacing.is_over(timer)
+        return MergedValue(standing, fingerprint.of_replica(self.replica), durable, runs)
+
+    def _get_blocks(self) -> None:
+        """Where states are merged, a block comes as soon as it is asked for."""
+        objects = self._objects
+        while self._merges and self._wanted:
+            block = objects.block(objects.names[self._wanted.pop()])
+            liar = objects.keys[objects.configuration.liar].peer_id
+            self._turn(Message(liar, BlockBody(SYMBOL, objects.committee.epoch, block.raw)))
 
     def _term_may_end(self) -> bool:
         c = self._objects.configuration
@@ -128,6 +165,10 @@ class ExploredMember:
         self.replica.member.settled = True
 
     def _turn(self, event: Event) -> None:
+        ballot, proposed = self.replica.member.ballot, self.replica.member.proposed
+        state = ballot.state
+        # What is sent again was told before.
+        before = {*state.prepared, *state.committed, state.timeout, *(m.signature for _, m in proposed.values())}
         try:
             effects = self.replica.handle(event, NOW)
         except AssertionError as error:
@@ -142,8 +183,12 @@ class ExploredMember:
                 if isinstance(effect.timer, RoundTimer):
                     self._timer = effect.timer
             else:
-                left = True
-                self._leave(effect)
+                # What is sent at once rests on no record, and so may be ahead of any.
+                is_at_once, told = isinstance(effect, Send) and effect.at_once, len(self.said)
+                left = left or not is_at_once
+                self._leave(effect, before)
+                if is_at_once:
+                    self.said_at_once += self.said[told:]
 
     def _persist(self, record: object) -> None:
         match record:
@@ -158,8 +203,16 @@ class ExploredMember:
             case _:
                 raise AssertionError(record)
 
-    def _leave(self, effect: CoreEffect) -> None:
+    def _leave(self, effect: CoreEffect, before: Collection[object]) -> None:
         match effect:
+            case Send(_, CastVote(_, _, vote), _) if vote in before:
+                pass
+            case Send(_, GiveUp() as message, _) if message.timeout in before:
+                pass
+            case Send(_, Propose() as message, _) if message.signature in before:
+                pass
+            case Send(_, FetchBlock(_, _, block_id), _):
+                self._wanted.append(block_id)
             case Send(_, CastVote(_, _, vote), _) if vote.seat == self._seat:
                 self._say(Cast(vote.kind, vote.term, vote.height, self._objects.names[vote.block_id]))
             case Send(_, GiveUp() as message, _) if message.timeout.seat == self._seat:

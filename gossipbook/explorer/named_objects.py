@@ -1,4 +1,4 @@
-"""The objects that all explored states share, by name: committee, keys, three ops, blocks and certificates.
+"""The objects that all explored states share, by name: committee, keys, a few ops, blocks and certificates.
 
 Signatures are not what is explored. They are digests under the signer's public key, checked as strictly as real
 ones are, by all members, wherever the core checks one.
@@ -14,9 +14,12 @@ from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.consensus.messages import BlockBody, ConsensusMessage, Proof, Propose
 from gossipbook.crdt.interpretation import Interpretation, Item
 from gossipbook.crdt.op import GENESIS_PREV, Op, sign_op
+from gossipbook.crdt.stays import opening_expiry_ms
 from gossipbook.effects import Now
 from gossipbook.explorer.configuration import SEATS, Configuration
 from gossipbook.explorer.vocabulary import (
+    GENESIS,
+    NO_BLOCK,
     NONE,
     Binding,
     Cast,
@@ -28,6 +31,7 @@ from gossipbook.explorer.vocabulary import (
     Delivery,
     Offer,
     TimeoutClaim,
+    height_of,
 )
 from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity, SignatureCheck, Verifier
 from gossipbook.identity import signed_message as message_to_sign
@@ -37,14 +41,20 @@ from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
 
 SYMBOL = "GOLD/USD"
-RULES = 2  # What ops do is not what is explored.
+RULES, DEEP_RULES = 2, 5  # What ops do is not what is explored.
 NOW = Now(1_700_000_000_000, 0)  # It stands still: timers fire when the search lets them, not when they are due.
-OPS = ("o1", "o2", "o3")
+OPS = ("o1", "o2", "o3", "o4")
+SHALLOW_OPS = 3  # so many of them where one height is in flight
 TWINS = {"o1": "o2", "o2": "o1"}
-GENESIS = "genesis"
-NO_BLOCK = ""
 
 Claims = tuple[tuple[int, TimeoutClaim], ...]  # by seat, ascending
+
+
+class Shown(NamedTuple):
+    """What a TC is made of: the TIMEOUTs, and the term of the FC that proves the highest tip."""
+
+    claims: Claims
+    fin_term: int
 
 
 class Parts(NamedTuple):
@@ -84,34 +94,39 @@ class NamedObjects:
         self.configuration = configuration
         keys = [Stamp(hashlib.sha256(b"explorer seat %d" % i).digest()) for i in range(SEATS)]
         matchers = tuple(Matcher(f"m{i}", key.public_key, f"operator {i}") for i, key in enumerate(keys))
-        limits = Limits.of(RULES, max_block_ops=2)
-        self.manifest = Manifest("explorer", (Pair(SYMBOL),), matchers, SEATS, limits=limits, rules_version=RULES)
+        rules = DEEP_RULES if configuration.is_deep else RULES
+        depth = {"max_blocks_in_flight": configuration.depth} if configuration.is_deep else {}
+        limits = Limits.of(rules, max_block_ops=2, **depth)
+        self.manifest = Manifest("explorer", (Pair(SYMBOL),), matchers, SEATS, limits=limits, rules_version=rules)
         self.committee = Committee.of(self.manifest, self.manifest.chain_id, SYMBOL)
         by_key = {key.public_key: key for key in keys}
         self.keys = [by_key[matcher.public_key] for matcher in self.committee.seats]
         self.q = self.committee.quorum.q
         self.verifier = StampVerifier()
+        self.ops = OPS if configuration.is_deep else OPS[:SHALLOW_OPS]
         self.items = self._ops()
         self.names: dict[bytes, str] = {ZERO_DIGEST: NO_BLOCK, self.committee.genesis: GENESIS}
         self.names |= {item.id: name for name, item in self.items.items()}
         self.parts: dict[str, Parts] = {}
         self._blocks: dict[str, Block] = {}
         self._certificates: dict[Cast, Certificate] = {}
-        self._claims: dict[Binding, Claims] = {}
+        self._shown: dict[Binding, Shown] = {}
         self._messages: dict[Delivery, tuple[PeerId, ConsensusMessage]] = {}
         self._twins: dict[str, str] = dict(TWINS)
 
     def _ops(self) -> dict[str, Op]:
-        """Make one op of each of three authors.
+        """Make one op of each of as many authors.
 
-        An honest leader takes authors by their keys. With two ops to a block and o3 of the last author, its choice
-        does not tell o1 from o2.
+        An honest leader takes authors by their keys. With two ops to a block and o1 and o2 of the first authors, its
+        choice does not tell o1 from o2.
         """
-        authors = [Identity(hashlib.sha256(b"explorer author %d" % i).digest()) for i in range(len(OPS))]
+        authors = [Identity(hashlib.sha256(b"explorer author %d" % i).digest()) for i in range(len(self.ops))]
+        is_deep, retention_ms = self.configuration.is_deep, self.manifest.limits.author_retention_ms
+        expiry_ms = opening_expiry_ms(NOW.wall_ms, retention_ms) if is_deep else 0
         made = {}
-        for name, author in zip(OPS, sorted(authors, key=lambda author: author.public_key), strict=True):
+        for name, author in zip(self.ops, sorted(authors, key=lambda author: author.public_key), strict=True):
             command = Place(1, Side.BUY, OrderType.LIMIT, 100, 5, TimeInForce.GTC)
-            made[name] = sign_op(author, self.manifest.chain_id, SYMBOL, 0, GENESIS_PREV, (command,), 0)
+            made[name] = sign_op(author, self.manifest.chain_id, SYMBOL, 0, GENESIS_PREV, (command,), expiry_ms)
         return made
 
     # -- blocks -------------------------------------------------------------------------------------
@@ -188,41 +203,43 @@ class NamedObjects:
             self._certificates[cast] = made
         return made
 
-    def term_change(self, term: int, claims: Claims) -> TermChange:
+    def term_change(self, term: int, shown: Shown) -> TermChange:
         """Make the TC of some TIMEOUTs, put together as the core does it."""
-        timeouts = tuple(self._timeout(term, seat, claim) for seat, claim in claims)
-        top = max((claim for _, claim in claims), key=lambda claim: claim.fin)
-        fc = self.certificate(Cast(COMMIT, top.fin_term, top.fin, top.tip)) if top.fin else None
+        timeouts = tuple(self._timeout(term, seat, claim) for seat, claim in shown.claims)
+        top = max((claim for _, claim in shown.claims), key=lambda claim: claim.fin)
+        fc = self.certificate(Cast(COMMIT, shown.fin_term, top.fin, top.tip)) if top.fin else None
         bare = TermChange(term, timeouts, fc, None)
-        lock = bare.high_lock
+        lock = bare.high_lock(self.committee)
         if lock is None or lock.lock_term is None:
             return bare
-        nc = self.certificate(Cast(PREPARE, lock.lock_term, lock.fin + 1, self.names[lock.lock_id]))
+        nc = self.certificate(Cast(PREPARE, lock.lock_term, lock.lock_height, self.names[lock.lock_id]))
         return TermChange(term, timeouts, fc, nc)
 
     def _timeout(self, term: int, seat: int, claim: TimeoutClaim) -> Timeout:
         c = self.committee
-        lock_term = None if claim.lock_term == NONE else claim.lock_term
+        lock_term, lock_height = (claim.lock_term, height_of(claim.lock)) if claim.lock else (None, 0)
         tip, lock = self.id_of(claim.tip), self.id_of(claim.lock)
-        body = c.timeout_body(term, claim.fin, tip, lock_term, lock)
+        body = c.timeout_body(term, claim.fin, tip, lock_term, lock, lock_height)
         signature = self.keys[seat].sign(DOMAIN_TIMEOUT, c.chain_id, body)
-        return Timeout(term, claim.fin, tip, lock_term, lock, seat, signature)
+        return Timeout(term, claim.fin, tip, lock_term, lock, seat, signature, lock_height)
 
-    def bind(self, term: int, claims: Claims) -> Binding:
+    def bind(self, term: int, shown: Shown) -> Binding:
         """Return what a TC of these TIMEOUTs binds to, and keep the first TC of each binding to stand for all."""
-        binding = self.binding(self.term_change(term, claims))
-        self._claims.setdefault(binding, claims)
+        binding = self.binding(self.term_change(term, shown))
+        self._shown.setdefault(binding, shown)
         return binding
 
     def binding(self, tc: TermChange) -> Binding:
-        """Return a TC's highest claim (H*, L*) as computed here, with the lock that the core reads from it."""
+        """Return a TC's highest claim (H*, L*) as computed here, with what the core reads from it."""
         fin = max(timeout.fin for timeout in tc.timeouts)
         tip = next(timeout.fin_id for timeout in tc.timeouts if timeout.fin == fin)
+        if self.configuration.is_deep:
+            return self._deep_binding(tc, fin, tip)
         lock_term, lock = NONE, ZERO_DIGEST
         for timeout in tc.timeouts:
             if timeout.fin == fin and timeout.lock_term is not None and timeout.lock_term > lock_term:
                 lock_term, lock = timeout.lock_term, timeout.lock_id
-        read = tc.high_lock
+        read = tc.high_lock(self.committee)
         read_term, read_lock = NONE, ZERO_DIGEST
         if read is not None and read.lock_term is not None:
             read_term, read_lock = read.lock_term, read.lock_id
@@ -230,6 +247,18 @@ class NamedObjects:
         names = self.names
         highest = TimeoutClaim(fin, names[tip], fin_term, lock_term, names[lock])
         return Binding(tc.term, highest, read_term, names[read_lock])
+
+    def _deep_binding(self, tc: TermChange, fin: int, tip: BlockId) -> Binding:
+        """Return what the next term begins on: L* of all TIMEOUTs if it is above H* and not of a term before t_f."""
+        names = self.names
+        fin_term = NONE if not fin or tc.fc is None else tc.fc.term
+        locks = [(t.lock_term, height_of(names[t.lock_id]), names[t.lock_id]) for t in tc.timeouts if names[t.lock_id]]
+        lock = NO_BLOCK
+        if locks:
+            term, height, block = max(locks, key=lambda each: each[:2])
+            lock = block if height > fin and term is not None and term >= fin_term else NO_BLOCK
+        highest = TimeoutClaim(fin, names[tip], NONE, NONE, lock)
+        return Binding(tc.term, highest, NONE, names[tc.base(self.committee).block_id])
 
     # -- messages -----------------------------------------------------------------------------------
 
@@ -258,7 +287,7 @@ class NamedObjects:
                 return liar, BlockBody(SYMBOL, c.epoch, self.block(block).raw)
 
     def _tc(self, binding: Binding) -> TermChange:
-        return self.term_change(binding.term, self._claims[binding])
+        return self.term_change(binding.term, self._shown[binding])
 
     # -- the other naming ---------------------------------------------------------------------------
 
@@ -267,9 +296,9 @@ class NamedObjects:
         match value:
             case str():
                 return self._twin_name(value)
-            case Binding() if value in self._claims:
-                claims = tuple((seat, self.twin(claim)) for seat, claim in self._claims[value])
-                return self.bind(value.term, claims)
+            case Binding() if value in self._shown:
+                claims, fin_term = self._shown[value]
+                return self.bind(value.term, Shown(tuple((seat, self.twin(claim)) for seat, claim in claims), fin_term))
             case DeliverProposal(part) | DeliverNotarization(part) | DeliverFinality(part) | DeliverTermChange(part):
                 return type(value)(self.twin(part))
             case DeliverBody(block):
@@ -294,5 +323,5 @@ class NamedObjects:
     def offer(self, propose: Propose, block: Block) -> Offer:
         """Return the name of an honest leader's proposal."""
         binding = None if propose.tc is None else self.binding(propose.tc)
-        assert binding is None or binding in self._claims, "a leader's TC was delivered to it before"
+        assert binding is None or binding in self._shown, "a leader's TC was delivered to it before"
         return Offer(propose.term, propose.height, self.learn(block), binding)

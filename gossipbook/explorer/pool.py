@@ -12,9 +12,12 @@ from typing import NamedTuple
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.explorer.configuration import SEATS
 from gossipbook.explorer.laws import disagreement, unprepared
-from gossipbook.explorer.named_objects import GENESIS, NO_BLOCK, OPS, Claims, Parts
+from gossipbook.explorer.merging import Merging, Situation
+from gossipbook.explorer.named_objects import Claims, Parts, Shown
 from gossipbook.explorer.table import Sent, StateTable
 from gossipbook.explorer.vocabulary import (
+    GENESIS,
+    NO_BLOCK,
     NONE,
     Action,
     Binding,
@@ -30,6 +33,7 @@ from gossipbook.explorer.vocabulary import (
     Offer,
     RoundOver,
     TimeoutClaim,
+    height_of,
 )
 
 TWIN_OFFERS = 2  # fresh blocks that a lying leader makes on one tip: one more would go nowhere that these do not
@@ -56,26 +60,51 @@ class Pools:
         self._configuration = table.configuration
         self._numbers: dict[tuple[int, ...], int] = {}
         self._possible: dict[object, tuple[int, tuple[int, ...]]] = {}
-        self._bindings: dict[tuple[int, Options], tuple[Binding, ...]] = {}
+        self._bindings: dict[tuple[int, Options, Casts], tuple[Binding, ...]] = {}
 
     def of(self, sents: Sequence[Sent]) -> Pool:
         """Return the pool for what the honest members have sent, in seat order."""
         formable = self._formable(sents)
         found = disagreement(sents, formable)
         if found is None and not self._configuration.agreement_only:
-            found = unprepared(sents)
+            found = unprepared(sents, formable, self._configuration.is_deep)
         # What may happen follows from this much of what was sent.
         offers = tuple(sorted({fact for sent in sents for fact in sent if isinstance(fact, Offer)}, key=repr))
         given_up = tuple(tuple(fact for fact in sent if isinstance(fact, GaveUp)) for sent in sents)
         voted = tuple(sorted({fact.block for sent in sents for fact in sent if isinstance(fact, Cast)}))
-        cap = self._configuration.restarts
         crashes = sum(isinstance(fact, Crashed) for sent in sents for fact in sent)
+        return Pool(*self._possible_after(formable, offers, given_up, voted, crashes), found)
+
+    def of_merged(self, merging: Merging, situation: Situation) -> Pool:
+        """Return the pool of a merged state, whose laws are checked where it is merged."""
+        formable = tuple(sorted(merging.known(situation.known)))
+        offers = [fact for fact in merging.of_bits(situation.offers) if isinstance(fact, Offer)]
+        given_up = [[f for f in merging.of_bits(bits) if isinstance(f, GaveUp)] for bits in situation.given_up]
+        named = {*merging.blocks_of(situation.named), *(cast.block for cast in formable)}
+        possible = self._possible_after(
+            formable,
+            tuple(sorted(offers, key=repr)),
+            tuple(tuple(sorted(timeouts, key=repr)) for timeouts in given_up),
+            tuple(sorted(named)),
+            situation.crashes,
+        )
+        return Pool(*possible, None)
+
+    def _possible_after(
+        self,
+        formable: Casts,
+        offers: tuple[Offer, ...],
+        given_up: tuple[GivenUp, ...],
+        voted: tuple[str, ...],
+        crashes: int,
+    ) -> tuple[int, tuple[int, ...]]:
+        cap = self._configuration.restarts
         key = formable, offers, given_up, voted, cap is None or crashes < cap
         known = self._possible.get(key)
         if known is None:
             actions = tuple(self._table.action(action) for action in self._actions(*key))
             known = self._possible[key] = self._numbers.setdefault(actions, len(self._numbers)), actions
-        return Pool(*known, found)
+        return known
 
     def _formable(self, sents: Sequence[Sent]) -> Casts:
         """Return the NCs and FCs that q signatures make, with the liar's among them."""
@@ -104,7 +133,20 @@ class Pools:
         yield from (DeliverProposal(offer) for offer in self._lies(named, formable, bindings))
         for cast in formable:
             yield DeliverNotarization(cast) if cast.kind == PREPARE else DeliverFinality(cast)
-        yield from (DeliverBody(name) for name in sorted({cast.block for cast in formable}))
+        if not self._configuration.merges:
+            certified = {cast.block for cast in formable}
+            yield from (DeliverBody(name) for name in sorted(certified | self._missed(named)))
+
+    def _missed(self, named: set[str]) -> set[str]:
+        """Return the ancestors that a member may lack of what it was offered, where it may be ahead of them."""
+        if not self._configuration.is_deep:
+            return set()
+        offered = {name for name, _ in self._blocks_to_offer(self._configuration.liar, named, ())}
+        return {ancestor for name in offered for ancestor in self._objects.line(name)}
+
+    def _with_line(self, name: str) -> list[str]:
+        """Return a block, and its ancestors where it may be ahead of them."""
+        return self._objects.line(name) if self._configuration.is_deep else [name]
 
     # -- term changes -------------------------------------------------------------------------------
 
@@ -114,18 +156,34 @@ class Pools:
         A TC of more than q TIMEOUTs binds to nothing that q of them, the one with the highest claim among them,
         would not.
         """
+        is_deep = self._configuration.is_deep
         options: list[tuple[TimeoutClaim, ...]] = [()] * SEATS
         for seat, timeouts in zip(self._configuration.honest, given_up, strict=True):
-            options[seat] = tuple(timeout.claim for timeout in timeouts if timeout.term == term)
+            claims = [timeout.claim for timeout in timeouts if timeout.term == term]
+            options[seat] = tuple(claim._replace(fin_term=NONE) if is_deep else claim for claim in claims)
         if sum(map(bool, options)) < self._objects.q - 1:
             return ()
-        options[self._configuration.liar] = tuple(_provable(formable))
-        key = term, tuple(options)
+        options[self._configuration.liar] = tuple(_deep_provable(formable, term) if is_deep else _provable(formable))
+        fcs = tuple(cast for cast in formable if cast.kind == COMMIT and cast.term <= term) if is_deep else ()
+        key = term, tuple(options), fcs
         bindings = self._bindings.get(key)
         if bindings is None:
-            found = {self._objects.bind(term, claims) for claims in self._choices(options)}
+            made = (shown for claims in self._choices(options) for shown in self._backed(claims, fcs))
+            found = {self._objects.bind(term, shown) for shown in made}
             bindings = self._bindings[key] = tuple(sorted(found, key=repr))
         return bindings
+
+    def _backed(self, claims: Claims, fcs: Casts) -> Iterator[Shown]:
+        """Yield some TIMEOUTs with each FC that proves the highest tip: whoever makes the TC chooses.
+
+        Where one height is in flight, the term of the FC decides nothing.
+        """
+        top = max((claim for _, claim in claims), key=lambda claim: claim.fin)
+        if not top.fin or not self._configuration.is_deep:
+            yield Shown(claims, top.fin_term)
+        for fc in fcs:
+            if fc.block == top.tip and top.fin:
+                yield Shown(claims, fc.term)
 
     def _choices(self, options: list[tuple[TimeoutClaim, ...]]) -> Iterator[Claims]:
         """Yield each way to choose q seats and a claim of each, for every seating of interchangeable members."""
@@ -151,15 +209,20 @@ class Pools:
                 yield from (Offer(term, height, name, b) for b in bindings if b.term == term - 1)
 
     def _blocks_to_offer(self, term: int, named: set[str], formable: Casts) -> list[tuple[str, int]]:
-        """Return fresh blocks on every possible tip, and every block that was voted for or proposed."""
+        """Return fresh blocks on every possible tip, and every block that was voted for or proposed.
+
+        Where several heights are in flight, on each of the latter too.
+        """
         objects = self._objects
-        tips = [GENESIS, *sorted({fc.block for fc in formable if fc.kind == COMMIT})]
-        names = set(named)
-        for tip in tips:
+        names = {ancestor for name in named for ancestor in self._with_line(name)}
+        tips = names if self._configuration.is_deep else {fc.block for fc in formable if fc.kind == COMMIT}
+        for tip in [GENESIS, *sorted(tips)]:
+            if height_of(tip) >= self._configuration.heights:
+                continue
             used = {op for name in objects.line(tip) for op in objects.parts[name].ops}
-            for op in [op for op in OPS if op not in used][:TWIN_OFFERS]:
+            for op in [op for op in objects.ops if op not in used][:TWIN_OFFERS]:
                 names.add(objects.name(Parts(term, (op,), tip)))
-        made = [(name, len(objects.line(name))) for name in sorted(names)]
+        made = [(name, height_of(name)) for name in sorted(names)]
         return [(name, height) for name, height in made if height <= self._configuration.heights]
 
 
@@ -172,3 +235,14 @@ def _provable(formable: Casts) -> Iterator[TimeoutClaim]:
         for nc in formable:
             if nc.kind == PREPARE and nc.height == fin + 1:
                 yield TimeoutClaim(fin, tip, fin_term, nc.term, nc.block)
+
+
+def _deep_provable(formable: Casts, term: int) -> Iterator[TimeoutClaim]:
+    """Yield what the liar may claim in a TIMEOUT of a term: certificates of later terms prove nothing in it."""
+    certificates = [cast for cast in formable if cast.term <= term]
+    tips = {(0, GENESIS), *((cast.height, cast.block) for cast in certificates if cast.kind == COMMIT)}
+    for fin, tip in sorted(tips):
+        yield TimeoutClaim(fin, tip, NONE, NONE, NO_BLOCK)
+        for nc in certificates:
+            if nc.kind == PREPARE and nc.height > fin:
+                yield TimeoutClaim(fin, tip, NONE, nc.term, nc.block)

@@ -1,22 +1,25 @@
 """Search all global states breadth first, so that the first violation found has a shortest path."""
 
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import permutations
 from typing import TypeAlias
 
 from gossipbook.explorer.configuration import SEATS, Configuration
+from gossipbook.explorer.merging import Merging, Situation
 from gossipbook.explorer.named_objects import NamedObjects
 from gossipbook.explorer.pool import Pool, Pools
 from gossipbook.explorer.table import Sent, StateTable
-from gossipbook.explorer.vocabulary import KINDS, Action
+from gossipbook.explorer.vocabulary import KINDS, Action, Crash, TornTurn
 
-STATE_BITS = 21  # local states a search may have; three of them make a global state of one machine word
+STATE_BITS = 21  # local states a search may have; three of them fit one machine word
 _MASK = (1 << STATE_BITS) - 1
 PROGRESS_EVERY = 1 << 13
 
 Places: TypeAlias = tuple[int, int, int]
+Whole: TypeAlias = tuple[int, int, int, int]
+"""A global state: three local ones, and the number of the certificates that are known beside (0: none)."""
 Progress: TypeAlias = Callable[["Figures"], None]
 
 
@@ -77,26 +80,28 @@ class Search:
         self.table = StateTable(configuration, NamedObjects(configuration))
         self._progress = progress
         self._pools = Pools(self.table)
+        self._merging = Merging(self.table) if configuration.merges else None
         self._pool_of: dict[Places, Pool] = {}
+        self._pool_in: dict[Situation, Pool] = {}
         self._moves: dict[int, _Moves] = {}
         honest, alike = configuration.honest, configuration.interchangeable
         self._pair, self._trio = alike == 2, alike == 3
         player = honest[len(honest) - alike] if alike else SEATS  # plays all that are interchangeable with it
         boots = [self.table.boot(min(seat, player)) for seat in honest]
-        self._start: Places = (boots[0], boots[1], boots[2])
+        self._start: Whole = (boots[0], boots[1], boots[2], 0)
         self._depth = 0
         self._seen: set[int] = set()
         self._order = array("Q")
+        self._known = array("L")
         self._parents = array("L")
 
     # -- searching ----------------------------------------------------------------------------------
 
     def run(self) -> SearchResult:
         """Search until the space is exhausted, a law is broken, or a cap of the configuration is reached."""
-        start = self.canonical(self._start)
+        start, breach = self._reached(self._start)
         self._seen.add(_packed(start))
         self._append(start, 0)
-        breach = self.pool(start).breach
         finding = None if breach is None else Finding(breach, ())
         at, level_end = 0, 1
         states_cap, depth_cap = self.configuration.states_cap, self.configuration.depth_cap
@@ -114,34 +119,47 @@ class Search:
 
     def _expand(self, at: int) -> Finding | None:
         """Take every action that is possible in one state."""
-        places = _unpacked(self._order[at])
-        pool = self.pool(places)
+        whole = self._whole(at)
+        pool = self.pool(whole)
         for place in range(3):
-            moves = self._moves_of(places[place], pool)
+            moves = self._moves_of(whole[place], pool)
             if moves.breach is not None:
-                return self._found(at, moves.breach)
+                return self._found(at, moves.breach, by_move=True)
             moves.uses += 1
             for after in moves.after:
-                reached = self.canonical(_with(places, place, after))
+                reached, breach = self._reached(_with(whole, place, after))
                 packed = _packed(reached)
                 if packed not in self._seen:
                     self._seen.add(packed)
                     self._append(reached, at)
-                    breach = self.pool(reached).breach
+                    if breach is None:
+                        breach = self.pool(reached).breach
                     if breach is not None:
                         return self._found(len(self._order) - 1, breach)
         return None
 
-    def _append(self, places: Places, parent: int) -> None:
-        self._order.append(_packed(places))
+    def _append(self, whole: Whole, parent: int) -> None:
+        self._order.append(_packed(whole[:3]))
+        self._known.append(whole[3])
         self._parents.append(parent)
 
-    def canonical(self, places: Places) -> Places:
+    def _whole(self, at: int) -> Whole:
+        packed = self._order[at]
+        return packed >> 2 * STATE_BITS, packed >> STATE_BITS & _MASK, packed & _MASK, self._known[at]
+
+    def _reached(self, whole: Whole) -> tuple[Whole, str | None]:
+        """Return the state that represents all that count as this one, and the law broken by what it forgets."""
+        if self._merging is None:
+            return self.canonical(whole), None
+        places, known, breach = self._merging.merge(whole[:3], whole[3])
+        return self.canonical((*places, known)), breach
+
+    def canonical(self, whole: Whole) -> Whole:
         """Return the state that represents all that differ from this one in names alone."""
         if not self.configuration.symmetry:
-            return places
+            return whole
         twins = self.table.twins
-        a, b, c = places
+        a, b, c, known = whole
         x, y, z = twins[a], twins[b], twins[c]
         if self._pair:
             if b > c:
@@ -149,18 +167,26 @@ class Search:
             if y > z:
                 y, z = z, y
         elif self._trio:
-            a, b, c = sorted(places)
+            a, b, c = sorted((a, b, c))
             x, y, z = sorted((x, y, z))
-        here, there = (a, b, c), (x, y, z)
+        other = 0 if self._merging is None else self._merging.twin(known)
+        here, there = (a, b, c, known), (x, y, z, other)
         return here if here <= there else there
 
-    def pool(self, places: Places) -> Pool:
-        sent = self.table.sent
-        a, b, c = places
+    def pool(self, whole: Whole) -> Pool:
+        table, merging = self.table, self._merging
+        a, b, c, known = whole
+        if merging is not None:
+            situation = merging.situation((a, b, c), known)
+            pool = self._pool_in.get(situation)
+            if pool is None:
+                pool = self._pool_in[situation] = self._pools.of_merged(merging, situation)
+            return pool
+        sent = table.sent
         key = sent[a], sent[b], sent[c]
         pool = self._pool_of.get(key)
         if pool is None:
-            sents = self.table.sents
+            sents = table.sents
             pool = self._pool_of[key] = self._pools.of([sents[key[0]], sents[key[1]], sents[key[2]]])
         return pool
 
@@ -170,7 +196,11 @@ class Search:
         if moves is None:
             moves = self._moves[key] = _Moves()
             after: dict[int, None] = {}
+            idle = self.table.idle(state)
+            may_crash = self.table.action(Crash()) in pool.actions
             for action in pool.actions:
+                if action in idle:
+                    continue
                 reached = self.table.move(state, action)
                 if moves.breach is None:
                     moves.breach = self.table.breach(state, action)
@@ -179,6 +209,11 @@ class Search:
                     after[reached] = None
                     kind = KINDS[type(self.table.actions[action])]
                     moves.kinds[kind] = moves.kinds.get(kind, 0) + 1
+                torn = self.table.torn(state, action) if may_crash else None
+                if torn is not None:
+                    self.table.twin(torn)
+                    after[torn] = None
+                    moves.kinds["restart"] = moves.kinds.get("restart", 0) + 1
             moves.after = tuple(after)
             assert len(self.table.keys) <= _MASK, "more local states than fit"
         return moves
@@ -194,43 +229,61 @@ class Search:
 
     def orbits(self) -> int:
         """Return how many states the reached ones represent."""
-        twins, total = self.table.twins, 0
-        for packed in self._order:
-            places = _unpacked(packed)
-            twin = twins[places[0]], twins[places[1]], twins[places[2]]
-            total += len({variant for one in (places, twin) for variant in self._seatings(one)})
+        total = 0
+        for at in range(len(self._order)):
+            whole = self._whole(at)
+            total += len({variant for one in (whole, self._twin(whole)) for variant in self._seatings(one)})
         return total
 
-    def _seatings(self, places: Places) -> list[Places]:
-        a, b, c = places
-        if self._trio:
-            return list(permutations(places))  # type: ignore[arg-type]  # three each, which its type forgets
-        return [(a, b, c), (a, c, b)] if self._pair else [places]
+    def _twin(self, whole: Whole) -> Whole:
+        twins = self.table.twins
+        a, b, c, known = whole
+        return twins[a], twins[b], twins[c], 0 if self._merging is None else self._merging.twin(known)
 
-    def _found(self, at: int, breach: str) -> Finding:
+    def _seatings(self, whole: Whole) -> list[Whole]:
+        a, b, c, known = whole
+        if self._trio:
+            return [(x, y, z, known) for x, y, z in permutations((a, b, c))]
+        return [(a, b, c, known), (a, c, b, known)] if self._pair else [whole]
+
+    def _found(self, at: int, breach: str, *, by_move: bool = False) -> Finding:
         """Retrace the path under one naming: each step leads to the next state on it."""
         path = [at]
         while path[-1]:
             path.append(self._parents[path[-1]])
-        places, steps = self._start, []
+        whole, steps = self._reached_as(self._start), []
         for index in reversed(path[:-1]):
-            target = _unpacked(self._order[index])
-            places, step = next(s for s in self._steps(places) if self.canonical(s[0]) == target)
+            target = self._whole(index)
+            whole, step = next(s for s in self._steps(whole) if self.canonical(s[0]) == target)
             steps.append(step)
-        if self.pool(places).breach is None:
-            steps.append(next(step for _, step in self._steps(places) if step.breach is not None))
+        if by_move:
+            steps.append(next(step for _, step in self._steps(whole) if step.breach is not None))
         return Finding(breach, tuple(steps))
 
-    def _steps(self, places: Places) -> Iterator[tuple[Places, Step]]:
+    def _reached_as(self, whole: Whole) -> Whole:
+        """Return a state without what decides nothing, under its own names."""
+        if self._merging is None:
+            return whole
+        places, known, _ = self._merging.merge(whole[:3], whole[3])
+        return (*places, known)
+
+    def _steps(self, whole: Whole) -> Iterator[tuple[Whole, Step]]:
         """Yield everything that may happen in a state, with the state after it."""
-        for number in self.pool(places).actions:
+        numbers = self.pool(whole).actions
+        may_crash = self.table.action(Crash()) in numbers
+        for number in numbers:
             action = self.table.actions[number]
             for place, seat in enumerate(self.configuration.honest):
-                state = places[place]
+                state = whole[place]
                 after = self.table.move(state, number)
                 self.table.twin(after)
-                reached = _with(places, place, after)
+                reached = self._reached_as(_with(whole, place, after))
                 yield reached, Step(seat, action, self.table.said(state, number), self.table.breach(state, number))
+                torn = self.table.torn(state, number) if may_crash else None
+                if torn is not None:
+                    self.table.twin(torn)
+                    step = Step(seat, TornTurn(action), self.table.said_at_once(state, number), None)
+                    yield self._reached_as(_with(whole, place, torn)), step
 
 
 class _Moves:
@@ -245,15 +298,13 @@ class _Moves:
         self.uses = 0
 
 
-def _with(places: Places, place: int, after: int) -> Places:
-    a, b, c = places
-    return (after, b, c) if place == 0 else (a, after, c) if place == 1 else (a, b, after)
+def _with(whole: Whole, place: int, after: int) -> Whole:
+    a, b, c, known = whole
+    return (after, b, c, known) if place == 0 else (a, after, c, known) if place == 1 else (a, b, after, known)
 
 
-def _packed(places: Places) -> int:
-    a, b, c = places
-    return a << 2 * STATE_BITS | b << STATE_BITS | c
-
-
-def _unpacked(packed: int) -> Places:
-    return packed >> 2 * STATE_BITS, packed >> STATE_BITS & _MASK, packed & _MASK
+def _packed(numbers: Sequence[int]) -> int:
+    packed = 0
+    for number in numbers:
+        packed = packed << STATE_BITS | number
+    return packed

@@ -20,6 +20,7 @@ from gossipbook.explorer.vocabulary import (
     Offer,
     RoundOver,
     TimeoutClaim,
+    TornTurn,
 )
 
 SEAT_NAMES = "abcd"
@@ -56,6 +57,8 @@ def _action(action: Action) -> str:
             return "loses patience"
         case Crash():
             return "crashes and restarts"
+        case TornTurn(torn):
+            return f"{_action(torn)}, crashes before anything is durable, and restarts"
 
 
 def _fact(fact: Fact) -> str:

@@ -51,6 +51,7 @@ class Counters:
     __slots__ = (
         "_band",
         "_before",
+        "_below",
         "_block_end",
         "_block_work",
         "_bounded",
@@ -124,6 +125,7 @@ class Counters:
         self._rates_before: tuple[int, dict[bytes, int]] = (0, {})
         self._before: tuple[tuple[int, int], tuple[int, int, int, int], tuple[int, ...], int]
         self._in_block = False
+        self._below: list[Any] = []  # what undoes each speculative block under the newest, the oldest first
         self._mind_state()
 
     def _mind_state(self) -> None:

@@ -26,6 +26,7 @@ from gossipbook.matching.constants import (
     UNBOUNDED,
 )
 from gossipbook.matching.controls import R
+from gossipbook.matching.covering import cover, uncover
 from gossipbook.matching.events import (
     EXPIRED,
     FROZEN,
@@ -42,9 +43,10 @@ _AMEND: Final = Amend
 
 
 class Engine(Placing):
-    """One pair's book with its rules; executes one speculative block at a time.
+    """One pair's book with its rules; executes speculative blocks, each on top of the one before.
 
-    ``begin_block`` … ``run`` … ``end_block``, then ``commit`` or ``rollback``. ``wardens`` may set the pair's state.
+    ``begin_block`` … ``run`` … ``end_block`` for each, then ``commit`` of the oldest or ``rollback`` of the newest.
+    ``wardens`` may set the pair's state.
     Once the block :attr:`is_full`, which it can be from its beginning, nothing may run in it any more.
     """
 
@@ -54,7 +56,8 @@ class Engine(Placing):
 
     def begin_block(self, time_ms: int) -> None:
         """Start a speculative block at a block time in ms; lapses GTD orders and ends leases."""
-        assert not self._in_block, "one block at a time: commit or roll back first"
+        if self._in_block:
+            self.cover()
         assert not self.book.log
         self._in_block = True
         self._before = (
@@ -124,19 +127,37 @@ class Engine(Placing):
             self.high_ticks = self.last_trade_ticks
 
     def commit(self) -> None:
-        """Keep the block for good."""
-        self.book.keep()
-        self._in_block = False
+        """Keep the oldest block for good."""
+        if self._below:
+            del self._below[0]
+        else:
+            self.book.keep()
+            self._in_block = False
 
     def rollback(self) -> None:
-        """Undo the block exactly."""
+        """Undo the newest block exactly."""
         self.book.undo()
         self._restore()
         self._mind_state()
         if self._max_rate:
             self._rates_second, self._rates = self._rates_before
         self.events = []
-        self._in_block = False
+        self._in_block = self.uncover()
+
+    def cover(self) -> None:
+        """Put what undoes the newest block aside: another one begins on top of it."""
+        rates = self._rates_before if self._max_rate else None
+        self._below.append((cover(self.book), self._before, rates))
+
+    def uncover(self) -> bool:
+        """Take back what undoes the block that is the newest again; False if there is none."""
+        if not self._below:
+            return False
+        covered, self._before, rates = self._below.pop()
+        uncover(self.book, covered)
+        if self._max_rate:
+            self._rates_before = rates
+        return True
 
     def _restore(self) -> None:
         """Set all counters back to what they were before the block."""

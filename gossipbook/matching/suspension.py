@@ -1,4 +1,4 @@
-"""Sets a speculative block aside and puts it back, without executing it again, so that the certified state can be read.
+"""Sets speculative blocks aside and puts them back, without executing them again, so that certified state can be read.
 
 An undo leaves no trace of what it undid. Here each entry of the undo log is turned, before it is undone, into the entry
 that brings the change back, so that these entries, read the other way, restore the book. Both ways cost what an undo
@@ -10,7 +10,7 @@ from typing import Any
 
 from gossipbook.matching.book import Book
 from gossipbook.matching.engine import Engine
-from gossipbook.matching.ladder import NOT_MET, Account, Order
+from gossipbook.matching.ladder import Account, Order
 from gossipbook.matching.undo import (
     HIDDEN,
     INDEXED,
@@ -33,19 +33,35 @@ _LINE_UP, _TAKE_FIRST = -LINED_UP, -RUN  # what brings back an entry of the line
 
 @dataclass(slots=True)
 class SuspendedBlock:
-    """A speculative block that was set aside; good for :func:`resume` alone, and only once."""
+    """A speculative block that was set aside."""
 
     log: list[UndoEntry]
     forward: list[UndoEntry]
-    accounts: list[tuple[Account, int]]
+    accounts: list[tuple[Account, int, int]]  # with the last id after the block, and the one before
+    made: list[Account]
     engine: dict[str, Any]
 
 
-def suspend(engine: Engine) -> SuspendedBlock:
-    """Set the engine's speculative block aside, which leaves the engine as it was before the block.
+def suspend(engine: Engine) -> list[SuspendedBlock]:
+    """Set the engine's speculative blocks aside, which leaves the engine as it was before them; the newest first.
 
-    There must be a block that is neither committed nor rolled back. The engine must not be moved until it is back.
+    There must be at least one. The engine must not be moved until they are back by :func:`resume`.
     """
+    blocks = [_suspend_newest(engine)]
+    while engine.uncover():
+        blocks.append(_suspend_newest(engine))
+    return blocks
+
+
+def resume(engine: Engine, blocks: list[SuspendedBlock]) -> None:
+    """Put blocks back that :func:`suspend` set aside; they are good for that alone, and only once."""
+    for number, block in enumerate(reversed(blocks)):
+        if number:
+            engine.cover()
+        _resume(engine, block)
+
+
+def _suspend_newest(engine: Engine) -> SuspendedBlock:
     book = engine.book
     log, book.log = book.log, []
     forward = []
@@ -54,7 +70,7 @@ def suspend(engine: Engine) -> SuspendedBlock:
         _apply(book, entry)
     accounts = []
     for account in book.met:
-        accounts.append((account, account.last_id))
+        accounts.append((account, account.last_id, account.before))
         account.last_id = account.before
     held = {name: getattr(engine, name) for name in _FIELDS}
     engine._restore()
@@ -63,27 +79,27 @@ def suspend(engine: Engine) -> SuspendedBlock:
         engine._rates_second, engine._rates = engine._rates_before
     book.emptied.clear()  # Whose change has been seen to when the block was executed.
     book.log = []  # What was taken out of queues on the way was logged too.
-    return SuspendedBlock(log, forward, accounts, held)
+    made, book.met, book.made = book.made, [], []
+    return SuspendedBlock(log, forward, accounts, made, held)
 
 
-def resume(engine: Engine, block: SuspendedBlock) -> None:
-    """Put a block back that :func:`suspend` set aside."""
+def _resume(engine: Engine, block: SuspendedBlock) -> None:
     book = engine.book
     for entry in reversed(block.forward):
         _apply(book, entry)
-    for account, last_id in block.accounts:
-        assert account.before != NOT_MET
-        account.last_id = last_id
+    for account, last_id, before in block.accounts:
+        account.last_id, account.before = last_id, before
+        book.met.append(account)
     for name, value in block.engine.items():
         setattr(engine, name, value)
     engine._mind_state()
-    book.log = block.log
+    book.log, book.made = block.log, block.made
 
 
 _FIELDS = (
     *("event_number", "order_number", "reference_ticks", "last_trade_ticks", "low_ticks", "high_ticks"),
     *("auction", "pair_state"),
-    *("_rates_second", "_rates"),
+    *("_rates_second", "_rates", "_rates_before", "_before"),
 )
 
 

@@ -3,8 +3,9 @@
 Two tasks. *Decide* takes whatever events are queued, has their signatures verified on a thread, runs the core,
 and hands the turn's effects on. *Perform* takes all turns that are waiting, commits all their records in one
 transaction on the writer's thread, and only then performs their effects, in order. While a commit is under way the
-core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit. Only
-vote states of one pair are never grouped: each reaches the disk before the votes in it leave.
+core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit but
+those that rest on no record, such as ops and a leader's proposals: these leave at once. Only vote states of one pair
+are never grouped: each reaches the disk before the votes in it leave.
 """
 
 import heapq
@@ -27,9 +28,9 @@ from gossipbook.net.inbox import Inbox
 from gossipbook.net.link import ABUSE, Link
 from gossipbook.net.turnstile import Turnstile
 from gossipbook.ordered import BoundedCounter
-from gossipbook.peer.events import Begun, LinkDown, LinkUp, PeerEvent, Received, TimerFired
+from gossipbook.peer.events import Begun, Ending, LinkDown, LinkUp, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
-from gossipbook.peer.turns import transactions
+from gossipbook.peer.turns import at_once, transactions
 from gossipbook.refusals import Scope
 from gossipbook.storage.sqlite import SqliteJournal
 from gossipbook.wire.codec import encode_message
@@ -50,6 +51,8 @@ ReadingMessage: TypeAlias = Query | Watch | Unfollow | AskAuthor | AskBlock | Wa
 TURNSTILE_PAUSE_S = 1.0
 """Before a turnstile that met a fault opens again: less than clients wait for an answer to a ping."""
 
+HAND_OVER_LOOK_S, HAND_OVER_LOOKS = 0.005, 200
+"""How often it is looked whether what is said at the end has left, within a second."""
 T = TypeVar("T")
 Subscriber = Callable[[object], None]
 AnswerRequest = Callable[[Link, ReadingMessage], None]
@@ -120,6 +123,14 @@ class Driver:
     async def feed(self, events: list[PeerEvent]) -> None:
         """Queue events; waits while the core is behind, which holds back whoever produces them."""
         await self._inbox.put(events)
+
+    async def hand_over(self) -> None:
+        """Before the end: let the core say that it stops, and wait for what it says to be on its way."""
+        await self.feed([Ending()])
+        for _ in range(HAND_OVER_LOOKS):
+            await trio.sleep(HAND_OVER_LOOK_S)
+            if not (len(self._inbox) or self._performing or any(link.queued()[0] for link in self.links.values())):
+                return
 
     def feed_soon(self, events: list[PeerEvent]) -> None:
         """Queue events without waiting; while the core is behind, a task waits for it."""
@@ -199,7 +210,8 @@ class Driver:
         while True:
             events = await self._inbox.take()
             await self._verify(events)
-            effects = self._turn(events)
+            free, effects = at_once(self._turn(events))
+            self._perform_all(free)
             self.counts["turns"] += 1
             self.counts["events"] += len(events)
             if not self._performing and not any(isinstance(effect, Persist) for effect in effects):

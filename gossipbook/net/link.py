@@ -179,6 +179,7 @@ class Link:
 
     def _decode(self, raws: Iterable[bytes]) -> list[Any]:
         messages = [decode_message(raw) for raw in raws]
+        self.counts["messages in"] += len(messages)
         return [message for message in messages if not self._is_liveness(message)]
 
     async def _deliver(self, messages: list[Any], deliver: Deliver) -> None:

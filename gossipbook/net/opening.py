@@ -74,6 +74,7 @@ async def going(runtime: Runtime) -> AsyncIterator[None]:
         async with AsyncExitStack() as inner:
             await _go(runtime, nursery, inner)
             yield
+            await runtime.driver.hand_over()
             await _withdraw(runtime)
         nursery.cancel_scope.cancel()
 

@@ -21,6 +21,11 @@ class LinkUp:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """This peer is about to stop, and knows it."""
+
+
+@dataclass(frozen=True, slots=True)
 class LinkDown:
     link: LinkId
 
@@ -78,7 +83,7 @@ class Begun:
     """The driver runs; the first event after restoring."""
 
 
-PeerEvent: TypeAlias = Begun | LinkUp | LinkDown | Received | Submitted | BookAsked | TimerFired
+PeerEvent: TypeAlias = Begun | Ending | LinkUp | LinkDown | Received | Submitted | BookAsked | TimerFired
 
 LOCAL: LinkId = b""
 """Stands for this program itself where a link is named."""

@@ -6,7 +6,7 @@ from typing import Any
 from gossipbook.client_messages import Submit
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.config import ConsensusConfig
-from gossipbook.consensus.events import Event, MemberUp, Message, PoolGrew, Started, Timer
+from gossipbook.consensus.events import Event, MemberDown, MemberUp, Message, PoolGrew, Started, Stopping, Timer
 from gossipbook.consensus.genuine import Flaw, flaw_of, signature_checks
 from gossipbook.consensus.messages import Bodies, CastVote, Fetch, FinalizedBlock, GiveUp, Propose, Status
 from gossipbook.consensus.records import Dropped, Finalized, ItemRecord, VoteState
@@ -121,9 +121,14 @@ class PairReplica:
         effects.append(Send((peer,), self.replica.member.status(self.ops.digest()), Lane.SYNC))
         return effects
 
-    def link_down(self, peer: PeerId) -> None:
+    def link_down(self, peer: PeerId, now: Now) -> list[CoreEffect]:
         self.live.pop(peer, None)
         self.acks.acks.link_down(peer)
+        return self.step(MemberDown(peer), now) if self.committee.seat_of_peer(peer) is not None else []
+
+    def stop(self, now: Now) -> list[CoreEffect]:
+        """This peer is about to stop."""
+        return self.step(Stopping(), now)
 
     # -- messages -----------------------------------------------------------------------------------
 

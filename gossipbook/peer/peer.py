@@ -6,6 +6,7 @@ after each batch of events. The very same class runs under the simulator.
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gossipbook.client_messages import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, Follow, Submit
@@ -28,6 +29,7 @@ from gossipbook.peer.events import (
     AskTimer,
     Begun,
     BookAsked,
+    Ending,
     Heartbeat,
     LinkDown,
     LinkUp,
@@ -135,17 +137,16 @@ class Peer:
             case LinkUp():
                 return self._through(self._on_link_up(event, now))
             case LinkDown(link):
-                self._on_link_down(link)
-                return []
+                return self._through(self._on_link_down(link, now))
+            case Ending():
+                return self._through([effect for pair in self.pairs.values() for effect in pair.stop(now)])
             case Submitted(op):
                 return self._through(self._submit(Submit(op), LOCAL, now))
             case BookAsked(pair):
                 return self._through(self._book_asked(pair, LOCAL))
             case Begun():
-                effects: list[CoreEffect] = [SetTimer(self.router.next_heartbeat_ms(), Heartbeat())]
-                for replica in self.pairs.values():
-                    effects += replica.begin(now)
-                return self._through(effects)
+                begun = [effect for pair in self.pairs.values() for effect in pair.begin(now)]
+                return self._through([SetTimer(self.router.next_heartbeat_ms(), Heartbeat()), *begun])
 
     def flush(self, now: Now) -> list[Effect]:
         """End a turn: what the events of this turn gathered."""
@@ -167,14 +168,14 @@ class Peer:
             effects += pair.link_up(peer, now)
         return effects
 
-    def _on_link_down(self, link: LinkId) -> None:
+    def _on_link_down(self, link: LinkId, now: Now) -> list[CoreEffect]:
         self.links.pop(link, None)
         self.faults.forget(link)
         self.allowance.link_down(link)
         if is_peer_link(link):
             self.router.link_down(link)
-            for pair in self.pairs.values():
-                pair.link_down(link)
+            return [effect for pair in self.pairs.values() for effect in pair.link_down(link, now)]
+        return []
 
     # -- messages -----------------------------------------------------------------------------------
 
@@ -220,7 +221,7 @@ class Peer:
             self._payloads.note(key)
             # Members certify a block before anybody can tell them that it is final.
             besides = pair.replica.member.peers if isinstance(message, FinalizedBlock) else ()
-            effects += self.router.accepted(link, message_id, push, besides)
+            effects += _free(self.router.accepted(link, message_id, push, besides))
         return effects
 
     def _submit(self, message: Submit, link: LinkId, now: Now) -> list[CoreEffect]:
@@ -278,7 +279,7 @@ class Peer:
             elif isinstance(effect, Send):
                 to = tuple(link for link in effect.to if link in self.links)
                 if to:
-                    performed.append(effect if len(to) == len(effect.to) else Send(to, effect.message, effect.lane))
+                    performed.append(effect if len(to) == len(effect.to) else replace(effect, to=to))
             else:
                 performed.append(effect)
         return performed
@@ -293,4 +294,10 @@ class Peer:
             return []
         self._payloads.note(payload_key(payload))
         besides = effect.besides if not isinstance(effect.message, Bodies) else ()
-        return self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)
+        pushed = self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)
+        return _free(pushed) if isinstance(effect.message, Bodies | FinalizedBlock) else pushed
+
+
+def _free(pushed: list[Effect]) -> list[Effect]:
+    """What others signed may be passed on before it is on this disk."""
+    return [replace(effect, at_once=True) if isinstance(effect, Send) else effect for effect in pushed]

@@ -1,7 +1,15 @@
 """How the effects of a turn are cut into transactions: the one rule of durability that every driver shares."""
 
 from gossipbook.consensus.records import VoteRecord
-from gossipbook.effects import Effect, Persist
+from gossipbook.effects import Effect, Persist, Send
+
+
+def at_once(effects: list[Effect]) -> tuple[list[Effect], list[Effect]]:
+    """The effects of a turn that wait for no record, and the others, which wait for all records up to them."""
+    free: list[Effect] = [effect for effect in effects if isinstance(effect, Send) and effect.at_once]
+    if not free:
+        return free, effects
+    return free, [effect for effect in effects if not (isinstance(effect, Send) and effect.at_once)]
 
 
 def transactions(effects: list[Effect]) -> list[list[Effect]]:

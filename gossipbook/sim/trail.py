@@ -115,7 +115,7 @@ def _described(message: object) -> tuple[str, int, str] | None:
     """Return pair, height and description of a consensus message; None for any other."""
     match message:
         case Propose(pair, _, term, height, block, tc, _, _):
-            bound = "" if tc is None or tc.high_lock is None else f", bound to {tc.high_lock.lock_id.hex()[:8]}"
+            bound = "" if tc is None or tc.nc is None else f", bound to {tc.nc.block_id.hex()[:8]}"
             from_block = _block_id(block)
             return pair, height, f"PROPOSE term {term} height {height} block {from_block}{bound}"
         case CastVote(pair, _, vote):

@@ -23,7 +23,7 @@ from gossipbook.ordered import BoundedDict
 from gossipbook.peer.config import PeerConfig
 from gossipbook.peer.events import Begun, PeerEvent, Received, TimerFired
 from gossipbook.peer.peer import Peer
-from gossipbook.peer.turns import transactions
+from gossipbook.peer.turns import at_once, transactions
 from gossipbook.sim.clocks import US_PER_MS, HostClock
 from gossipbook.sim.host import Host, Observer
 from gossipbook.sim.links import Links
@@ -245,6 +245,11 @@ class World:
         if not effects:
             return
         try:
+            free, effects = at_once(effects)
+            for effect in free:
+                if host.fuse is not None:
+                    self._burn(host, 1)
+                self._perform_one(host, effect)
             for together in transactions(effects):
                 self._perform(host, together)
         except FuseBurnt:
@@ -277,7 +282,7 @@ class World:
         match effect:
             case Persist():
                 pass  # Durable by now.
-            case Send(to, message, _):
+            case Send(to, message):
                 self._say(host, to, message)
             case SendStored(link, pair, first, last):
                 for block in host.journal.blocks(pair, first, last, self.manifest.epoch):

@@ -20,7 +20,8 @@ from gossipbook.peer.stored import StoredPair
 from gossipbook.storage.keys import sync_folder
 from gossipbook.storage.rows import BlockRow, FinalRow, ItemRow, VoteRow, assemble, final_message, read_block, to_row
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""By version 2 a vote state may hold several votes of a kind. One of version 1 opens; the first commit marks it."""
 PAGE_BLOCKS = 64
 APPLICATION_ID = 0x676F7362  # "gosb"
 
@@ -66,6 +67,7 @@ class SqliteJournal:
         self.journal_id: str = row[0]
         self.observer: str = row[1]
         self.commits: int = row[2]
+        self._is_older = connection.execute("PRAGMA user_version").fetchone()[0] < SCHEMA_VERSION
         self._highwater = os.open(folder / "HIGHWATER", os.O_RDWR | os.O_CREAT, 0o600)
 
     # -- opening ------------------------------------------------------------------------------------
@@ -137,6 +139,8 @@ class SqliteJournal:
             self._write.execute("BEGIN IMMEDIATE")
             try:
                 self._insert(records)
+                if self._is_older:
+                    self._write.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 self._write.execute("UPDATE meta SET commits = ?", (self.commits + 1,))
                 self._write.execute("COMMIT")
             finally:
@@ -147,7 +151,7 @@ class SqliteJournal:
                 f"cannot write to {self.folder}: {error}. Free some space, or mend the disk, and start again."
             ) from error
         self.commits += 1
-        self._loaded = None
+        self._loaded, self._is_older = None, False
         with suppress(OSError):  # A hint that may lag behind: what it vouches for is durable already.
             os.pwrite(self._highwater, self.commits.to_bytes(8, "big"), 0)
 

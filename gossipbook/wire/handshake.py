@@ -20,8 +20,9 @@ ROLE_CAP = 16  # characters
 RULES_2 = "rules-2"
 RULES_3 = "rules-3"
 RULES_4 = "rules-4"
+RULES_5 = "rules-5"
 PROOFS = "proofs"
-FEATURES: tuple[str, ...] = (RULES_2, PROOFS, RULES_3, RULES_4)
+FEATURES: tuple[str, ...] = (RULES_2, PROOFS, RULES_3, RULES_4, RULES_5)
 """What this build speaks beyond the first version of the wire. Each side uses what both name.
 
 ``rules-2``: ops of version 2 and the events that they lead to, see :func:`required_features`. ``rules-3``: blocks of
@@ -39,7 +40,7 @@ WRONG_VERSION, WRONG_NETWORK, SELF, FORGED, MALFORMED = (
 
 def required_features(rules_version: int) -> tuple[str, ...]:
     """Return the features that both ends of a link need in a network of such rules."""
-    return (RULES_2, RULES_3, RULES_4)[: rules_version - 1]
+    return (RULES_2, RULES_3, RULES_4, RULES_5)[: rules_version - 1]
 
 
 class Role(StrEnum):

@@ -29,7 +29,7 @@ def made_by(rules: int) -> list[Line]:
     rng = random.Random(rules)
     manifest = make_manifest(rules_version=rules, wardens=(WARDEN,) if rules > 1 else ())
     traders = [Wallet(name, manifest, SYMBOL) for name in ("ann", "ben", "cat", "dan")]
-    some = {1: some_command, 2: some_special, 3: some_special, 4: some_named}[rules]
+    some = {1: some_command, 2: some_special, 3: some_special, 4: some_named, 5: some_named}[rules]
     blocks: list[list[Op | Evidence]] = []
     for number in range(1, BLOCKS + 1):
         now_ms = START_MS + number * EVERY_MS

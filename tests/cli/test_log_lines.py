@@ -146,7 +146,10 @@ def test_a_start_that_is_stopped_at_once_ends_in_one_line(tmp_path: Path) -> Non
             lock = home / "LOCK"
             until(lambda lock=lock, pid=process.pid: lock.exists() and lock.read_text() == f"{pid}\n", "it has begun")
             process.send_signal(signal.SIGTERM)
-            _, errors = process.communicate(timeout=DEADLINE_S)
+            try:
+                _, errors = process.communicate(timeout=DEADLINE_S)
+            finally:
+                process.kill()  # Else a peer that does not end would be waited for, for ever.
         assert process.returncode == 0, errors
         assert "Traceback" not in errors
 

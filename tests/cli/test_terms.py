@@ -116,7 +116,7 @@ def test_what_a_lost_quorum_does_to_orders_is_for_their_author_to_say(network, n
         network.start(3)
         network.start(4)
     until(lambda: _settled(taker, kept), "the order is certified")
-    assert careful.show("LOSS-USD", lapses)["status"] == "expired"
+    until(lambda: careful.show("LOSS-USD", lapses)["status"] == "expired", "its peer has that block as well")
     assert careful.show("LOSS-USD", void)["reason"] == "op-expired"
     assert (keeper.show("LOSS-USD", rests)["filled"], taker.show("LOSS-USD", kept)["filled"]) == ("1", "1")
     network.wait_for_all_links()

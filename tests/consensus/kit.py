@@ -212,8 +212,11 @@ class Bench:
         """The last vote state in the journal covers every vote in memory."""
         states = [record.state for record in self.journal if isinstance(record, VoteRecord)]
         durable = VoteState.decode(states[-1]) if states else VoteState()
-        for part in ("term", "timed_out", "timeout", "prepared", "committed", "proposed"):
-            assert getattr(durable, part) == getattr(self.replica.member.ballot.state, part), f"{part} is not durable"
+        state = self.replica.member.ballot.state
+        for part in ("term", "timed_out", "timeout", "proposing"):
+            assert getattr(durable, part) == getattr(state, part), f"{part} is not durable"
+        for part in ("prepared", "committed"):  # What is final needs no vote any more.
+            assert set(getattr(state, part)) <= set(getattr(durable, part)), f"{part} is not durable"
 
     def restart(self) -> list[CoreEffect]:
         """Lose all memory; come back from what was durable, all votes accounted for."""
@@ -334,16 +337,19 @@ class Bench:
             word, locked = lock.split(":")
             lock_term, lock_id = int(word), self.blocks[locked].id
             nc = self.certificate(PREPARE, locked, lock_term)
-        body = self.committee.timeout_body(term, height, fin_id, lock_term, lock_id)
+        lock_height = self.blocks[locked].height if lock else 0
+        body = self.committee.timeout_body(term, height, fin_id, lock_term, lock_id, lock_height)
         signature = self.keys[at].sign(DOMAIN_TIMEOUT, self.committee.chain_id, body)
-        return GiveUp(SYMBOL, 0, Timeout(term, height, fin_id, lock_term, lock_id, at, signature), fc, nc, ())
+        return GiveUp(
+            SYMBOL, 0, Timeout(term, height, fin_id, lock_term, lock_id, at, signature, lock_height), fc, nc, ()
+        )
 
     def term_change(self, term: int, shown: dict[str, dict[str, str]]) -> TermChange:
         """A TC of the given seats' timeouts, each with its ``fin`` and ``lock``."""
         given = [self.timeout(term, seat, **claims) for seat, claims in sorted(shown.items())]
         highest = max(given, key=lambda g: g.timeout.fin)
         bare = TermChange(term, tuple(g.timeout for g in given), highest.fc, None)
-        nc = next((g.nc for g in given if g.timeout == bare.high_lock), None)
+        nc = next((g.nc for g in given if g.timeout == bare.high_lock(self.committee)), None)
         return TermChange(term, bare.timeouts, highest.fc, nc)
 
     def proposal(
@@ -663,14 +669,14 @@ class Script:
             parts.append("timed-out")
         if state.high_tc is not None:
             parts.append(f"TC(t{state.high_tc.term})")
-        if state.proposed is not None:
-            parts.append(f"proposed=t{state.proposed[0]}/h{state.proposed[1]}/{self.name_block(state.proposed[2])}")
-        if state.prepared is not None:
-            parts.append("prepared=" + self.show_slot(state.prepared))
+        if state.proposing is not None:
+            parts.append(f"proposing=t{state.proposing}")
+        if state.prepared:
+            parts.append("prepared=" + ",".join(map(self.show_slot, state.prepared)))
         if state.lock is not None:
             parts.append("lock=" + self.show_slot(state.lock))
-        if state.committed is not None:
-            parts.append("committed=" + self.show_slot(state.committed))
+        if state.committed:
+            parts.append("committed=" + ",".join(map(self.show_slot, state.committed)))
         if state.halted:
             parts.append(state.halted)
         return " ".join(parts)
@@ -681,7 +687,7 @@ class Script:
     def show_certificate(self, certificate: Certificate | TermChange) -> str:
         if isinstance(certificate, TermChange):
             seats = "".join(SEATS[t.seat] for t in certificate.timeouts)
-            lock = certificate.high_lock
+            lock = certificate.high_lock(self.bench.committee)
             locked = f" lock=t{lock.lock_term}/{self.name_block(lock.lock_id)}" if lock is not None else ""
             return f"TC(t{certificate.term} of {seats}, fin={certificate.high_fin}{locked})"
         kind = "NC" if certificate.kind == PREPARE else "FC"

@@ -225,7 +225,7 @@ def test_an_author_cannot_stop_a_pair() -> None:
     cluster.submit(0, forks[2])
 
     def prepared() -> bool:
-        return sum(cluster.pair(i).replica.member.ballot.state.prepared is not None for i in range(4)) >= 3
+        return sum(bool(cluster.pair(i).replica.member.ballot.state.prepared) for i in range(4)) >= 3
 
     assert cluster.world.run(S, prepared)
     for seat in range(4):

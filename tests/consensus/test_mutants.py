@@ -138,9 +138,9 @@ def two_members_of_a_split() -> list[str]:
 def commit_after_timeout(patch: pytest.MonkeyPatch) -> None:
     honest = Ballot.may_commit
 
-    def may_commit(self: Ballot) -> bool:
+    def may_commit(self: Ballot, height: int) -> bool:
         was, self.state.timed_out = self.state.timed_out, False
-        verdict = honest(self)
+        verdict = honest(self, height)
         self.state.timed_out = was
         return verdict
 
@@ -185,22 +185,22 @@ def hides_in_timeout(lock: bool, fin: bool) -> Plant:
 
 
 def no_tc_check(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(replica_module, "unbound", lambda block, term, tc: None)
+    patch.setattr(replica_module, "unbound", lambda block, term, tc, committee: None)
 
 
 def commit_on_old_lock(patch: pytest.MonkeyPatch) -> None:
-    def may_commit(self: Ballot) -> bool:
+    def may_commit(self: Ballot, height: int) -> bool:
         done = self.state.committed
-        return not self.timed_out and self.lock is not None and (done is None or done.term != self.term)
+        return not self.timed_out and self.lock is not None and (not done or done[-1].term != self.term)
 
     patch.setattr(Ballot, "may_commit", may_commit)
 
 
 def any_lock(patch: pytest.MonkeyPatch) -> None:
-    def first_lock(self: TermChange) -> Timeout | None:
+    def first_lock(self: TermChange, committee: Any) -> Timeout | None:
         return next((t for t in self.timeouts if t.lock_term is not None), None)
 
-    patch.setattr(TermChange, "high_lock", property(first_lock))
+    patch.setattr(TermChange, "high_lock", first_lock)
 
 
 def small_quorum(patch: pytest.MonkeyPatch) -> None:
@@ -221,7 +221,7 @@ MUTANTS: dict[str, tuple[Plant, Callable[[], list[str]]]] = {
     "COMMIT on an old-term lock": (commit_on_old_lock, old_term_lock),
     "fin left out of TIMEOUT": (hides_in_timeout(lock=False, fin=True), timeout_after_finality),
     "lock lost on restart": (forgets("lock", None), restart_after_commit),
-    "PREPARE lost on restart": (forgets("prepared", None), restart_after_prepare),
+    "PREPARE lost on restart": (forgets("prepared", ()), restart_after_prepare),
     "any lock instead of the highest-term one": (any_lock, leader_takes_the_lower_lock),
     "quorum one too small": (small_quorum, two_members_of_a_split),
 }

@@ -162,7 +162,7 @@ def test_a_leader_that_prefers_what_presses_keeps_whose_op_waits() -> None:
     bench.op_set.insert(pressing, 0)
     bench.hold("b2", "q2")
     (proposal,) = [message for message in bench.sent if isinstance(message, Propose)]
-    assert bench.replica.member.speculation.left == ()
+    assert bench.certified.layers[-1].execution.left == ()
     assert set(decode_block(proposal.block).op_ids) == {pressing.id, bench.ops["q2"].id}
 
 

@@ -97,7 +97,7 @@ class Walk:
         return found
 
 
-def walk(seed: int, steps: int = 160) -> Walk:
+def walk(seed: int, steps: int = 200) -> Walk:
     made = Walk(seed, "abcd"[seed % 4])
     for _ in range(steps):
         made.step()

@@ -117,9 +117,9 @@ def test_an_op_that_was_taken_needs_no_block_to_say_that_it_is_past() -> None:
     certified.execute(START_MS, [first])
     certified.commit()
     pool.wall_ms = START_MS + 1_999
-    assert not pool.awaits_time()
+    assert not pool.awaits_time(certified, pool.block_ms)
     pool.wall_ms = START_MS + 2_001
-    assert pool.awaits_time()
+    assert pool.awaits_time(certified, pool.block_ms)
 
 
 @pytest.mark.parametrize(("rules", "after_ms", "valid"), [(3, 999, False), (3, 1_000, True), (2, 9_000, False)])

@@ -185,14 +185,14 @@ def test_a_first_op_that_is_past_stays_as_long_as_a_block_names_it(named: bool) 
     assert pair.offer(op) == [Inserted.ACCEPTED]
     pair.set.pin([op.id] if named else [], 0)
     pair.set.wall_ms = 2_001
-    assert pair.set.awaits_time()
+    assert pair.set.awaits_time(pair.certified, pair.set.block_ms)
     pair.set.wall_ms += OPENING_SLACK_MS
     pair.set.expire(0)
     assert (op.id in pair.set.bodies) is named
     pair.set.pin([], 0)
     pair.set.expire(0)
     assert not pair.set.bodies
-    assert not pair.set.awaits_time()
+    assert not pair.set.awaits_time(pair.certified, pair.set.block_ms)
 
 
 def test_a_first_op_that_a_block_took_is_no_opening_any_more() -> None:
@@ -206,5 +206,5 @@ def test_a_first_op_that_a_block_took_is_no_opening_any_more() -> None:
     pair.certify(op)
     pair.set.pin([], 0)
     pair.set.expire(0)
-    assert not pair.set.awaits_time()
+    assert not pair.set.awaits_time(pair.certified, pair.set.block_ms)
     assert not pair.set.bodies

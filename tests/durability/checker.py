@@ -66,9 +66,9 @@ class _Member:
                 if timeout.seat == self._seats[pair]:
                     yield "TIMEOUT", ("signed", timeout.signature)
                 yield from self._within(pair, fc, nc)
-            case Propose(pair, _, term, _, _, tc, fc, signature):
+            case Propose(pair, _, term, _, _, tc, fc, _):
                 if term % self._n == self._seats[pair]:
-                    yield "PROPOSE", ("signed", signature)
+                    yield "PROPOSE", ("proposing", pair, term)
                 yield from self._within(pair, tc, fc)
             case Proof(pair, _, certificate):
                 yield from self._within(pair, certificate)
@@ -176,33 +176,41 @@ def _read_facts(select: Callable[[str], sqlite3.Cursor]) -> set[tuple[Any, ...]]
         if op is not None:
             facts.add(("held", op_id))
     named: dict[bytes, tuple[bytes, ...]] = {}
+    parents: dict[bytes, bytes] = {}  # of blocks that are not final
     for pair, height, block_id, body in select("SELECT pair, height, id, body FROM finals"):
         named[block_id] = decode_block(body).op_ids
         facts.add(("final", pair, height, block_id))
         facts.update(("included", pair, height, op_id) for op_id in named[block_id])
     for block_id, body in select("SELECT id, body FROM blocks"):
+        if block_id not in named:
+            parents[block_id] = decode_block(body).parent
         named[block_id] = decode_block(body).op_ids
+    genesis = {decode_block(body).parent for (body,) in select("SELECT body FROM blocks WHERE height = 1")}
     for pair, epoch, state, checksum in select("SELECT pair, epoch, state, checksum FROM votes"):
         votes = read_votes(VoteRow(pair, epoch, state, checksum))
-        facts.update(("signed", signature) for signature in _signatures(votes, named, ops))
+
+        def whole(block_id: bytes) -> bool:
+            """Whether a block and its ancestors that are not final are there, with their ops."""
+            while block_id in named and all(op_id in ops for op_id in named[block_id]):
+                if block_id not in parents:
+                    return True
+                block_id = parents[block_id]
+            return block_id in genesis
+
+        facts.update(("signed", signature) for signature in _signatures(votes, whole))
+        if votes.proposing is not None:
+            facts.add(("proposing", pair, votes.proposing))
     return facts
 
 
-def _signatures(votes: VoteState, named: dict[bytes, tuple[bytes, ...]], ops: dict[bytes, Any]) -> Iterator[bytes]:
+def _signatures(votes: VoteState, whole: Callable[[bytes], bool]) -> Iterator[bytes]:
     """Own signatures that may leave, each with all that must be durable beside it."""
-
-    def whole(block_id: bytes) -> bool:
-        return block_id in named and all(op_id in ops for op_id in named[block_id])
-
-    if votes.proposed is not None and whole(votes.proposed[2]):
-        yield votes.proposed[3]
-    if votes.prepared is not None and whole(votes.prepared.block_id):
-        yield votes.prepared.signature
-    committed, lock = votes.committed, votes.lock
-    if committed is not None and whole(committed.block_id):
-        locked = lock is not None and (lock.term, lock.block_id) == (committed.term, committed.block_id)
-        if locked or lock is None:  # None once the block is final.
-            yield committed.signature
+    yield from (vote.signature for vote in votes.prepared if whole(vote.block_id))
+    lock = votes.lock
+    for vote in votes.committed:
+        is_locked = lock is None or (lock.term == vote.term and lock.height >= vote.height)  # None once it is final.
+        if is_locked and whole(vote.block_id):
+            yield vote.signature
     if votes.timeout is not None and votes.timed_out:
         yield votes.timeout.signature
     if votes.high_tc is not None:  # Whoever entered the next term votes in that one no more.

@@ -4,6 +4,8 @@ Killing a process proves nothing of this: the page cache survives it. So one pee
 strace, and its trace is replayed: which bytes were synced when, and what left over its sockets when.
 """
 
+import os
+import signal
 import sys
 from collections import Counter
 from pathlib import Path
@@ -46,9 +48,11 @@ async def run_traced(folder: Path, strace: str, command: list[str], *, kill_a_le
                 ]
                 await all_certified(placed, CERTIFIED_S)
             if kill_a_leader:
-                doomed.kill()
+                assert doomed.pid is not None
+                os.kill(doomed.pid, signal.SIGSTOP)  # Its links stay: whoever waits for it hears that an op is held.
                 placed = [await trader.place(other_pair, side) for trader, side in traders for _ in "ab"]
                 await all_certified(placed, CERTIFIED_S)
+                doomed.kill()
         assert await traced.stop() == 0, traced.log()
         await net.stop()
         with trio.CancelScope(shield=True):

@@ -13,7 +13,7 @@ import pytest
 from gossipbook.client_messages import AckLevel
 from gossipbook.consensus import messages
 from gossipbook.consensus.block import Block, make_block
-from gossipbook.consensus.certificate import Timeout, Vote
+from gossipbook.consensus.certificate import Certificate, Timeout, Vote
 from gossipbook.consensus.committee import COMMIT, PREPARE
 from gossipbook.consensus.messages import CastVote, GiveUp, Propose
 from gossipbook.consensus.records import Dropped, Finalized
@@ -46,7 +46,7 @@ from gossipbook.wire.codec import encode_message
 from .overfilling import Overfilling
 from .support import fault, opened, outcome, plan, run_to, small
 
-LIVELY = small(seconds=6, ops_per_s=30)
+LIVELY = small(seconds=6, ops_per_s=150)
 
 
 @dataclass
@@ -478,8 +478,18 @@ def vote(kind: int, term: int, height: int, block_id: bytes, seat: int = 0) -> C
     return CastVote("SIM0/USD", 0, Vote(kind, term, height, block_id, seat, SIGNATURE))
 
 
-def gives_up(term: int, fin: int, lock_term: int | None = None, lock_id: bytes = ZERO_DIGEST, seat: int = 0) -> GiveUp:
-    return GiveUp("SIM0/USD", 0, Timeout(term, fin, ONE, lock_term, lock_id, seat, SIGNATURE), None, None, ())
+def gives_up(
+    term: int,
+    fin: int,
+    lock_term: int | None = None,
+    lock_id: bytes = ZERO_DIGEST,
+    seat: int = 0,
+    *,
+    lock_height: int = 0,
+    fc: Certificate | None = None,
+) -> GiveUp:
+    timeout = Timeout(term, fin, ONE, lock_term, lock_id, seat, SIGNATURE, lock_height)
+    return GiveUp("SIM0/USD", 0, timeout, fc, None, ())
 
 
 @pytest.mark.parametrize("pushed", [False, True])
@@ -531,9 +541,14 @@ HIDES = "hides what it committed to at height 7"
 def test_a_timeout_that_hides_a_commit(market: Market) -> None:
     committed = vote(COMMIT, 2, 7, ONE)
     shown = [gives_up(2, 6, 2, ONE), gives_up(2, 6, 3, TWO), gives_up(2, 7), gives_up(2, 9), gives_up(1, 6)]
+    shown += [gives_up(2, 5, 3, ONE), gives_up(2, 5, 2, ONE, lock_height=7), gives_up(2, 5, 2, TWO, lock_height=8)]
     for honest in shown:
         assert sends(market, committed, honest) == []
-    for lie in (gives_up(2, 6), gives_up(2, 6, 1, ONE), gives_up(2, 6, 2, TWO), gives_up(2, 5, 3, ONE), gives_up(5, 6)):
+    later = Certificate(COMMIT, 3, 6, ONE, ())
+    assert sends(market, committed, gives_up(2, 6, fc=later)) == [], "what became final in term 3 outdates it"
+    lies = [gives_up(2, 6, fc=replace(later, term=2)), gives_up(2, 6)]
+    lies += [gives_up(2, 6, 1, ONE), gives_up(2, 6, 2, TWO), gives_up(5, 6), gives_up(2, 5, 2, ONE)]
+    for lie in lies:
         assert told(sends(market, committed, lie), "I6", HIDES), lie
 
 

@@ -13,7 +13,7 @@ from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.consensus.records import BlockRecord, FinalRecord, ItemRecord, VoteRecord, VoteState
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import GENESIS_PREV, LIFE, Evidence, Op, sign_op
-from gossipbook.identity import DOMAIN_PROPOSE, DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity
+from gossipbook.identity import DOMAIN_TIMEOUT, DOMAIN_VOTE, Identity
 from gossipbook.ids import digest
 from gossipbook.manifest import Manifest, Matcher, Pair
 from gossipbook.matching.commands import OrderType, Place, Side, TimeInForce
@@ -83,10 +83,10 @@ class Story:
         lock = self.certificate(PREPARE, block)
         prepared = self.vote(PREPARE, block, 0)
         self.turns.append([ItemRecord(self.symbol, item) for item in items])
-        self.turns.append([BlockRecord(self.symbol, block), self.votes(prepared=prepared)])
-        self.turns.append([self.votes(prepared=prepared, lock=lock, committed=self.vote(COMMIT, block, 0))])
+        self.turns.append([BlockRecord(self.symbol, block), self.votes(prepared=(prepared,))])
+        self.turns.append([self.votes(prepared=(prepared,), lock=lock, committed=(self.vote(COMMIT, block, 0),))])
         self.fc = self.certificate(COMMIT, block)
-        self.turns.append([FinalRecord(self.symbol, block, self.fc), self.votes(prepared=prepared)])
+        self.turns.append([FinalRecord(self.symbol, block, self.fc), self.votes(prepared=(prepared,))])
         self.height, self.tip = block.height, block.id
 
     def leave_open(self) -> None:
@@ -96,7 +96,6 @@ class Story:
         block = self.block([included])
         lock = self.certificate(PREPARE, block)
         tc = TermChange(2, tuple(self.timeout(2, seat) for seat in range(3)), self.fc, None)
-        signature = ME.sign(DOMAIN_PROPOSE, CHAIN, self.committee.propose_body(3, block.height, block.id))
         self.turns.append([ItemRecord(self.symbol, item) for item in (included, pending, evidence)])
         self.turns.append(
             [
@@ -110,9 +109,9 @@ class Story:
                     timeout_nc=lock,
                     high_tc=tc,
                     lock=lock,
-                    prepared=self.vote(PREPARE, block, 0),
-                    committed=self.vote(COMMIT, block, 0),
-                    proposed=(3, block.height, block.id, signature),
+                    prepared=(self.vote(PREPARE, block, 0),),
+                    committed=(self.vote(COMMIT, block, 0),),
+                    proposing=3,
                 ),
             ]
         )

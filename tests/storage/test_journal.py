@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_each_kind_of_record_is_in_the_story() -> None:
     assert stored.blocks
     assert stored.pending
     assert stored.votes is not None
-    assert None not in (stored.votes.timeout, stored.votes.high_tc, stored.votes.lock, stored.votes.proposed)
+    assert None not in (stored.votes.timeout, stored.votes.high_tc, stored.votes.lock, stored.votes.proposing)
 
 
 def test_evidence_against_one_author_in_two_lives_is_kept_apart(tmp_path: Path) -> None:
@@ -143,6 +144,22 @@ def test_a_newer_schema_is_refused_and_left_alone(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match=r"newer gossipbook.*Nothing was changed.*newer version"):
         reopen(tmp_path)
     assert (tmp_path / "journal.db").read_bytes() == before
+
+
+def test_a_journal_of_an_older_schema_opens_and_is_marked_by_its_first_commit(tmp_path: Path) -> None:
+    def version() -> int:
+        with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+            marked: int = connection.execute("PRAGMA user_version").fetchone()[0]
+            return marked
+
+    filled(tmp_path, TURNS[:-1]).close()
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+        connection.execute("PRAGMA user_version = 1")
+    journal = reopen(tmp_path)
+    assert version() == 1
+    journal.commit(TURNS[-1])
+    journal.close()
+    assert version() == SCHEMA_VERSION
 
 
 def test_some_other_database_is_refused(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ def test_mutated_structure() -> None:
             only_decode_errors(decoder, cbor2.dumps(spoil(cbor2.loads(raw))))
 
 
-@pytest.mark.parametrize("proposed", [[], [0, 0], ["x", None, 7, bytes(64)]])
+@pytest.mark.parametrize("proposed", [[], [0, 0], ["x", None, 7, bytes(64)], -1, "0"])
 def test_a_vote_state_of_the_wrong_shape(proposed: object) -> None:
     state = cbor2.loads(samples.records()["VoteRecord"].state)  # type: ignore[attr-defined]
     with pytest.raises(DecodeError):

@@ -17,6 +17,7 @@ from typing import Any
 import click
 import trio
 
+from gossipbook.cli import SIGNALS_SEEN
 from gossipbook.cli.operate.config import FileConfig, load_config
 from gossipbook.cli.operate.endpoint import write_endpoint, write_starting
 from gossipbook.cli.operate.gateway_child import keep_gateway
@@ -124,6 +125,8 @@ async def _run(
     ):
         async with trio.open_nursery() as nursery:
             stop = Stop(nursery.cancel_scope)
+            if SIGNALS_SEEN:
+                stop.ask()
             nursery.start_soon(_heed, signals, lines, partial(reload, runtime), stop)
             async with going(runtime), trio.open_nursery() as inner:
                 Service(runtime)

@@ -4,11 +4,16 @@ from gossipbook.consensus.block import Block, make_block
 from gossipbook.consensus.committee import Committee
 from gossipbook.consensus.messages import Propose
 from gossipbook.identity import DOMAIN_PROPOSE, Identity
-from gossipbook.ids import Digest, OpId
+from gossipbook.ids import BlockId, Digest, OpId
 
 
 def altered_block(
-    block: Block, *, time_ms: int | None = None, op_ids: tuple[OpId, ...] = (), events_digest: Digest | None = None
+    block: Block,
+    *,
+    parent: BlockId | None = None,
+    time_ms: int | None = None,
+    op_ids: tuple[OpId, ...] = (),
+    events_digest: Digest | None = None,
 ) -> Block:
     """Return a copy of a block with the given fields replaced."""
     return make_block(
@@ -16,7 +21,7 @@ def altered_block(
         epoch=block.epoch,
         pair=block.pair,
         height=block.height,
-        parent=block.parent,
+        parent=block.parent if parent is None else parent,
         proposer=block.proposer,
         created_term=block.created_term,
         time_ms=block.time_ms if time_ms is None else time_ms,

@@ -46,7 +46,9 @@ class EquivocatingLeader(Behaviour):
         block = decode_block(message.block)
         if block.created_term != message.term or block.proposer != self._host.identity.public_key:
             return None  # Bound to another's block: a change would show at once.
-        other = altered_block(block, time_ms=block.time_ms + 1)
+        below = self._other.get(block.parent)
+        parent = block.parent if below is None else below.id
+        other = altered_block(block, time_ms=block.time_ms + 1, parent=parent)
         self._other[block.id] = other
         return proposal_of(other, message, self._committee(message.pair), self._host.identity)
 

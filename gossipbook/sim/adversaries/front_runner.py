@@ -32,16 +32,17 @@ class FrontRunner(Behaviour):
         block = decode_block(message.block)
         assert self._host.peer is not None
         pair = self._host.peer.pairs[message.pair]
+        pair.replica.proposing.__dict__["_may_go_on"] = lambda parent: False  # So that more ops come together.
         items, missing = pair.ops.resolve(tuple(reversed(block.op_ids)))
         if len(items) < 2 or missing or block.created_term != message.term:
             return None
-        pair.replica.member.speculation.rollback()  # Its core executes the block again when it needs to.
-        state = pair.certified
+        pair.replica.member.speculation.rollback_to(block.parent)  # Its core executes the block again when it needs to.
+        state = pair.certified.newest
         if state.refusal(items, block.time_ms) is not None:
             return None  # Two ops of one author, which cannot change places.
         self._lied.add((message.pair, message.term, message.height))
-        digest = state.execute(block.time_ms, items).events_digest
-        state.rollback()
+        digest = pair.certified.execute(block.time_ms, items).events_digest
+        pair.certified.rollback()
         turned = altered_block(block, op_ids=tuple(item.id for item in items), events_digest=digest)
         committee = Committee.of(self._manifest, self._manifest.chain_id, message.pair)
         return proposal_of(turned, message, committee, self._host.identity)

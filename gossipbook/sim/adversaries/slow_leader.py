@@ -9,6 +9,7 @@ from gossipbook.consensus.block import Block
 from gossipbook.consensus.canonical import canonical_order
 from gossipbook.consensus.proposing import Proposing
 from gossipbook.effects import Now
+from gossipbook.ids import BlockId
 from gossipbook.matching.commands import TimeInForce
 from gossipbook.sim.adversaries.stranger import StrangeAuthor, say, small_order
 from gossipbook.sim.host import Behaviour, Host
@@ -57,7 +58,7 @@ class SlowLeader(Behaviour):
                 say(world, self._host, self._accomplice.identity, encode_message(Submit(self._accomplice.sign(order))))
         world.call(GAP_US, self._tick)
 
-    def _lazily(self, proposing: Any, now: Now) -> Block | None:
+    def _lazily(self, proposing: Any, parent: BlockId, now: Now) -> Block | None:
         member = proposing._member
         timing = member.manifest.timing
         waited_ms = now.timer_ms - max(member.last_progress_ms, member.term_started_ms)
@@ -65,17 +66,18 @@ class SlowLeader(Behaviour):
             return None
         accomplice = self._accomplice.identity.public_key
         chosen = []
-        for author, log in member.ops.eligible():
+        pool, state = member.pool_after(parent), member.speculation.after(parent)
+        for author, log in pool.eligible():
             for place, item in enumerate(log.next_items()):
                 age_ms = now.timer_ms - max(log.held_since_ms(place), member.term_started_ms)
                 if author != accomplice and age_ms <= timing.inclusion_age_ms - LAST_MOMENT_MS:
                     break
                 chosen.append(item)
-        time_ms = max(now.wall_ms, member.certified.time_ms + 1)
+        time_ms = max(now.wall_ms, state.time_ms + 1)
         if not chosen:
             return None
-        items = canonical_order(member.tip, chosen)[: member.manifest.limits.max_block_ops]
-        if member.certified.refusal(items, time_ms) is not None:
+        items = canonical_order(parent, chosen)[: member.manifest.limits.max_block_ops]
+        if state.refusal(items, time_ms) is not None:
             return None
-        block: Block = proposing._block_of(items, member.speculation.try_out(time_ms, items))
+        block: Block = proposing._block_of(parent, items, member.speculation.try_out(parent, time_ms, items))
         return block

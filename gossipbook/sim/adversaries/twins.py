@@ -31,6 +31,10 @@ def make_twin(roles: HostRoles, host: Host, rng: random.Random) -> None:
     world.hosts[address] = twin
     world.links.wanted[address] = ()
     world.start(address)
+    assert twin.peer is not None
+    for pair in twin.peer.pairs.values():
+        ballot = pair.replica.member.ballot
+        ballot._proposing = ballot.state.proposing  # It goes on where the other half leads, as no restart would.
     for other in others:
         if other in twin.audience and world.links.linked(host.peer_id, other):
             world.push(0, address, LinkUp(other, world.hosts[other].identity.public_key, Role.PEER, False))

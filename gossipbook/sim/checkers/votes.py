@@ -2,8 +2,9 @@
 
 A vote is ``[21, pair, epoch, [kind, term, height, block id, seat, signature]]``, a proposal
 ``[20, pair, epoch, term, height, block, …]``, a TIMEOUT ``[22, pair, epoch, [term, fin, fin id, lock term, lock id,
-seat, signature], …]``; any of them may be the payload of a push ``[15, topic, payload]``. The vote state on disk is
-``[term, timed out, TIMEOUT, FC, NC, TC, lock, PREPARE, COMMIT, …]``.
+seat, signature, lock height if it is not fin + 1], FC, …]``; any of them may be the payload of a push
+``[15, topic, payload]``. A block is ``[version, chain, epoch, pair, height, parent, …]``. The vote state on disk is
+``[term, timed out, TIMEOUT, FC, NC, TC, lock, PREPAREs, COMMITs, …]``.
 """
 
 import hashlib
@@ -30,6 +31,8 @@ class VoteChecker(Checker):
         self._signed: dict[tuple[Any, ...], Any] = {}
         self._gave_up: dict[tuple[bytes, str], int] = {}  # the highest term that a key gave up
         self._commits: dict[tuple[bytes, str], dict[int, tuple[int, bytes]]] = {}  # height: (term, block)
+        self._parents: dict[bytes, bytes] = {}  # of blocks that were proposed
+        self._prepared: dict[tuple[bytes, str, int], tuple[int, bytes]] = {}  # a key's highest in a term: height, block
         self._kept: dict[tuple[bytes, str], dict[int, list[Any]]] = {}  # votes on disk when a term was given up
 
     def synced(self, host: Host, records: list[object], now_us: int) -> None:
@@ -47,7 +50,7 @@ class VoteChecker(Checker):
         """Note the votes on disk when a term was given up: they may still leave later, as if delayed on the wire."""
         term, timed_out, _, _, _, _, _, prepared, committed, *_ = cbor2.loads(state)
         if timed_out:
-            self._kept.setdefault((host.peer_id, pair), {}).setdefault(term, [prepared, committed])
+            self._kept.setdefault((host.peer_id, pair), {}).setdefault(term, [*prepared, *committed])
 
     def sent(self, host: Host, to: tuple[LinkId, ...], raw: bytes, now_us: int) -> None:
         if host.faulty or raw[1] not in _LOOKED_AT:
@@ -61,7 +64,7 @@ class VoteChecker(Checker):
             case n if n == VOTE:
                 self._vote(host, message[1], message[3])
             case n if n == TIMEOUT:
-                self._timeout(host, message[1], message[3])
+                self._timeout(host, message[1], message[3], message[4])
 
     def _own(self, host: Host, pair: str, seat: int) -> bool:
         """Return whether a vote is the sender's own and not one that it relays."""
@@ -70,6 +73,7 @@ class VoteChecker(Checker):
 
     def _proposal(self, host: Host, message: list[Any]) -> None:
         _, pair, _, term, height, block = message[:6]
+        self._parents[_block_id(block)] = cbor2.loads(block)[5]
         keys = self.view.seats[pair].keys
         if keys[term % len(keys)] != host.identity.public_key:
             return
@@ -85,16 +89,19 @@ class VoteChecker(Checker):
         if fresh and not known and term <= self._gave_up.get((host.peer_id, pair), -1):
             text = f"{host.name} votes in term {term} of {pair} after it gave up that term"
             self.blame("I6", text, pair, height)
+        if fresh and kind == PREPARE:
+            self._along_one_chain(host, pair, term, height, block_id)
         if kind == COMMIT:
             at = self._commits.setdefault((host.peer_id, pair), {})
             if height not in at or at[height][0] < term:
                 at[height] = (term, block_id)
 
-    def _timeout(self, host: Host, pair: str, timeout: list[Any]) -> None:
-        term, fin, _, lock_term, lock_id, seat, _ = timeout
+    def _timeout(self, host: Host, pair: str, timeout: list[Any], fc: list[Any] | None) -> None:
+        term, fin, _, lock_term, lock_id, seat, _, *told = timeout
+        lock_height = told[0] if told else fin + 1
         if not self._own(host, pair, seat):
             return
-        claim = (fin, lock_term, lock_id)
+        claim = (fin, lock_term, lock_height, lock_id)
         if not self._once(host, pair, "TIMEOUTs", term, 0, claim):
             return
         key = (host.peer_id, pair)
@@ -102,12 +109,27 @@ class VoteChecker(Checker):
         for height, (commit_term, block_id) in self._commits.get(key, {}).items():
             if height <= fin or commit_term > term:
                 continue
+            if self.view.manifest.rules_version >= 5 and fc is not None and fc[1] > commit_term:
+                continue  # What became final in a later term outdated it.
             later = lock_term is not None and (
-                lock_term > commit_term or (lock_term, lock_id) == (commit_term, block_id)
+                (lock_term, lock_height) > (commit_term, height)
+                or (lock_term, lock_height, lock_id) == (commit_term, height, block_id)
             )
-            if height > fin + 1 or not later:
+            if height > fin + self.view.manifest.depth or not later:
                 text = f"{host.name} gives up term {term} of {pair} and hides what it committed to at height {height}"
                 self.blame("I6", text, pair, height)
+
+    def _along_one_chain(self, host: Host, pair: str, term: int, height: int, block_id: bytes) -> None:
+        """Blame a PREPARE that does not descend from what the same key prepared in its term before."""
+        key = (host.peer_id, pair, term)
+        below, before = self._prepared.get(key, (0, b""))
+        at, above = block_id, height
+        while before and above > below and at in self._parents:
+            at, above = self._parents[at], above - 1
+        if before and (above < below or (above == below and at != before)):
+            text = f"{host.name} prepares in term {term} of {pair} what does not descend from what it prepared before"
+            self.blame("I6", text, pair, height)
+        self._prepared[key] = height, block_id
 
     def _once(self, host: Host, pair: str, what: str, term: int, height: int, value: object) -> bool:
         """Note what was signed; return True if it is new, and blame a contradiction."""
@@ -120,3 +142,7 @@ class VoteChecker(Checker):
         if known != value:
             self.blame("I6", f"{host.name} signed two {what} at term {term}, height {height} of {pair}", pair, height)
         return False
+
+
+def _block_id(raw: bytes) -> bytes:
+    return hashlib.sha256(b"gossipbook/block\0" + len(raw).to_bytes(4, "big") + raw).digest()
