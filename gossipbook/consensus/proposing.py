@@ -20,6 +20,8 @@ from gossipbook.refusals import Scope
 
 FLIGHTS = 4
 """The time that a proposal takes is that of about so many of the latest."""
+LEAST_FORGOTTEN = 1_024
+"""The least time that one took grows by one in so many parts with each: routes change."""
 
 
 class _Offer(NamedTuple):
@@ -44,6 +46,7 @@ class Proposing:
         self._put_ms: dict[int, int] = {}  # when each of the own proposals in flight was made, by height
         self._last_put_ms = NEVER_MS
         self._flight_ms = 0  # how long a proposal takes to become final, by the latest ones
+        self._least_ms = 0  # and at least, by all of them
         self._pause_until_ms = NEVER_MS  # till when a timer lets the next proposal wait
         self._of_next_term: dict[int, tuple[int, _Offer]] = {}  # that came with the TC of their term: it, by height
 
@@ -81,7 +84,9 @@ class Proposing:
         fin = self._member.fin
         put_ms = self._put_ms.pop(fin, None)
         if put_ms is not None:
-            self._flight_ms += (self._member.timer_ms - put_ms - self._flight_ms) // FLIGHTS
+            took_ms = max(self._member.timer_ms - put_ms, 1)
+            self._flight_ms += (took_ms - self._flight_ms) // FLIGHTS if self._flight_ms else took_ms
+            self._least_ms = min(took_ms, self._least_ms + self._least_ms // LEAST_FORGOTTEN) or took_ms
         self.offers = {height: offer for height, offer in self.offers.items() if height > fin}
         self._of_next_term = {height: each for height, each in self._of_next_term.items() if height > fin}
         if self._passed:
@@ -114,10 +119,12 @@ class Proposing:
     def _pauses(self, now: Now) -> bool:
         """Whether the next proposal waits, so that those in flight are spread evenly over the time that one takes.
 
-        Each costs all members the same with one op as with ten: while they are slow, more ops come together in one.
+        Each costs all members the same with one op as with ten. If one takes longer than it did at best, members are
+        busy and not far: then there are fewer in flight by as much, and more ops come together in one.
         """
         member = self._member
-        until_ms = self._last_put_ms + self._flight_ms // member.committee.depth
+        apart_ms = self._flight_ms * self._flight_ms // (member.committee.depth * max(self._least_ms, 1))
+        until_ms = self._last_put_ms + min(apart_ms, self._flight_ms)
         if now.timer_ms >= until_ms:
             return False
         if self._pause_until_ms < until_ms:

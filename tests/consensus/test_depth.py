@@ -98,7 +98,7 @@ def test_proposals_are_spread_over_the_time_that_one_takes() -> None:
     bench.hold("o3")
     assert heights(bench) == [(0, 1), (0, 2)], "the first in flight waits for nothing"
     bench.hold("o4")
-    bench.advance(99)
+    bench.advance(399)
     assert heights(bench) == [(0, 1), (0, 2)]
     bench.advance(1)
     assert heights(bench) == [(0, 1), (0, 2), (0, 3)]
