@@ -1,11 +1,11 @@
 """Rows of a peer that are more than it tells at once: asked for page by page."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from gossipbook.accounts.asking import PAGE_CAP
+from gossipbook.gateway.rows import Row
 
-Row = dict[str, Any]
 Fetch = Callable[[str, str, int], Awaitable[list[Row]]]
 """Asks for a page: of the rows after a cursor and before another, so many at most."""
 
