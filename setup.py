@@ -4,6 +4,7 @@ Without a C compiler or mypyc, or with ``GOSSIPBOOK_PURE=1``, the package is pur
 says which modules these are, and what runs when.
 """
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -16,6 +17,8 @@ from typing import Any
 from setuptools import setup
 
 ROOT = Path(__file__).parent
+BUILDS = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
+"""Commands that need the extensions; tools that build a package run this file for its name and needs, too."""
 
 
 def load(path: Path) -> ModuleType:
@@ -30,12 +33,15 @@ def load(path: Path) -> ModuleType:
 
 def extensions() -> list[Any]:
     compiler = (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()[0]
+    if not BUILDS.intersection(sys.argv):
+        return []
     if os.environ.get("GOSSIPBOOK_PURE") == "1" or not shutil.which(compiler):
         return []
     try:
         from mypyc.build import mypycify
     except ImportError:
         return []
+    gc.disable()  # Of mypy's tables none is garbage, and looking for it takes a quarter of the time.
     compiled = load(ROOT / "gossipbook" / "compiled.py")
     files = [str(Path("gossipbook", "matching", f"{name}.py")) for name in compiled.HOT]
     try:
@@ -55,3 +61,4 @@ def extensions() -> list[Any]:
 
 
 setup(ext_modules=extensions())
+gc.freeze()  # Nor at the end.
