@@ -10,6 +10,7 @@ class ConsensusConfig:
     """What a replica may decide for itself; the rest is the manifest's."""
 
     newcomer_pause_ms: int = 50  # the least time between two blocks of newcomers alone; a guess: three blocks
+    proposals_apart_ms: int = 10  # the least time between two of a leader: members take half as many more of it
     relay_after_ms: int = 100  # a guess: two message delays of a wide network, a tenth of a round
     fetch_grace_ms: int = 40  # bodies follow a proposal in a slower lane; measured: else most are fetched in vain
     fetch_retry_ms: int = 300  # a guess: several round trips, well under a term
@@ -21,7 +22,7 @@ class ConsensusConfig:
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
-            assert getattr(self, name) > 0 or name == "newcomer_pause_ms", name
+            assert getattr(self, name) > 0 or name in ("newcomer_pause_ms", "proposals_apart_ms"), name
 
 
 def round_ms(timing: Timing, failed_terms: int) -> int:

@@ -23,6 +23,9 @@ FLIGHTS = 4
 LEAST_FORGOTTEN = 1_024
 """The least time that one took grows by one in so many parts with each: routes change."""
 
+MOST_IN_FLIGHT = 8
+"""Whatever the manifest's depth: by so many parts of its time proposals are apart while none is in flight."""
+
 
 class _Offer(NamedTuple):
     """A proposal of this term's leader, the TC that it shows, and when it came, by this member's own clock."""
@@ -104,7 +107,7 @@ class Proposing:
         if member.proposed:
             highest = max(member.proposed)
             parent = member.proposed[highest][0]
-            if highest >= fin + member.committee.depth or self._pauses(now) or not self._may_go_on(parent):
+            if highest >= fin + member.committee.depth:
                 return False
         elif member.ballot.term > 0:
             tc = member.ballot.state.high_tc
@@ -113,18 +116,34 @@ class Proposing:
             base = tc.base(member.committee)
             if base.is_locked and base.height > fin:
                 return self._propose_again(base.block_id, tc, now)
+        if member.committee.is_deep and (not self._has_more(parent, now) or self._pauses(now)):
+            return False
+        if member.proposed and not self._may_go_on(parent):
+            return False
         block = self._fresh_block(parent, now)
         return block is not None and self._put_forward(block)
+
+    def _has_more(self, parent: BlockId, now: Now) -> bool:
+        """Whether there may be something that the blocks in flight did without."""
+        member = self._member
+        pool, state = member.pool_after(parent), member.speculation.after(parent)
+        time_ms = max(now.wall_ms, state.time_ms + 1)
+        is_there = any(True for _ in pool.eligible())
+        return is_there or state.due(time_ms) or member.ops.awaits_time(state, time_ms)
 
     def _pauses(self, now: Now) -> bool:
         """Whether the next proposal waits, so that those in flight are spread evenly over the time that one takes.
 
         Each costs all members the same with one op as with ten. If one takes longer than it did at best, members are
-        busy and not far: then there are fewer in flight by as much, and more ops come together in one.
+        busy and not far: then there are fewer by the square of that, and more ops come together in one; up to less
+        than one at a time, as long as the term lasts.
         """
         member = self._member
-        apart_ms = self._flight_ms * self._flight_ms // (member.committee.depth * max(self._least_ms, 1))
-        until_ms = self._last_put_ms + min(apart_ms, self._flight_ms)
+        parts = member.committee.depth if member.proposed else MOST_IN_FLIGHT
+        least_ms = max(self._least_ms, 1)
+        apart_ms = self._flight_ms**3 // (parts * least_ms * least_ms)
+        most_ms = self._flight_ms + member.manifest.timing.timeout_base_ms // 10
+        until_ms = self._last_put_ms + max(min(apart_ms, most_ms), member.config.proposals_apart_ms)
         if now.timer_ms >= until_ms:
             return False
         if self._pause_until_ms < until_ms:

@@ -150,7 +150,7 @@ class ExploredMember:
             certified=certified,
             ops=ops,
             votes=None if self._votes is None else VoteState.decode(self._votes),
-            config=ConsensusConfig(newcomer_pause_ms=0),  # The clock stands still.
+            config=ConsensusConfig(newcomer_pause_ms=0, proposals_apart_ms=0),  # The clock stands still.
         )
         done: set[bytes] = set()
         for final in self._finals:

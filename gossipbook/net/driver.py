@@ -210,7 +210,7 @@ class Driver:
         while True:
             events = await self._inbox.take()
             await self._verify(events)
-            free, effects = at_once(self._turn(events))
+            free, effects = at_once(self._turn(events), writing=self._performing)
             self._perform_all(free)
             self.counts["turns"] += 1
             self.counts["events"] += len(events)

@@ -1,15 +1,21 @@
 """How the effects of a turn are cut into transactions: the one rule of durability that every driver shares."""
 
 from gossipbook.consensus.records import VoteRecord
-from gossipbook.effects import Effect, Persist, Send
+from gossipbook.effects import Effect, Lane, Persist, Send
 
 
-def at_once(effects: list[Effect]) -> tuple[list[Effect], list[Effect]]:
-    """The effects of a turn that wait for no record, and the others, which wait for all records up to them."""
-    free: list[Effect] = [effect for effect in effects if isinstance(effect, Send) and effect.at_once]
-    if not free:
-        return free, effects
-    return free, [effect for effect in effects if not (isinstance(effect, Send) and effect.at_once)]
+def at_once(effects: list[Effect], *, writing: bool = False) -> tuple[list[Effect], list[Effect]]:
+    """The effects of a turn that wait for no record, and the others, which wait for all records up to them.
+
+    ``writing``: records of earlier turns are on their way to the disk. Then only what consensus waits for leaves at
+    once: ops that come to a busy peer one by one leave together, in a frame that costs as much as one of a single op.
+    """
+    free: list[Effect] = []
+    others: list[Effect] = []
+    for effect in effects:
+        leaves = isinstance(effect, Send) and effect.at_once and not (writing and effect.lane is not Lane.CONSENSUS)
+        (free if leaves else others).append(effect)
+    return free, others
 
 
 def transactions(effects: list[Effect]) -> list[list[Effect]]:

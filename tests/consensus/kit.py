@@ -136,7 +136,7 @@ class Bench:
 
     # -- the member's life --------------------------------------------------------------------------
 
-    config = ConsensusConfig(newcomer_pause_ms=0)
+    config = ConsensusConfig(newcomer_pause_ms=0, proposals_apart_ms=0)
     """Almost everybody is a newcomer on a bench."""
 
     def _boot(
