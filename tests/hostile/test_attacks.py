@@ -102,13 +102,20 @@ async def ask_oddly(network: DemoNetwork, _links: list[Any]) -> None:
 
 
 async def submit_junk(network: DemoNetwork, _links: list[Any]) -> None:
-    """Ops beyond a gap and of throwaway keys, from a client."""
+    """Ops beyond a gap and of throwaway keys, from a client of each peer but one: each slows its own client down."""
     trickster = Trickster(network.manifest, random.Random(7))
-    async with shaken(network.peers[1].address, network.manifest) as client, trio.open_nursery() as nursery:
-        nursery.start_soon(_drain, client)
-        for number in range(PARKED_KEYS):
-            await client.send_message(join_frame([encode_message(Submit(trickster.newcomer(seq=number % 3)))]))
-        nursery.cancel_scope.cancel()
+    junk = [trickster.newcomer(seq=number % 3) for number in range(PARKED_KEYS)]
+
+    async def bring(to: int) -> None:
+        async with shaken(network.peers[to].address, network.manifest) as client, trio.open_nursery() as nursery:
+            nursery.start_soon(_drain, client)
+            for op in junk[to - 1 :: 3]:
+                await client.send_message(join_frame([encode_message(Submit(op))]))
+            nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for to in range(1, 4):
+            nursery.start_soon(bring, to)
 
 
 async def _drain(connection: Any) -> None:

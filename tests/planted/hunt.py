@@ -2,7 +2,8 @@
 
 Runs as a program with the package to judge on its path: first the scenario files, one seed of each, then swarm
 seeds, then the files again, until something is invalid or the budget is used up. Prints one line of JSON. A run that is
-named (``NAME SEED``) comes before all others: what found something once finds it sooner.
+named (``NAME SEED``) comes before all others: what found something once finds it sooner. With ``--part K/N`` it is
+every Nth run of the budget, from the Kth on.
 """
 
 import json
@@ -26,14 +27,12 @@ def jobs():  # type: ignore[no-untyped-def]
             yield Job(None, seed, swarm=True)
 
 
-def main(budget: int, first: str) -> None:
+def main(budget: int, first: str, part: int = 1, parts: int = 1) -> None:
     from gossipbook.sim.run import run_plan
 
     tried = 0
-    every = list(jobs())
-    for job in sorted(every, key=lambda job: f"{job.name} {job.seed}" != first):
-        if tried == budget:
-            break
+    every = sorted(jobs(), key=lambda job: f"{job.name} {job.seed}" != first)
+    for job in every[:budget][part - 1 :: parts]:
         tried += 1
         outcome = run_plan(job.plan(), to_the_end=False)
         if outcome.violations:
@@ -45,4 +44,7 @@ def main(budget: int, first: str) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), " ".join(sys.argv[2:]))
+    if sys.argv[2:3] == ["--part"]:
+        main(int(sys.argv[1]), "", *map(int, sys.argv[3].split("/")))
+    else:
+        main(int(sys.argv[1]), " ".join(sys.argv[2:]))
