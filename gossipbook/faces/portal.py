@@ -115,9 +115,13 @@ class Calls:
         self._under_way.pop(call, None)
 
     def end(self, reason: LinkClosed) -> None:
-        """Tell everybody who waits, and whoever comes later, why there is no answer."""
+        """Tell everybody who waits, and whoever comes later, why there is no answer.
+
+        Not at the end of the program, when all who wait are daemon threads: what one says then, it says while the
+        interpreter goes down, which may end in an abort.
+        """
         self._reason = reason
-        while self._under_way:
+        while self._under_way and not _ends.is_set():
             call, _ = self._under_way.popitem()
             call.fail(_like(reason))
 
@@ -294,6 +298,8 @@ def _besides_cancellation(error: BaseException) -> BaseException | None:
 
 _portal: Portal | None = None
 _starting = threading.Lock()
+_ends = threading.Event()
+"""The program ends: all threads have ended but daemons."""
 
 
 def the_portal() -> Portal:
@@ -308,5 +314,6 @@ def the_portal() -> Portal:
 
 
 def _stop() -> None:
+    _ends.set()
     if _portal is not None and _portal.process_id == os.getpid():
         _portal.stop()

@@ -249,8 +249,8 @@ def test_ctrl_c_that_nobody_catches_closes_what_is_open() -> None:
 )
 def test_what_is_left_open_does_not_hold_up_the_end_of_the_program(lines: tuple[str, ...]) -> None:
     running = program(*lines, "print('end')")
-    out, _ = running.communicate(timeout=ENOUGH_S)
-    assert (out, running.returncode) == ("end\n", 0)
+    out, err = running.communicate(timeout=ENOUGH_S)
+    assert (out, err, running.returncode) == ("end\n", "", 0)
 
 
 def test_a_forked_process_opens_its_own() -> None:
