@@ -10,7 +10,7 @@ class ConsensusConfig:
     """What a replica may decide for itself; the rest is the manifest's."""
 
     newcomer_pause_ms: int = 50  # the least time between two blocks of newcomers alone; a guess: three blocks
-    proposals_apart_ms: int = 10  # the least time between two of a leader: members take half as many more of it
+    proposals_apart_ms: int = 10  # the least time between two of a leader: members take twice as many a second
     relay_after_ms: int = 100  # a guess: two message delays of a wide network, a tenth of a round
     fetch_grace_ms: int = 40  # bodies follow a proposal in a slower lane; measured: else most are fetched in vain
     fetch_retry_ms: int = 300  # a guess: several round trips, well under a term

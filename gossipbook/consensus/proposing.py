@@ -22,7 +22,6 @@ FLIGHTS = 4
 """The time that a proposal takes is that of about so many of the latest."""
 LEAST_FORGOTTEN = 1_024
 """The least time that one took grows by one in so many parts with each: routes change."""
-
 MOST_IN_FLIGHT = 8
 """Whatever the manifest's depth: by so many parts of its time proposals are apart while none is in flight."""
 

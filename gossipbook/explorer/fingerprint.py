@@ -56,13 +56,8 @@ LEFT_OUT: dict[type, tuple[str, ...]] = {
     Outbox: ("_symbol", "_stored", "_stored_blocks"),  # what the journal has: all ops, and blocks as the member says
     Proposing: (
         *("_member", "_company_until_ms", "_newcomers_alone_ms"),
-        *(
-            "_put_ms",
-            "_last_put_ms",
-            "_flight_ms",
-            "_least_ms",
-            "_pause_until_ms",
-        ),  # how proposals are spread over time
+        # How proposals are spread over time.
+        *("_put_ms", "_last_put_ms", "_flight_ms", "_least_ms", "_pause_until_ms"),
         "_passed",  # what was found timely and fair: all blocks are, while the clock stands still
     ),
     # Whether the newest round timer is armed is the member's to say.

@@ -20,9 +20,7 @@ ENDS_THE_PEER = (
 )
 """The core's own loops, and its journal."""
 NOT_PASSED = {
-    "the end of a run": (
-        *("driver.Driver.run", "driver.Driver._whole", "driver.Driver.hand_over", "opening._withdraw"),
-    ),
+    "the end of a run": ("driver.Driver.run", "driver.Driver._whole", "driver.Driver.hand_over", "opening._withdraw"),
     "the start, before there is a peer": ("opening.going", "opening._go", "runtime.Runtime.listen"),
     "the DHT, which tests/dht has faults for": (
         "opening._announce",
