@@ -15,6 +15,7 @@ from gossipbook.consensus.due_room import DueRoom
 from gossipbook.consensus.events import GraceTimer
 from gossipbook.consensus.heights import PEERS_CAP, Heights
 from gossipbook.consensus.messages import DUE_IDS_CAP, FETCH_IDS_CAP, Fetch, FetchBlock, Sync
+from gossipbook.crdt.author_log import NEVER_MS
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Effect, Lane, Now, Send, SendStored, SetTimer
@@ -38,12 +39,17 @@ class _Wish:
 class CatchUp:
     """Outstanding requests of one replica, all bounded, all retried from :meth:`retry`."""
 
-    def __init__(self, symbol: str, epoch: int, config: ConsensusConfig, members: tuple[PeerId, ...]) -> None:
+    def __init__(
+        self, symbol: str, epoch: int, config: ConsensusConfig, members: tuple[PeerId, ...], *, follows: bool = False
+    ) -> None:
+        """``follows``: blocks come to it by gossip."""
         self._symbol = symbol
         self._epoch = epoch
         self._config = config
         self._members = members
         self.heights = Heights(members)
+        self._follows = follows
+        self._advanced_ms = NEVER_MS
         self._helped: BoundedDict[PeerId, int] = BoundedDict(PEERS_CAP)
         self._sync_until = 0  # the last height of the batch under way
         self._sync_peer: PeerId = b""
@@ -69,6 +75,9 @@ class CatchUp:
                 return []
             self.heights.mute(self._sync_peer, now.timer_ms)
         self._sync_until = 0
+        is_on_its_way = self._follows and self.heights.furthest <= fin + self._config.sync_batch_blocks
+        if is_on_its_way and now.timer_ms < self._advanced_ms + self._config.sync_pause_ms:
+            return []
         whom = self.heights.whom_to_ask(fin, now.timer_ms, prefer)
         if whom is None:
             return []
@@ -79,6 +88,8 @@ class CatchUp:
 
     def advanced(self, now: Now) -> None:
         """A height was finalized: a batch under way has as long again, and what the height needed is not needed now."""
+        if self._follows:
+            self._advanced_ms = now.timer_ms
         self._sync_deadline_ms = now.timer_ms + self._config.sync_retry_ms
         self._wishes = BoundedDict(WANTED_CAP)
         self._wanted_block = None

@@ -15,6 +15,7 @@ class ConsensusConfig:
     fetch_grace_ms: int = 40  # bodies follow a proposal in a slower lane; measured: else most are fetched in vain
     fetch_retry_ms: int = 300  # a guess: several round trips, well under a term
     sync_retry_ms: int = 1_000  # a guess: one batch of blocks over a slow link
+    sync_pause_ms: int = 500  # how long a follower that is a few blocks behind waits for them to come by gossip
     sync_batch_blocks: int = 16  # with bodies at most 16 x 64 KiB, what one sync may cost its server
     leader_gone_ms: int = 50  # how long a leader whose link is gone has to come back; a guess: two dials nearby
     settle_ms: int = 1_000  # how long to wait for the others' record of my own votes after a start

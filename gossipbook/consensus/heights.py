@@ -27,9 +27,13 @@ class Heights:
         """A peer states its height, which takes back whatever it said before."""
         self._said[peer in self._members][peer] = height
 
+    def said(self, peer: PeerId) -> int | None:
+        """What a peer stated or showed last; None if that is not remembered."""
+        return self._said[peer in self._members].get(peer)
+
     def shows(self, peer: PeerId, height: int) -> None:
         """Something that a peer passed on is of a height that there is only once ``height`` is finalized."""
-        known = self._said[peer in self._members].get(peer)
+        known = self.said(peer)
         if known is None or height > known:
             self.says(peer, height)
 
@@ -37,6 +41,11 @@ class Heights:
         """A peer brought a certificate that a height is finalized."""
         self.proven = max(self.proven, height)
         self.shows(peer, height)
+
+    @property
+    def furthest(self) -> int:
+        """The greatest height that is proven, or that somebody says to have."""
+        return max((height for said in self._said.values() for height in said.values()), default=self.proven)
 
     def mute(self, peer: PeerId, timer_ms: int) -> None:
         """A peer did not answer in time: what it said is not to be had from it."""

@@ -159,13 +159,16 @@ class Inbox:
 
     def _on_status(self, sender: PeerId, m: Status, now: Now) -> None:
         member = self._member
-        member.catch_up.heights.says(sender, m.height)
         seat = member.committee.seat_of_peer(sender)
+        said = member.catch_up.heights.said(sender)
+        comes_on = seat is None and said is not None and said < m.height
+        follows = comes_on and m.height + member.config.sync_batch_blocks >= member.fin  # What it lacks is on its way.
+        member.catch_up.heights.says(sender, m.height)
         if seat is not None:
             member.relaying.finalized(seat, m.height)
         if m.height > member.fin:
             self._ask(sender, m.height, now)
-        elif m.height < member.fin or m.term < member.ballot.term:
+        elif (m.height < member.fin and not follows) or m.term < member.ballot.term:
             self._help(sender, m.height, m.term, now)
         if m.term > member.ballot.term and member.ballot.seat is not None and member.catch_up.help(sender, now):
             member.outbox.send((sender,), member.status(bytes(32)))

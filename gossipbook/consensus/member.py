@@ -58,7 +58,7 @@ class Member:
         self.ballot = Ballot(committee, seat, identity, votes)
         self.public_key = identity.public_key
         self.peers = committee.peers(besides=seat)
-        self.catch_up = CatchUp(committee.symbol, committee.epoch, self.config, self.peers)
+        self.catch_up = CatchUp(committee.symbol, committee.epoch, self.config, self.peers, follows=seat is None)
         self.chain = Chain(committee.genesis)
         self.certificates = Certificates(committee, self.chain, self.catch_up)
         self.speculation = Speculation(certified)
