@@ -5,7 +5,8 @@ and hands the turn's effects on. *Perform* takes all turns that are waiting, com
 transaction on the writer's thread, and only then performs their effects, in order. While a commit is under way the
 core goes on deciding, so commits group by themselves under load; no turn's effects overtake an earlier commit but
 those that rest on no record, such as ops and a leader's proposals: these leave at once. Only vote states of one pair
-are never grouped: each reaches the disk before the votes in it leave.
+are never grouped: each reaches the disk before the votes in it leave. Records that nothing waits for yet, as those of
+ops that came by gossip, wait a moment for the next that something does wait for.
 """
 
 import heapq
@@ -38,6 +39,8 @@ from gossipbook.wire.codec import encode_message
 log = logging.getLogger(__name__)
 
 TURNS_CAP = 256  # turns decided but not yet performed
+REST_S = 0.02
+"""How long records that nothing waits for may wait for others: about as long as a block takes to name an op."""
 SLOW_COMMIT_MS = 250
 """A commit that takes longer is counted: a quarter of the round timer's base."""
 VERIFY_BATCH_CAP = 64  # signatures a thread hop
@@ -79,6 +82,7 @@ class Driver:
         self._turnstile = Turnstile(peer.refusals)
         self._turns: deque[list[Effect]] = deque()
         self._performing = False  # turns are waiting, or under way
+        self._resting = False  # and wait for others, since they hold nothing but records
         self._decided = trio.Event()
         self._performed = trio.Event()
         self._timers: list[tuple[int, int, object]] = []
@@ -210,16 +214,17 @@ class Driver:
         while True:
             events = await self._inbox.take()
             await self._verify(events)
-            free, effects = at_once(self._turn(events), writing=self._performing)
+            free, effects = at_once(self._turn(events), writing=self._performing and not self._resting)
             self._perform_all(free)
             self.counts["turns"] += 1
             self.counts["events"] += len(events)
             if not self._performing and not any(isinstance(effect, Persist) for effect in effects):
                 self._perform_all(effects)  # Nothing has to be durable first.
             elif effects:
+                if not self._performing or (self._resting and not _may_rest(effects)):
+                    self._decided.set()
                 self._turns.append(effects)
                 self._performing = True
-                self._decided.set()
             while len(self._turns) >= TURNS_CAP:
                 self._performed = trio.Event()
                 await self._performed.wait()
@@ -260,6 +265,11 @@ class Driver:
                 self._performing = False
                 self._decided = trio.Event()
                 await self._decided.wait()
+            if all(map(_may_rest, self._turns)):
+                self._resting, self._decided = True, trio.Event()
+                with trio.move_on_after(REST_S):
+                    await self._decided.wait()
+                self._resting = False
             effects = [effect for turn in self._turns for effect in turn]
             self._turns.clear()
             self._performed.set()
@@ -359,6 +369,11 @@ class Driver:
                     due.append(TimerFired(timer))
             if due:
                 await self.feed(due)
+
+
+def _may_rest(effects: list[Effect]) -> bool:
+    """Whether nothing of a turn waits for its records."""
+    return all(isinstance(effect, Persist) for effect in effects)
 
 
 def _verify_all(checks: list[SignatureCheck]) -> list[bool]:

@@ -10,6 +10,7 @@ from gossipbook.net.driver import Driver
 async def _perform(self: Driver) -> None:
     while True:
         if not self._turns:
+            self._performing = False
             self._decided = trio.Event()
             await self._decided.wait()
         effects = [effect for turn in self._turns for effect in turn]
