@@ -32,6 +32,7 @@ from gossipbook.peer.heads import Heads
 from gossipbook.peer.op_intake import OpIntake
 from gossipbook.peer.orders import OrderLog
 from gossipbook.peer.relays import Relays
+from gossipbook.peer.saying import Saying
 from gossipbook.peer.stored import StoredPair
 from gossipbook.refusals import Refusals, Scope
 
@@ -64,6 +65,7 @@ class PairReplica:
         self.fills_certified = 0
         self.heads = Heads(self.certified.authors, 2 * manifest.limits.max_authors_per_pair)
         self.live: dict[PeerId, bool] = {}  # linked peers, and whether they say that they vote
+        self._saying = Saying()
         self.acks = AckExchange(self.committee, self.seat, self.ops, self.arrivals)
         self._compose(self._make_replica(self.seat, None))
 
@@ -118,8 +120,7 @@ class PairReplica:
     def link_up(self, peer: PeerId, now: Now) -> list[CoreEffect]:
         self.live[peer] = True
         effects = self.step(MemberUp(peer), now) if self.committee.seat_of_peer(peer) is not None else []
-        effects.append(Send((peer,), self.replica.member.status(self.ops.digest()), Lane.SYNC))
-        return effects
+        return [*effects, Send((peer,), self.replica.member.status(self.ops.digest()), Lane.SYNC)]
 
     def link_down(self, peer: PeerId, now: Now) -> list[CoreEffect]:
         self.live.pop(peer, None)
@@ -216,8 +217,9 @@ class PairReplica:
         self.bodies.heartbeat(now.timer_ms)
         acks = self.acks.heartbeat()
         effects = self.step(PoolGrew(), now) if self.ops.newcomers.authors else []  # Time alone may give them a place.
-        status = Send(peers, self.replica.member.status(self.ops.digest()), Lane.DIGESTS)
-        return [*acks, *effects, status] if peers else acks + effects
+        status = self.replica.member.status(self.ops.digest())
+        is_told = self._saying.is_to_be_told(status, waits=self.replica.member.has_work())
+        return [*acks, *effects, *([Send(peers, status, Lane.DIGESTS)] if peers and is_told else [])]
 
     def step(self, event: Event, now: Now) -> list[CoreEffect]:
         """Run the consensus core and see to what its effects mean to this pair."""
