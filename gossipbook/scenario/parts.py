@@ -19,6 +19,8 @@ ADVERSARIES = (
     "flooder",
     "outdated-member",
     "vote-withholder",
+    "push-withholder",
+    "late-pusher",
     "twins",
     "slow-leader",
     *STRANGERS,

@@ -9,7 +9,7 @@ from gossipbook.audit.order import canonical_order
 from gossipbook.audit.records import decode_op
 from gossipbook.consensus.block import decode_block
 from gossipbook.consensus.certificate import Certificate
-from gossipbook.consensus.messages import Bodies, CastVote, Fetch, Propose
+from gossipbook.consensus.messages import Bodies, CastVote, Fetch, Propose, Status
 from gossipbook.crdt.op import Op
 from gossipbook.gossip.messages import IHave
 from gossipbook.scenario.orders import EQUIVOCATOR, author_identity
@@ -244,3 +244,16 @@ def test_a_liar_of_each_kind_is_bearable_with_real_signatures(kind: str) -> None
         text.replace("peers = 4", "peers = 4\nsignatures = 'real'"), random.Random(kind).randrange(9)
     )
     assert result.verdict == "valid", result.summary
+
+
+def test_a_push_withholder_pushes_nothing_and_a_late_one_does_later() -> None:
+    pushed: dict[str, int] = {}
+    for kind in ("push-withholder", "late-pusher"):
+        result, exchange, tape = watched(small(fault(kind, at_s=0.0, who="follower"), peers=5), 0)
+        assert result.verdict == "valid", result.summary
+        (liar,) = (host for host in exchange.roles.hosts if host.faulty)
+        assert tape.messages(Status, liar), "it takes part in everything else"
+        several = [message for host, to, message in tape.sent_by if host is liar and len(to) > 1]
+        pushed[kind] = sum(isinstance(message, Bodies) for message in several)  # who answers does so to one
+    assert pushed["push-withholder"] == 0
+    assert pushed["late-pusher"] > 0

@@ -18,6 +18,7 @@ from gossipbook.sim.adversaries.front_runner import FrontRunner
 from gossipbook.sim.adversaries.outdated_member import restore_old_journal
 from gossipbook.sim.adversaries.parker import Parker
 from gossipbook.sim.adversaries.poisoner import Poisoner
+from gossipbook.sim.adversaries.push_withholder import LatePusher, PushWithholder
 from gossipbook.sim.adversaries.questioner import Questioner
 from gossipbook.sim.adversaries.replayer import Replayer
 from gossipbook.sim.adversaries.silent_leader import SilentLeader
@@ -41,6 +42,8 @@ BEHAVIOURS: dict[str, Making] = {
     "replayer": Replayer,
     "flooder": Flooder,
     "vote-withholder": VoteWithholder,
+    "push-withholder": PushWithholder,
+    "late-pusher": LatePusher,
     "slow-leader": SlowLeader,
 }
 """What makes a liar of each kind, where it is a behaviour of a host."""
