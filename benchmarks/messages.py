@@ -189,11 +189,19 @@ def from_peers(v: Victim) -> dict[str, Maker]:
         keys = sorted(PublicKey(number(f"f{n}", i)) for i in range(192))
         return tuple(FrontierEntry(key, 1, number("h", 0), False) for key in keys)
 
+    def unchoke_of_all(n: int) -> g.Unchoke:
+        for source in range(v.peer.router.config.choked_cap):
+            v.peer.router.chokes.on_choke(v.stranger, "another topic", number("c", source), True)
+        return g.Unchoke(SYMBOL, None)
+
     blocks = v.host.journal.blocks(SYMBOL, 1, rep.fin, 0)
     return {
         "Subscribe": lambda n: g.Subscribe((SYMBOL,)),
         "Graft": lambda n: g.Graft(SYMBOL),
         "Prune": lambda n: g.Prune(SYMBOL, 60),
+        "Choke": lambda n: g.Choke(SYMBOL, number("c", n), True),
+        "Unchoke": lambda n: g.Unchoke(SYMBOL, number("c", n)),
+        "Unchoke of all, 8,192 choked": unchoke_of_all,
         "IHave, 1,024 ids": lambda n: g.IHave(SYMBOL, tuple(number(f"i{n}", i) for i in range(IDS))),
         "IWant, 1 id": lambda n: g.IWant((ids[n],)),
         "IWant, 1,000 ids": lambda n: g.IWant(tuple(number(f"w{n}", i) for i in range(1_000))),

@@ -60,6 +60,17 @@ def is_spent(message: Gossiped, member: Member) -> bool:
             return message.height <= member.fin or (message.term < member.ballot.term and message.height <= in_flight)
 
 
+def gossip_source(message: object) -> bytes | None:
+    """Of whom a message on a pair's topic is: an op's author, nobody if it is a final block. None: it is too rare."""
+    match message:
+        case Bodies(_, items) if len(items) == 1:
+            return items[0].author
+        case FinalizedBlock():
+            return b""
+        case _:
+            return None
+
+
 def gossip_id(message: object) -> bytes | None:
     """The gossip id of a message on a pair's topic; None for what does not belong there."""
     match message:

@@ -20,10 +20,15 @@ class GossipConfig:
     prune_backoff_s: int = 60
     backoff_cap_s: int = 600  # what a remote may impose at most
     graft_flood_ms: int = 10_000
-    ihave_per_heartbeat_cap: int = 10
+    ihave_per_heartbeat_cap: int = 20  # of a topic; GossipSub has 10 of all, and announces once a heartbeat
     iwant_retransmit_cap: int = 3
-    promise_ms: int = 500  # a guess: several round trips; then the next announcer is asked
+    promise_ms: int = 150  # a guess: two round trips of a wide network; then the next announcer is asked
     promises_cap: int = 20_000
+    announcers: int = 2  # choked peers of each source who announce; a lie needs them all, and the parent
+    announce_ms: int = 100  # a guess: how often; every id apart would cost as much as a duplicate
+    announced_wait_ms: int = 60  # a guess: how long what was announced may still come from its parent
+    sources_cap: int = 16_384  # of all topics, of which is remembered from whom their messages come
+    choked_cap: int = 8_192  # sources that one peer may choke
     seen_cap: int = 131_072
     peers_cap: int = 1_024
 

@@ -52,13 +52,16 @@ class Mesh:
         members.add(peer)
         return []
 
-    def on_prune(self, peer: PeerId, topic: Topic, backoff_s: int, now: Now) -> None:
+    def on_prune(self, peer: PeerId, topic: Topic, backoff_s: int, now: Now) -> bool:
+        """Whether the peer was in the mesh until now."""
         members = self._mesh.get(topic)
         if members is None:
-            return
+            return False
+        was_there = peer in members
         members.discard(peer)
         pause_s = min(backoff_s, self._config.backoff_cap_s)
         self.backoff.pause(topic, peer, now.timer_ms + 1_000 * pause_s)
+        return was_there
 
     def heartbeat(self, topic: Topic, followers: list[PeerId], now: Now) -> list[Effect]:
         """Bring a topic's mesh back to its degree. ``followers``: live peers subscribed to it."""

@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 Topic: TypeAlias = str
 MessageId: TypeAlias = bytes
+Source: TypeAlias = bytes
+"""Of a message: its author's public key, or empty for what is of no author."""
 
 IHAVE_IDS_CAP = 512  # GossipSub v1.1 has MaxIHaveLength 5,000, which costs its reader milliseconds here
 IHAVE_IDS_READ_CAP = 1_024  # of a message that is taken
@@ -49,6 +51,23 @@ class IWant:
 
 
 @dataclass(frozen=True, slots=True)
+class Choke:
+    """Do not push messages of a source to me any more; others do. ``announces``: announce them soon instead."""
+
+    topic: Topic
+    source: Source
+    announces: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unchoke:
+    """Push messages of a source to me again, or of all of a topic if that is None."""
+
+    topic: Topic
+    source: Source | None
+
+
+@dataclass(frozen=True, slots=True)
 class Push:
     """One message in full."""
 
@@ -56,4 +75,4 @@ class Push:
     payload: bytes
 
 
-GossipMessage: TypeAlias = Subscribe | Graft | Prune | IHave | IWant | Push
+GossipMessage: TypeAlias = Subscribe | Graft | Prune | IHave | IWant | Choke | Unchoke | Push

@@ -49,6 +49,11 @@ def _items(message: Any) -> int:
     return max(1, len(message.items))
 
 
+def _sources(message: Any) -> int:
+    """To unchoke all of a topic is to look through all that was choked."""
+    return 1 if message.source is not None else 50
+
+
 def _by_question(message: Any) -> int:
     """Questions about the past read and check whole blocks, a deep book is as long as many answers."""
     return _TOKENS.get(message.what, 1)
@@ -74,6 +79,8 @@ RATES: dict[type[Any], Rate] = {
     # GossipSub v1.1 takes 10 IHAVE messages a heartbeat.
     g.IHave: Rate(10_000, 35_000, _ids, per_pair=True),
     g.IWant: Rate(2_000, 7_000, _ids),
+    g.Choke: Rate(500, 16_384, per_pair=True),  # at first one of each source
+    g.Unchoke: Rate(500, 2_000, _sources, per_pair=True),
     g.Push: Rate(4_000, 16_000),
     c.Propose: Rate(200, 800, per_pair=True),
     c.CastVote: Rate(800, 4_000, per_pair=True),

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 from gossipbook.errors import DecodeError
+from gossipbook.gossip.messages import Source
 from gossipbook.ordered import BoundedDict
 from gossipbook.wire.codec import decode_message
 
@@ -15,16 +16,20 @@ class Payloads:
     """Payloads by their keys: bytes that were good once need no second look."""
 
     def __init__(self) -> None:
-        self._good: BoundedDict[bytes, None] = BoundedDict(PAYLOADS_CAP)
+        self._good: BoundedDict[bytes, Source | None] = BoundedDict(PAYLOADS_CAP)
         self._decoded: BoundedDict[bytes, Any] = BoundedDict(DECODED_CAP)
 
-    def note(self, key: bytes) -> None:
-        """Remember a payload that was good."""
-        self._good[key] = None
+    def note(self, key: bytes, source: Source | None) -> None:
+        """Remember a payload that was good, and its source."""
+        self._good[key] = source
 
     def has(self, key: bytes) -> bool:
         """Whether a payload was here before, and good."""
         return key in self._good
+
+    def source(self, key: bytes) -> Source | None:
+        """The source of a payload that was here before, and good."""
+        return self._good.get(key)
 
     def look(self, payload: bytes) -> Any:
         """Decode a payload that will be taken soon; None if it was here before, or cannot be decoded."""

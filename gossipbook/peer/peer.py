@@ -13,11 +13,11 @@ from gossipbook.client_messages import UNKNOWN_PAIR, Ack, AckLevel, FeedEnded, F
 from gossipbook.consensus.events import GraceTimer, RelayTimer, RetryTimer, RoundTimer, SettleTimer, WakeTimer
 from gossipbook.consensus.messages import Bodies, FinalizedBlock
 from gossipbook.consensus.records import Finalized
-from gossipbook.consensus.relevance import gossip_id
+from gossipbook.consensus.relevance import gossip_id, gossip_source
 from gossipbook.effects import Blame, CoreEffect, Effect, Emit, Lane, LinkId, Now, Publish, Send, SetTimer
 from gossipbook.errors import DecodeError, TooLarge
-from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
-from gossipbook.gossip.router import Router
+from gossipbook.gossip.messages import Choke, Graft, IHave, IWant, Prune, Push, Subscribe, Unchoke
+from gossipbook.gossip.router import GossipTick, Router
 from gossipbook.identity import Identity, SignatureCheck, Verifier
 from gossipbook.ids import PeerId, peer_id
 from gossipbook.manifest import Manifest
@@ -88,10 +88,9 @@ class Peer:
         ``observer_reason``: this journal cannot account for all votes of its key, so no seat may be used.
         ``replayed`` is told each block of the chains that is executed on the way.
         """
-        problems = []
-        for symbol, replica in self.pairs.items():
-            empty = StoredPair([], [], None, [])
-            problems.append(replica.restore(stored.get(symbol, empty), now, observer_reason, replayed))
+        empty = StoredPair([], [], None, [])
+        pairs = self.pairs.items()
+        problems = [pair.restore(stored.get(name, empty), now, observer_reason, replayed) for name, pair in pairs]
         return [problem for problem in problems if problem is not None]
 
     def wanted_peers(self) -> list[PeerId]:
@@ -150,9 +149,8 @@ class Peer:
 
     def flush(self, now: Now) -> list[Effect]:
         """End a turn: what the events of this turn gathered."""
-        effects: list[CoreEffect] = []
-        for pair in self.pairs.values():
-            effects += pair.flush(now)
+        effects: list[CoreEffect] = [effect for pair in self.pairs.values() for effect in pair.flush(now)]
+        effects += self.router.flush(now)
         return self._through(effects) if effects else []
 
     # -- links --------------------------------------------------------------------------------------
@@ -173,8 +171,8 @@ class Peer:
         self.faults.forget(link)
         self.allowance.link_down(link)
         if is_peer_link(link):
-            self.router.link_down(link)
-            return [effect for pair in self.pairs.values() for effect in pair.link_down(link, now)]
+            down = (effect for pair in self.pairs.values() for effect in pair.link_down(link, now))
+            return [*self.router.link_down(link), *down]
         return []
 
     # -- messages -----------------------------------------------------------------------------------
@@ -190,7 +188,7 @@ class Peer:
             return [Blame(link, "a client sent what only peers send")]
         if isinstance(message, Push):
             return self._on_push(link, message, now)
-        if isinstance(message, Subscribe | Graft | Prune | IHave | IWant):
+        if isinstance(message, Subscribe | Graft | Prune | IHave | IWant | Choke | Unchoke):
             return [*self.router.receive(link, message, now)]
         if type(message) not in RATES:
             return [Blame(link, "an answer to no question")]
@@ -205,7 +203,7 @@ class Peer:
         key = payload_key(push.payload)
         if self._payloads.has(key):
             self.router.counts["duplicates"] += 1
-            return []
+            return [*self.router.duplicate(link, push.topic, self._payloads.source(key))]
         pair = self.pairs.get(push.topic)
         try:
             message = self._payloads.take(key, push.payload)
@@ -213,15 +211,15 @@ class Peer:
             return [Blame(link, "malformed gossip")]
         if pair is None or getattr(message, "pair", None) != push.topic:
             return [Blame(link, "gossip on a topic that is not its own")]
-        message_id = gossip_id(message)
+        message_id, source = gossip_id(message), gossip_source(message)
         if message_id is not None and self.router.seen(message_id):
-            return []
+            return [*self.router.duplicate(link, push.topic, source)]
         relay, effects = pair.judge(link, message, now)
         if relay and message_id is not None:
-            self._payloads.note(key)
+            self._payloads.note(key, source)
             # Members certify a block before anybody can tell them that it is final.
             besides = pair.replica.member.peers if isinstance(message, FinalizedBlock) else ()
-            effects += _free(self.router.accepted(link, message_id, push, besides))
+            effects += _free(self.router.accepted(link, message_id, push, besides, source))
         return effects
 
     def _submit(self, message: Submit, link: LinkId, now: Now) -> list[CoreEffect]:
@@ -242,13 +240,15 @@ class Peer:
     def _on_timer(self, timer: object, now: Now) -> list[CoreEffect]:
         if isinstance(timer, Heartbeat):
             return self._heartbeat(now)
+        if isinstance(timer, GossipTick):
+            return [*self.router.tick(now)]
         assert isinstance(timer, AskTimer | RoundTimer | RetryTimer | GraceTimer | RelayTimer | SettleTimer | WakeTimer)
         return self.pairs[timer.pair].fire(timer, now)
 
     def _heartbeat(self, now: Now) -> list[CoreEffect]:
         self.faults.heartbeat()
-        effects: list[CoreEffect] = [*self.router.heartbeat(now)]
-        effects.append(SetTimer(self.router.next_heartbeat_ms(), Heartbeat()))
+        again = SetTimer(self.router.next_heartbeat_ms(), Heartbeat())
+        effects: list[CoreEffect] = [*self.router.heartbeat(now), again]
         for symbol, pair in self.pairs.items():
             neighbours = dict.fromkeys([*self.router.mesh.members(symbol), *pair.replica.member.peers])
             effects += pair.heartbeat(tuple(peer for peer in neighbours if peer in self.links), now)
@@ -292,9 +292,10 @@ class Peer:
         except TooLarge:
             self.refusals.count(Scope.MESSAGE, f"not published: too large a {type(effect.message).__name__}")
             return []
-        self._payloads.note(payload_key(payload))
+        source = gossip_source(effect.message)
+        self._payloads.note(payload_key(payload), source)
         besides = effect.besides if not isinstance(effect.message, Bodies) else ()
-        pushed = self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides)
+        pushed = self.router.accepted(None, effect.message_id, Push(effect.pair, payload), besides, source)
         return _free(pushed) if isinstance(effect.message, Bodies | FinalizedBlock) else pushed
 
 

@@ -1,11 +1,13 @@
 """How the effects of a turn are cut into transactions: the one rule of durability that every driver shares."""
 
 from gossipbook.consensus.records import VoteRecord
-from gossipbook.effects import Effect, Lane, Persist, Send
+from gossipbook.effects import Effect, Lane, Persist, Send, SetTimer
 
 
 def at_once(effects: list[Effect], *, writing: bool = False) -> tuple[list[Effect], list[Effect]]:
     """The effects of a turn that wait for no record, and the others, which wait for all records up to them.
+
+    Timers are among the first: what they lead to is a turn of its own, behind this one.
 
     ``writing``: records of earlier turns are on their way to the disk. Then only what consensus waits for leaves at
     once: ops that come to a busy peer one by one leave together, in a frame that costs as much as one of a single op.
@@ -14,6 +16,7 @@ def at_once(effects: list[Effect], *, writing: bool = False) -> tuple[list[Effec
     others: list[Effect] = []
     for effect in effects:
         leaves = isinstance(effect, Send) and effect.at_once and not (writing and effect.lane is not Lane.CONSENSUS)
+        leaves = leaves or isinstance(effect, SetTimer)
         (free if leaves else others).append(effect)
     return free, others
 

@@ -13,6 +13,7 @@ from gossipbook.crdt import messages as r
 from gossipbook.crdt.anti_entropy import FRONTIER_READ_CAP
 from gossipbook.errors import DecodeError, TooLarge
 from gossipbook.gossip import messages as g
+from gossipbook.ids import PUBLIC_KEY_BYTES
 from gossipbook.wire import fields as f
 from gossipbook.wire.framing import MESSAGE_BYTES_CAP
 from gossipbook.wire.link_messages import Ping, Pong
@@ -33,6 +34,8 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     g.IHave: (13, (f.SYMBOL, f.digests(g.IHAVE_IDS_READ_CAP))),
     g.IWant: (14, (f.digests(g.IHAVE_IDS_READ_CAP),)),
     g.Push: (15, (f.SYMBOL, f.blob(PAYLOAD_CAP))),
+    g.Choke: (16, (f.SYMBOL, f.blob(PUBLIC_KEY_BYTES), f.FLAG)),
+    g.Unchoke: (17, (f.SYMBOL, f.optional(f.blob(PUBLIC_KEY_BYTES)))),
     # consensus
     c.Propose: (
         20,

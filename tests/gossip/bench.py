@@ -7,7 +7,7 @@ import transcript
 
 from gossipbook.effects import Effect, Now, Send
 from gossipbook.gossip.config import GossipConfig
-from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
+from gossipbook.gossip.messages import Choke, Graft, IHave, IWant, Prune, Push, Subscribe, Unchoke
 from gossipbook.gossip.router import Router
 from gossipbook.ids import digest
 
@@ -48,9 +48,8 @@ class GossipScript:
         out = "dialled" in options
         return [effect for word in words for effect in self.router.link_up(self.name(word), out)]
 
-    def do_unlink(self, words: list[str], _options: dict[str, str]) -> None:
-        for word in words:
-            self.router.link_down(self.name(word))
+    def do_unlink(self, words: list[str], _options: dict[str, str]) -> list[Effect]:
+        return [effect for word in words for effect in self.router.link_down(self.name(word))]
 
     def do_subscribe(self, words: list[str], options: dict[str, str]) -> list[Effect]:
         """``subscribe PEER … topics=T,…``"""
@@ -75,13 +74,31 @@ class GossipScript:
         return self.router.receive(peer, IWant(tuple(ids)), self.now())
 
     def do_push(self, words: list[str], options: dict[str, str]) -> list[Effect]:
-        """``push MESSAGE [from=PEER]``: a good message comes, or is this router's own; one that was seen is dropped."""
+        """``push MESSAGE [from=PEER] [of=SOURCE]``: a good message comes, or is this router's own; or comes again."""
         message_id = self.name(words[0])
-        if self.router.seen(message_id):
-            return []
         sender = self.name(options["from"]) if "from" in options else None
+        source = options["of"].encode() if "of" in options else None
+        if self.router.seen(message_id):
+            return [] if sender is None else self.router.duplicate(sender, "t", source)
         besides = tuple(map(self.name, options["besides"].split(","))) if "besides" in options else ()
-        return self.router.accepted(sender, message_id, Push("t", words[0].encode()), besides)
+        return self.router.accepted(sender, message_id, Push("t", words[0].encode()), besides, source)
+
+    def do_choke(self, words: list[str], options: dict[str, str]) -> list[Effect]:
+        """``choke PEER of=SOURCE [announces=yes]``"""
+        message = Choke(options.get("topic", "t"), options["of"].encode(), "announces" in options)
+        return self.router.receive(self.name(words[0]), message, self.now())
+
+    def do_unchoke(self, words: list[str], options: dict[str, str]) -> list[Effect]:
+        """``unchoke PEER [of=SOURCE]``: all of the topic without one."""
+        message = Unchoke("t", options["of"].encode() if "of" in options else None)
+        return self.router.receive(self.name(words[0]), message, self.now())
+
+    def do_tick(self, words: list[str], _options: dict[str, str]) -> list[Effect]:
+        """``tick [MS]``: the router's own timer goes off, or so many milliseconds later."""
+        wait_ms = self.router.wait_ms(self.now())
+        assert words or wait_ms is not None, "nothing is awaited"
+        self.now_ms += int(words[0]) if words else wait_ms or 0
+        return self.router.tick(self.now())
 
     def do_have(self, words: list[str], _options: dict[str, str]) -> None:
         """A message came by another way than gossip."""
@@ -114,6 +131,10 @@ class GossipScript:
                 return f"IHAVE {topic} {' '.join(self.names[i] for i in ids)}"
             case IWant(ids):
                 return f"IWANT {' '.join(self.names[i] for i in ids)}"
+            case Choke(topic, source, announces):
+                return f"CHOKE {topic} {source.decode()}{' announcing' if announces else ''}"
+            case Unchoke(topic, source):
+                return f"UNCHOKE {topic} {'all' if source is None else source.decode()}"
             case Push(topic, payload):
                 return f"PUSH {topic} {payload.decode()}"
             case _:

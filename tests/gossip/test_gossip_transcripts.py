@@ -8,7 +8,7 @@ import transcript
 from .bench import GossipScript
 
 SCRIPTS = transcript.scripts_of("gossip")
-DUTIES = ("mesh", "push", "lazy", "promise", "retransmit", "backoff", "bounds")
+DUTIES = ("mesh", "push", "choke", "lazy", "promise", "retransmit", "backoff", "bounds")
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)

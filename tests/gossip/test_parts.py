@@ -214,8 +214,8 @@ def test_a_broken_promise_goes_to_the_next_announcer() -> None:
     made = router(3, join=False)
     for i in range(3):
         made.receive(peer(i), IHave(T, (message(1),)), at(0))
-    assert sent(made.heartbeat(at(499)), IWant) == []
-    assert sent(made.heartbeat(at(500)), IWant) == [(peer(1), IWant((message(1),)))]
+    assert sent(made.heartbeat(at(CONFIG.promise_ms - 1)), IWant) == []
+    assert sent(made.heartbeat(at(CONFIG.promise_ms)), IWant) == [(peer(1), IWant((message(1),)))]
     made.accepted(peer(1), message(1), Push(T, b"x"))
     assert sent(made.heartbeat(at(5_000)), IWant) == []
 

@@ -18,7 +18,7 @@ from gossipbook.consensus.messages import Bodies, Fetch, FinalizedBlock, Status
 from gossipbook.crdt.messages import AskHeld, Held
 from gossipbook.crdt.op import Op, open_op
 from gossipbook.effects import Disconnect, Effect, Emit, LinkId, SetTimer
-from gossipbook.gossip.messages import Graft, IHave, IWant, Prune, Push, Subscribe
+from gossipbook.gossip.messages import Choke, Graft, IHave, IWant, Prune, Push, Subscribe, Unchoke
 from gossipbook.identity import Identity
 from gossipbook.ids import SIGNATURE_BYTES, PublicKey
 from gossipbook.peer.config import PeerConfig
@@ -232,6 +232,10 @@ class PeerScript(Script):
                 return "GRAFT"
             case Prune():
                 return "PRUNE"
+            case Choke(_, source, announces):
+                return f"CHOKE {'an author' if source else 'blocks'}{' announcing' if announces else ''}"
+            case Unchoke(_, source):
+                return f"UNCHOKE {'all' if source is None else 'an author' if source else 'blocks'}"
             case IHave(_, ids):
                 return f"IHAVE {len(ids)}"
             case IWant(ids):

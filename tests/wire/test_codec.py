@@ -60,6 +60,8 @@ STRATEGIES: dict[type, st.SearchStrategy[Any]] = {
     g.Prune: st.builds(g.Prune, symbol, u32),
     g.IHave: st.builds(g.IHave, symbol, ids),
     g.IWant: st.builds(g.IWant, ids),
+    g.Choke: st.builds(g.Choke, symbol, st.binary(max_size=32), st.booleans()),
+    g.Unchoke: st.builds(g.Unchoke, symbol, st.none() | st.binary(max_size=32)),
     g.Push: st.builds(g.Push, symbol, short),
     c.Propose: st.builds(c.Propose, symbol, u32, uint, uint, short, st.none() | term_change, maybe, sig),
     c.CastVote: st.builds(c.CastVote, symbol, u32, vote),
