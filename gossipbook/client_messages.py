@@ -19,13 +19,15 @@ class AckLevel(IntEnum):
     """How safe a submitted op is.
 
     DURABLE: synced to the disk of the peer that took it. RELAYED: n-q+1 distinct committee members said that
-    they hold it, synced, with all its ancestors. CERTIFIED: in a finalized block. REFUSED: not taken; nothing changed.
+    they hold it, synced, with all its ancestors. PREPARED: in a block that a quorum prepared, which may be taken back,
+    and no peer acks. CERTIFIED: in a finalized block. REFUSED: not taken; nothing changed.
     """
 
     REFUSED = 0
     DURABLE = 1
     RELAYED = 2
-    CERTIFIED = 3
+    PREPARED = 3
+    CERTIFIED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,23 @@ class ProvenBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedPart:
+    """As :class:`ProvenBlock`, of a block that is prepared and not final: ``nc`` is its prepare certificate.
+
+    It goes to those who asked with the question ``prepared``. Another block may become final at its height.
+    """
+
+    pair: str
+    height: int
+    part: int
+    block: bytes
+    nc: Certificate | None
+    previous: Digest
+    events: tuple[RawEvent, ...]
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Ask for something to read; ``number`` comes back with the answer."""
 
@@ -239,4 +258,5 @@ ClientMessage: TypeAlias = (
     | WatchProven
     | AskBlock
     | ProvenBlock
+    | PreparedPart
 )

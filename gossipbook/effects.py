@@ -84,9 +84,10 @@ class Persist:
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Hand an event to this peer's own subscribers."""
+    """Hand an event to this peer's own subscribers; ``at_once`` as for :class:`Send`."""
 
     event: object
+    at_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ async with gossipbook.open_peer(pairs=["BTC-USD"]) as peer:  # a development net
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,7 +51,9 @@ from gossipbook.trade.blocks import CheckedBlock
 from gossipbook.trade.book_feed import BookFeed
 from gossipbook.trade.connections import CLOSED
 from gossipbook.trade.outcome import ProofKind
+from gossipbook.trade.own_blocks import OwnBlocks
 from gossipbook.trade.pair_calls import PairCalls
+from gossipbook.trade.prepared_blocks import PreparedBlock
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
@@ -131,29 +133,26 @@ class EmbeddedPair(PairCalls[OrderState | None]):
             async for block in reading:
                 yield block
 
-    @asynccontextmanager
-    async def _block_reader(self) -> AsyncIterator[BlockReading]:
-        reading = BlockReading(self.symbol)
+    async def prepared_blocks(self) -> AsyncIterator[PreparedBlock]:
+        """Blocks that a quorum prepared, not final yet, or again as ``taken_back``; members alone have them.
 
-        def take(event: object) -> None:
-            if isinstance(event, Finalized) and event.pair == self.symbol:
-                block = event.block
-                events = tuple(map(name_event, event.events))
-                reading.offer(CertifiedBlock(self.symbol, block.height, block.id, block.time_ms, events))
-
-        subscribers = self._peer.runtime.driver.subscribers
+        Raises:
+            Lagged: the reader fell 1,024 blocks behind. LinkClosed: the peer was closed.
+        """
         self._peer._check_open()
-        subscribers.append(take)
-        self._peer._readings[reading] = None
-        try:
-            yield reading
-        finally:
-            del self._peer._readings[reading]
-            subscribers.remove(take)
+        async with self._peer._blocks.want_prepared(self.symbol).reader() as reading:
+            async for block in reading:
+                yield block
+
+    def _block_reader(self) -> AbstractAsyncContextManager[BlockReading[CertifiedBlock]]:
+        self._peer._check_open()
+        return self._peer._blocks.reader(self.symbol)
 
     @asynccontextmanager
-    async def book_feed(self) -> AsyncIterator[BookFeed]:
+    async def book_feed(self, *, prepared: bool = False) -> AsyncIterator[BookFeed]:
         """The certified book for the length of the block: iterate over it for updates, the whole book first.
+
+        ``prepared``: what is prepared is told as well, for ``ahead`` of the feed.
 
         Example::
 
@@ -167,7 +166,8 @@ class EmbeddedPair(PairCalls[OrderState | None]):
             await self._peer.runtime.driver.feed([BookAsked(symbol)])
 
         self._peer._check_open()
-        feed = BookFeed(self._peer.manifest.pair(symbol), ask)
+        stream = self._peer._blocks.want_prepared(symbol) if prepared else None
+        feed = BookFeed(self._peer.manifest.pair(symbol), ask, tuple if stream is None else lambda: stream.standing)
         self._peer._book_feeds[feed] = None
         feeds.add_sink(symbol, feed.take)
         try:
@@ -185,13 +185,13 @@ class EmbeddedPeer:
     def __init__(self, runtime: Runtime, nursery: trio.Nursery) -> None:
         self.runtime = runtime
         self.service = Service(runtime)
-        self._readings: dict[BlockReading, None] = {}
         self._book_feeds: dict[BookFeed, None] = {}
         self._closed = False
         self._nursery = nursery
         self._link: LinkId = b"own-peer" + next(_serials).to_bytes(8, "big")  # what author cores call this peer
         self._drivers: dict[AuthorDriver, None] = {}  # of one author there may be several
-        runtime.driver.subscribers.append(self._on_event)
+        self._blocks = OwnBlocks(lambda: self._drivers)
+        runtime.driver.subscribers += (self._on_event, self._blocks.on_event)
 
     @property
     def manifest(self) -> Manifest:
@@ -265,6 +265,7 @@ class EmbeddedPeer:
         if driver in self._drivers:
             return False
         driver.join(self.manifest)
+        driver.on_prepared_wanted.append(self._blocks.want_prepared)
         self._drivers[driver] = None
         self._nursery.start_soon(driver.run)
         driver.link_up(LinkUp(self._link, self.runtime.identity.public_key, own=True), self._offer)
@@ -273,12 +274,12 @@ class EmbeddedPeer:
     def release(self) -> None:
         """Let go of all wallets and readers, which goes with closing."""
         self._closed = True
-        for reading in self._readings:
-            reading.end()
+        self._blocks.end()
         for feed in self._book_feeds:
             feed.end(CLOSED)
         for driver in self._drivers:
             driver.link_down(self._link)
+            driver.on_prepared_wanted.remove(self._blocks.want_prepared)
             if not isinstance(driver, Wallet):
                 driver.close()
 

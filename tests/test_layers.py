@@ -120,9 +120,11 @@ INSIDE: dict[str, tuple[str, ...]] = {
     ),
 }
 INSIDE["trade"] = (
-    "outcome units op_chain book_feed peer_link",
+    "outcome units op_chain peer_link",
     "numbers blocks connections discovery",
     "tickets author_events block_stream receipts",
+    "prepared_blocks",
+    "book_feed",
     "head submission text_ids account_calls",
     "asking wallet_file",
     "author_state",
@@ -130,6 +132,7 @@ INSIDE["trade"] = (
     "head_finding",
     "author",
     "author_driver",
+    "own_blocks",
     "wallet_questions",
     "wallet",
     "pair_calls",

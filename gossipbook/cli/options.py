@@ -13,7 +13,12 @@ from gossipbook.ids import PUBLIC_KEY_BYTES, PublicKey
 from gossipbook.storage.keys import load_key
 from gossipbook.trade.units import BadAmount, duration_to_ms
 
-LEVELS = {"durable": AckLevel.DURABLE, "relayed": AckLevel.RELAYED, "certified": AckLevel.CERTIFIED}
+LEVELS = {
+    "durable": AckLevel.DURABLE,
+    "relayed": AckLevel.RELAYED,
+    "prepared": AckLevel.PREPARED,
+    "certified": AckLevel.CERTIFIED,
+}
 
 T = TypeVar("T")
 
@@ -66,7 +71,7 @@ wait_option = click.option(
     type=click.Choice(list(LEVELS)),
     default="certified",
     show_default=True,
-    help="What to wait for: synced here, held by enough others, in a finalized block.",
+    help="What to wait for: synced here, held by enough others, prepared (not final), in a finalized block.",
 )
 
 timeout_option = click.option(

@@ -6,7 +6,7 @@ from gossipbook.consensus.member import Member
 from gossipbook.consensus.messages import FinalizedBlock
 from gossipbook.consensus.pacing import Pacing
 from gossipbook.consensus.proposing import Proposing
-from gossipbook.consensus.records import Dropped, Finalized, FinalRecord
+from gossipbook.consensus.records import Dropped, Finalized, FinalRecord, Prepared
 from gossipbook.consensus.validity import misplaced
 from gossipbook.consensus.words import BlockFault, Halt
 from gossipbook.crdt.inserted import Inserted
@@ -64,7 +64,18 @@ class Finality:
         for each in blocks:
             member.store(each)
         member.cast(member.ballot.commit(height, block.id))
+        self._tell_prepared(block)
         return True
+
+    def _tell_prepared(self, block: Block) -> None:
+        """Let subscribers know of a block that has an NC, and is executed, before it is final."""
+        member = self._member
+        nc = member.certificates.ncs.get(block.height)
+        if nc is not None and nc.block_id == block.id:  # Else the NC of one on top of it stands for both.
+            events = member.speculation.layer(block.id).execution.events
+            previous = member.speculation.after(block.parent).events_digest
+            prepared = Prepared(member.committee.symbol, block, nc, previous, events)
+            member.outbox.put(Emit(prepared, at_once=True))
 
     def finalize(self, now: Now) -> bool:
         """Rule 5."""

@@ -19,6 +19,7 @@ from gossipbook.consensus.words import Halt
 from gossipbook.crdt.interpretation import Item
 from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
+from gossipbook.ids import Digest
 from gossipbook.limits import DEPTH_CAP
 from gossipbook.matching.events import RawEvent
 
@@ -145,6 +146,20 @@ def _decode_proposing(raw: object) -> int | None:
     """The term; journals of the time when each proposal was recorded have the newest one."""
     term = raw[0] if type(raw) is list and len(raw) == 4 else raw
     return None if term is None else cbor.check_uint(term, "proposing")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A block was prepared by a quorum and executed here: it will be final, unless its leader's term ends first.
+
+    ``previous``: the events digest before it.
+    """
+
+    pair: str
+    block: Block
+    nc: Certificate
+    previous: Digest
+    events: tuple[RawEvent, ...]
 
 
 @dataclass(frozen=True, slots=True)

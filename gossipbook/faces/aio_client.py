@@ -30,6 +30,7 @@ class Submission(SubmissionFacts):
 
     durable = asked(submission.Submission.durable)
     relayed = asked(submission.Submission.relayed)
+    prepared = asked(submission.Submission.prepared)
     certified = asked(submission.Submission.certified)
 
 
@@ -162,6 +163,7 @@ class Client(ClientFacts):
     pair = asked_as(client.Client.pair, ClientPair)
     submit = asked_as(client.Client.submit, Submission)
     blocks = iterated(client.Client.blocks)
+    prepared_blocks = iterated(client.Client.prepared_blocks)
     book_feed = opened(client.Client.book_feed, BookFeed)
 
 

@@ -23,6 +23,7 @@ class EmbeddedPair(PairCalls[OrderState | None]):
     state = told(embedded.EmbeddedPair.state)
     explain = asked(embedded.EmbeddedPair.explain)
     blocks = iterated(embedded.EmbeddedPair.blocks)
+    prepared_blocks = iterated(embedded.EmbeddedPair.prepared_blocks)
     book_feed = opened(embedded.EmbeddedPair.book_feed, BookFeed)
 
     @property

@@ -84,6 +84,11 @@ class SubmissionFacts(Face[submission.Submission]):
         return self._inner.level
 
     @property
+    def taken_back(self) -> int:
+        """How often it was prepared in vain."""
+        return self._inner.taken_back
+
+    @property
     def trouble(self) -> str:
         """Why it is not certified yet, in a peer's words; empty if no peer said."""
         return self._inner.trouble
@@ -114,3 +119,10 @@ class FeedFacts(Face[book_feed.BookFeed]):
         Read it between two updates, in the thread that iterates: it changes while the next one is waited for.
         """
         return self._inner.book
+
+    def ahead(self) -> L3Book | None:
+        """A copy of :attr:`book` with the blocks on top that are prepared and not final, if the feed has them told.
+
+        Read it where :attr:`book` may be read. Nothing may rest on it: it may be taken back.
+        """
+        return self._inner.ahead()

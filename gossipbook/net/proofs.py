@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
-from gossipbook.client_messages import AskAuthor, AskBlock, AuthorWord, ProvenBlock, WatchProven
-from gossipbook.consensus.records import Finalized
+from gossipbook.client_messages import AskAuthor, AskBlock, AuthorWord, PreparedPart, ProvenBlock, WatchProven
+from gossipbook.consensus.records import Finalized, Prepared
 from gossipbook.crdt.op import Op
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import JournalError
@@ -42,6 +42,7 @@ class Proofs:
         self._runtime = runtime
         self._watchers: dict[str, dict[LinkId, None]] = {symbol: {} for symbol in runtime.peer.pairs}
         pairs = runtime.peer.pairs
+        self._prepared_watchers: dict[str, dict[LinkId, None]] = {symbol: {} for symbol in runtime.peer.pairs}
         self._recent: dict[str, BoundedDict[int, Executed]] = {name: BoundedDict(RECENT_BLOCKS_CAP) for name in pairs}
         self._digests = {name: pair.certified.events_digest for name, pair in pairs.items()}
         self._sent: BoundedDict[tuple[str, int], list[bytes]] = BoundedDict(SENT_CAP)
@@ -62,16 +63,29 @@ class Proofs:
             self._reading += 1
             self._runtime.driver.start_soon(task, link, message)
 
+    def watch_prepared(self, pair: str, link: LinkId) -> None:
+        """Tell a link of each block of a pair that is prepared here, from now on."""
+        self._prepared_watchers[pair][link] = None
+
     def _on_event(self, event: object) -> None:
-        if not isinstance(event, Finalized):
-            return
+        if isinstance(event, Prepared):
+            executed = Executed(event.block, event.nc, (), event.events, event.previous)
+            self._spread(self._prepared_watchers[event.pair], lambda: _encoded(event.pair, executed, PreparedPart))
+        elif isinstance(event, Finalized):
+            self._on_final(event)
+
+    def _on_final(self, event: Finalized) -> None:
         pair, before = event.pair, self._digests[event.pair]
         self._digests[pair] = event.block.events_digest
         executed = Executed(event.block, event.fc, (), event.events, before)
         self._recent[pair][event.block.height] = executed
+        self._spread(self._watchers[pair], lambda: self._encoded(pair, executed))
+
+    def _spread(self, watchers: dict[LinkId, None], parts: Callable[[], list[bytes]]) -> None:
+        """Send a block to those who watch, encoded once if there are any."""
         driver_links = self._runtime.driver.links
-        links = [link for link_id in self._watchers[pair] if (link := driver_links.get(link_id)) is not None]
-        for raw in self._encoded(pair, executed) if links else ():
+        links = [link for link_id in watchers if (link := driver_links.get(link_id)) is not None]
+        for raw in parts() if links else ():
             for link in links:
                 link.offer(raw, Lane.OPS)
 
@@ -124,16 +138,16 @@ class Proofs:
         key = pair, executed.block.height
         parts = self._sent.get(key)
         if parts is None:
-            parts = self._sent[key] = _encoded(pair, executed)
+            parts = self._sent[key] = _encoded(pair, executed, ProvenBlock)
         return parts
 
     def _forget(self, link: LinkId) -> None:
-        for watchers in self._watchers.values():
+        for watchers in (*self._watchers.values(), *self._prepared_watchers.values()):
             watchers.pop(link, None)
 
 
-def _encoded(pair: str, executed: Executed) -> list[bytes]:
-    """A block as messages."""
+def _encoded(pair: str, executed: Executed, kind: type[ProvenBlock] | type[PreparedPart]) -> list[bytes]:
+    """A block as messages of one of two kinds."""
     events = executed.events
     starts = range(0, max(len(events), 1), EVENTS_PER_PART)
     parts = []
@@ -143,5 +157,5 @@ def _encoded(pair: str, executed: Executed) -> list[bytes]:
             (executed.block.raw, executed.fc, executed.digest_before) if first else (b"", None, ZERO_DIGEST)
         )
         some = tuple(events[start : start + EVENTS_PER_PART])
-        parts.append(encode_message(ProvenBlock(pair, executed.block.height, part, raw, fc, previous, some, last)))
+        parts.append(encode_message(kind(pair, executed.block.height, part, raw, fc, previous, some, last)))
     return parts

@@ -15,12 +15,12 @@ from typing import Any
 from gossipbook.accounts.asking import Unanswerable
 from gossipbook.accounts.order_state import OrderState
 from gossipbook.client_messages import Answer, AskAuthor, AskBlock, Query, Unfollow, Watch, WatchProven
-from gossipbook.crdt.view import BookView, LevelView
 from gossipbook.effects import Lane, LinkId
 from gossipbook.errors import GossipbookError
 from gossipbook.ids import PublicKey, read_public_key
 from gossipbook.matching.commands import Side
 from gossipbook.net import account_questions
+from gossipbook.net.book_rows import book_row
 from gossipbook.net.clock import system_now
 from gossipbook.net.clock_offset import clock_trouble, time_trouble
 from gossipbook.net.driver import ReadingMessage
@@ -41,7 +41,7 @@ RECEIPTS_CAP = 8  # made and not fetched whole yet
 RECEIPT_PART_BYTES = 64 * 1024
 SERVED_RECEIPT_BYTES_CAP = 4 * 2**20
 NUMBER_CAP = 2**63 - 1
-SLOW_ARGUMENTS = {"receipt": 4, "explain": 3, "order": 3, **account_questions.ARGUMENTS}
+SLOW_ARGUMENTS = {"prepared": 1, "receipt": 4, "explain": 3, "order": 3, **account_questions.ARGUMENTS}
 
 _DIGITS = re.compile(r"[0-9]{1,19}", re.ASCII)
 
@@ -74,6 +74,7 @@ class Service:
             "receipt": self._receipt_part,
             "explain": self._explain,
             "order": self._past_order,
+            "prepared": self._watch_prepared,
             **{what: partial(self._about_accounts, what) for what in account_questions.ARGUMENTS},
         }
         self._questions: dict[str, Callable[..., Any]] = {
@@ -143,6 +144,11 @@ class Service:
             self._runtime.driver.guard.failed("a question", error)
             good, body = False, json.dumps({"error": "the question met a fault of this peer, which noted it"}).encode()
         link.offer(encode_message(Answer(message.number, good, body)), Lane.SYNC)
+
+    async def _watch_prepared(self, link_id: LinkId, arguments: tuple[str, ...]) -> dict[str, Any]:
+        pair = self._pair(*arguments)
+        self.proofs.watch_prepared(pair.symbol, link_id)
+        return {"voting": pair.replica.voting}  # Who does not vote has nothing to tell.
 
     # -- questions ----------------------------------------------------------------------------------
 
@@ -223,7 +229,7 @@ class Service:
     def book(self, symbol: str, levels: str = "10") -> dict[str, Any]:
         """A pair's book as a client sees it: certified and pending apart."""
         pair = self._pair(symbol)
-        view = _book_row(pair.view(min(max(_number(levels, "levels"), 1), BOOK_LEVELS_CAP)))
+        view = book_row(pair.view(min(max(_number(levels, "levels"), 1), BOOK_LEVELS_CAP)))
         state, absent = pair.state()
         spec = self._runtime.manifest.pair(symbol)
         sizes = {"tick_size": spec.tick_size, "lot_size": spec.lot_size}
@@ -354,22 +360,6 @@ class Service:
             if matcher.public_key == public_key:
                 return matcher.name
         return public_key.hex()[:10]
-
-
-def _book_row(view: BookView) -> dict[str, Any]:
-    """A view of a book as JSON has it; ``asdict`` would take four times as long for its many levels."""
-    row = {field.name: getattr(view, field.name) for field in fields(view)}
-    return row | {side: [_level_row(level) for level in getattr(view, side)] for side in ("bids", "asks")}
-
-
-def _level_row(level: LevelView) -> dict[str, int]:
-    return {
-        "price_ticks": level.price_ticks,
-        "open_lots": level.open_lots,
-        "orders": level.orders,
-        "cancel_pending_lots": level.cancel_pending_lots,
-        "pending_lots": level.pending_lots,
-    }
 
 
 def _order_row(pair: PairReplica, author: str, client_id: int, found: OrderState | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How the effects of a turn are cut into transactions: the one rule of durability that every driver shares."""
 
 from gossipbook.consensus.records import VoteRecord
-from gossipbook.effects import Effect, Lane, Persist, Send, SetTimer
+from gossipbook.effects import Effect, Emit, Lane, Persist, Send, SetTimer
 
 
 def at_once(effects: list[Effect], *, writing: bool = False) -> tuple[list[Effect], list[Effect]]:
@@ -15,8 +15,13 @@ def at_once(effects: list[Effect], *, writing: bool = False) -> tuple[list[Effec
     free: list[Effect] = []
     others: list[Effect] = []
     for effect in effects:
-        leaves = isinstance(effect, Send) and effect.at_once and not (writing and effect.lane is not Lane.CONSENSUS)
-        leaves = leaves or isinstance(effect, SetTimer)
+        match effect:
+            case Send(_, _, lane, True):
+                leaves = not writing or lane is Lane.CONSENSUS
+            case Emit(_, leaves):
+                pass
+            case _:
+                leaves = isinstance(effect, SetTimer)
         (free if leaves else others).append(effect)
     return free, others
 

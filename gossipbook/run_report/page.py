@@ -140,6 +140,7 @@ def _tiles(outcome: SimulationResult, recording: Recording, cost: MarketCost) ->
         (f"{cost.lost_fills:,} / {cost.new_fills + cost.changed_fills:,}", "trades lost / new or different"),
         (f"{cost.late_ops:,}", late),
         (f"{blocks:,}", f"blocks final; term changes: {outcome.term_changes:,}"),
+        (f"{outcome.taken_back:,} of {outcome.prepared:,}", "blocks that members told as prepared, taken back"),
         (seconds(cost.idle_s), f"longest wait for a block; {seconds(cost.fair_idle_s)} in fair weather"),
         (
             seconds(cost.backlog_s) if recording.faults else "–",

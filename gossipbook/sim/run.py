@@ -14,6 +14,7 @@ from gossipbook.scenario.parts import HAPPENINGS, STRANGERS
 from gossipbook.sim.checkers import INVARIANTS, Checker, Violation
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker
+from gossipbook.sim.checkers.prepared import PreparedChecker
 from gossipbook.sim.exchange import QUIET_MS, Exchange
 from gossipbook.sim.plan import Plan
 from gossipbook.sim.world import Flooded
@@ -25,7 +26,11 @@ BUSY = frozenset(("flooder", "forger", "replayer", *STRANGERS))
 
 @dataclass
 class SimulationResult:
-    """The result of a run. Times are in simulated seconds; ``checks`` counts comparisons by invariant."""
+    """The result of a run. Times are in simulated seconds; ``checks`` counts comparisons by invariant.
+
+    ``prepared`` counts the blocks that peers told as such before they were final, ``taken_back`` those of them that
+    never became final there.
+    """
 
     seed: int
     verdict: str
@@ -41,6 +46,8 @@ class SimulationResult:
     ops: int
     heal_s: float
     faults: list[str] = field(default_factory=list)
+    prepared: int = 0
+    taken_back: int = 0
 
     @property
     def summary(self) -> str:
@@ -156,11 +163,14 @@ def conclude(exchange: Exchange, rested: bool) -> SimulationResult:
     violations = list(exchange.tripped)
     fills = 0
     happened: Counter[str] = Counter()
+    told: Counter[str] = Counter()
     for checker in exchange.checkers:
         checks.update(checker.counts)
         violations += checker.violations
         if isinstance(checker, FillChecker):
             fills, happened = checker.fills, checker.happened
+        elif isinstance(checker, PreparedChecker):
+            told = checker.told
     violations.sort(key=lambda violation: violation.at_us)
     terms = exchange.roles.term()
     lacks = []
@@ -192,6 +202,8 @@ def conclude(exchange: Exchange, rested: bool) -> SimulationResult:
         ops=sum(len(trader.ops) for trader in exchange.traders.values()),
         heal_s=(exchange.rested_us - exchange.healed_us) / 1e6 if rested else -1.0,
         faults=[one.fault.described() for one in injected],
+        prepared=told["prepared"],
+        taken_back=told["taken back"],
     )
 
 

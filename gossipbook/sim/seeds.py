@@ -48,6 +48,8 @@ class SeedResults:
     sim_s: float = 0.0
     fills: int = 0
     term_changes: int = 0
+    prepared: int = 0
+    taken_back: int = 0
     hashes: dict[tuple[str, int], str] = field(default_factory=dict)
 
     def add(self, job: Job, outcome: SimulationResult) -> None:
@@ -62,6 +64,8 @@ class SeedResults:
         self.sim_s += outcome.sim_s
         self.fills += outcome.fills
         self.term_changes += outcome.term_changes
+        self.prepared += outcome.prepared
+        self.taken_back += outcome.taken_back
         self.hashes[job.name, job.seed] = outcome.trace_hash
 
     @property

@@ -41,7 +41,7 @@ class AccountCalls(ABC):
         """The answer to one of the questions of :mod:`gossipbook.net.account_questions`."""
 
     @abstractmethod
-    def _block_reader(self) -> AbstractAsyncContextManager[BlockReading]:
+    def _block_reader(self) -> AbstractAsyncContextManager[BlockReading[CertifiedBlock]]:
         """The pair's blocks from the entering of the context on."""
 
     # -- accounts -----------------------------------------------------------------------------------

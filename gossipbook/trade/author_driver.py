@@ -4,6 +4,7 @@ import heapq
 import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import trio
@@ -58,6 +59,7 @@ class AuthorDriver:
         self.core = core
         self.chain_id = chain_id
         self.on_members_wanted: list[Callable[[MembersWanted], None]] = []
+        self.on_prepared_wanted: list[Callable[[str], object]] = []  # with the pair
         self._offers: dict[LinkId, Offer] = {}
         self._submissions: dict[OpId, list[Submission]] = {}
         self._timers: list[tuple[int, int, AuthorEvent]] = []
@@ -113,10 +115,28 @@ class AuthorDriver:
 
     def follow(self, op: Op) -> Submission:
         """Follow an op of this author; one that is certified already is asked for, with what it did."""
-        submission = Submission(op)
+        submission = self._submission(op)
         self._submissions.setdefault(op.id, []).append(submission)
         self.handle(FollowBlocks(op))
         return submission
+
+    def _submission(self, op: Op) -> Submission:
+        submission = Submission(op)
+        submission.on_prepared_wanted = partial(self._want_prepared, op.pair)
+        return submission
+
+    def _want_prepared(self, pair: str) -> None:
+        for callback in self.on_prepared_wanted:
+            callback(pair)
+
+    def prepared(self, op_ids: Iterable[OpId], *, taken_back: bool) -> None:
+        """Note that some ops, this author's or others', are in a prepared block, or that it was taken back."""
+        for op_id in op_ids:
+            for submission in self._submissions.get(op_id, ()):
+                if taken_back:
+                    submission.take_back()
+                else:
+                    submission.reach(AckLevel.PREPARED)
 
     def _is_driven_elsewhere(self) -> bool:
         """Whether the trio run that drives this is not the one that asks."""

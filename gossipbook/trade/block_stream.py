@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import trio
 
@@ -20,6 +21,7 @@ BLOCKS_QUEUED_CAP = 1_024
 GAP_CAP = 256
 """Blocks that are fetched when some were missed; beyond that they are left out, and the next one says so."""
 FETCH_S = 1.0
+Told = TypeVar("Told")
 
 
 class Lagged(GossipbookError):
@@ -49,7 +51,7 @@ class BlockStream:
         self._connections = connections
         self._next: int | None = None  # the height that readers get next
         self._waiting: dict[int, CheckedBlock] = {}
-        self._readers: list[BlockReading] = []
+        self._readers: list[BlockReading[CertifiedBlock]] = []
         self._probing: PeerLink | None = None  # asked for block after block until it has no more
         self._gap = trio.Event()
 
@@ -92,9 +94,9 @@ class BlockStream:
             self._gap.set()
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator["BlockReading"]:
+    async def reader(self) -> AsyncIterator["BlockReading[CertifiedBlock]"]:
         """Read for the length of the block."""
-        reading = BlockReading(self._pair)
+        reading: BlockReading[CertifiedBlock] = BlockReading(self._pair)
         self._readers.append(reading)
         try:
             yield reading
@@ -120,12 +122,12 @@ class BlockStream:
                 await trio.sleep(FETCH_S)
 
 
-class BlockReading:
+class BlockReading(Generic[Told]):
     """One reader's blocks. Iterate over it once."""
 
     def __init__(self, pair: str) -> None:
         self._pair = pair
-        self._send, self._receive = trio.open_memory_channel[CertifiedBlock](BLOCKS_QUEUED_CAP)
+        self._send, self._receive = trio.open_memory_channel[Told](BLOCKS_QUEUED_CAP)
         self._lagged = False
         self._closed = False
 
@@ -134,7 +136,7 @@ class BlockReading:
         self._closed = True
         self._send.close()
 
-    def offer(self, block: CertifiedBlock) -> None:
+    def offer(self, block: Told) -> None:
         """Hand over a block; never waits."""
         if not (self._lagged or self._closed):
             try:
@@ -143,10 +145,10 @@ class BlockReading:
                 self._lagged = True
                 self._send.close()
 
-    def __aiter__(self) -> "BlockReading":
+    def __aiter__(self) -> "BlockReading[Told]":
         return self
 
-    async def __anext__(self) -> CertifiedBlock:
+    async def __anext__(self) -> Told:
         """The next block.
 
         Raises:

@@ -1,12 +1,12 @@
-"""Checks finalized blocks that a peer sends: the certificate, and every event against the digest that it covers."""
+"""Checks blocks that a peer sends, final or prepared: the certificate, and every event against the digest it covers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gossipbook.client_messages import ProvenBlock
+from gossipbook.client_messages import PreparedPart, ProvenBlock
 from gossipbook.consensus.block import Block, decode_block
 from gossipbook.consensus.certificate import Certificate
-from gossipbook.consensus.committee import COMMIT, Committee
+from gossipbook.consensus.committee import COMMIT, PREPARE, Committee
 from gossipbook.crdt.merkle import chain_events_digest
 from gossipbook.crdt.op import Op
 from gossipbook.errors import DecodeError
@@ -25,7 +25,7 @@ CHECKED_CAP = 256
 
 @dataclass(frozen=True, slots=True)
 class CheckedBlock:
-    """A finalized block that is proven, or told by one's own peer; ``term`` is the one that certified it."""
+    """A block that is proven to be final or prepared, or told so by one's own peer; ``term``: that certified it."""
 
     pair: str
     block: Block
@@ -37,31 +37,38 @@ class CheckedBlock:
 @dataclass(slots=True)
 class _Parts:
     block: bytes
-    fc: Certificate
+    certificate: Certificate
     previous: Digest
     events: list[RawEvent] = field(default_factory=list)
     next_part: int = 0
 
 
 class BlockReader:
-    """Puts one link's :class:`ProvenBlock` parts together and checks them. ``own``: the link is to one's own peer."""
+    """Puts one link's parts of blocks together, and checks them: of finalized ones, or if ``prepared`` of those.
 
-    def __init__(self, committees: dict[str, Committee], verifier: Verifier, *, own: bool) -> None:
+    ``own``: the link is to one's own peer.
+    """
+
+    def __init__(
+        self, committees: dict[str, Committee], verifier: Verifier, *, own: bool, prepared: bool = False
+    ) -> None:
+        self._kind = PREPARE if prepared else COMMIT
         self._committees = committees
         self._verifier = verifier
         self._own = own
         self._parts: dict[str, _Parts] = {}
         self._valid: BoundedDict[bytes, None] = BoundedDict(CHECKED_CAP)
 
-    def take(self, message: ProvenBlock) -> CheckedBlock | str | None:
+    def take(self, message: ProvenBlock | PreparedPart) -> CheckedBlock | str | None:
         """Take a part; the block once it is whole, what is wrong with it, or None while parts are missing."""
         committee = self._committees.get(message.pair)
         if committee is None:
             return "a block of a pair that this network does not have"
         if message.part == 0:
-            if message.fc is None:
+            certificate = message.fc if isinstance(message, ProvenBlock) else message.nc
+            if certificate is None:
                 return "a block without its certificate"
-            self._parts[message.pair] = _Parts(message.block, message.fc, message.previous)
+            self._parts[message.pair] = _Parts(message.block, certificate, message.previous)
         parts = self._parts.get(message.pair)
         if parts is None or parts.next_part != message.part:
             self._parts.pop(message.pair, None)
@@ -81,10 +88,10 @@ class BlockReader:
             block = decode_block(parts.block)
         except DecodeError:
             return "a malformed block"
-        fc = parts.fc
+        certificate = parts.certificate
         if (block.chain_id, block.pair) != (committee.chain_id, pair):
             return "a block of another network or pair"
-        if (fc.kind, fc.height, fc.block_id) != (COMMIT, block.height, block.id):
+        if (certificate.kind, certificate.height, certificate.block_id) != (self._kind, block.height, block.id):
             return "certificate of another block"
         try:
             events = tuple(map(_named, parts.events))
@@ -93,10 +100,11 @@ class BlockReader:
         if not self._own:
             if chain_events_digest(parts.previous, parts.events) != block.events_digest:
                 return "events that the block does not cover"
-            if block.id not in self._valid and not fc.valid(committee, self._verifier):
+            if block.id not in self._valid and not certificate.valid(committee, self._verifier):
                 return "an invalid certificate"
             self._valid[block.id] = None
-        return CheckedBlock(pair, block, fc.term, events, ProofKind.OWN_PEER if self._own else ProofKind.CERTIFICATE)
+        proof = ProofKind.OWN_PEER if self._own else ProofKind.CERTIFICATE
+        return CheckedBlock(pair, block, certificate.term, events, proof)
 
 
 def _named(raw: RawEvent) -> Event:

@@ -5,15 +5,17 @@ what waits is thrown away, and the next update is a whole book whose ``reset`` s
 """
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
 from gossipbook.books.follower import BookUpdate, Follower, Resync
 from gossipbook.books.l3 import L3Book
+from gossipbook.books.prepared import book_ahead
 from gossipbook.client_messages import LAGGED, FeedMessage
 from gossipbook.errors import GossipbookError, LinkClosed
 from gossipbook.manifest import Pair
+from gossipbook.trade.prepared_blocks import PreparedBlock
 
 RESUMED = "resumed"
 """Why a book begins anew: it comes from another peer."""
@@ -33,10 +35,16 @@ class BookFeed:
     The first update is a whole book, and so is each that has a ``reset`` word; all others are steps.
     """
 
-    def __init__(self, spec: Pair, ask: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        spec: Pair,
+        ask: Callable[[], Awaitable[None]],
+        prepared: Callable[[], Sequence[PreparedBlock]] = tuple,
+    ) -> None:
         self.spec = spec
         self.resyncs = 0  # in all
         self._ask = ask
+        self._prepared = prepared
         self._follower = Follower(spec)
         self._waiting: deque[FeedMessage] = deque()
         self._ready: deque[BookUpdate] = deque()
@@ -50,6 +58,13 @@ class BookFeed:
     def book(self) -> L3Book | None:
         """The book as of the newest message that was looked at; None while it waits for a snapshot. Read only."""
         return self._follower.book
+
+    def ahead(self) -> L3Book | None:
+        """A copy of :attr:`book` with the blocks on top that are prepared and not final, if the feed has them told.
+
+        It is what the book will be, unless they are taken back: nothing may rest on it.
+        """
+        return None if self.book is None else book_ahead(self.book, self._prepared())
 
     def take(self, message: FeedMessage) -> None:
         """A message from the peer. Never waits."""

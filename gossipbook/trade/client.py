@@ -22,6 +22,7 @@ from gossipbook.client_messages import (
     FeedMessage,
     Follow,
     PairEvents,
+    PreparedPart,
     ProvenBlock,
     Unfollow,
     WatchProven,
@@ -41,6 +42,7 @@ from gossipbook.trade.blocks import BlockReader
 from gossipbook.trade.client_pair import ClientPair
 from gossipbook.trade.connections import Connections
 from gossipbook.trade.peer_link import MALFORMED_ANSWER, PeerLink
+from gossipbook.trade.prepared_blocks import PreparedBlock, PreparedStream, PreparedStreams
 from gossipbook.trade.submission import Submission
 from gossipbook.trade.wallet import Wallet
 
@@ -69,6 +71,7 @@ class Client(Asker):
         self._readers: dict[PeerLink, BlockReader] = {}
         self._drivers: dict[AuthorDriver, None] = {}  # of one author there may be several
         self._streams: dict[str, BlockStream] = {}
+        self._prepared = PreparedStreams(self._committees, self._verifier, connections, nursery, self._tell_prepared)
         self._watching: dict[str, dict[PeerLink, None]] = {}
         self._seen: BoundedDict[tuple[str, int], None] = BoundedDict(SEEN_CAP)
         self._feeds: dict[str, list[BookFeed]] = {}
@@ -138,6 +141,7 @@ class Client(Asker):
         driver.join(self.manifest)
         self._drivers[driver] = None
         driver.on_members_wanted.append(self._on_members_wanted)
+        driver.on_prepared_wanted.append(self._want_prepared)
         self._nursery.start_soon(driver.run)
         for link in self.connections.up():
             driver.link_up(LinkUp(link.id, link.public_key, link.own), self._offer_over(link))
@@ -177,16 +181,38 @@ class Client(Asker):
                 yield block
 
     @asynccontextmanager
-    async def block_reader(self, pair: str) -> AsyncIterator[BlockReading]:
+    async def block_reader(self, pair: str) -> AsyncIterator[BlockReading[CertifiedBlock]]:
         """As :meth:`blocks`, from the entering of the context on."""
         self._check_pair(pair)
         async with self._stream(pair).reader() as reader:
             yield reader
 
+    async def prepared_blocks(self, pair: str) -> AsyncIterator[PreparedBlock]:
+        """Blocks from the first step of the iteration on that a quorum prepared, one delay before they are final.
+
+        One that another block took the place of comes a second time, ``taken_back``; what became final does not.
+
+        Raises:
+            ConfigError: the network does not have the pair. Lagged: the reader fell 1,024 blocks behind.
+        """
+        self._check_pair(pair)
+        async with self._want_prepared(pair).reader() as reader:
+            async for block in reader:
+                yield block
+
+    def _want_prepared(self, pair: str) -> PreparedStream:
+        self._stream(pair)
+        return self._prepared.want(pair)
+
+    def _tell_prepared(self, block: PreparedBlock) -> None:
+        for driver in self._drivers:
+            driver.prepared(block.op_ids, taken_back=block.taken_back)
+
     @asynccontextmanager
-    async def book_feed(self, pair: Pair | str) -> AsyncIterator["BookFeed"]:
+    async def book_feed(self, pair: Pair | str, *, prepared: bool = False) -> AsyncIterator["BookFeed"]:
         """A pair's book, for the length of the block: iterate over it for updates, each of them checked.
 
+        ``prepared``: what is prepared is told as well, for ``ahead`` of the feed.
         When its peer is lost the book goes on from another one: the next update is a whole book that says so.
 
         Raises:
@@ -204,7 +230,8 @@ class Client(Asker):
             await self.connections.linked()
             self._feed_link(symbol).send(Follow(symbol), Lane.OPS)
 
-        feed = BookFeed(spec, ask)
+        stream = self._want_prepared(symbol) if prepared else None
+        feed = BookFeed(spec, ask, tuple if stream is None else lambda: stream.standing)
         (feeds := self._feeds.setdefault(symbol, [])).append(feed)
         try:
             await ask()
@@ -254,6 +281,7 @@ class Client(Asker):
         for symbol, stream in self._streams.items():
             self._watch(symbol)
             stream.probe(link)
+        self._prepared.links_changed()
         for driver in self._drivers:
             driver.link_up(LinkUp(link.id, link.public_key, link.own), self._offer_over(link))
         for symbol, feeds in self._feeds.items():
@@ -269,6 +297,7 @@ class Client(Asker):
             watching.pop(link, None)
         for symbol in self._streams:
             self._watch(symbol)
+        self._prepared.links_changed()
         for driver in self._drivers:
             driver.link_down(link.id)
         for symbol, before in list(self._feed_links.items()):
@@ -307,6 +336,8 @@ class Client(Asker):
                     driver.handle(Acked(link.id, message))
             case ProvenBlock():
                 self._on_block(link, message)
+            case PreparedPart():
+                self._blame(link, self._prepared.take(link, message))
             case AuthorWord():
                 for driver in self._drivers:
                     if driver.core.author == message.author:
@@ -326,14 +357,20 @@ class Client(Asker):
             return  # Another peer sent it first.
         reader = self._readers.get(link)
         checked = None if reader is None else reader.take(message)
-        if isinstance(checked, str):  # A liar; others are dialled.
-            self._count(checked)
-            link.close(checked)
+        if isinstance(checked, str):
+            self._blame(link, checked)
         elif checked is not None:
             self._seen[checked.pair, checked.block.height] = None
+            self._prepared.final(checked.pair, checked.block.height, checked.block.id)
             for driver in self._drivers:
                 driver.handle(BlockSeen(checked))
             self._stream(checked.pair).take(checked)
+
+    def _blame(self, link: PeerLink, fault: str) -> None:
+        """Close the link of a liar; others are dialled."""
+        if fault:
+            self._count(fault)
+            link.close(fault)
 
     def _count(self, reason: str) -> None:
         self.refused[reason] = self.refused.get(reason, 0) + 1
@@ -343,8 +380,10 @@ class Client(Asker):
         self.connections.close()
         for stream in self._streams.values():
             stream.end()
+        self._prepared.end()
         for driver in self._drivers:
             driver.on_members_wanted.remove(self._on_members_wanted)
+            driver.on_prepared_wanted.remove(self._want_prepared)
             for link in self.connections.up():
                 driver.link_down(link.id)
             if not isinstance(driver, Wallet):

@@ -8,7 +8,7 @@ from gossipbook.crdt.op import Op
 from gossipbook.ids import PublicKey
 from gossipbook.manifest import Manifest
 from gossipbook.trade.author_driver import AuthorDriver
-from gossipbook.trade.block_stream import BlockReading
+from gossipbook.trade.block_stream import BlockReading, CertifiedBlock
 from gossipbook.trade.pair_calls import PairCalls
 from gossipbook.trade.peer_link import QueryFailed
 from gossipbook.trade.submission import Submission
@@ -22,7 +22,7 @@ class Carrier(Protocol):
 
     async def query(self, what: str, *arguments: str) -> Any: ...
 
-    def block_reader(self, pair: str) -> AbstractAsyncContextManager[BlockReading]: ...
+    def block_reader(self, pair: str) -> AbstractAsyncContextManager[BlockReading[CertifiedBlock]]: ...
 
     async def receipt(self, pair: str, author: PublicKey, client_id: int) -> bytes: ...
 
@@ -58,7 +58,7 @@ class ClientPair(PairCalls[Awaitable[dict[str, Any] | None]]):
     async def _ask_account(self, what: str, *arguments: str) -> dict[str, Any]:
         return dict(await self._client.query(what, self.symbol, *arguments))
 
-    def _block_reader(self) -> AbstractAsyncContextManager[BlockReading]:
+    def _block_reader(self) -> AbstractAsyncContextManager[BlockReading[CertifiedBlock]]:
         return self._client.block_reader(self.symbol)
 
     async def order(self, author: PublicKey, client_id: int) -> dict[str, Any] | None:

@@ -1,5 +1,7 @@
 """Follows an op on its way to a finalized block, for whoever submitted it."""
 
+from collections.abc import Callable
+
 import trio
 
 from gossipbook.client_messages import AckLevel
@@ -16,7 +18,8 @@ CERTIFIED_S = 60.0
 class Submission:
     """One op on its way. Await the level that matters; times are ``trio.current_time()`` in seconds.
 
-    ``level`` is what the op's entry peer says, or what is proven, whichever is more; ``trouble`` is why it is not
+    ``level`` is what the op's entry peer says, or what is proven, whichever is more; it goes back from PREPARED if the
+    block is taken back. ``trouble`` is why it is not
     certified yet, in a peer's words, if one said so.
     """
 
@@ -28,6 +31,8 @@ class Submission:
         self.level = AckLevel.REFUSED
         self.trouble = ""
         self.outcome: Certified | None = None
+        self.taken_back = 0  # how often it was prepared in vain
+        self.on_prepared_wanted: Callable[[], None] | None = None
         self._closed = ""
         self._refused = ""
         self._changed = trio.Event()
@@ -49,6 +54,19 @@ class Submission:
             SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
         """
         await self._reach(AckLevel.RELAYED, within_s)
+
+    async def prepared(self, *, within_s: float = CERTIFIED_S) -> None:
+        """Wait until the op is in a block that a quorum prepared, one delay before it is final.
+
+        That may be taken back, with :attr:`level`: act on it only where to be wrong now and then costs little.
+
+        Raises:
+            OutcomeUnknown: not in time; the op is signed, and goes on being sent.
+            SubmitRefused: the op was signed elsewhere, and every linked peer refused it for good.
+        """
+        if self.on_prepared_wanted is not None:
+            self.on_prepared_wanted()
+        await self._reach(AckLevel.PREPARED, within_s)
 
     async def certified(self, *, within_s: float = CERTIFIED_S) -> Certified:
         """Wait until the op is proven to be in a finalized block; returns what its commands did there.
@@ -73,10 +91,18 @@ class Submission:
         if level > self.level:
             self.level = level
             now_s = trio.current_time()
-            for each in range(AckLevel.DURABLE, level + 1):
-                self.times_s.setdefault(AckLevel(each), now_s)
+            for each in (AckLevel.DURABLE, AckLevel.RELAYED, level):
+                if each <= level:
+                    self.times_s.setdefault(each, now_s)
         self.height = height or self.height
         self._wake()
+
+    def take_back(self) -> None:
+        """Note that the block that the op was prepared in will not be final."""
+        if self.level == AckLevel.PREPARED:
+            self.level = AckLevel.RELAYED
+            self.taken_back += 1
+            self._wake()
 
     def certify(self, outcome: Certified) -> None:
         """Note that the op is proven to be certified, and what it did."""

@@ -356,7 +356,7 @@ class Wallet(WalletQuestions):
             case Signed(number, op):
                 request = self._requests.get(number)
                 if request is not None:
-                    request.submission = Submission(op)
+                    request.submission = self._submission(op)
                     if self._closed:
                         request.submission.close(ENDED)
                     self._submissions.setdefault(op.id, []).append(request.submission)

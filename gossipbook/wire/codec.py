@@ -105,6 +105,13 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
             *(f.many(f.EVENT, 4_096), f.FLAG),
         ),
     ),
+    q.PreparedPart: (
+        61,
+        (
+            *(f.SYMBOL, f.uint(), f.uint(2**16 - 1), f.blob(BLOCK_BYTES_CAP), f.optional(f.CERTIFICATE), f.DIGEST),
+            *(f.many(f.EVENT, 4_096), f.FLAG),
+        ),
+    ),
     # books
     q.Follow: (70, (f.SYMBOL,)),
     q.Unfollow: (71, (f.SYMBOL,)),

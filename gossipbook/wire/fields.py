@@ -157,8 +157,12 @@ def _read_entry(value: object, name: str) -> FrontierEntry:
     )
 
 
+_LEVELS = (AckLevel.REFUSED, AckLevel.DURABLE, AckLevel.RELAYED, AckLevel.CERTIFIED)
+"""What peers ack, by its number on the wire."""
+
+
 def _read_level(value: object, name: str) -> AckLevel:
-    return AckLevel(cbor.check_uint(value, name, max(AckLevel)))
+    return _LEVELS[cbor.check_uint(value, name, len(_LEVELS) - 1)]
 
 
 def _read_event(value: object, name: str) -> tuple[Any, ...]:
@@ -184,5 +188,5 @@ CERTIFICATE = Field(_encode, lambda value, name: decode_certificate(value))
 TERM_CHANGE = Field(_encode, lambda value, name: decode_term_change(value))
 PROOF = Field(_write_proof, _read_proof)
 ENTRY = Field(_write_entry, _read_entry)
-LEVEL = Field(int, _read_level)
+LEVEL = Field(_LEVELS.index, _read_level)
 EVENT = Field(list, _read_event)

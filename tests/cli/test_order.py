@@ -94,8 +94,10 @@ def test_waiting_for_less_and_sending_again(new_trader):
     first = trader.do("place", "WAIT-USD", "buy", 1, 1, "--wait", "durable")
     assert first["level"] in ("durable", "relayed", "certified")
     assert trader.do("place", "WAIT-USD", "buy", 1, 2, "--wait", "relayed")["level"] in ("relayed", "certified")
+    prepared = trader.do("place", "WAIT-USD", "buy", 1, 3, "--wait", "prepared")
+    assert (prepared["level"], prepared["outcome"]) in (("prepared", "unknown"), ("certified", "certified"))
     last = trader.do("place", "WAIT-USD", "buy", 1, 3)
-    assert (last["seq"], last["level"]) == (2, "certified")
+    assert (last["seq"], last["level"]) == (3, "certified")
     assert trader.do("place", "WAIT-USD", "buy", 1, 4)["resent"] == 0
     assert trader.show("WAIT-USD", 1)["status"] == "open"
 

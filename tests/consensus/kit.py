@@ -50,6 +50,7 @@ from gossipbook.consensus.records import (
     FinalRecord,
     ItemRecord,
     PairHalted,
+    Prepared,
     TermChanged,
     VoteRecord,
     VoteState,
@@ -642,6 +643,8 @@ class Script:
             case Emit(Finalized(_, block, _, items, events)):
                 named = " ".join(self.name_item(item.id) for item in items)
                 return [f"emit Finalized h{block.height} {self.name_block(block.id)} [{named}] {len(events)} events"]
+            case Emit(Prepared(_, block, _, _, events)):
+                return [f"emit Prepared h{block.height} {self.name_block(block.id)} {len(events)} events"]
             case Emit(TermChanged(_, term, _)):
                 return [f"emit TermChanged t{term}"]
             case Emit(PairHalted(_, reason, certificates)):

@@ -27,7 +27,7 @@ INNER = {
     "EmbeddedPeer": {"release"},
     "PlacedOrder": set(),
     "BookFeed": {"take", "resume", "end"},
-    "Submission": {"reach", "certify", "refuse", "close"},
+    "Submission": {"reach", "certify", "refuse", "close", "take_back", "on_prepared_wanted"},
 }
 """What the parts of the trio face have for one another."""
 FACES = [gossipbook.aio, gossipbook.sync]
@@ -71,7 +71,7 @@ def test_each_class_has_the_members_of_the_trio_face(face: Any, name: str) -> No
     attributes = {
         "BookFeed": {"spec", "resyncs"},
         "Client": {"manifest", "refused"},
-        "Submission": {"op", "submitted_s", "times_s", "height", "level", "trouble", "outcome"},
+        "Submission": {"op", "submitted_s", "times_s", "height", "level", "taken_back", "trouble", "outcome"},
     }
     of_instances = attributes.get(name, {"symbol", "spec"} if name.endswith("Pair") else set())
     assert set(ours) - set(theirs) == of_instances - set(theirs)

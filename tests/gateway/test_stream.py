@@ -142,7 +142,7 @@ def test_a_book_is_rebuilt_and_its_checksum_is_right(live: Live) -> None:
 def test_the_channels_say_the_same(live: Live) -> None:
     async def scenario() -> None:
         async with connected(live) as reader, connected(live, "alice") as alice, connected(live, "bob") as bob:
-            for channel in ("top", "l3", "trades", "pending"):
+            for channel in ("top", "l3", "trades", "pending", "prepared"):
                 assert (await reader.ask("subscribe", channel=channel, pair=PAIR))["ok"]
             assert (await reader.ask("subscribe", channel="candles", pair=PAIR, width="1m"))["ok"]
             maker = (await alice.ask("place", **order("81.00", "4")))["result"]
@@ -159,6 +159,11 @@ def test_the_channels_say_the_same(live: Live) -> None:
             assert candle["close"] == "81.00"
             numbers = [t["number"] for m in reader.of("trades") for t in m["trades"]]
             assert numbers == sorted(set(numbers)), "each trade once"
+            (before,) = [m for m in reader.of("prepared") if m["trades"]]
+            assert before["trades"] == [{"price": "81.00", "qty": "1"}]
+            assert (before["type"], before["final"]) == ("update", False)
+            (told,) = [m for m in reader.of("trades")[1:] if m["trades"]]
+            assert reader.told.index(before) < reader.told.index(told), "it was told before it was final"
 
     run(scenario)
 

@@ -34,7 +34,7 @@ from gossipbook.wire.link_messages import Ping, Pong
 MEMBER, STRANGER, OTHER = b"m" * 20, b"s" * 20, b"o" * 20
 STATUS = Status(SYMBOL, 0, 0, bytes(32), 0, bytes(32), True)
 ANSWERS = {
-    *(q.Ack, q.PairEvents, q.Answer, q.AuthorWord, q.ProvenBlock),
+    *(q.Ack, q.PairEvents, q.Answer, q.AuthorWord, q.ProvenBlock, q.PreparedPart),
     *(q.BookPart, q.BookMark, q.FeedEnded, Ping, Pong),
 }
 AT_ONCE = NEWCOMERS_BURST

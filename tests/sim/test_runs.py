@@ -182,3 +182,12 @@ def test_swarms_differ() -> None:
     assert len(kinds) >= 22
     assert all(one.faults for one in drawn)
     assert any(one.network.fault_model == "crash" for one in drawn)
+
+
+def test_it_is_counted_how_often_what_was_prepared_is_taken_back() -> None:
+    """In fair weather never; a leader that is cut off once it alone is locked is not followed by the others."""
+    fair = outcome(small(peers=5))
+    assert fair.prepared >= 3 * sum(fair.heights.values()), "by each member"
+    assert fair.taken_back == 0
+    text = small(fault("partition", at_s=1, for_s=3, shape="isolate", when="prepared"), peers=5, seconds=6)
+    assert sum(outcome(text, seed).taken_back for seed in range(8)) > 0

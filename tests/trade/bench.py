@@ -154,16 +154,16 @@ class AuthorBench:
             self.holders[op.id] = height
         return height
 
-    def certificate(self, height: int, block_id: bytes, seats: str = "abc") -> Certificate:
+    def certificate(self, height: int, block_id: bytes, seats: str = "abc", kind: int = COMMIT) -> Certificate:
         signers = []
         for name in seats:
             seat = SEATS.index(name)
-            vote = Vote(COMMIT, 0, height, block_id, seat, b"")
+            vote = Vote(kind, 0, height, block_id, seat, b"")
             body = vote.check(self.committee).signed
             key = self.keys[seat]
             signature = key.sign(b"vote", self.manifest.chain_id, body[8 + 32 :])
             signers.append((seat, signature))
-        return Certificate(COMMIT, 0, height, block_id, tuple(signers))
+        return Certificate(kind, 0, height, block_id, tuple(signers))
 
     def proven(self, height: int) -> ProvenBlock:
         raw, fc, before, events = self.blocks[height - 1]

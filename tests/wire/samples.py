@@ -122,6 +122,8 @@ def messages() -> dict[str, Any]:
         "AskBlock": q.AskBlock(SYMBOL, 2),
         "ProvenBlock": q.ProvenBlock(SYMBOL, 2, 0, block, fc, SOME[0], (event,), True),
         "ProvenBlock.part": q.ProvenBlock(SYMBOL, 2, 1, b"", None, bytes(32), (event,), True),
+        "PreparedPart": q.PreparedPart(SYMBOL, 2, 0, block, nc, SOME[0], (event,), True),
+        "PreparedPart.part": q.PreparedPart(SYMBOL, 2, 1, b"", None, bytes(32), (event,), True),
         "Follow": q.Follow(SYMBOL),
         "Unfollow": q.Unfollow(SYMBOL),
         "BookPart": q.BookPart(

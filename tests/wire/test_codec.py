@@ -46,6 +46,7 @@ vote = st.builds(Vote, st.sampled_from([1, 2]), uint, uint, d32, seat, sig)
 signers = st.lists(st.tuples(seat, sig), max_size=7).map(tuple)
 certificate = st.builds(Certificate, st.sampled_from([1, 2]), uint, uint, d32, signers)
 timeout = st.builds(Timeout, uint, uint, d32, st.none() | uint, d32, seat, sig)
+levels = st.sampled_from([level for level in q.AckLevel if level != q.AckLevel.PREPARED])
 maybe = st.none() | certificate
 term_change = st.builds(TermChange, uint, st.lists(timeout, min_size=1, max_size=7).map(tuple), maybe, maybe)
 entry = st.builds(FrontierEntry, d32, uint, d32, st.booleans())
@@ -85,7 +86,7 @@ STRATEGIES: dict[type, st.SearchStrategy[Any]] = {
     r.AskHeld: st.builds(r.AskHeld, symbol, ids),
     r.Held: st.builds(r.Held, symbol, ids),
     q.Submit: st.builds(q.Submit, st.sampled_from([samples.an_op(), samples.an_op(1)])),
-    q.Ack: st.builds(q.Ack, symbol, d32, st.sampled_from(list(q.AckLevel)), uint, st.text(max_size=64)),
+    q.Ack: st.builds(q.Ack, symbol, d32, levels, uint, st.text(max_size=64)),
     q.Watch: st.builds(q.Watch, symbol),
     q.PairEvents: st.builds(
         q.PairEvents, symbol, uint, d32, uint, st.lists(event, max_size=4).map(tuple), st.booleans()
@@ -103,6 +104,11 @@ STRATEGIES: dict[type, st.SearchStrategy[Any]] = {
     q.AskBlock: st.builds(q.AskBlock, symbol, uint),
     q.ProvenBlock: st.builds(
         q.ProvenBlock,
+        symbol, uint, st.integers(0, 2**16 - 1), short, maybe, d32,
+        st.lists(event, max_size=4).map(tuple), st.booleans(),
+    ),
+    q.PreparedPart: st.builds(
+        q.PreparedPart,
         symbol, uint, st.integers(0, 2**16 - 1), short, maybe, d32,
         st.lists(event, max_size=4).map(tuple), st.booleans(),
     ),

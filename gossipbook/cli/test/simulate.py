@@ -141,6 +141,8 @@ def _row(results: SeedResults, jobs: Sequence[Job], wall_s: float) -> dict[str, 
         "checks": results.checks,
         "fills": results.fills,
         "term_changes": results.term_changes,
+        "prepared": results.prepared,
+        "taken_back": results.taken_back,
         "deliveries": results.deliveries,
         "deliveries_per_s": round(results.deliveries / wall_s, 1),
         "trace_hash": results.trace_hash(jobs),
@@ -160,6 +162,9 @@ def _print_results(results: SeedResults, wall_s: float, scenarios: int) -> None:
     console().print(
         f"{said}: {results.fills:,} fills, {results.term_changes:,} term changes, {results.deliveries:,} deliveries "
         f"({results.deliveries / wall_s:,.0f}/s), {results.sim_s:,.0f} s simulated in {wall_s:,.1f} s"
+    )
+    console().print(
+        f"told as prepared by the members: {results.prepared:,} blocks, of which {results.taken_back:,} were taken back"
     )
     console().print(f"verdict: {results.verdict}", style=STYLES[results.verdict])
 

@@ -95,6 +95,8 @@ def report_each(sent: Sent, manifest: Manifest, what: str, wait: str, as_json: b
 
 def _level(outcome: OpReport) -> str:
     level = outcome.level.name.lower() if outcome.level else "sent"
+    if outcome.level is AckLevel.PREPARED:
+        return f"{level}, which is not final: it may be taken back"
     return level + (f" at height {outcome.height:,}" if outcome.height else "")
 
 

@@ -189,6 +189,8 @@ async def _reach(submission: Submission, level: AckLevel, within_s: float) -> No
         await submission.durable(within_s=within_s)
     elif level is AckLevel.RELAYED:
         await submission.relayed(within_s=within_s)
+    elif level is AckLevel.PREPARED:
+        await submission.prepared(within_s=within_s)
     else:
         await submission.certified(within_s=within_s)
 

@@ -137,6 +137,28 @@ class PendingMessage(BaseModel):
     asks: list[PendingLevel]
 
 
+class PreparedTrade(BaseModel):
+    price: str
+    qty: str
+
+
+class PreparedMessage(BaseModel):
+    """A block that a quorum prepared, one delay before it is final; ``taken-back``: another block took its place.
+
+    Nothing may rest on it. What became final is told by the other channels.
+    """
+
+    channel: Literal["prepared"]
+    type: Literal["update", "taken-back"]
+    pair: str
+    height: int
+    block_id: str
+    time_ms: int
+    final: Literal[False]
+    ops: list[str]
+    trades: list[PreparedTrade]
+
+
 class AccountSnapshot(BaseModel):
     """The account's open orders."""
 
@@ -180,7 +202,7 @@ MESSAGES: Final[dict[str, type[BaseModel]]] = {
     model.__name__: model
     for model in (
         *(Answer, Heartbeat, Lagged, BookSnapshot, BookUpdate, TopUpdate, OrdersUpdate, TradesMessage, CandleMessage),
-        *(PendingMessage, AccountSnapshot, AccountUpdate, StatusMessage),
+        *(PendingMessage, PreparedMessage, AccountSnapshot, AccountUpdate, StatusMessage),
     )
 }
 """What the gateway sends."""

@@ -1,6 +1,10 @@
-"""What is on its way in a pair and not certified yet, as one peer holds it: asked for while somebody wants to know."""
+"""What is not final in a pair: what is on its way as one peer holds it, and blocks that are prepared.
+
+Each is asked for while somebody wants to know. None of it may be relied on, and the channels say so.
+"""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,12 +13,14 @@ from gossipbook.gateway.amounts import price_text, qty_text
 from gossipbook.gateway.gateway import Gateway
 from gossipbook.gateway.native.channels import Told, text
 from gossipbook.gateway.problems import Problem
+from gossipbook.matching.events import Fill
+from gossipbook.trade.prepared_blocks import PreparedBlock
 
 EVERY_S: Final = 0.5
 LEVELS: Final = 20
 
 
-class Pending:
+class NotFinal(ABC):
     """One pair's. It asks from the first subscriber to the last."""
 
     def __init__(self, gateway: Gateway, symbol: str) -> None:
@@ -22,13 +28,10 @@ class Pending:
         self._spec = gateway.network.spec(symbol)
         self._subscribers: dict[object, Callable[[str], None]] = {}
         self._task: asyncio.Task[None] | None = None
-        self._told: Told = {}
 
     def join(self, who: object, put: Callable[[str], None]) -> None:
         """Tell somebody from now on."""
         self._subscribers[who] = put
-        if self._told:
-            put(text(self._told))
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
@@ -39,6 +42,26 @@ class Pending:
             self._task.cancel()
             self._task = None
 
+    def _tell(self, told: Told) -> None:
+        for put in [*self._subscribers.values()]:
+            put(text(told))
+
+    @abstractmethod
+    async def _run(self) -> None:
+        """Ask until cancelled."""
+
+
+class Pending(NotFinal):
+    """What one peer holds that is not certified yet, by level."""
+
+    _told: Told = {}  # noqa: RUF012 - replaced, never changed
+
+    def join(self, who: object, put: Callable[[str], None]) -> None:
+        """Tell somebody from now on, and what was told last."""
+        if self._told:
+            put(text(self._told))
+        super().join(who, put)
+
     async def _run(self) -> None:
         while True:
             try:
@@ -48,8 +71,7 @@ class Pending:
                 told = {}  # That no peer answers is told by the status.
             if told and (told["bids"], told["asks"]) != (self._told.get("bids"), self._told.get("asks")):
                 self._told = told
-                for put in [*self._subscribers.values()]:
-                    put(text(told))
+                self._tell(told)
             await asyncio.sleep(EVERY_S)
 
     def _read(self, book: dict[str, Any]) -> Told:
@@ -65,3 +87,33 @@ class Pending:
                 if level["pending_lots"] or level["cancel_pending_lots"]
             ]
         return told
+
+
+class Prepared(NotFinal):
+    """Blocks that a quorum prepared, one delay before they are final, and which of them were taken back."""
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                client = await self._gateway.network.client()
+                async for block in client.prepared_blocks(self._spec.symbol):
+                    self._tell(self._read(block))
+            except (GossipbookError, Problem):
+                await asyncio.sleep(EVERY_S)  # That no peer answers is told by the status.
+
+    def _read(self, block: PreparedBlock) -> Told:
+        fills = [event for event in block.events if isinstance(event, Fill)]
+        return {
+            "channel": "prepared",
+            "type": "taken-back" if block.taken_back else "update",
+            "pair": self._spec.symbol,
+            "height": block.height,
+            "block_id": block.block_id.hex(),
+            "time_ms": block.time_ms,
+            "final": False,
+            "ops": [op_id.hex() for op_id in block.op_ids],
+            "trades": [
+                {"price": price_text(self._spec, fill.price_ticks), "qty": qty_text(self._spec, fill.qty_lots)}
+                for fill in fills
+            ],
+        }

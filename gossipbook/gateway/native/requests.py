@@ -14,7 +14,7 @@ from gossipbook.gateway.native import models as m
 class Subscribe(m.Strict):
     """A channel; ``width`` is for candles."""
 
-    channel: Literal["book", "top", "l3", "trades", "candles", "pending", "account", "status"]
+    channel: Literal["book", "top", "l3", "trades", "candles", "pending", "prepared", "account", "status"]
     pair: Annotated[str, Field(max_length=32)] = ""
     width: m.Width | None = None
 

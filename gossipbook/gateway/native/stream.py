@@ -22,7 +22,7 @@ from gossipbook.gateway.guard import address_of, problem_json
 from gossipbook.gateway.live_candle import LiveCandle
 from gossipbook.gateway.native import actions, reads
 from gossipbook.gateway.native.channels import MARKET_CHANNELS, Channel, Told, text
-from gossipbook.gateway.native.pending import Pending
+from gossipbook.gateway.native.pending import NotFinal, Pending, Prepared
 from gossipbook.gateway.native.requests import READ_REQUESTS, Subscribe
 from gossipbook.gateway.problems import Problem, problem_of
 from gossipbook.gateway.rows import fill_json, order_json
@@ -31,6 +31,7 @@ from gossipbook.gateway.socket_task import Sender, sending
 from gossipbook.trade.peer_link import MALFORMED_ANSWER
 
 STATUS_S: Final = 2.0
+NOT_FINAL: Final[dict[str, type[NotFinal]]] = {"pending": Pending, "prepared": Prepared}
 log = logging.getLogger("gossipbook.gateway")
 ChannelKey = tuple[str, str, str]
 
@@ -41,13 +42,14 @@ class Channels:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._channels: dict[ChannelKey, Channel] = {}
-        self._pending: dict[str, Pending] = {}  # no more than there are pairs
+        self._not_final: dict[tuple[str, str], NotFinal] = {}  # no more than two a pair
 
-    def pending(self, symbol: str) -> Pending:
-        """What is on its way in a pair."""
-        if symbol not in self._pending:
-            self._pending[symbol] = Pending(self._gateway, symbol)
-        return self._pending[symbol]
+    def not_final(self, channel: str, symbol: str) -> NotFinal:
+        """What is on its way in a pair, or what is prepared."""
+        key = channel, symbol
+        if key not in self._not_final:
+            self._not_final[key] = NOT_FINAL[channel](self._gateway, symbol)
+        return self._not_final[key]
 
     async def join(self, key: ChannelKey, who: object, put: Callable[[str], None]) -> Channel:
         """Subscribe somebody, who is sent a snapshot at once."""
@@ -96,7 +98,7 @@ class Stream:
         self._address = address_of(socket.scope)
         self._key: ApiKey | None = None
         self._joined: dict[ChannelKey, Feed] = {}
-        self._pending: dict[str, None] = {}
+        self._not_final: dict[tuple[str, str], None] = {}
         self._own: dict[str, tuple[AccountFeed, Callable[[AccountStep], None]]] = {}
         self._doing: set[asyncio.Task[None]] = set()
         self._watching_status = False
@@ -120,8 +122,8 @@ class Stream:
                     task.cancel()
                 for key in [*self._joined]:
                     self._leave(key)
-                for symbol in [*self._pending]:
-                    self._leave_pending(symbol)
+                for channel, symbol in [*self._not_final]:
+                    self._leave_not_final(channel, symbol)
                 for symbol in [*self._own]:
                     self._leave_account(symbol)
 
@@ -202,15 +204,15 @@ class Stream:
     # -- channels -----------------------------------------------------------------------------------
 
     async def _subscribe(self, wanted: Subscribe) -> Told:
-        if len(self._joined) + len(self._own) + len(self._pending) >= SUBSCRIPTIONS_CAP:
+        if len(self._joined) + len(self._own) + len(self._not_final) >= SUBSCRIPTIONS_CAP:
             raise Problem(429, "too-many-subscriptions", f"a socket has at most {SUBSCRIPTIONS_CAP} channels")
         if wanted.channel == "status":
             self._watching_status = True
         elif wanted.channel == "account":
             await self._join_account(wanted.pair)
-        elif wanted.channel == "pending":
-            self._channels.pending(wanted.pair).join(self, self._sender.put)
-            self._pending[wanted.pair] = None
+        elif wanted.channel in NOT_FINAL:
+            self._channels.not_final(wanted.channel, wanted.pair).join(self, self._sender.put)
+            self._not_final[wanted.channel, wanted.pair] = None
         else:
             key = _key(wanted)
             if key not in self._joined:
@@ -224,16 +226,16 @@ class Stream:
             self._watching_status = False
         elif wanted.channel == "account":
             self._leave_account(wanted.pair)
-        elif wanted.channel == "pending":
-            self._leave_pending(wanted.pair)
+        elif wanted.channel in NOT_FINAL:
+            self._leave_not_final(wanted.channel, wanted.pair)
         else:
             self._leave(_key(wanted))
         return wanted.model_dump(exclude_none=True)
 
-    def _leave_pending(self, symbol: str) -> None:
-        if symbol in self._pending:
-            del self._pending[symbol]
-            self._channels.pending(symbol).leave(self)
+    def _leave_not_final(self, channel: str, symbol: str) -> None:
+        if (channel, symbol) in self._not_final:
+            del self._not_final[channel, symbol]
+            self._channels.not_final(channel, symbol).leave(self)
 
     def _leave(self, key: ChannelKey) -> None:
         if self._joined.pop(key, None) is not None:

@@ -20,6 +20,7 @@ from gossipbook.sim.checkers.convergence import ConvergenceChecker
 from gossipbook.sim.checkers.fills import FillChecker
 from gossipbook.sim.checkers.finality import FinalityChecker
 from gossipbook.sim.checkers.liveness import LivenessChecker
+from gossipbook.sim.checkers.prepared import PreparedChecker
 from gossipbook.sim.checkers.votes import VoteChecker
 
 __all__ = ["INVARIANTS", "Checker", "Violation", "all_checkers"]
@@ -38,4 +39,5 @@ def all_checkers() -> list[Checker]:
         AuthenticityChecker(),
         BlockChecker(),
         LivenessChecker(),
+        PreparedChecker(),
     ]
