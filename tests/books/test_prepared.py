@@ -7,7 +7,6 @@ from matching.duel import Run
 
 from gossipbook.books.l3 import L3Book
 from gossipbook.books.prepared import PREPARED_CAP, PreparedLine, book_ahead
-from gossipbook.matching.commands import Side
 from gossipbook.matching.events import name_event
 
 from .kit import ALICE, BOB, SPEC, Stage, block_id, place
@@ -72,9 +71,9 @@ def test_the_book_ahead_is_what_the_book_will_be() -> None:
     stage = Stage()
     for height, (author, commands) in enumerate(
         [
-            (ALICE, [place(1, Side.SELL, 101, 5)]),
-            (BOB, [place(1, Side.BUY, 101, 2), place(2, Side.BUY, 99, 1)]),
-            (ALICE, [place(2, Side.SELL, 99, 1)]),
+            (ALICE, [place(1, 2, 101, 5)]),
+            (BOB, [place(1, 1, 101, 2), place(2, 1, 99, 1)]),
+            (ALICE, [place(2, 2, 99, 1)]),
         ],
         1,
     ):
