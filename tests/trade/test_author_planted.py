@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from transcript import parse
 
+from gossipbook.client_messages import AckLevel
 from gossipbook.consensus.certificate import Certificate
 from gossipbook.crdt.op import GENESIS_PREV
 from gossipbook.effects import Persist
@@ -46,7 +47,8 @@ def certified_without_proof(original: Callable[..., Any]) -> Callable[..., Any]:
         effects = original(self, link, ack, now)
         pair = self._state.pairs[ack.pair]
         op = pair.chain.by_id.get(ack.op_id)
-        return effects + (self._delivery.certify(pair, op.seq + 1, ack.height, now) if op and ack.level == 3 else [])
+        is_certified = op is not None and ack.level == AckLevel.CERTIFIED
+        return effects + (self._delivery.certify(pair, op.seq + 1, ack.height, now) if is_certified else [])
 
     return wrong
 
