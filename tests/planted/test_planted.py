@@ -46,9 +46,14 @@ def run(python_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def copied(folder: Path) -> None:
+    """A copy of the package, with what Python made of it: that is taken for each file that is not changed."""
+    shutil.copytree(ROOT / "gossipbook", folder / "gossipbook")
+
+
 def patched(patch: Path, folder: Path) -> Path:
     """A copy of the package with the bug in it. A patch that no longer applies is an error."""
-    shutil.copytree(ROOT / "gossipbook", folder / "gossipbook", ignore=shutil.ignore_patterns("__pycache__"))
+    copied(folder)
     done = subprocess.run(["git", "apply", "-p1", str(patch)], cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, f"{patch.name} does not apply any more: {done.stderr}"
     return folder
@@ -108,7 +113,7 @@ def test_the_hunt_finds_nothing_unpatched(part: int) -> None:
 
 def test_a_directed_test_passes_unpatched_where_it_catches(tmp_path: Path) -> None:
     """In a copy of the package, as with a bug; that all of them pass with this package is what they are there for."""
-    shutil.copytree(ROOT / "gossipbook", tmp_path / "gossipbook", ignore=shutil.ignore_patterns("__pycache__"))
+    copied(tmp_path)
     assert (
         directed(tmp_path, "tests/books/test_prepared.py", "tests/gossip/test_gossip_transcripts.py")["caught"] is False
     )
