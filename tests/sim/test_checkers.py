@@ -552,6 +552,18 @@ def test_a_timeout_that_hides_a_commit(market: Market) -> None:
         assert told(sends(market, committed, lie), "I6", HIDES), lie
 
 
+@pytest.mark.parametrize("order", [(5, 6, 7), (5, 7, 6), (7, 6, 5), (6, 5, 7)])
+def test_prepares_are_on_one_chain_in_whichever_order_they_leave(market: Market, order: tuple[int, ...]) -> None:
+    """What was signed first need not leave first."""
+    blocks = {event.block.height: event.block for _, event in market.chain}
+    proposals = [Propose("SIM0/USD", 0, 0, h, blocks[h].raw, None, None, SIGNATURE) for h in (5, 6, 7)]
+    assert sends(market, *proposals, *(vote(PREPARE, 0, h, blocks[h].id, 3) for h in order), seat=3) == []
+    for wrong in (5, 6):  # The lowest of two is what the other has to descend from.
+        ids = {h: blocks[h].id for h in order} | {wrong: ONE}
+        blamed = sends(market, *proposals, *(vote(PREPARE, 0, h, ids[h], 3) for h in order), seat=3)
+        assert told(blamed, "I6", "not on one chain")
+
+
 def test_memory_lasts_across_a_restart(market: Market) -> None:
     """The checker knows a key, not a process."""
     checker = VoteChecker()

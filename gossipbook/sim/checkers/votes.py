@@ -32,7 +32,7 @@ class VoteChecker(Checker):
         self._gave_up: dict[tuple[bytes, str], int] = {}  # the highest term that a key gave up
         self._commits: dict[tuple[bytes, str], dict[int, tuple[int, bytes]]] = {}  # height: (term, block)
         self._parents: dict[bytes, bytes] = {}  # of blocks that were proposed
-        self._prepared: dict[tuple[bytes, str, int], tuple[int, bytes]] = {}  # a key's highest in a term: height, block
+        self._prepared: dict[tuple[bytes, str, int], dict[int, bytes]] = {}  # a key's in a term: blocks by height
         self._kept: dict[tuple[bytes, str], dict[int, list[Any]]] = {}  # votes on disk when a term was given up
 
     def synced(self, host: Host, records: list[object], now_us: int) -> None:
@@ -120,16 +120,29 @@ class VoteChecker(Checker):
                 self.blame("I6", text, pair, height)
 
     def _along_one_chain(self, host: Host, pair: str, term: int, height: int, block_id: bytes) -> None:
-        """Blame a PREPARE that does not descend from what the same key prepared in its term before."""
-        key = (host.peer_id, pair, term)
-        below, before = self._prepared.get(key, (0, b""))
-        at, above = block_id, height
-        while before and above > below and at in self._parents:
-            at, above = self._parents[at], above - 1
-        if before and (above < below or (above == below and at != before)):
-            text = f"{host.name} prepares in term {term} of {pair} what does not descend from what it prepared before"
-            self.blame("I6", text, pair, height)
-        self._prepared[key] = height, block_id
+        """Blame a PREPARE that is not on one chain with what the same key prepared in its term.
+
+        What was signed first need not leave first: a vote for which there was no link is sent again later.
+        """
+        mine = self._prepared.setdefault((host.peer_id, pair, term), {})
+        below = max((other for other in mine if other < height), default=None)
+        above = min((other for other in mine if other > height), default=None)
+        mine[height] = block_id
+        lines = [
+            *([] if below is None else [(block_id, height, below)]),
+            *([] if above is None else [(mine[above], above, height)]),
+        ]
+        for at, from_height, to_height in lines:
+            if self._ancestor(at, from_height - to_height) not in (None, mine[to_height]):
+                text = f"{host.name} prepares in term {term} of {pair} what is not on one chain with what it prepared"
+                self.blame("I6", text, pair, height)
+
+    def _ancestor(self, block_id: bytes, generations: int) -> bytes | None:
+        """Return the block so many heights below one, if it is known."""
+        at: bytes | None = block_id
+        for _ in range(generations):
+            at = None if at is None else self._parents.get(at)
+        return at
 
     def _once(self, host: Host, pair: str, what: str, term: int, height: int, value: object) -> bool:
         """Note what was signed; return True if it is new, and blame a contradiction."""
