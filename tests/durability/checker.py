@@ -3,6 +3,9 @@
 Upon a sync that changed what is durable: open the journal's files as the power cut would leave them, and note what
 they prove. Upon a send: look up what the message needs to be true. A proof counts from the sync that made it
 durable, and a send from the moment it began.
+
+A vote may be proven by its block being final: whoever knows that votes at its height no more, and a member whose vote
+makes it so, in the turn in which it casts it, keeps the certificate in the vote's stead.
 """
 
 import random
@@ -34,7 +37,8 @@ from gossipbook.wire.codec import decode_message
 
 SAMPLE_EVERY = 8  # syncs between two images that are opened the way a peer opens its journal
 
-Claim = tuple[str, tuple[Any, ...]]  # what kind of message, and the fact that it needs
+Fact = tuple[Any, ...]
+Claim = tuple[str, tuple[Fact, ...]]  # what kind of message, and facts of which it needs one
 
 
 @dataclass
@@ -61,30 +65,31 @@ class _Member:
             case Push(_, payload):
                 yield from self.claims(decode_message(payload))
             case CastVote(pair, _, vote) if vote.seat == self._seats[pair]:
-                yield {PREPARE: "PREPARE", COMMIT: "COMMIT"}[vote.kind], ("signed", vote.signature)
+                final = ("final", pair, vote.height, vote.block_id)  # After which nobody votes there again.
+                yield {PREPARE: "PREPARE", COMMIT: "COMMIT"}[vote.kind], (("signed", vote.signature), final)
             case GiveUp(pair, _, timeout, fc, nc, _):
                 if timeout.seat == self._seats[pair]:
-                    yield "TIMEOUT", ("signed", timeout.signature)
+                    yield "TIMEOUT", (("signed", timeout.signature),)
                 yield from self._within(pair, fc, nc)
             case Propose(pair, _, term, _, _, tc, fc, _):
                 if term % self._n == self._seats[pair]:
-                    yield "PROPOSE", ("proposing", pair, term)
+                    yield "PROPOSE", (("proposing", pair, term),)
                 yield from self._within(pair, tc, fc)
             case Proof(pair, _, certificate):
                 yield from self._within(pair, certificate)
             case FinalizedBlock(pair, _, _, fc, _):
                 yield from self._within(pair, fc)
             case Ack(pair, op_id, level, height, _) if level >= AckLevel.DURABLE:
-                yield f"ack {AckLevel(level).name.lower()}", ("held", op_id)
+                yield f"ack {AckLevel(level).name.lower()}", (("held", op_id),)
                 if level == AckLevel.CERTIFIED:
-                    yield "ack certified", ("included", pair, height, op_id)
+                    yield "ack certified", (("included", pair, height, op_id),)
             case Held(_, ids):
                 for op_id in ids:
-                    yield "HELD", ("held", op_id)
+                    yield "HELD", (("held", op_id),)
             case PairEvents(pair, height, block_id):
-                yield "events", ("final", pair, height, block_id)
+                yield "events", (("final", pair, height, block_id),)
             case ProvenBlock(pair, height, 0, block):
-                yield "events", ("final", pair, height, decode_block(block).id)
+                yield "events", (("final", pair, height, decode_block(block).id),)
             case _:
                 pass
 
@@ -94,12 +99,13 @@ class _Member:
             if isinstance(certificate, TermChange):
                 for timeout in certificate.timeouts:
                     if timeout.seat == self._seats[pair]:
-                        yield "in a certificate", ("signed", timeout.signature)
+                        yield "in a certificate", (("signed", timeout.signature),)
                 yield from self._within(pair, certificate.fc, certificate.nc)
             elif certificate is not None:
+                final = ("final", pair, certificate.height, certificate.block_id)
                 for seat, signature in certificate.signers:
                     if seat == self._seats[pair]:
-                        yield "in a certificate", ("signed", signature)
+                        yield "in a certificate", (("signed", signature), final)
 
 
 def check_trace(trace: Path, data: Path, manifest: Manifest, public_key: bytes) -> Verdict:
@@ -134,10 +140,10 @@ def check_trace(trace: Path, data: Path, manifest: Manifest, public_key: bytes) 
                 continue
             at = began.pop(id(event.call))
             for message in tap.follow(event):
-                for kind, fact in member.claims(message):
+                for kind, facts in member.claims(message):
                     verdict.checked[kind] += 1
-                    if proven.get(fact, at + 1) > at:
-                        verdict.violations.append(f"{kind} left before it was durable: {_show(fact)}")
+                    if all(proven.get(fact, at + 1) > at for fact in facts):
+                        verdict.violations.append(f"{kind} left before it was durable: {_show(facts[0])}")
         if proven:
             reopen(disk.power_cut())
     verdict.syncs, verdict.restarts = disk.syncs, disk.restarts

@@ -27,7 +27,7 @@ SHELLS = (
 )
 PACKAGE = "gossipbook.net"
 HOOK = "__injected_await__"
-EXERCISE_S, AFTER_S, SETTLED_S, BEAT_S = 6.0, 20.0, 0.4, 1.5
+EXERCISE_S, AFTER_S, SETTLED_S, BEAT_S = 6.0, 20.0, 0.4, 5.0
 
 
 class Injected(Exception):

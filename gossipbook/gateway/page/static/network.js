@@ -58,7 +58,7 @@ export function Peers({ peers, pair }) {
 
 export function Happened({ log }) {
   return html`<section aria-labelledby="happened"><h3 id="happened">What happened</h3>
-    <ol class="log" aria-live="polite">
+    <ol class="log" aria-live="polite" tabindex="0" aria-label="What happened last">
       ${log.map(({ at, text }) => html`<li key=${at + text}><time>${time(at)}</time> ${text}</li>`)}
       ${!log.length && html`<li>Nothing since this page was opened.</li>`}
     </ol>
