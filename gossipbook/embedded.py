@@ -140,7 +140,7 @@ class EmbeddedPair(PairCalls[OrderState | None]):
             Lagged: the reader fell 1,024 blocks behind. LinkClosed: the peer was closed.
         """
         self._peer._check_open()
-        async with self._peer._blocks.want_prepared(self.symbol).reader() as reading:
+        async with self._peer._blocks.want_prepared(self.symbol).readers.reader() as reading:
             async for block in reading:
                 yield block
 

@@ -51,7 +51,7 @@ class BlockStream:
         self._connections = connections
         self._next: int | None = None  # the height that readers get next
         self._waiting: dict[int, CheckedBlock] = {}
-        self._readers: list[BlockReading[CertifiedBlock]] = []
+        self.readers: Readers[CertifiedBlock] = Readers(pair)
         self._probing: PeerLink | None = None  # asked for block after block until it has no more
         self._gap = trio.Event()
 
@@ -60,7 +60,7 @@ class BlockStream:
         height = checked.block.height
         if self._next is None:
             self._next = height
-        if not self._readers:
+        if not self.readers:
             self._next = max(self._next, height + 1)
             self._waiting.clear()
             return
@@ -73,7 +73,7 @@ class BlockStream:
     def probe(self, link: PeerLink) -> None:
         """Ask a new link for the next block: what was finalized while nobody was linked, one after the other."""
         self._probing = None
-        if self._readers and self._next is not None and not link.closed_reason:
+        if self.readers and self._next is not None and not link.closed_reason:
             self._probing = link
             link.send(AskBlock(self._pair, self._next), Lane.SYNC)
 
@@ -88,32 +88,16 @@ class BlockStream:
             told = CertifiedBlock(self._pair, block.height, block.id, block.time_ms, checked.events, missed)
             missed = 0
             self._next += 1
-            for reader in self._readers:
-                reader.offer(told)
+            self.readers.offer(told)
         if self._waiting:
             self._gap.set()
-
-    @asynccontextmanager
-    async def reader(self) -> AsyncIterator["BlockReading[CertifiedBlock]"]:
-        """Read for the length of the block."""
-        reading: BlockReading[CertifiedBlock] = BlockReading(self._pair)
-        self._readers.append(reading)
-        try:
-            yield reading
-        finally:
-            self._readers.remove(reading)
-
-    def end(self) -> None:
-        """End all iterations: the client was closed."""
-        for reader in self._readers:
-            reader.end()
 
     async def run(self) -> None:
         """Ask for missing blocks until cancelled."""
         while True:
             await self._gap.wait()
             self._gap = trio.Event()
-            while self._waiting and self._readers:
+            while self._waiting and self.readers:
                 assert self._next is not None
                 link = self._connections.next()
                 for height in range(self._next, min(self._waiting)):
@@ -162,3 +146,34 @@ class BlockReading(Generic[Told]):
             raise Lagged(
                 f"the reader of {self._pair} fell {BLOCKS_QUEUED_CAP} blocks behind; read the book anew"
             ) from None
+
+
+class Readers(Generic[Told]):
+    """All who read one pair's blocks of one kind."""
+
+    def __init__(self, pair: str) -> None:
+        self._pair = pair
+        self._readings: list[BlockReading[Told]] = []
+
+    def __len__(self) -> int:
+        return len(self._readings)
+
+    @asynccontextmanager
+    async def reader(self) -> AsyncIterator[BlockReading[Told]]:
+        """Read for the length of the block."""
+        reading: BlockReading[Told] = BlockReading(self._pair)
+        self._readings.append(reading)
+        try:
+            yield reading
+        finally:
+            self._readings.remove(reading)
+
+    def offer(self, block: Told) -> None:
+        """Hand a block to everybody; never waits."""
+        for reading in self._readings:
+            reading.offer(block)
+
+    def end(self) -> None:
+        """End all iterations: whoever the blocks come from was closed."""
+        for reading in self._readings:
+            reading.end()

@@ -184,7 +184,7 @@ class Client(Asker):
     async def block_reader(self, pair: str) -> AsyncIterator[BlockReading[CertifiedBlock]]:
         """As :meth:`blocks`, from the entering of the context on."""
         self._check_pair(pair)
-        async with self._stream(pair).reader() as reader:
+        async with self._stream(pair).readers.reader() as reader:
             yield reader
 
     async def prepared_blocks(self, pair: str) -> AsyncIterator[PreparedBlock]:
@@ -196,7 +196,7 @@ class Client(Asker):
             ConfigError: the network does not have the pair. Lagged: the reader fell 1,024 blocks behind.
         """
         self._check_pair(pair)
-        async with self._want_prepared(pair).reader() as reader:
+        async with self._want_prepared(pair).readers.reader() as reader:
             async for block in reader:
                 yield block
 
@@ -379,7 +379,7 @@ class Client(Asker):
         """Let go of all wallets and feeds, which goes with closing."""
         self.connections.close()
         for stream in self._streams.values():
-            stream.end()
+            stream.readers.end()
         self._prepared.end()
         for driver in self._drivers:
             driver.on_members_wanted.remove(self._on_members_wanted)

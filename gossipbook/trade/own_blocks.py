@@ -1,15 +1,15 @@
 """The blocks of a peer of one's own, final and prepared: without proof, since nobody is in between."""
 
-from collections.abc import AsyncIterator, Callable, Collection
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Collection, Iterable
+from contextlib import AbstractAsyncContextManager
 
 from gossipbook.consensus.records import Finalized, Prepared
 from gossipbook.matching.events import name_event
 from gossipbook.trade.author_driver import AuthorDriver
-from gossipbook.trade.block_stream import BlockReading, CertifiedBlock
+from gossipbook.trade.block_stream import BlockReading, CertifiedBlock, Readers
 from gossipbook.trade.blocks import CheckedBlock
 from gossipbook.trade.outcome import ProofKind
-from gossipbook.trade.prepared_blocks import PreparedStream
+from gossipbook.trade.prepared_blocks import PreparedBlock, PreparedStream
 
 
 class OwnBlocks:
@@ -17,18 +17,12 @@ class OwnBlocks:
 
     def __init__(self, drivers: Callable[[], Collection[AuthorDriver]]) -> None:
         self._drivers = drivers
-        self._readings: dict[str, list[BlockReading[CertifiedBlock]]] = {}
+        self._readers: dict[str, Readers[CertifiedBlock]] = {}
         self._prepared: dict[str, PreparedStream] = {}  # of the pairs in which somebody wants them
 
-    @asynccontextmanager
-    async def reader(self, pair: str) -> AsyncIterator[BlockReading[CertifiedBlock]]:
+    def reader(self, pair: str) -> AbstractAsyncContextManager[BlockReading[CertifiedBlock]]:
         """Finalized blocks for the length of the context."""
-        reading: BlockReading[CertifiedBlock] = BlockReading(pair)
-        self._readings.setdefault(pair, []).append(reading)
-        try:
-            yield reading
-        finally:
-            self._readings[pair].remove(reading)
+        return self._readers.setdefault(pair, Readers(pair)).reader()
 
     def want_prepared(self, pair: str) -> PreparedStream:
         """Have a pair's prepared blocks told from now on."""
@@ -41,26 +35,25 @@ class OwnBlocks:
         elif isinstance(event, Prepared) and event.pair in self._prepared:
             events = tuple(map(name_event, event.events))
             checked = CheckedBlock(event.pair, event.block, event.nc.term, events, ProofKind.OWN_PEER)
-            for told in self._prepared[event.pair].take(checked):
-                for driver in self._drivers():
-                    driver.prepared(told.op_ids, taken_back=told.taken_back)
+            self._tell(self._prepared[event.pair].take(checked))
 
     def _on_final(self, event: Finalized) -> None:
         pair, block = event.pair, event.block
-        readings = self._readings.get(pair)
-        if readings:
+        readers = self._readers.get(pair)
+        if readers:
             events = tuple(map(name_event, event.events))
-            for reading in readings:
-                reading.offer(CertifiedBlock(pair, block.height, block.id, block.time_ms, events))
+            readers.offer(CertifiedBlock(pair, block.height, block.id, block.time_ms, events))
         if pair in self._prepared:
-            for told in self._prepared[pair].final(block.height, block.id):
-                for driver in self._drivers():
-                    driver.prepared(told.op_ids, taken_back=True)
+            self._tell(self._prepared[pair].final(block.height, block.id))
+
+    def _tell(self, blocks: Iterable[PreparedBlock]) -> None:
+        for block in blocks:
+            for driver in self._drivers():
+                driver.prepared(block.op_ids, taken_back=block.taken_back)
 
     def end(self) -> None:
         """End all iterations: the peer was closed."""
-        for readings in self._readings.values():
-            for reading in readings:
-                reading.end()
+        for readers in self._readers.values():
+            readers.end()
         for stream in self._prepared.values():
-            stream.end()
+            stream.readers.end()

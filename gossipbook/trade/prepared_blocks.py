@@ -4,8 +4,7 @@ Each is proven by its prepare certificate, so that no single peer can tell of on
 final nothing proves: when its leader's term ends, another block may take its height, and it comes again as taken back.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import trio
@@ -17,7 +16,7 @@ from gossipbook.errors import GossipbookError
 from gossipbook.identity import Verifier
 from gossipbook.ids import BlockId, OpId
 from gossipbook.matching.events import Event
-from gossipbook.trade.block_stream import BlockReading
+from gossipbook.trade.block_stream import Readers
 from gossipbook.trade.blocks import BlockReader, CheckedBlock
 from gossipbook.trade.connections import Connections
 from gossipbook.trade.peer_link import PeerLink
@@ -49,7 +48,7 @@ class PreparedStream:
         self._pair = pair
         self._line = PreparedLine()
         self._blocks: dict[BlockId, PreparedBlock] = {}  # as many as the line has
-        self._readers: list[BlockReading[PreparedBlock]] = []
+        self.readers: Readers[PreparedBlock] = Readers(pair)
 
     @property
     def standing(self) -> tuple[PreparedBlock, ...]:
@@ -80,25 +79,9 @@ class PreparedStream:
         return [replace(self._blocks.pop(block_id), taken_back=True) for block_id in gone]
 
     def _tell(self, told: list[PreparedBlock]) -> list[PreparedBlock]:
-        for reader in self._readers:
-            for block in told:
-                reader.offer(block)
+        for block in told:
+            self.readers.offer(block)
         return told
-
-    @asynccontextmanager
-    async def reader(self) -> AsyncIterator[BlockReading[PreparedBlock]]:
-        """Read for the length of the block."""
-        reading: BlockReading[PreparedBlock] = BlockReading(self._pair)
-        self._readers.append(reading)
-        try:
-            yield reading
-        finally:
-            self._readers.remove(reading)
-
-    def end(self) -> None:
-        """End all iterations: the client was closed."""
-        for reader in self._readers:
-            reader.end()
 
 
 class PreparedStreams:
@@ -161,7 +144,7 @@ class PreparedStreams:
     def end(self) -> None:
         """End all iterations: the client was closed."""
         for stream in self._streams.values():
-            stream.end()
+            stream.readers.end()
 
     def _tell_all(self, blocks: list[PreparedBlock]) -> None:
         for block in blocks:
