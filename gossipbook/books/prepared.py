@@ -23,7 +23,7 @@ class PreparedLine:
     """The prepared blocks of one pair, as one peer or several of them tell."""
 
     def __init__(self) -> None:
-        self._standing: dict[int, tuple[int, BlockId]] = {}  # by height, in order: term and id
+        self._standing: dict[int, tuple[int, BlockId]] = {}  # by height: term and id
         self._fin = 0
 
     @property

@@ -97,7 +97,3 @@ class Chokes:
         """Whether a peer wants a source announced instead of pushed; None if it wants it pushed."""
         asked = self._outward.get(peer)
         return None if asked is None or source is None else asked.get((topic, source))
-
-    def has_choked(self, peer: PeerId) -> bool:
-        """Whether a peer wants something not to be pushed."""
-        return peer in self._outward

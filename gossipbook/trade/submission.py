@@ -19,8 +19,7 @@ class Submission:
     """One op on its way. Await the level that matters; times are ``trio.current_time()`` in seconds.
 
     ``level`` is what the op's entry peer says, or what is proven, whichever is more; it goes back from PREPARED if the
-    block is taken back. ``trouble`` is why it is not
-    certified yet, in a peer's words, if one said so.
+    block is taken back. ``trouble`` is why it is not certified yet, in a peer's words, if one said so.
     """
 
     def __init__(self, op: Op) -> None:

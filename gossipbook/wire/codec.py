@@ -24,6 +24,12 @@ JSON_CAP = 110 * 1024
 
 _IDS = f.digests(c.IDS_READ_CAP)
 
+_PART_OF_BLOCK = (
+    *(f.SYMBOL, f.uint(), f.uint(2**16 - 1), f.blob(BLOCK_BYTES_CAP), f.optional(f.CERTIFICATE), f.DIGEST),
+    *(f.many(f.EVENT, 4_096), f.FLAG),
+)
+"""Of a block with its certificate and events, whether it is final or prepared."""
+
 LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     Ping: (1, (f.uint(),)),
     Pong: (2, (f.uint(),)),
@@ -98,20 +104,8 @@ LAYOUTS: dict[type[Any], tuple[int, tuple[f.Field, ...]]] = {
     ),
     q.WatchProven: (58, (f.SYMBOL,)),
     q.AskBlock: (59, (f.SYMBOL, f.uint())),
-    q.ProvenBlock: (
-        60,
-        (
-            *(f.SYMBOL, f.uint(), f.uint(2**16 - 1), f.blob(BLOCK_BYTES_CAP), f.optional(f.CERTIFICATE), f.DIGEST),
-            *(f.many(f.EVENT, 4_096), f.FLAG),
-        ),
-    ),
-    q.PreparedPart: (
-        61,
-        (
-            *(f.SYMBOL, f.uint(), f.uint(2**16 - 1), f.blob(BLOCK_BYTES_CAP), f.optional(f.CERTIFICATE), f.DIGEST),
-            *(f.many(f.EVENT, 4_096), f.FLAG),
-        ),
-    ),
+    q.ProvenBlock: (60, _PART_OF_BLOCK),
+    q.PreparedPart: (61, _PART_OF_BLOCK),
     # books
     q.Follow: (70, (f.SYMBOL,)),
     q.Unfollow: (71, (f.SYMBOL,)),

@@ -43,8 +43,9 @@ class NotFinal(ABC):
             self._task = None
 
     def _tell(self, told: Told) -> None:
+        made = text(told)
         for put in [*self._subscribers.values()]:
-            put(text(told))
+            put(made)
 
     @abstractmethod
     async def _run(self) -> None:
@@ -54,7 +55,9 @@ class NotFinal(ABC):
 class Pending(NotFinal):
     """What one peer holds that is not certified yet, by level."""
 
-    _told: Told = {}  # noqa: RUF012 - replaced, never changed
+    def __init__(self, gateway: Gateway, symbol: str) -> None:
+        super().__init__(gateway, symbol)
+        self._told: Told = {}
 
     def join(self, who: object, put: Callable[[str], None]) -> None:
         """Tell somebody from now on, and what was told last."""

@@ -8,9 +8,11 @@ seat, signature, lock height if it is not fin + 1], FC, …]``; any of them may 
 """
 
 import hashlib
+from itertools import pairwise
 from typing import Any
 
 import cbor2
+from sortedcontainers import SortedDict
 
 from gossipbook.consensus.records import VoteRecord
 from gossipbook.effects import LinkId
@@ -32,7 +34,7 @@ class VoteChecker(Checker):
         self._gave_up: dict[tuple[bytes, str], int] = {}  # the highest term that a key gave up
         self._commits: dict[tuple[bytes, str], dict[int, tuple[int, bytes]]] = {}  # height: (term, block)
         self._parents: dict[bytes, bytes] = {}  # of blocks that were proposed
-        self._prepared: dict[tuple[bytes, str, int], dict[int, bytes]] = {}  # a key's in a term: blocks by height
+        self._prepared: dict[tuple[bytes, str, int], SortedDict[int, bytes]] = {}  # a key's in a term: blocks by height
         self._kept: dict[tuple[bytes, str], dict[int, list[Any]]] = {}  # votes on disk when a term was given up
 
     def synced(self, host: Host, records: list[object], now_us: int) -> None:
@@ -124,16 +126,11 @@ class VoteChecker(Checker):
 
         What was signed first need not leave first: a vote for which there was no link is sent again later.
         """
-        mine = self._prepared.setdefault((host.peer_id, pair, term), {})
-        below = max((other for other in mine if other < height), default=None)
-        above = min((other for other in mine if other > height), default=None)
+        mine = self._prepared.setdefault((host.peer_id, pair, term), SortedDict())
         mine[height] = block_id
-        lines = [
-            *([] if below is None else [(block_id, height, below)]),
-            *([] if above is None else [(mine[above], above, height)]),
-        ]
-        for at, from_height, to_height in lines:
-            if self._ancestor(at, from_height - to_height) not in (None, mine[to_height]):
+        at = mine.index(height)
+        for low, high in pairwise(mine.keys()[max(at - 1, 0) : at + 2]):
+            if self._ancestor(mine[high], high - low) not in (None, mine[low]):
                 text = f"{host.name} prepares in term {term} of {pair} what is not on one chain with what it prepared"
                 self.blame("I6", text, pair, height)
 
